@@ -1,0 +1,200 @@
+// Package credhelper is the Docker credential helper: the protocol that docker, podman,
+// skopeo, crane, helm and their kin speak to a program named docker-credential-*, over a
+// regshape store.
+//
+// The protocol is that of docker-credential-helpers v0.9.12. Callers compare some of its
+// texts to the letter, read only the JSON or one line from stdout, hide stdout when a
+// get fails (docker), and wait without a time limit. So this package never prompts,
+// never touches the network, and says everything in one line.
+package credhelper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"regshape/store"
+	"regshape/store/keys"
+)
+
+// Program is the helper's name. A "-NAME" behind it picks the profile NAME, so that a
+// credHelpers entry can pick an account.
+const Program = "docker-credential-regshape"
+
+// Call is one run of the helper.
+type Call struct {
+	Program  string   // the name it was called by, as Named recognizes it
+	Args     []string // without the program's name: exactly one action
+	In       io.Reader
+	Out, Err io.Writer
+	Terminal bool                // In is a terminal
+	Getenv   func(string) string // REGSHAPE_STORE, REGSHAPE_PROFILE, SUDO_UID
+	Version  string
+}
+
+// Named returns the program name in argv[0], without folder and ".exe", and whether it is
+// the helper's.
+func Named(argv0 string) (program string, helper bool) {
+	program = filepath.Base(argv0)
+	if ext := filepath.Ext(program); strings.EqualFold(ext, ".exe") {
+		program = strings.TrimSuffix(program, ext)
+	}
+	return program, program == Program || strings.HasPrefix(program, Program+"-")
+}
+
+// Run answers one call and returns the exit code, 0 or 1.
+func Run(ctx context.Context, c Call) int {
+	credentials.Name, credentials.Package, credentials.Version = c.Program, "regshape", c.Version
+	usage := fmt.Sprintf("Usage: %s <store|get|erase|list|version>\n", c.Program)
+	if len(c.Args) != 1 {
+		_, _ = io.WriteString(c.Out, usage)
+		return 1
+	}
+	action := c.Args[0]
+	switch action {
+	case "--help", "-h":
+		_, _ = io.WriteString(c.Out, usage)
+		return 0
+	case "--version", "-v":
+		action = credentials.ActionVersion
+	}
+	err := c.handle(ctx, action)
+	if err == nil {
+		return 0
+	}
+	line := oneLine(err)
+	_, _ = fmt.Fprintln(c.Out, line)
+	// docker shows stdout of a failed store and erase only. "Not found" is an everyday
+	// answer and stays silent.
+	told := action == credentials.ActionGet || action == credentials.ActionList
+	if told && !credentials.IsErrCredentialsNotFound(err) {
+		_, _ = fmt.Fprintln(c.Err, line)
+	}
+	return 1
+}
+
+func (c Call) handle(ctx context.Context, action string) error {
+	var input io.Reader
+	switch action {
+	case credentials.ActionStore, credentials.ActionGet, credentials.ActionErase:
+		if c.Terminal {
+			what := "a server address"
+			if action == credentials.ActionStore {
+				what = "a credential as JSON"
+			}
+			_, _ = fmt.Fprintf(c.Err, "%s waits for %s on standard input; end it with Ctrl-D\n", c.Program, what)
+		}
+		data, err := readInput(c.In)
+		if err != nil {
+			return err
+		}
+		if action == credentials.ActionStore {
+			if err := checkPayload(data); err != nil {
+				return err
+			}
+		}
+		input = strings.NewReader(string(data))
+	case credentials.ActionList:
+		// Callers send the word "unused"; it is not read.
+	default:
+		return credentials.HandleCommand(nil, action, nil, c.Out)
+	}
+	s, err := c.open()
+	if err != nil {
+		return err
+	}
+	return credentials.HandleCommand(helper{ctx, s, c.Err}, action, input, c.Out)
+}
+
+func (c Call) open() (*store.Store, error) {
+	profile, named := strings.CutPrefix(c.Program, Program+"-")
+	if !named {
+		profile = c.Getenv("REGSHAPE_PROFILE")
+	} else if profile == "" {
+		return nil, fmt.Errorf("the program name %q ends in no profile: %w", c.Program, store.CheckProfile(""))
+	}
+	loc, err := store.Locate(store.Options{Dir: c.Getenv("REGSHAPE_STORE"), Profile: profile, SudoUID: c.Getenv("SUDO_UID")})
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(loc, keys.Choose)
+}
+
+// oneLine adds what to do to what is wrong, and keeps it on one line.
+func oneLine(err error) string {
+	line := err.Error()
+	if advice := store.Advice(err); advice != "" {
+		line += ": " + advice
+	}
+	return strings.Join(strings.Fields(line), " ")
+}
+
+// helper answers the library's calls from a store.
+type helper struct {
+	ctx   context.Context
+	store *store.Store
+	err   io.Writer
+}
+
+var _ credentials.Helper = helper{}
+
+// Add stores a credential, replacing what was there, the user name included.
+func (h helper) Add(c *credentials.Credentials) error {
+	if strings.TrimSpace(c.ServerURL) == "" {
+		return credentials.NewErrCredentialsMissingServerURL()
+	}
+	kind := store.KindPassword
+	if c.Username == "<token>" { // docker's mark for an identity token
+		kind = store.KindIdentityToken
+	}
+	return h.store.Put(h.ctx, store.Credential{ServerURL: c.ServerURL, Username: c.Username, Secret: c.Secret, Kind: kind})
+}
+
+// Delete removes exactly the address asked for; docker erases three spellings in a row,
+// so a missing one is no error.
+func (h helper) Delete(serverURL string) error {
+	_, err := h.store.Erase(h.ctx, store.ParseAddress(serverURL))
+	return err
+}
+
+// Get answers with the credential of the address, or of the scope it lies in.
+func (h helper) Get(serverURL string) (username, secret string, err error) {
+	c, err := h.store.Get(h.ctx, store.ParseAddress(serverURL))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", "", credentials.NewErrCredentialsNotFound()
+	}
+	return c.Username, c.Secret, err
+}
+
+// List returns a map that is never nil: docker-py cannot read "null". docker gets every
+// key of it and fails on a miss, so what has expired is left out.
+func (h helper) List() (map[string]string, error) {
+	found, damaged, err := h.store.List(h.ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range damaged {
+		_, _ = fmt.Fprintln(h.err, oneLine(d))
+	}
+	users := map[string]string{}
+	for _, c := range found {
+		if !h.store.Expired(c) {
+			users[listed(c)] = c.Username
+		}
+	}
+	return users, nil
+}
+
+// listed is the key a credential is listed under: Docker Hub's one name, since BuildKit
+// and compose look for it, else the address as it was last stored.
+func listed(c store.Credential) string {
+	if c.Canonical == store.HubAddress {
+		return store.HubAddress
+	}
+	return c.ServerURL
+}

@@ -1,0 +1,11 @@
+module regshape
+
+go 1.26.0
+
+require (
+	github.com/adrg/xdg v0.5.3
+	github.com/alecthomas/kong v1.17.0
+	github.com/docker/docker-credential-helpers v0.9.12
+	golang.org/x/sys v0.49.0
+	golang.org/x/term v0.47.0
+)

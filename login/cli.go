@@ -1,0 +1,66 @@
+package login
+
+import (
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// grammar is the whole command line. Flags of the outer structs may stand before or
+// after a command.
+type grammar struct {
+	globals
+
+	Auth struct {
+		Login  loginCmd  `cmd:"" help:"Log in to a registry: verify the credential there, then store it sealed."`
+		Logout logoutCmd `cmd:"" help:"Remove the credential of a registry from the store."`
+		List   listCmd   `cmd:"" help:"List the stored logins, never a secret."`
+		Key    struct {
+			Reset keyResetCmd `cmd:"" help:"Begin a new store when the key is lost; the old files are moved aside."`
+		} `cmd:"" help:"Look after the key that seals the store."`
+		Version    versionCmd    `cmd:"" help:"Print the version." hidden:""`
+		Completion completionCmd `cmd:"" help:"Print a completion script for a shell." hidden:""`
+	} `cmd:"" help:"Log in to registries and look after the logins."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
+}
+
+// globals are the flags that every command takes.
+type globals struct {
+	Username string `short:"u" placeholder:"USER" help:"User name ($REGSHAPE_USERNAME)."`
+	Password string `short:"p" placeholder:"SECRET" help:"Password; other processes can see it, so prefer --password-stdin or $REGSHAPE_PASSWORD."`
+	JSON     bool   `name:"json" help:"Print one JSON value on standard output."`
+
+	Profile string `env:"REGSHAPE_PROFILE" placeholder:"NAME" group:"Store" help:"Use the store of this profile, for a second account."`
+	Store   string `env:"REGSHAPE_STORE" placeholder:"DIR" type:"path" group:"Store" help:"Keep data, key and config below this folder."`
+
+	PlainHTTP bool          `name:"plain-http" group:"Connection" help:"Talk to the registry over http, unencrypted."`
+	Insecure  bool          `group:"Connection" help:"Do not verify the registry's TLS certificate."`
+	CAFile    string        `name:"ca-file" placeholder:"FILE" type:"path" group:"Connection" help:"Trust the certificates in this PEM file too."`
+	CertFile  string        `name:"cert-file" placeholder:"FILE" type:"path" group:"Connection" help:"Client certificate, PEM."`
+	KeyFile   string        `name:"key-file" placeholder:"FILE" type:"path" group:"Connection" help:"The client certificate's key, PEM."`
+	Timeout   time.Duration `default:"30s" group:"Connection" help:"Longest network time for one registry."`
+
+	DebugCalls    bool   `name:"debug-calls" group:"Diagnosis" help:"Show every request and response on standard error, secrets redacted."`
+	TimeMethods   bool   `name:"time-methods" group:"Diagnosis" help:"Show how long each request took."`
+	TimeScenarios bool   `name:"time-scenarios" group:"Diagnosis" help:"Show how long each step of the command took."`
+	LogFile       string `name:"log-file" placeholder:"FILE" type:"path" group:"Diagnosis" help:"Append all of these to a file."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and exit."`
+}
+
+const description = `Log in to container registries once, for every tool.
+
+Credentials are verified at the registry, sealed in a store of your own, and handed to docker, podman, skopeo, crane, helm and others by docker-credential-regshape.`
+
+// newParser builds the grammar. kong leaves by calling exit after --help and --version.
+func newParser(g *grammar, e *env, exit func(int)) (*kong.Kong, error) {
+	return kong.New(g,
+		kong.Name("regshape"),
+		kong.Description(description),
+		kong.Writers(e.Out, e.Err),
+		kong.Exit(exit),
+		kong.Vars{"version": e.Build.String()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
+	)
+}

@@ -1,0 +1,129 @@
+package login
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"regshape/login/registry"
+	"regshape/store"
+)
+
+type listCmd struct{}
+
+// listed is one login in the JSON of list. Times are RFC 3339 in UTC.
+type listed struct {
+	Registry  string     `json:"registry"`
+	Username  string     `json:"username"`
+	Kind      string     `json:"kind"`   // "password", "identity-token" or "device"
+	Where     string     `json:"where"`  // the folder of the store
+	Secure    *bool      `json:"secure"` // TLS with verification; null where nothing is known
+	Transport string     `json:"transport,omitempty"`
+	Created   time.Time  `json:"created"`
+	Updated   time.Time  `json:"updated"`
+	Verified  *time.Time `json:"verified,omitempty"`
+	Expires   *time.Time `json:"expires,omitempty"`
+	Expired   bool       `json:"expired"`
+}
+
+// Run lists all logins. Damaged entries are named and make the exit code 1; they do not
+// hide the others.
+func (c *listCmd) Run(e *env) error {
+	s, err := e.openStore()
+	if err != nil {
+		return &storeError{"", "list the logins", err}
+	}
+	found, damaged, err := s.List(e.ctx)
+	if err != nil {
+		return &storeError{"", "list the logins", err}
+	}
+	rows := make([]listed, 0, len(found))
+	for _, c := range found {
+		rows = append(rows, e.row(s, c))
+	}
+	if e.JSON {
+		err = writeJSON(e.Out, rows)
+	} else {
+		err = writeTable(e.Out, rows, e.now())
+	}
+	if err != nil {
+		return err
+	}
+	for _, d := range damaged {
+		e.warn("%v: %s.", d, store.Advice(d))
+	}
+	if len(damaged) > 0 {
+		return errTold
+	}
+	return nil
+}
+
+func (e *env) row(s *store.Store, c store.Credential) listed {
+	r := listed{
+		Registry: shown(store.ParseAddress(c.ServerURL)), Username: c.Username, Kind: string(c.Kind),
+		Where: s.Location().Data, Transport: string(c.Transport),
+		Created: c.Created, Updated: c.Updated, Expired: c.Expired(e.now()),
+	}
+	if c.Transport != "" {
+		secure := c.Transport == store.TransportHTTPS
+		r.Secure = &secure
+	}
+	if !c.VerifiedAt.IsZero() {
+		r.Verified = &c.VerifiedAt
+	}
+	if !c.Expires.IsZero() {
+		r.Expires = &c.Expires
+	}
+	return r
+}
+
+func writeTable(out io.Writer, rows []listed, now time.Time) error {
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(out, "No logins are stored. Log in with: regshape auth login REGISTRY")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "REGISTRY\tUSER\tWHERE\tSECURE?\tAGE\tEXPIRES") // errors show at Flush
+	for _, r := range rows {
+		expires := "never"
+		switch {
+		case r.Expired:
+			expires = "expired"
+		case r.Expires != nil:
+			expires = "in " + span(r.Expires.Sub(now))
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
+			r.Registry, registry.Printable(r.Username, 60), r.Where, secure(r), span(now.Sub(r.Updated)), expires)
+	}
+	return table.Flush()
+}
+
+// secure is about the way to the registry, not about the store.
+func secure(r listed) string {
+	switch store.Transport(r.Transport) {
+	case store.TransportHTTPS:
+		return "yes"
+	case store.TransportInsecure:
+		return "no, unverified TLS"
+	case store.TransportHTTP:
+		return "no, plain http"
+	}
+	return "unknown"
+}
+
+// span rounds a duration to its largest unit: "45s", "12m", "3h", "20d".
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d/time.Second))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d/time.Minute))
+	case d < 2*day:
+		return fmt.Sprintf("%dh", int(d/time.Hour))
+	}
+	return fmt.Sprintf("%dd", int(d/day))
+}

@@ -1,0 +1,201 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"regshape/login/registry"
+	"regshape/store"
+)
+
+type loginCmd struct {
+	registryArg
+	PasswordStdin bool           `name:"password-stdin" help:"Read the password from standard input; one line ending at its end is cut."`
+	For           *time.Duration `placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
+	SkipVerify    bool           `name:"skip-verify" help:"Store the credential without asking the registry."`
+}
+
+// loginResult is the JSON of a login. Times are RFC 3339 in UTC.
+type loginResult struct {
+	Status    string     `json:"status"` // "success"
+	Registry  string     `json:"registry"`
+	Username  string     `json:"username"`
+	Reason    string     `json:"reason"` // "verified", "unverified" or "skipped"
+	Transport string     `json:"transport,omitempty"`
+	Store     string     `json:"store"` // the folder
+	Expires   *time.Time `json:"expires,omitempty"`
+}
+
+// Run logs in: find the credential, verify it, store it.
+func (c *loginCmd) Run(e *env) error {
+	address, err := c.check(e)
+	if err != nil {
+		return err
+	}
+	name := shown(address)
+	s, err := e.openStore()
+	if err != nil {
+		return &storeError{name, "store credentials", err}
+	}
+	client, err := registry.New(registry.Options{
+		PlainHTTP: e.PlainHTTP || address.PlainHTTP(), Insecure: e.Insecure,
+		CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile,
+		Timeout: e.Timeout, UserAgent: "regshape/" + e.Build.Version, Wrap: e.logs.wrap(),
+	})
+	if err != nil {
+		return err
+	}
+	username, secret, err := c.credential(e, s, address)
+	if err != nil {
+		return err
+	}
+	scenario := e.logs.scenario("login " + name)
+	defer scenario.end()
+	cred := store.Credential{ServerURL: serverURL(address), Username: username, Secret: secret, Kind: store.KindPassword}
+	reason := "skipped"
+	if c.SkipVerify {
+		e.warn("the credential for %s is stored without being verified.", name)
+	} else {
+		result := client.Verify(e.ctx, address.Host(), "", registry.Credential{Username: username, Secret: secret})
+		scenario.step("verify")
+		if e.ctx.Err() != nil {
+			return errInterrupted
+		}
+		if !result.Outcome.Stores() {
+			return &verifyError{name, result}
+		}
+		e.caution(name, result)
+		reason = string(result.Outcome)
+		cred.Transport = store.Transport(result.Transport)
+		cred.CAFile = e.CAFile
+		if result.Outcome == registry.Verified {
+			cred.VerifiedAt = e.now().UTC().Truncate(time.Second)
+		}
+	}
+	if c.For != nil {
+		cred.Expires = e.now().Add(*c.For).UTC().Truncate(time.Second)
+	}
+	err = s.Put(e.ctx, cred)
+	scenario.step("store")
+	if err != nil {
+		return &storeError{name, "store credentials", err}
+	}
+	return c.succeed(e, s, cred, loginResult{Registry: name, Reason: reason})
+}
+
+// check refuses a command line that cannot succeed, before anybody is asked anything.
+func (c *loginCmd) check(e *env) (store.Address, error) {
+	address, err := c.target("login")
+	switch {
+	case err != nil:
+	case c.For != nil && *c.For <= 0:
+		err = &usageError{"--for takes a time from now, more than zero", "for example --for 8h"}
+	case e.Timeout <= 0:
+		err = &usageError{"--timeout takes a time, more than zero", "for example --timeout 10s"}
+	case c.PasswordStdin && e.Password != "":
+		err = &usageError{"--password and --password-stdin exclude each other", "give one of them"}
+	case c.PasswordStdin && e.username() == "":
+		err = &usageError{"--password-stdin needs a user name", "add -u USER or set REGSHAPE_USERNAME"}
+	case address.PlainHTTP() && !e.PlainHTTP && !registry.Loopback(address.Host()):
+		err = &usageError{
+			"http:// sends the password unencrypted",
+			fmt.Sprintf("if that is meant: regshape auth login %s --plain-http", address.Host()),
+		}
+	}
+	return address, err
+}
+
+func (e *env) username() string {
+	if e.Username != "" {
+		return e.Username
+	}
+	return e.Getenv("REGSHAPE_USERNAME")
+}
+
+// credential takes user name and secret from the flags, the environment, standard
+// input, or the user, in this order.
+func (c *loginCmd) credential(e *env, s *store.Store, address store.Address) (username, secret string, err error) {
+	name := shown(address)
+	username, secret = e.username(), e.Password
+	switch {
+	case c.PasswordStdin:
+		if secret, err = readSecret(e.In); err != nil {
+			return "", "", err
+		}
+		return username, secret, nil
+	case secret != "":
+		e.warn("other processes can see a password given with -p; use --password-stdin.")
+	default:
+		secret = e.Getenv("REGSHAPE_PASSWORD")
+	}
+	if (username == "" || secret == "") && !e.interactive() {
+		return "", "", &usageError{
+			"no terminal to ask at, and no user name and password given",
+			fmt.Sprintf("pipe the password: … | regshape auth login %s -u USER --password-stdin", name),
+		}
+	}
+	if username == "" {
+		known := "" // what is stored for this very address, if it can be read
+		if old, err := s.Get(e.ctx, address); err == nil {
+			known = old.Username
+		}
+		if username, err = e.askUsername(name, known); err != nil {
+			return "", "", err
+		}
+		if username == "" {
+			return "", "", errors.New("no user name was given")
+		}
+	}
+	if secret == "" {
+		if secret, err = e.askPassword(name); err != nil {
+			return "", "", err
+		}
+		if secret == "" {
+			return "", "", errors.New("no password was given")
+		}
+	}
+	return username, secret, nil
+}
+
+// caution says what a successful verification did not prove or protect.
+func (e *env) caution(name string, result registry.Result) {
+	if result.Outcome == registry.Unverified {
+		e.warn("%s never asked for a password, so it could not be verified; it is stored all the same.", name)
+	}
+	switch {
+	case result.Transport == string(store.TransportInsecure):
+		e.warn("the certificate of %s was not verified (--insecure).", name)
+	case result.Transport == string(store.TransportHTTP) && e.PlainHTTP:
+		e.warn("%s is reached over plain http: the password travels unencrypted.", name)
+	}
+}
+
+func (c *loginCmd) succeed(e *env, s *store.Store, cred store.Credential, r loginResult) error {
+	r.Status, r.Username, r.Transport = "success", cred.Username, string(cred.Transport)
+	r.Store = s.Location().Data
+	if !cred.Expires.IsZero() {
+		r.Expires = &cred.Expires
+	}
+	if e.JSON {
+		return writeJSON(e.Out, r)
+	}
+	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, sealed in %s\n",
+		registry.Printable(r.Username, 200), r.Registry, r.Store)
+	if err == nil && r.Expires != nil {
+		_, err = fmt.Fprintf(e.Out, "It expires on %s.\n", r.Expires.Local().Format("2006-01-02 15:04 MST"))
+	}
+	return err
+}
+
+// serverURL is the spelling that clients ask for: Docker Hub's URL, else the bare host
+// with its scope. That a registry speaks plain http is a field of the entry.
+func serverURL(a store.Address) string {
+	switch {
+	case a.Hub():
+		return store.HubAddress
+	case a.Scope() != "":
+		return a.Host() + "/" + a.Scope()
+	}
+	return a.Host()
+}

@@ -1,0 +1,105 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// maxSecret is what a registry could sensibly want, and what the helper protocol carries.
+const maxSecret = 64 << 10
+
+// interactive reports whether somebody can be asked.
+func (e *env) interactive() bool { return term.IsTerminal(int(e.In.Fd())) }
+
+// askUsername reads a line from the terminal; an empty one takes the default.
+func (e *env) askUsername(registry, fallback string) (string, error) {
+	prompt := fmt.Sprintf("Username for %s: ", registry)
+	if fallback != "" {
+		prompt = fmt.Sprintf("Username for %s (%s): ", registry, fallback)
+	}
+	line, err := e.ask(prompt, func(int) (string, error) { return readLine(e.In) })
+	if line = strings.TrimSpace(line); line == "" {
+		line = fallback
+	}
+	return line, err
+}
+
+// askPassword reads a line without echo.
+func (e *env) askPassword(registry string) (string, error) {
+	secret, err := e.ask(fmt.Sprintf("Password for %s: ", registry), func(fd int) (string, error) {
+		secret, err := term.ReadPassword(fd)
+		return string(secret), err
+	})
+	_, _ = fmt.Fprintln(e.Err) // the user's own line end was not echoed
+	return secret, err
+}
+
+// ask prompts on standard error. When the context ends, by Ctrl-C, it gives the terminal
+// back as it was, echo included.
+func (e *env) ask(prompt string, read func(fd int) (string, error)) (string, error) {
+	fd := int(e.In.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("read the terminal's state: %w", err)
+	}
+	_, _ = fmt.Fprint(e.Err, prompt)
+	type answer struct {
+		line string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := read(fd)
+		answers <- answer{line, err}
+	}()
+	select {
+	case a := <-answers:
+		if errors.Is(a.err, io.EOF) && a.line == "" {
+			return "", errors.New("nothing was typed")
+		}
+		return a.line, nil
+	case <-e.ctx.Done():
+		_ = term.Restore(fd, before)
+		_, _ = fmt.Fprintln(e.Err)
+		return "", errInterrupted
+	}
+}
+
+// readLine reads byte by byte: what follows the line belongs to the next prompt.
+func readLine(in io.Reader) (string, error) {
+	var line []byte
+	b := make([]byte, 1)
+	for len(line) <= maxSecret {
+		n, err := in.Read(b)
+		if n == 1 && b[0] == '\n' {
+			break
+		}
+		if n == 1 {
+			line = append(line, b[0])
+		}
+		if err != nil {
+			return string(line), err
+		}
+	}
+	return strings.TrimSuffix(string(line), "\r"), nil
+}
+
+// readSecret reads all of standard input and cuts exactly one line ending.
+func readSecret(in io.Reader) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(in, maxSecret+3))
+	if err != nil {
+		return "", fmt.Errorf("read the password from standard input: %w", err)
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case len(secret) > maxSecret:
+		return "", errors.New("the password on standard input is over 64 KiB")
+	case secret == "":
+		return "", errors.New("standard input holds no password")
+	}
+	return secret, nil
+}

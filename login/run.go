@@ -1,0 +1,111 @@
+// Package login is regshape's front end: the kong grammar, one file for each command,
+// prompts, and everything that is said to the user.
+//
+// Results go to standard output; prompts, warnings, hints, errors and traces go to
+// standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"regshape/login/registry"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+// Build says which build this is.
+type Build struct{ Version, Commit, Date string }
+
+// String is what --version prints.
+func (b Build) String() string {
+	s := "regshape " + b.Version
+	if b.Commit != "" {
+		s += fmt.Sprintf(" (commit %s, %s)", b.Commit, b.Date)
+	}
+	return s
+}
+
+// Call is one run of the front end.
+type Call struct {
+	Args     []string // without the program's name
+	In       *os.File // prompts turn its echo off where it is a terminal
+	Out, Err io.Writer
+	Getenv   func(string) string
+	Build    Build
+}
+
+// env is what a command works with.
+type env struct {
+	Call
+	globals
+	ctx  context.Context
+	now  func() time.Time
+	logs logs
+}
+
+// Run parses and runs one command line and returns the exit code.
+func Run(ctx context.Context, c Call) int {
+	e := &env{Call: c, ctx: ctx, now: time.Now}
+	var g grammar
+	e.JSON = slices.Contains(c.Args, "--json") // for errors of the parser itself
+	command, code, err := parse(&g, e)
+	if command == nil && err == nil {
+		return code
+	}
+	if err == nil {
+		e.globals = g.globals
+		err = e.logs.open(e)
+	}
+	if err == nil {
+		err = command.Run(e)
+	}
+	if closeErr := e.logs.close(); err == nil {
+		err = closeErr
+	}
+	return e.fail(err)
+}
+
+// parse returns the command to run, or the exit code where kong has already answered.
+func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
+	type left int // how kong's exit function leaves the parser
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case left:
+			command, code, err = nil, int(r), nil
+		default:
+			panic(r)
+		}
+	}()
+	parser, err := newParser(g, e, func(code int) { panic(left(code)) })
+	if err != nil {
+		return nil, exitFailed, fmt.Errorf("build the command line: %w", err)
+	}
+	if len(e.Args) == 0 {
+		e.Args = []string{"--help"}
+	}
+	command, err = parser.Parse(e.Args)
+	if err != nil {
+		path := "regshape"
+		var parseErr *kong.ParseError
+		if errors.As(err, &parseErr) && parseErr.Context != nil && parseErr.Context.Selected() != nil {
+			path = parseErr.Context.Selected().FullPath()
+		}
+		return nil, exitUsage, &usageError{message: registry.Printable(err.Error(), 200), hint: "run '" + path + " --help'"}
+	}
+	return command, exitDone, nil
+}

@@ -1,0 +1,82 @@
+package login
+
+import (
+	"fmt"
+	"strings"
+
+	"regshape/login/registry"
+	"regshape/store"
+)
+
+// registryArg is a REGISTRY, as an argument or with -r.
+type registryArg struct {
+	Argument string `arg:"" optional:"" name:"registry" help:"Registry: HOST, HOST:PORT, or HOST/NAMESPACE for a login of that namespace."`
+	Flag     string `name:"registry" short:"r" placeholder:"REGISTRY" help:"The registry, for scripts; the same as the argument."`
+}
+
+// spelling returns what the user wrote. Both forms may be given if they mean the same.
+func (a registryArg) spelling(command string) (string, error) {
+	switch {
+	case a.Argument == "" && a.Flag == "":
+		return "", &usageError{"no registry given", fmt.Sprintf("for Docker Hub: regshape auth %s docker.io", command)}
+	case a.Argument == "":
+		return a.Flag, nil
+	case a.Flag == "" || store.ParseAddress(a.Argument).String() == store.ParseAddress(a.Flag).String():
+		return a.Argument, nil
+	}
+	return "", &usageError{"the argument and --registry name different registries", "give one of them"}
+}
+
+// target parses the registry of a login: a host, or a namespace of one. It refuses an
+// image name, for which docker and podman would look under the host.
+func (a registryArg) target(command string) (store.Address, error) {
+	spelling, err := a.spelling(command)
+	if err != nil {
+		return store.Address{}, err
+	}
+	address := store.ParseAddress(spelling)
+	if !address.Opaque() {
+		return address, nil
+	}
+	if host, ok := hostOfImage(spelling); ok {
+		return store.Address{}, &usageError{
+			fmt.Sprintf("%s is an image, not a registry", registry.Printable(spelling, 120)),
+			fmt.Sprintf("run 'regshape auth %s %s'", command, host),
+		}
+	}
+	return store.Address{}, &usageError{
+		fmt.Sprintf("%q is no registry address", registry.Printable(spelling, 120)),
+		fmt.Sprintf("give HOST or HOST:PORT; for Docker Hub: regshape auth %s docker.io", command),
+	}
+}
+
+// hostOfImage finds the registry in "host/ns/app:tag", "host/app@sha256:…" and "app:tag".
+// A first part without dot, port or the name localhost is Docker Hub's, as for docker.
+func hostOfImage(spelling string) (host string, ok bool) {
+	first, rest, nested := strings.Cut(strings.TrimSpace(spelling), "/")
+	if !nested {
+		name, _, tagged := strings.Cut(first, ":")
+		image := tagged && !store.ParseAddress(name).Opaque() && !strings.Contains(name, ".")
+		return store.HubHost, image
+	}
+	name, _, _ := strings.Cut(rest, "@")
+	if i := strings.LastIndexByte(name, ':'); i >= 0 {
+		name = name[:i]
+	}
+	image := store.ParseAddress(first + "/" + name)
+	if name == rest || image.Opaque() {
+		return "", false
+	}
+	if !strings.ContainsAny(first, ".:") && first != "localhost" {
+		return store.HubHost, true
+	}
+	return image.Registry().Host(), true
+}
+
+// shown is how messages and JSON name an address: without Docker Hub's odd URL.
+func shown(a store.Address) string {
+	if a.Hub() {
+		return store.HubHost
+	}
+	return registry.Printable(a.String(), 300)
+}

@@ -1,0 +1,35 @@
+// Regshape logs in to container registries once, for every tool. Called regshape it is
+// the front end; called docker-credential-regshape it is a Docker credential helper.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"regshape/credhelper"
+	"regshape/login"
+	"regshape/store"
+)
+
+// Set by the linker; see the Makefile.
+var version, commit, date = "dev", "", ""
+
+func main() {
+	store.NoCoreDumps()
+	if program, helper := credhelper.Named(os.Args[0]); helper {
+		os.Exit(credhelper.Run(context.Background(), credhelper.Call{
+			Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+			Terminal: term.IsTerminal(int(os.Stdin.Fd())), Getenv: os.Getenv, Version: version,
+		}))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(login.Run(ctx, login.Call{
+		Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
+		Build: login.Build{Version: version, Commit: commit, Date: date},
+	}))
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseAddressCanonical(t *testing.T) {
+	const opaque = "(as is)"
+	tests := []struct{ in, want string }{
+		// Docker Hub is one address.
+		{"docker.io", HubAddress},
+		{"index.docker.io", HubAddress},
+		{"registry-1.docker.io", HubAddress},
+		{"registry.hub.docker.com", HubAddress},
+		{"https://index.docker.io/v1/", HubAddress},
+		{"https://index.docker.io/v1", HubAddress},
+		{"index.docker.io/v1/", HubAddress},
+		{"https://registry-1.docker.io/v2/", HubAddress},
+		{"https://Docker.IO", HubAddress},
+		{"docker://docker.io/", HubAddress},
+		{"docker.io:443", HubAddress},
+		{"registry.hub.docker.com/", HubAddress},
+		{"http://docker.io", "http://docker.io"},
+		{"docker.io:8443", "docker.io:8443"},
+		{"docker.io.evil.example", "docker.io.evil.example"},
+		// A further path is a scope of it.
+		{"index.docker.io/library/x", "docker.io/library/x"},
+		{"https://index.docker.io/v1/library/x/", "docker.io/library/x"},
+		{"docker.io/library", "docker.io/library"},
+		{"docker.io/v1/v2/x", "docker.io/x"},
+		// docker's web login: exact match only.
+		{"https://index.docker.io/v1/access-token", opaque},
+		{"https://index.docker.io/v1/refresh-token", opaque},
+		{"https://index.docker.io/v1//access-token", opaque},
+		{"https://index.docker.io/v1//refresh-token", opaque},
+		{"index.docker.io/V1/Access-Token", opaque},
+		// Other hosts.
+		{"ghcr.io", "ghcr.io"},
+		{"GHCR.io", "ghcr.io"},
+		{"https://ghcr.io", "ghcr.io"},
+		{"HTTPS://ghcr.io/", "ghcr.io"},
+		{"ghcr.io:443", "ghcr.io"},
+		{"https://ghcr.io:443/v2/", "ghcr.io"},
+		{"ghcr.io/v1", "ghcr.io"},
+		{"ghcr.io//", "ghcr.io"},
+		{"ghcr.io:80", "ghcr.io:80"},
+		{"http://ghcr.io:80/", "http://ghcr.io"},
+		{"http://ghcr.io:443", "http://ghcr.io:443"},
+		{"http://ghcr.io", "http://ghcr.io"},
+		{"localhost:5000", "localhost:5000"},
+		{"oras://localhost:5000/v2", "localhost:5000"},
+		{"docker://https://ghcr.io", "ghcr.io"},
+		{"127.0.0.1:5000", "127.0.0.1:5000"},
+		{"[::1]:5000", "[::1]:5000"},
+		{"[0:0:0:0:0:0:0:1]:443", "[::1]"},
+		{"[::1]", "[::1]"},
+		{"host\r\n", "host"},
+		{"  host ", "host"},
+		{"pycreds_test_ab12", "pycreds_test_ab12"},
+		// Scopes.
+		{"ghcr.io/team/app", "ghcr.io/team/app"},
+		{"https://GHCR.io/Team/app/", "ghcr.io/Team/app"},
+		{"http://host:80/ns", "http://host/ns"},
+		{"host/ns/v2", "host/ns/v2"},
+		{"host/v2/ns", "host/v2/ns"},
+		// Opaque keys.
+		{"", opaque},
+		{"/", opaque},
+		{"https://", opaque},
+		{"ssh://host", opaque},
+		{"user@host", opaque},
+		{"host:", opaque},
+		{"host:0", opaque},
+		{"host:0443", opaque},
+		{"host:65536", opaque},
+		{"host:tag", opaque},
+		{"host/app:tag", opaque},
+		{"host/app@sha256:0a", opaque},
+		{"host//ns", opaque},
+		{"host/../ns", opaque},
+		{"host/./ns", opaque},
+		{"host?x=1", opaque},
+		{"host/ns#x", opaque},
+		{"a b", opaque},
+		{"::1", opaque},
+		{"[::1", opaque},
+		{"[::1]x", opaque},
+		{"[fe80::1%25eth0]", opaque},
+		{"münchen.example", opaque},
+		{"-host", opaque},
+		{".host", opaque},
+		{"ho..st", opaque},
+		{"\xff\xfe", opaque},
+	}
+	for _, test := range tests {
+		want := test.want
+		if want == opaque {
+			want = test.in
+		}
+		a := ParseAddress(test.in)
+		if a.String() != want || a.Opaque() != (test.want == opaque) {
+			t.Errorf("ParseAddress(%q) = %q (opaque %v), want %q (opaque %v)", test.in, a, a.Opaque(), want, test.want == opaque)
+		}
+	}
+}
+
+func TestLookups(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"ghcr.io", "ghcr.io"},
+		{"ghcr.io/ns/repo", "ghcr.io/ns/repo ghcr.io/ns"},
+		{"http://h/ns/repo", "http://h/ns/repo http://h/ns"},
+		{"docker.io/library/x", "docker.io/library/x docker.io/library"},
+		{"docker.io", HubAddress},
+		{"https://index.docker.io/v1/access-token", "https://index.docker.io/v1/access-token"},
+		{"a b/c", "a b/c"},
+	}
+	for _, test := range tests {
+		if got := strings.Join(ParseAddress(test.in).lookups(), " "); got != test.want {
+			t.Errorf("lookups of %q = %q, want %q", test.in, got, test.want)
+		}
+	}
+	deep := ParseAddress("host" + strings.Repeat("/n", 40)).lookups()
+	if len(deep) != maxScopes || !strings.HasSuffix(deep[0], strings.Repeat("/n", 40)) {
+		t.Errorf("40 segments: %d lookups beginning with %q, want %d beginning with the address itself", len(deep), deep[0], maxScopes)
+	}
+}
+
+func TestAddressParts(t *testing.T) {
+	a := ParseAddress("https://Host:5000/ns/repo/")
+	if a.Host() != "host:5000" || a.Scope() != "ns/repo" || a.Hub() || a.Registry().String() != "host:5000" {
+		t.Errorf("parts of %q: host %q, scope %q, registry %q", a, a.Host(), a.Scope(), a.Registry())
+	}
+	if hub := ParseAddress("docker.io/library/x").Registry(); !hub.Hub() || hub.String() != HubAddress {
+		t.Errorf("the registry of a Docker Hub scope is %q", hub)
+	}
+	tokens := HubTokens()
+	for _, token := range tokens {
+		if !token.Opaque() || token.String() == HubAddress {
+			t.Errorf("%q is not an address of its own", token)
+		}
+	}
+	if len(tokens) != 4 {
+		t.Errorf("%d token addresses, want 4", len(tokens))
+	}
+}
+
+// The canonical form is a fixed point, and no spelling of one registry answers for
+// another: what comes out parses to the same parts again.
+func FuzzParseAddress(f *testing.F) {
+	for _, s := range []string{
+		"docker.io", "https://index.docker.io/v1/", "https://index.docker.io/v1//access-token", "http://h:80/a/b",
+		"[::ffff:1.2.3.4]:443/x", "docker://oras://h", "index.docker.io/v1/v1/x", "h/v2/v2", "ſ://x", "a\nb", "http:///x",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a := ParseAddress(s)
+		b := ParseAddress(a.String())
+		if b.String() != a.String() || b.Opaque() != a.Opaque() || b.Host() != a.Host() || b.Scope() != a.Scope() || b.PlainHTTP() != a.PlainHTTP() {
+			t.Fatalf("%q -> %#v -> %#v", s, a, b)
+		}
+		for _, l := range a.lookups()[1:] {
+			if !strings.HasPrefix(a.String(), l+"/") || ParseAddress(l).Scope() == "" {
+				t.Fatalf("%q is answered by %q", s, l)
+			}
+		}
+	})
+}

@@ -1,0 +1,4 @@
+package store
+
+// NoCoreDumps has nothing to turn off: Windows writes no core files by itself.
+func NoCoreDumps() {}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Kind says what a credential's secret is.
+type Kind string
+
+// The kinds of credentials.
+const (
+	KindPassword      Kind = "password"
+	KindIdentityToken Kind = "identity-token" // a refresh token, used with the user name "<token>"
+	KindDevice        Kind = "device"         // an access token that Renew renews
+)
+
+// Transport says how the registry was reached when the credential was verified.
+type Transport string
+
+// The transports.
+const (
+	TransportHTTPS    Transport = "https"
+	TransportInsecure Transport = "https-insecure" // TLS without verification
+	TransportHTTP     Transport = "http"
+)
+
+// Credential is what a sealed file holds. Times are UTC, to the second; a zero time
+// means never.
+type Credential struct {
+	ServerURL  string    // the address as the caller last spelled it
+	Canonical  string    // its canonical form; set by Put
+	Username   string    //
+	Secret     string    // any valid UTF-8
+	Kind       Kind      //
+	Transport  Transport `json:",omitempty"` // empty where nothing is known
+	CAFile     string    `json:",omitempty"` // absolute path of the CA file used
+	Created    time.Time // when the address was first stored; set by Put
+	Updated    time.Time // when it was last stored; set by Put
+	VerifiedAt time.Time `json:",omitzero"` // when the registry last accepted it
+	Expires    time.Time `json:",omitzero"` // from then on it is not answered
+	Renew      *Renewal  `json:",omitempty"`
+
+	payload []byte // as opened, for the fields that this version does not know
+}
+
+// Renewal is what renews the access token of a device login.
+type Renewal struct {
+	Issuer   string
+	ClientID string
+	Scope    string
+	Token    string // the refresh token, a secret
+}
+
+// String names the credential without its secret.
+func (c Credential) String() string { return c.Username + "@" + c.ServerURL }
+
+// GoString hides the secret from %#v.
+func (c Credential) GoString() string { return c.String() }
+
+// String hides the refresh token.
+func (r Renewal) String() string { return r.ClientID + "@" + r.Issuer }
+
+// GoString hides the refresh token from %#v.
+func (r Renewal) GoString() string { return r.String() }
+
+// Expired reports whether the credential's time has run out.
+func (c Credential) Expired(now time.Time) bool {
+	return !c.Expires.IsZero() && !now.Before(c.Expires)
+}
+
+// validate refuses what JSON would silently mend.
+func (c Credential) validate() error {
+	for what, s := range map[string]string{"server address": c.ServerURL, "user name": c.Username, "secret": c.Secret} {
+		if !utf8.ValidString(s) {
+			return fmt.Errorf("the %s is %w", what, ErrNotUTF8)
+		}
+	}
+	return nil
+}
+
+// replaces takes over from the entry that stood under the same address what belongs
+// to the address and not to the login: its age, fields of newer versions, and, where
+// the new login says nothing of it, how the registry is reached.
+func (c *Credential) replaces(old Credential) {
+	c.Created, c.payload = old.Created, old.payload
+	if c.Transport == "" {
+		c.Transport, c.CAFile = old.Transport, old.CAFile
+	}
+}
+
+// marshal returns the payload to seal: the known fields over those of the entry that
+// was there before.
+func (c Credential) marshal() ([]byte, error) {
+	known, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode credential: %w", err)
+	}
+	if c.payload == nil {
+		return known, nil
+	}
+	return mergeUnknown[Credential](c.payload, known)
+}
+
+// unmarshalCredential reads an opened payload.
+func unmarshalCredential(payload []byte) (Credential, error) {
+	var c Credential
+	if err := json.Unmarshal(payload, &c); err != nil {
+		// The cause may quote the payload, which is secret.
+		return Credential{}, fmt.Errorf("%w: its content is no credential", ErrDamaged)
+	}
+	c.payload = payload
+	return c, nil
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// disk is what a write needs of a file system. Tests put one in that fails or lies at
+// a chosen step.
+type disk interface {
+	openNew(path string) (newFile, error)
+	rename(from, to string) error
+	link(from, to string) error
+	remove(path string) error
+	mkdir(path string) error
+	syncFolder(path string) error
+}
+
+type newFile interface {
+	io.WriteCloser
+	Sync() error
+}
+
+// publish puts data under path, in place of what is there, durably. Before an error is
+// returned the old content is intact, except after [ErrUnsure].
+func publish(d disk, path string, data []byte) error {
+	return write(d, path, data, d.rename)
+}
+
+// publishFirst puts data under path unless something is there: then it changes nothing
+// and returns an error that wraps [fs.ErrExist].
+func publishFirst(d disk, path string, data []byte) error {
+	return write(d, path, data, func(from, to string) error {
+		err := d.link(from, to)
+		if removeErr := d.remove(from); err == nil && removeErr != nil {
+			return fmt.Errorf("remove the temporary file: %w", removeErr)
+		}
+		return err
+	})
+}
+
+// write makes a temporary file whole and durable, and only then visible.
+func write(d disk, path string, data []byte, show func(from, to string) error) error {
+	folder := filepath.Dir(path)
+	temporary := filepath.Join(folder, ".tmp-"+rand.Text())
+	f, err := d.openNew(temporary)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	// On NFS and with quotas, close is where a failed write may first show.
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		_ = d.remove(temporary) // the first error is the one to tell
+		return err
+	}
+	if err := show(temporary, path); err != nil {
+		// An NFS server that gets a repeated request answers "not there" for a rename,
+		// and "exists" for a link, that it has already done.
+		repeated := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)
+		if !repeated || !holds(path, data) {
+			_ = d.remove(temporary)
+			return err
+		}
+	}
+	if err := d.syncFolder(folder); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	}
+	return nil
+}
+
+// settled is how old a folder's last change must be for its own creation to be taken
+// as durable: another run may have made it and be about to sync its parent.
+const settled = 10 * time.Second
+
+// makeFolders creates path and its missing parents with mode 0700, each durable in its
+// own parent.
+func makeFolders(d disk, path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if age := time.Since(info.ModTime()); age > settled {
+			return nil
+		}
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return nil
+	}
+	if err := makeFolders(d, parent); err != nil {
+		return err
+	}
+	if err := d.mkdir(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := d.syncFolder(parent); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	}
+	return nil
+}
+
+func holds(path string, data []byte) bool {
+	found, err := readFile(path, sealedFile)
+	return err == nil && bytes.Equal(found, data)
+}
+
+// osDisk is the real thing.
+type osDisk struct{}
+
+func (osDisk) openNew(path string) (newFile, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openNoFollow, 0o600)
+}
+
+func (osDisk) rename(from, to string) error { return renameOver(from, to) }
+func (osDisk) link(from, to string) error   { return os.Link(from, to) }
+func (osDisk) remove(path string) error     { return os.Remove(path) }
+func (osDisk) mkdir(path string) error      { return os.Mkdir(path, 0o700) }
+func (osDisk) syncFolder(path string) error { return syncFolder(path) }
+
+// WriteFirst makes the folder of path and puts data there with mode 0600, durably,
+// unless something is there: then the error wraps [fs.ErrExist].
+func WriteFirst(path string, data []byte) error {
+	if err := makeFolders(osDisk{}, filepath.Dir(path)); err != nil {
+		return err
+	}
+	return publishFirst(osDisk{}, path, data)
+}
+
+// WriteOver makes the folder of path and puts data there with mode 0600, durably, in
+// place of what is there. An error that is not [ErrUnsure] leaves that intact.
+func WriteOver(path string, data []byte) error {
+	if err := makeFolders(osDisk{}, filepath.Dir(path)); err != nil {
+		return err
+	}
+	return publish(osDisk{}, path, data)
+}

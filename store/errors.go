@@ -1,0 +1,45 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that callers tell apart. All others are fatal and say what is wrong.
+var (
+	// ErrNotFound means that no credential is stored for the address.
+	ErrNotFound = errors.New("no credential is stored for this address")
+	// ErrNoKey means that the key source holds no key.
+	ErrNoKey = errors.New("the store's key is missing")
+	// ErrLocked means that the key is there but the user has to unlock it.
+	ErrLocked = errors.New("store is locked")
+	// ErrWrongKey means that the key source yields another store's key.
+	ErrWrongKey = errors.New("the key is not this store's")
+	// ErrDamaged means that a sealed file is not what was written under its name.
+	ErrDamaged = errors.New("the entry is damaged")
+	// ErrNewer means that a newer regshape wrote or is rewriting what was found.
+	ErrNewer = errors.New("made by a newer regshape")
+	// ErrUnsafe means that a file or folder is not the user's alone.
+	ErrUnsafe = errors.New("refused as unsafe")
+	// ErrNotUTF8 means that a credential holds bytes that JSON cannot carry.
+	ErrNotUTF8 = errors.New("not valid UTF-8")
+	// ErrUnsure means that data was written but may not survive a power cut.
+	ErrUnsure = errors.New("written, but its folder could not be synced; after a power cut it may be missing")
+)
+
+// EntryError is about one sealed file that cannot be opened.
+type EntryError struct {
+	Address string // the canonical address, "" where it is not known
+	File    string // the sealed file's path
+	Err     error
+}
+
+func (e *EntryError) Error() string {
+	if e.Address == "" {
+		return fmt.Sprintf("%v (%s)", e.Err, e.File)
+	}
+	return fmt.Sprintf("%s: %v (%s)", e.Address, e.Err, e.File)
+}
+
+// Unwrap returns the cause.
+func (e *EntryError) Unwrap() error { return e.Err }

@@ -1,0 +1,140 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/adrg/xdg"
+)
+
+// Options choose which store to use.
+type Options struct {
+	Dir     string // one folder for data, key and config (--store, REGSHAPE_STORE); "" for the XDG folders
+	Profile string // "" for the default profile (--profile, REGSHAPE_PROFILE)
+	SudoUID string // the environment's SUDO_UID, "" outside sudo
+}
+
+// Location is where one store keeps its files. No folder needs to exist.
+type Location struct {
+	Data, State, Config string // absolute paths
+
+	home    string // must exist before folders are made below it; "" with Options.Dir
+	sudoUID string
+}
+
+// Locate finds the folders of a store. It creates nothing.
+func Locate(o Options) (Location, error) {
+	var loc Location
+	if o.Dir != "" {
+		dir, err := filepath.Abs(o.Dir)
+		if err != nil {
+			return Location{}, fmt.Errorf("find the store folder: %w", err)
+		}
+		loc = Location{Data: dir, State: dir, Config: dir}
+	} else {
+		loc = Location{
+			Data:    filepath.Join(xdg.DataHome, "regshape"),
+			State:   filepath.Join(xdg.StateHome, "regshape"),
+			Config:  filepath.Join(xdg.ConfigHome, "regshape"),
+			home:    filepath.Clean(xdg.Home),
+			sudoUID: o.SudoUID,
+		}
+	}
+	if o.Profile == "" {
+		return loc, nil
+	}
+	if err := CheckProfile(o.Profile); err != nil {
+		return Location{}, err
+	}
+	for _, dir := range []*string{&loc.Data, &loc.State, &loc.Config} {
+		*dir = filepath.Join(*dir, "profiles", o.Profile)
+	}
+	return loc, nil
+}
+
+// CheckProfile accepts [a-z0-9][a-z0-9._-]{0,63}.
+func CheckProfile(name string) error {
+	ok := name != "" && len(name) <= 64 && !strings.ContainsRune("._-", rune(name[0]))
+	for _, c := range name {
+		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c))
+	}
+	if !ok {
+		return errors.New("a profile name is 1 to 64 of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit")
+	}
+	return nil
+}
+
+// KeyFile is where the key source "file" keeps the key line.
+func (l Location) KeyFile() string { return filepath.Join(l.State, "key") }
+
+func (l Location) namesFile() string  { return filepath.Join(l.State, "names") }
+func (l Location) configFile() string { return filepath.Join(l.Config, "config") }
+func (l Location) v1() string         { return filepath.Join(l.Data, "v1") }
+
+// Generation returns the folder of the entries sealed under a kid.
+func (l Location) Generation(kid string) string { return filepath.Join(l.v1(), "g-"+kid) }
+
+// generations lists the kids that have a folder.
+func (l Location) generations() ([]string, error) {
+	entries, err := os.ReadDir(l.v1())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the store: %w", err)
+	}
+	var kids []string
+	for _, e := range entries {
+		if kid, ok := strings.CutPrefix(e.Name(), "g-"); ok {
+			kids = append(kids, kid)
+		}
+	}
+	return kids, nil
+}
+
+// checkOwned refuses folders of the store that are somebody else's, or that somebody
+// else can write to. Folders that do not exist are fine.
+func (l Location) checkOwned() error {
+	dirs := []string{l.Data, l.v1()}
+	if l.State != l.Data {
+		dirs = append(dirs, l.State)
+	}
+	if l.Config != l.Data {
+		dirs = append(dirs, l.Config)
+	}
+	for _, dir := range dirs {
+		if err := checkFolder(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkWritable refuses to make files where they would end up in the wrong hands:
+// root's files in the home of the user who called sudo, or below a home that is not there.
+func (l Location) checkWritable() error {
+	if l.home == "" {
+		return nil
+	}
+	info, err := os.Stat(l.home)
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, dir := range []string{l.Data, l.State, l.Config} {
+			if strings.HasPrefix(dir, l.home+string(filepath.Separator)) {
+				return fmt.Errorf("home folder %s does not exist: set HOME, or name a folder with --store or REGSHAPE_STORE", l.home)
+			}
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the home folder: %w", err)
+	}
+	if uid, known := ownerOf(info); l.sudoUID != "" && known && os.Geteuid() == 0 && uid != 0 {
+		return fmt.Errorf("%w: under sudo this would put root's files into %s, which belongs to uid %d: run it without sudo, or with sudo -H",
+			ErrUnsafe, l.home, uid)
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+//go:build unix
+
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// openNoFollow refuses a symbolic link, and does not wait for a FIFO's other end.
+const openNoFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
+// modesMatter says that permission bits decide who may read a file.
+const modesMatter = true
+
+// isSymlinkError recognizes what open says with O_NOFOLLOW (ELOOP; EMLINK on FreeBSD).
+func isSymlinkError(err error) bool {
+	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK)
+}
+
+func ownerOf(info fs.FileInfo) (uid int, known bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
+}
+
+func renameOver(from, to string) error { return os.Rename(from, to) }
+
+// syncFolder makes renames within a folder durable. File systems that cannot sync a
+// folder (EINVAL, ENOTSUP) keep what they promise without it.
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		err = nil
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// maxFile bounds what is read of any file of the store. A secret of 64 KiB, every
+// character of it escaped in JSON, stays below.
+const maxFile = 1 << 20
+
+// secrecy says who else may have access to a file of the store.
+type secrecy fs.FileMode
+
+const (
+	sealedFile secrecy = 0o022 // nobody else may write it
+	secretFile secrecy = 0o077 // nobody else may even read it
+)
+
+// readFile reads one of the store's files: regular, not a symbolic link, not too
+// large, and private. Opening never blocks, whatever stands at the path.
+func readFile(path string, s secrecy) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|openNoFollow, 0)
+	if err != nil {
+		if isSymlinkError(err) {
+			return nil, fmt.Errorf("%w: %s is a symbolic link", ErrUnsafe, path)
+		}
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%w: %s is no regular file", ErrUnsafe, path)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, maxFile)
+	case modesMatter && info.Mode().Perm()&fs.FileMode(s) != 0:
+		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run 'chmod 600 %s'", ErrUnsafe, path, info.Mode().Perm(), path)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return data, nil
+}
+
+// ReadSecret reads a file of the store that holds a secret, such as a key line. Errors
+// are [ErrUnsafe] where others have access to it, and those of package os.
+func ReadSecret(path string) ([]byte, error) { return readFile(path, secretFile) }
+
+// exists looks without opening or following.
+func exists(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// checkFolder refuses a folder of the store that is not the user's alone.
+func checkFolder(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, path)
+	}
+	if uid, known := ownerOf(info); known && uid != os.Geteuid() {
+		return fmt.Errorf("%w: %s belongs to uid %d and you are uid %d: run as that user, or use a store of your own with --store",
+			ErrUnsafe, path, uid, os.Geteuid())
+	}
+	if modesMatter && info.Mode().Perm()&fs.FileMode(sealedFile) != 0 {
+		return fmt.Errorf("%w: other users can write to %s (mode %04o): run 'chmod 700 %s'", ErrUnsafe, path, info.Mode().Perm(), path)
+	}
+	return nil
+}

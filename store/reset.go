@@ -1,0 +1,49 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+)
+
+// Forget gives up every stored credential, so that a store whose key is lost can be
+// used again. Nothing is deleted: generations, key and config are moved aside, and
+// Forget returns the paths they now have. The next Put begins a new store. It works on
+// a store that cannot be opened, too.
+func (l Location) Forget(now time.Time) (aside []string, err error) {
+	if err := l.checkOwned(); err != nil {
+		return nil, err
+	}
+	if err := l.checkWritable(); err != nil {
+		return nil, err
+	}
+	generations, err := l.generations()
+	if err != nil {
+		return nil, err
+	}
+	suffix := ".forgotten-" + now.UTC().Format("20060102T150405.000000Z")
+	var from []string
+	for _, kid := range generations {
+		from = append(from, l.Generation(kid))
+	}
+	// The generations first: while one is there, no key is made.
+	from = append(from, l.KeyFile(), l.configFile(), l.namesFile())
+	for _, path := range from {
+		// A generation's new name must not begin with "g-".
+		to := filepath.Join(filepath.Dir(path), "old-"+filepath.Base(path)+suffix)
+		err := osDisk{}.rename(path, to)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			aside = append(aside, to)
+			err = osDisk{}.syncFolder(filepath.Dir(path))
+		}
+		if err != nil {
+			return aside, fmt.Errorf("move %s aside: %w", path, err)
+		}
+	}
+	return aside, nil
+}

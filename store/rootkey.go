@@ -1,0 +1,147 @@
+package store
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+)
+
+const (
+	keyTag   = "REGSHAPE-KEY-1"
+	namesTag = "REGSHAPE-NAMES-1"
+
+	keySize  = 32
+	kidSize  = 8
+	nameSize = 20
+)
+
+var (
+	noPadding    = base32.StdEncoding.WithPadding(base32.NoPadding)
+	nameEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
+)
+
+// RootKey is the 32 bytes that every key of a store is derived from. It never
+// prints itself.
+type RootKey struct{ secret [keySize]byte }
+
+// NewRootKey makes a random root key.
+func NewRootKey() RootKey {
+	var k RootKey
+	_, _ = rand.Read(k.secret[:]) // never fails: it ends the program instead (crypto/rand)
+	return k
+}
+
+// KID returns the key's public name, 16 hexadecimal digits.
+func (k RootKey) KID() string { return hex.EncodeToString(k.derive("regshape/v1/kid", kidSize)) }
+
+// String hides the key from every fmt verb, and GoString from %#v.
+func (k RootKey) String() string { return "root key (hidden)" }
+
+// GoString hides the key.
+func (k RootKey) GoString() string { return k.String() }
+
+// Line returns the key line, without a line ending. It is the secret itself.
+func (k RootKey) Line() string { return taggedLine(keyTag, k.KID(), k.secret[:]) }
+
+// ParseKeyLine reads a key line; white space around it is ignored. The error wraps
+// [ErrKeyDamaged] and holds nothing of the line.
+func ParseKeyLine(line string) (RootKey, error) {
+	var k RootKey
+	kid, err := parseTaggedLine(line, keyTag, k.secret[:])
+	if err != nil {
+		return RootKey{}, err
+	}
+	if k.KID() != kid {
+		return RootKey{}, fmt.Errorf("%w: its kid is another key's", ErrKeyDamaged)
+	}
+	return k, nil
+}
+
+func (k RootKey) nameKey() nameKey {
+	n := nameKey{kid: k.KID()}
+	copy(n.secret[:], k.derive("regshape/v1/names", keySize))
+	return n
+}
+
+// derive is HKDF-SHA256 without salt. The error is impossible: it needs a length over
+// 255 hashes, or FIPS mode with a secret under 112 bits.
+func (k RootKey) derive(info string, size int) []byte {
+	out, err := hkdf.Key(sha256.New, k.secret[:], nil, info, size)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// nameKey turns addresses into entry names; it opens nothing.
+type nameKey struct {
+	kid    string
+	secret [keySize]byte
+}
+
+func (n nameKey) String() string   { return "name key (hidden)" }
+func (n nameKey) GoString() string { return n.String() }
+
+// name returns the entry name of a canonical address, 32 characters of base32hex.
+func (n nameKey) name(canonical string) string {
+	mac := hmac.New(sha256.New, n.secret[:])
+	mac.Write([]byte(canonical))
+	return nameEncoding.EncodeToString(mac.Sum(nil)[:nameSize])
+}
+
+func (n nameKey) line() string { return taggedLine(namesTag, n.kid, n.secret[:]) }
+
+func parseNamesLine(line string) (nameKey, error) {
+	var n nameKey
+	kid, err := parseTaggedLine(line, namesTag, n.secret[:])
+	n.kid = kid
+	return n, err
+}
+
+func taggedLine(tag, kid string, secret []byte) string {
+	body := tag + " " + kid + " " + noPadding.EncodeToString(secret)
+	return fmt.Sprintf("%s %08x", body, crc32.ChecksumIEEE([]byte(body)))
+}
+
+// parseTaggedLine checks form and checksum, fills secret, and returns the kid. Its
+// errors say which part is wrong and never quote the line.
+func parseTaggedLine(line, tag string, secret []byte) (kid string, err error) {
+	fields := strings.Fields(line)
+	if len(fields) != 4 || fields[0] != tag {
+		return "", fmt.Errorf("%w: it is no %s line", ErrKeyDamaged, tag)
+	}
+	body := strings.Join(fields[:3], " ")
+	if fields[3] != fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))) {
+		return "", fmt.Errorf("%w: its checksum is wrong", ErrKeyDamaged)
+	}
+	if !isKID(fields[1]) {
+		return "", fmt.Errorf("%w: its kid is malformed", ErrKeyDamaged)
+	}
+	raw, err := noPadding.DecodeString(fields[2])
+	if err != nil || len(raw) != len(secret) {
+		return "", fmt.Errorf("%w: its key is malformed", ErrKeyDamaged)
+	}
+	copy(secret, raw)
+	return fields[1], nil
+}
+
+func isKID(s string) bool {
+	raw, err := hex.DecodeString(s)
+	return err == nil && len(raw) == kidSize && strings.ToLower(s) == s
+}
+
+// isEntryName tells an entry from a stray file.
+func isEntryName(s string) bool {
+	raw, err := nameEncoding.DecodeString(s)
+	return err == nil && len(raw) == nameSize
+}
+
+// ErrKeyDamaged means that a key line or names line was found but cannot be used.
+var ErrKeyDamaged = errors.New("the key is damaged")

@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+)
+
+// view is what one run can know of a store: names and, unless keyErr says why not, the
+// root key. names.kid says which generation it is about.
+type view struct {
+	store  *Store
+	names  nameKey
+	root   RootKey
+	keyErr error // why root is not there
+}
+
+// look finds the key, or the names file where the key cannot be had or is not worth
+// asking for yet. [ErrNotFound] means that the store is empty.
+func (s *Store) look(ctx context.Context) (view, error) {
+	v := view{store: s, keyErr: errKeyNotAsked}
+	if s.key.Cheap() {
+		if err := v.askKey(ctx); v.keyErr == nil {
+			return v, err
+		}
+	}
+	if s.readNames(&v.names) == nil {
+		return v, v.checkGeneration()
+	}
+	generations, err := s.loc.generations()
+	if err != nil {
+		return v, err
+	}
+	if len(generations) == 0 {
+		return v, ErrNotFound
+	}
+	// Without names nothing can be known, and a source that costs more has to be asked.
+	if errors.Is(v.keyErr, errKeyNotAsked) {
+		return v, v.askKey(ctx)
+	}
+	return v, v.keyErr
+}
+
+// askKey loads the key and looks for its generation. A key that fits no generation of
+// a store that has some is not this store's.
+func (v *view) askKey(ctx context.Context) error {
+	if v.root, v.keyErr = v.store.loadKey(ctx); v.keyErr != nil {
+		return v.keyErr
+	}
+	v.names = v.root.nameKey()
+	err := v.checkGeneration()
+	if errors.Is(err, ErrWrongKey) {
+		v.keyErr = err
+	}
+	return err
+}
+
+// errKeyNotAsked stands in for the error of a key source that was not asked yet.
+var errKeyNotAsked = errors.New("the key source was not asked")
+
+// loadKey asks the key source, and checks its answer against the pinned kid.
+func (s *Store) loadKey(ctx context.Context) (RootKey, error) {
+	root, err := s.key.Load(ctx)
+	if err != nil {
+		return RootKey{}, err
+	}
+	if kid := root.KID(); s.config.KID != "" && kid != s.config.KID {
+		return RootKey{}, fmt.Errorf("%w: it has kid %s, and %s pins %s", ErrWrongKey, kid, s.loc.configFile(), s.config.KID)
+	}
+	return root, nil
+}
+
+// readNames reads the names file, and refuses one that speaks of another key.
+func (s *Store) readNames(n *nameKey) error {
+	line, err := readFile(s.loc.namesFile(), secretFile)
+	if err != nil {
+		return err
+	}
+	if *n, err = parseNamesLine(string(line)); err != nil {
+		return err
+	}
+	if s.config.KID != "" && n.kid != s.config.KID {
+		return fmt.Errorf("%s: %w", s.loc.namesFile(), ErrWrongKey)
+	}
+	return nil
+}
+
+// checkGeneration looks whether the generation is there and safe. If it is not there
+// but others are, the key is another store's: "not found" would then hide logins.
+func (v view) checkGeneration() error {
+	loc := v.store.loc
+	err := checkFolder(loc.Generation(v.names.kid))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	generations, err := loc.generations()
+	switch {
+	case err != nil:
+		return err
+	case slices.Contains(generations, v.names.kid): // another first run made it just now
+		return nil
+	case len(generations) > 0:
+		return fmt.Errorf("%w: it has kid %s, and %s holds entries of other keys", ErrWrongKey, v.names.kid, loc.v1())
+	}
+	return ErrNotFound
+}
+
+func (v view) path(canonical string) string {
+	return filepath.Join(v.store.loc.Generation(v.names.kid), v.names.name(canonical))
+}
+
+// read opens the entry of a canonical address. The error wraps [fs.ErrNotExist] where
+// there is none, is an [EntryError] where there is one that cannot be opened, and says
+// why the key is not there where that is what is missing.
+func (v view) read(ctx context.Context, canonical string) (Credential, error) {
+	path := v.path(canonical)
+	if v.keyErr != nil {
+		there, err := exists(path)
+		if err == nil && !there {
+			err = fs.ErrNotExist
+		}
+		if err != nil {
+			return Credential{}, err
+		}
+		if errors.Is(v.keyErr, errKeyNotAsked) {
+			v.root, v.keyErr = v.store.loadKey(ctx)
+		}
+		if v.keyErr != nil {
+			return Credential{}, fmt.Errorf("%s: %w", canonical, v.keyErr)
+		}
+	}
+	c, err := v.openFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Credential{}, &EntryError{Address: canonical, File: path, Err: err}
+	}
+	return c, err
+}
+
+// openFile opens a sealed file and checks that it is the one its name says.
+func (v view) openFile(path string) (Credential, error) {
+	sealed, err := readFile(path, sealedFile)
+	if err != nil {
+		return Credential{}, err
+	}
+	name := filepath.Base(path)
+	payload, err := v.root.open(name, sealed)
+	if err != nil {
+		return Credential{}, err
+	}
+	c, err := unmarshalCredential(payload)
+	if err != nil {
+		return Credential{}, err
+	}
+	if v.names.name(c.Canonical) != name {
+		return Credential{}, fmt.Errorf("%w: it holds another address's credential", ErrDamaged)
+	}
+	return c, nil
+}

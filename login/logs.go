@@ -3,7 +3,6 @@ package login
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -47,8 +46,8 @@ func (l *logs) to(shown bool, terminal io.Writer) io.Writer {
 }
 
 // wrap are the decorators for a registry client.
-func (l *logs) wrap() []func(http.RoundTripper) http.RoundTripper {
-	var wrap []func(http.RoundTripper) http.RoundTripper
+func (l *logs) wrap() []registry.Decorator {
+	var wrap []registry.Decorator
 	if l.calls != nil {
 		wrap = append(wrap, registry.Trace(l.calls))
 	}

@@ -1,0 +1,303 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// memoryKey is a key source that can be locked, and counts how often it is asked.
+type memoryKey struct {
+	root   RootKey
+	made   bool
+	locked bool
+	loads  int
+	mu     sync.Mutex
+}
+
+var _ Key = (*memoryKey)(nil)
+
+func (m *memoryKey) Load(context.Context) (RootKey, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.loads++
+	switch {
+	case m.locked:
+		return RootKey{}, ErrLocked
+	case !m.made:
+		return RootKey{}, ErrNoKey
+	}
+	return m.root, nil
+}
+
+func (m *memoryKey) Create(_ context.Context, k RootKey) (RootKey, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.made {
+		m.root, m.made = k, true
+	}
+	return m.root, nil
+}
+
+func (m *memoryKey) Replace(_ context.Context, k RootKey) error {
+	m.root, m.made = k, true
+	return nil
+}
+
+func (*memoryKey) Cheap() bool { return false }
+
+// brokenDisk does one kind of step wrongly, from the nth one on.
+type brokenDisk struct {
+	osDisk
+	step    string
+	after   int // how many of these steps still go well
+	err     error
+	lies    bool // the step is done all the same
+	stopped *bool
+}
+
+func (d *brokenDisk) do(step string, act func() error) error {
+	if step != d.step {
+		return act()
+	}
+	if d.after > 0 {
+		d.after--
+		return act()
+	}
+	*d.stopped = true
+	if d.lies {
+		if err := act(); err != nil {
+			return err
+		}
+	}
+	return d.err
+}
+
+func (d *brokenDisk) openNew(path string) (newFile, error) {
+	var f newFile
+	err := d.do("open", func() (err error) { f, err = d.osDisk.openNew(path); return err })
+	return brokenFile{f, d}, err
+}
+
+func (d *brokenDisk) rename(from, to string) error {
+	return d.do("rename", func() error { return d.osDisk.rename(from, to) })
+}
+
+func (d *brokenDisk) mkdir(path string) error {
+	return d.do("mkdir", func() error { return d.osDisk.mkdir(path) })
+}
+
+func (d *brokenDisk) remove(path string) error {
+	return d.do("remove", func() error { return d.osDisk.remove(path) })
+}
+
+func (d *brokenDisk) syncFolder(path string) error {
+	return d.do("sync folder", func() error { return d.osDisk.syncFolder(path) })
+}
+
+type brokenFile struct {
+	newFile
+	disk *brokenDisk
+}
+
+func (f brokenFile) Write(p []byte) (n int, err error) {
+	err = f.disk.do("write", func() error { n, err = f.newFile.Write(p); return err })
+	return n, err
+}
+
+func (f brokenFile) Sync() error { return f.disk.do("sync", f.newFile.Sync) }
+
+func (f brokenFile) Close() error {
+	err := f.newFile.Close()
+	return f.disk.do("close", func() error { return err })
+}
+
+func memoryStore(t *testing.T, dir string, key Key) *Store {
+	t.Helper()
+	loc, err := Locate(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(loc, func(Location, KeySource) (Key, error) { return key, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func secretOf(s *Store, server string) string {
+	c, err := s.Get(context.Background(), ParseAddress(server))
+	if err != nil {
+		return err.Error()
+	}
+	return c.Secret
+}
+
+// A write that fails at any step, in the first run or later, loses nothing that was
+// there, leaves no temporary file, and can be repeated.
+func TestFailingDiskLosesNothing(t *testing.T) {
+	for _, step := range []string{"open", "write", "sync", "close", "rename", "mkdir", "sync folder"} {
+		for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EACCES} {
+			for _, first := range []bool{true, false} {
+				t.Run(fmt.Sprint(step, cause, first), func(t *testing.T) {
+					failAt(t, step, cause, first)
+				})
+			}
+		}
+	}
+}
+
+func failAt(t *testing.T, step string, cause error, first bool) {
+	for after := 0; ; after++ {
+		key := &memoryKey{}
+		dir := filepath.Join(t.TempDir(), "s")
+		ctx := context.Background()
+		s := memoryStore(t, dir, key)
+		if !first {
+			if err := s.Put(ctx, Credential{ServerURL: "h", Username: "u", Secret: "old"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stopped := false
+		s.disk = &brokenDisk{step: step, after: after, err: cause, stopped: &stopped}
+		err := s.Put(ctx, Credential{ServerURL: "h", Username: "u", Secret: "new"})
+		if !stopped {
+			if err != nil {
+				t.Fatalf("step %d did not happen, yet %v", after, err)
+			}
+			return // every step of this kind was tried
+		}
+		if !errors.Is(err, cause) {
+			t.Fatalf("failing %s %d: put says %v", step, after, err)
+		}
+		s = memoryStore(t, dir, key)
+		got := secretOf(s, "h")
+		unsure := errors.Is(err, ErrUnsure) && got == "new"
+		if !unsure && (first && got != ErrNotFound.Error() || !first && got != "old") {
+			t.Fatalf("failing %s %d: then get says %q", step, after, got)
+		}
+		_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
+			if strings.HasPrefix(filepath.Base(path), ".tmp-") {
+				t.Errorf("failing %s %d left %s", step, after, path)
+			}
+			return nil
+		})
+		if err := s.Put(ctx, Credential{ServerURL: "h", Username: "u", Secret: "new"}); err != nil || secretOf(s, "h") != "new" {
+			t.Fatalf("failing %s %d: the next put says %v", step, after, err)
+		}
+	}
+}
+
+// An NFS server may answer "not there" for a rename that it has done.
+func TestRenameThatLies(t *testing.T) {
+	key := &memoryKey{}
+	s := memoryStore(t, t.TempDir(), key)
+	stopped := false
+	s.disk = &brokenDisk{step: "rename", err: syscall.ENOENT, lies: true, stopped: &stopped}
+	err := s.Put(context.Background(), Credential{ServerURL: "h", Username: "u", Secret: "s"})
+	if err != nil || !stopped || secretOf(s, "h") != "s" {
+		t.Errorf("put says %v, get %q", err, secretOf(s, "h"))
+	}
+	s.disk = &brokenDisk{step: "rename", err: syscall.ENOENT, stopped: &stopped}
+	err = s.Put(context.Background(), Credential{ServerURL: "h", Username: "u", Secret: "s2"})
+	if !errors.Is(err, fs.ErrNotExist) || secretOf(s, "h") != "s" {
+		t.Errorf("a rename that was not done: put says %v, get %q", err, secretOf(s, "h"))
+	}
+}
+
+func TestEraseFailures(t *testing.T) {
+	for _, step := range []string{"remove", "sync folder"} {
+		s := memoryStore(t, t.TempDir(), &memoryKey{})
+		if err := s.Put(context.Background(), Credential{ServerURL: "h", Username: "u", Secret: "s"}); err != nil {
+			t.Fatal(err)
+		}
+		stopped := false
+		s.disk = &brokenDisk{step: step, err: syscall.EIO, stopped: &stopped}
+		erased, err := s.Erase(context.Background(), ParseAddress("h"))
+		if !errors.Is(err, syscall.EIO) || erased != (step == "sync folder") {
+			t.Errorf("failing %s: erase says %v, %v", step, erased, err)
+		}
+	}
+}
+
+// A locked store answers for what it does not hold, and leaves the key source alone.
+func TestLockedStore(t *testing.T) {
+	key := &memoryKey{}
+	dir := t.TempDir()
+	ctx := context.Background()
+	if err := memoryStore(t, dir, key).Put(ctx, Credential{ServerURL: "h", Username: "u", Secret: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	key.loads = 0
+	s := memoryStore(t, dir, key)
+	if _, err := s.Get(ctx, ParseAddress("other")); !errors.Is(err, ErrNotFound) || key.loads != 0 {
+		t.Errorf("get of what is not stored: %v, %d key loads", err, key.loads)
+	}
+	if got := secretOf(s, "h"); got != "s" || key.loads != 1 {
+		t.Errorf("get of what is stored: %q, %d key loads", got, key.loads)
+	}
+	key.locked = true
+	if _, err := s.Get(ctx, ParseAddress("other")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("locked, get of what is not stored: %v", err)
+	}
+	if _, err := s.Get(ctx, ParseAddress("h/ns")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("locked, get of a scope that is not stored: %v", err)
+	}
+	if _, err := s.Get(ctx, ParseAddress("h")); !errors.Is(err, ErrLocked) || Advice(err) != "run 'regshape auth unlock'" {
+		t.Errorf("locked, get of what is stored: %v", err)
+	}
+	if _, _, err := s.List(ctx); !errors.Is(err, ErrLocked) {
+		t.Errorf("locked, list: %v", err)
+	}
+	if err := s.Put(ctx, Credential{ServerURL: "new", Username: "u", Secret: "s"}); !errors.Is(err, ErrLocked) {
+		t.Errorf("locked, put: %v", err)
+	}
+	if erased, err := s.Erase(ctx, ParseAddress("h")); !erased || err != nil {
+		t.Errorf("locked, erase: %v, %v", erased, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "names")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(ctx, ParseAddress("other")); !errors.Is(err, ErrLocked) {
+		t.Errorf("locked without names, get: %v", err)
+	}
+	if _, err := s.Erase(ctx, ParseAddress("other")); !errors.Is(err, ErrLocked) {
+		t.Errorf("locked without names, erase: %v", err)
+	}
+}
+
+// A put keeps what a newer version wrote into the entry it replaces.
+func TestUnknownFieldsSurvive(t *testing.T) {
+	key := &memoryKey{}
+	s := memoryStore(t, t.TempDir(), key)
+	ctx := context.Background()
+	if err := s.Put(ctx, Credential{ServerURL: "h", Username: "u", Secret: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	v := view{store: s, names: key.root.nameKey(), root: key.root}
+	newer := `{"ServerURL":"h","Canonical":"h","Username":"u","Secret":"s","Created":"2020-01-01T00:00:00Z","Updated":"2020-01-01T00:00:00Z","renew":null,"Future":{"a":[1,2]}}`
+	sealed, err := key.root.seal(filepath.Base(v.path("h")), []byte(newer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(v.path("h"), sealed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(ctx, Credential{ServerURL: "h", Username: "u2", Secret: "s2"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Get(ctx, ParseAddress("h"))
+	if err != nil || !strings.Contains(string(c.payload), `"Future":{"a":[1,2]}`) || strings.Contains(string(c.payload), "renew") {
+		t.Errorf("the payload is now %s (%v)", c.payload, err)
+	}
+	if c.Username != "u2" || c.Secret != "s2" || c.Created.Year() != 2020 || c.Updated.Year() == 2020 {
+		t.Errorf("the entry is now %v, created %v, updated %v", c, c.Created, c.Updated)
+	}
+}

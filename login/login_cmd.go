@@ -33,7 +33,8 @@ func (c *loginCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	name := shown(address)
+	url := serverURL(address)
+	name := shown(store.ParseAddress(url))
 	s, err := e.openStore()
 	if err != nil {
 		return &storeError{name, "store credentials", err}
@@ -46,13 +47,13 @@ func (c *loginCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	username, secret, err := c.credential(e, s, address)
+	username, secret, err := c.credential(e, s, url)
 	if err != nil {
 		return err
 	}
 	scenario := e.logs.scenario("login " + name)
 	defer scenario.end()
-	cred := store.Credential{ServerURL: serverURL(address), Username: username, Secret: secret, Kind: store.KindPassword}
+	cred := store.Credential{ServerURL: url, Username: username, Secret: secret, Kind: store.KindPassword}
 	reason := "skipped"
 	if c.SkipVerify {
 		e.warn("the credential for %s is stored without being verified.", name)
@@ -115,7 +116,8 @@ func (e *env) username() string {
 
 // credential takes user name and secret from the flags, the environment, standard
 // input, or the user, in this order.
-func (c *loginCmd) credential(e *env, s *store.Store, address store.Address) (username, secret string, err error) {
+func (c *loginCmd) credential(e *env, s *store.Store, url string) (username, secret string, err error) {
+	address := store.ParseAddress(url)
 	name := shown(address)
 	username, secret = e.username(), e.Password
 	switch {

@@ -1,0 +1,113 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// defaultTimeout is the network time for one verification when none is given.
+const defaultTimeout = 30 * time.Second
+
+// Options say how to reach registries. The zero value is fit for public ones.
+type Options struct {
+	// PlainHTTP asks by http only. Without it http is tried only on localhost and
+	// literal loopback addresses, and only when nothing there speaks TLS.
+	PlainHTTP bool
+	// Insecure accepts any certificate, the token server's included.
+	Insecure bool
+	// CAFile holds PEM certificates that are trusted beside the system's. CertFile
+	// and KeyFile hold the client certificate; either both or neither.
+	CAFile, CertFile, KeyFile string
+	// Timeout is the network time for one Verify or Token, retries and their waits
+	// included; 0 means 30 s.
+	Timeout time.Duration
+	// UserAgent names the client, as "regshape/VERSION"; empty means "regshape".
+	UserAgent string
+	// WantIdentityToken asks the token server for a refresh token, too.
+	WantIdentityToken bool
+	// Wrap decorates the transport, outermost last. Every single request passes, so
+	// a redirect or a retry counts as a call of its own.
+	Wrap []Decorator
+}
+
+// Decorator adds behaviour to a transport, as Trace and TimeCalls do.
+type Decorator = func(http.RoundTripper) http.RoundTripper
+
+// Client verifies credentials. It keeps no state and no connections between calls
+// and may be used by several goroutines.
+type Client struct {
+	opt   Options
+	tls   *tls.Config
+	proxy func(*http.Request) (*url.URL, error)
+	dial  dialFunc
+	now   func() time.Time
+	sleep func(context.Context, time.Duration) error
+}
+
+// New reads the certificate files of opt. A file that cannot be read or holds no
+// certificate is an error that names it, and so is half a client certificate.
+func New(opt Options) (*Client, error) {
+	cfg, err := tlsConfig(opt)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Timeout <= 0 {
+		opt.Timeout = defaultTimeout
+	}
+	if opt.UserAgent == "" {
+		opt.UserAgent = "regshape"
+	}
+	return &Client{
+		opt: opt, tls: cfg, proxy: http.ProxyFromEnvironment, dial: dialNet, now: time.Now, sleep: sleep,
+	}, nil
+}
+
+// session is one verification: its connections, what is known of the registry so
+// far, and the secrets that no message may show.
+type session struct {
+	c        *Client
+	router   *router
+	rt       http.RoundTripper
+	base     *url.URL // origin of the registry that answered, or is being tried
+	answered bool
+	loopback bool
+	deadline time.Time
+	secrets  *redactor
+}
+
+// errOutOfTime marks our own deadline among the reasons for which a context ends.
+var errOutOfTime = errors.New("out of network time")
+
+// open prepares a session for one registry address.
+func (c *Client) open(ctx context.Context, host string) (context.Context, context.CancelFunc, *session, *failure) {
+	addr, loopback, err := apiHost(host)
+	if err != nil {
+		return nil, nil, nil, &failure{outcome: Protocol, message: err.Error()}
+	}
+	s := &session{
+		c: c, router: c.newRouter(), base: &url.URL{Scheme: "https", Host: addr}, loopback: loopback,
+		deadline: c.now().Add(c.opt.Timeout), secrets: &redactor{},
+	}
+	s.router.base = s.base
+	s.rt = s.router
+	for _, wrap := range c.opt.Wrap {
+		s.rt = wrap(s.rt)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.opt.Timeout, errOutOfTime)
+	return ctx, func() { cancel(); s.router.close() }, s, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

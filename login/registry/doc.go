@@ -1,0 +1,22 @@
+// Package registry asks a container registry whether a credential is good, and
+// obtains bearer tokens from the token server that the registry names. It is the
+// only package of the product that speaks HTTP.
+//
+// The order of questions follows the distribution specification: GET /v2/ without
+// a credential; then, as the 401's challenge asks, GET /v2/ with Basic, or a token
+// from the realm and GET /v2/ with that token. Nothing is stored or printed here:
+// the answer is a [Result], and the caller decides what to do with it.
+//
+// Rules that hold for every request:
+//
+//   - A secret goes to the registry and to the token realm it named, nowhere else.
+//     A request that carries one is never redirected to another origin.
+//   - An https registry cannot send the secret to an http realm, and no redirect
+//     leads from https to http.
+//   - Loopback, link-local and cloud metadata addresses are dialled for a realm or
+//     a redirect only when the registry itself is there. The check is made on the
+//     resolved address, at dial time, so that a DNS answer cannot evade it.
+//   - Everything is bounded: network time by [Options.Timeout], headers by 64 KiB,
+//     bodies by 1 MiB, redirects by 5, retries by 3.
+//   - No raw remote text and no secret reaches a message; see [Printable].
+package registry

@@ -1,0 +1,154 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxRetries with the first wait doubling gives 1.75 s in all, which bridges a
+	// restart behind a load balancer and is not yet felt as a hang.
+	maxRetries  = 3
+	firstWait   = 250 * time.Millisecond
+	minimalWait = 100 * time.Millisecond
+)
+
+// question is one request; a form makes it a POST.
+type question struct {
+	url  *url.URL
+	auth string // value of Authorization, or ""
+	form url.Values
+}
+
+func (q question) secret() bool { return q.auth != "" || q.form != nil }
+
+// answer is what came back, after redirects and retries.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte // at most maxBody; cut is set when there was more
+	cut    bool
+	url    *url.URL // where it came from
+}
+
+// ask sends q, follows redirects, and tries again on 429 and 5xx while there is
+// time. Errors are always a *failure.
+func (s *session) ask(ctx context.Context, q question) (*answer, error) {
+	for try := 0; ; try++ {
+		ans, err := s.follow(ctx, q)
+		if err != nil {
+			return nil, s.explain(ctx, err)
+		}
+		wait, again := s.retryIn(ans, try)
+		if !again {
+			return ans, nil
+		}
+		if err := s.c.sleep(ctx, wait); err != nil {
+			if errors.Is(context.Cause(ctx), errOutOfTime) {
+				// The server did answer; that says more than a time-out.
+				return ans, nil
+			}
+			return nil, s.explain(ctx, err)
+		}
+	}
+}
+
+// retryIn says whether an answer is worth another try and after how long. A wait
+// that the server asks for is kept in full or not begun at all.
+func (s *session) retryIn(ans *answer, try int) (time.Duration, bool) {
+	if try == maxRetries || !temporary(ans.status) {
+		return 0, false
+	}
+	now := s.c.now()
+	wait, asked := retryAfter(ans.header, now)
+	if !asked {
+		wait = firstWait << try
+	}
+	wait = max(wait, minimalWait)
+	return wait, wait < s.deadline.Sub(now)
+}
+
+func temporary(status int) bool {
+	return status == http.StatusTooManyRequests || status >= 500 &&
+		status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
+}
+
+// retryAfter reads Retry-After (RFC 9110 §10.2.3): seconds, or a date. A value
+// beyond a day counts as a day, so that no arithmetic can overflow.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+	const day = 24 * time.Hour
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if v != "" && strings.Trim(v, "0123456789") == "" {
+		n, err := strconv.ParseInt(v, 10, 32)
+		if err != nil {
+			return day, true
+		}
+		return min(time.Duration(n)*time.Second, day), true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return min(max(t.Sub(now), 0), day), true
+	}
+	return 0, false
+}
+
+// send makes one request, without redirects.
+func (s *session) send(ctx context.Context, q question) (*answer, error) {
+	method, body := http.MethodGet, io.Reader(nil)
+	if q.form != nil {
+		method, body = http.MethodPost, strings.NewReader(q.form.Encode())
+	}
+	req, err := http.NewRequestWithContext(ctx, method, q.url.String(), body)
+	if err != nil {
+		// The cause quotes the URL.
+		return nil, &failure{outcome: Protocol, message: "cannot make a request to " + origin(q.url)}
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", s.c.opt.UserAgent)
+	if q.form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if q.auth != "" {
+		req.Header.Set("Authorization", q.auth)
+	}
+	s.secrets.learnRequest(req)
+	res, err := s.rt.RoundTrip(req)
+	if errors.Is(err, errZone) {
+		f := *classify(err)
+		f.message = origin(q.url) + ": " + f.message
+		return nil, &f
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	ans := &answer{status: res.StatusCode, header: res.Header, url: q.url}
+	ans.body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	// A body that broke off is judged by what came: the status has the verdict, and
+	// half a token does not parse.
+	if len(ans.body) > maxBody {
+		ans.body, ans.cut = ans.body[:maxBody], true
+	}
+	return ans, nil
+}
+
+// isPage reports whether the answer is a web page rather than a registry's.
+func (a *answer) isPage() bool {
+	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return a.header.Get("Docker-Distribution-Api-Version") == "" &&
+		(kind == "text/html" || kind == "application/xhtml+xml")
+}
+
+func statusText(code int) string {
+	// The server's own reason phrase is left out; it could say anything.
+	return strings.TrimRight(strconv.Itoa(code)+" "+http.StatusText(code), " ")
+}

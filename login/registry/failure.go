@@ -1,0 +1,202 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// explain turns an error of a request into the outcome and the words for it. The
+// words never quote the error as a whole: net/http puts remote bytes into its own.
+func (s *session) explain(ctx context.Context, err error) *failure {
+	var f *failure
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(context.Cause(ctx), errOutOfTime):
+		return &failure{outcome: Unreachable, message: "no answer within " + s.c.opt.Timeout.String()}
+	case errors.Is(ctx.Err(), context.Canceled):
+		return &failure{outcome: Unreachable, message: "interrupted"}
+	}
+	return classify(err)
+}
+
+// classify is explain without a session: for timing lines, too.
+func classify(err error) *failure {
+	if f := classifyTLS(err); f != nil {
+		return f
+	}
+	var (
+		f   *failure
+		z   *zoneError
+		dns *net.DNSError
+		op  *net.OpError
+		no  syscall.Errno
+		out = &failure{outcome: Unreachable, message: "the connection broke off"}
+	)
+	text := err.Error()
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &z):
+		return &failure{outcome: Protocol, message: "the address was refused: " + z.Error()}
+	case errors.Is(err, context.Canceled):
+		out.message = "interrupted"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		out.message = "no such host"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), timedOut(err):
+		out.message = "no answer in time"
+	case errors.As(err, &dns):
+		out.message = "the name server did not answer"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		out.message = "connection refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		out.message = "connection reset"
+	case errors.As(err, &no):
+		// The texts of the operating system hold nothing from the network.
+		out.message = no.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		out.message = "the connection was closed without an answer"
+	case strings.Contains(text, "headers exceeded"):
+		return &failure{outcome: Protocol, message: "the headers of the answer are too long"}
+	case strings.Contains(text, "malformed"), strings.Contains(text, "http2: "), strings.Contains(text, "net/http: HTTP/1.x"),
+		strings.Contains(text, "too many 1xx"), strings.Contains(text, "bad Content-Length"),
+		strings.Contains(text, "invalid header"), strings.Contains(text, "transfer encoding"):
+		// net/http has no types for these.
+		return &failure{outcome: Protocol, message: "the answer is not HTTP"}
+	}
+	if errors.As(err, &op) && op.Op == "proxyconnect" {
+		out.message = "the proxy: " + out.message
+	}
+	return out
+}
+
+func timedOut(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// classifyTLS recognises TLS trouble; nil means that it is something else.
+func classifyTLS(err error) *failure {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		verify    *tls.CertificateVerificationError
+		record    tls.RecordHeaderError
+		op        *net.OpError
+		out       = &failure{outcome: TLS, hint: "trust the registry's CA with --ca-file FILE"}
+	)
+	switch {
+	case errors.As(err, &authority):
+		out.message = "the certificate is signed by an unknown authority"
+	case errors.As(err, &name):
+		out.message = "the certificate is for another name" + certNames(name.Certificate)
+		out.hint = "use a name the certificate is for, or --ca-file FILE with the right CA if it was put in the way, or --insecure"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		out.message = "the certificate has expired or is not yet valid"
+		out.hint = "have the certificate renewed and check this machine's clock; --insecure goes on without verification"
+	case errors.As(err, &invalid), errors.As(err, &verify):
+		out.message = "the certificate is not valid"
+		out.hint += ", or go on without verification with --insecure"
+	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/", errors.Is(err, http.ErrSchemeMismatch):
+		out.message = "the server speaks plain http, not https"
+		out.hint = "if that is meant: --plain-http"
+	case errors.As(err, &record):
+		out.message = "the server does not speak TLS"
+		out.hint = "if it speaks plain http: --plain-http"
+	case errors.As(err, &op) && op.Op == "remote error":
+		// An alert; its text is from the TLS library's own table.
+		out.message = "the server refused the TLS connection (" + Printable(strings.TrimPrefix(op.Err.Error(), "tls: "), 80) + ")"
+		out.hint = "if it wants a client certificate: --cert-file FILE --key-file FILE"
+	case strings.Contains(err.Error(), "tls: ") && !strings.Contains(err.Error(), "malformed"):
+		out.message, out.hint = "the TLS connection failed", ""
+	default:
+		return nil
+	}
+	return out
+}
+
+// speaksTLS reports whether a failed handshake shows that the other side does speak
+// TLS, so that trying http instead would be a downgrade.
+func speaksTLS(err error) bool {
+	return classifyTLS(err) != nil && !errors.As(err, new(tls.RecordHeaderError))
+}
+
+func certNames(c *x509.Certificate) string {
+	if c == nil || len(c.DNSNames) == 0 {
+		return ""
+	}
+	return " (" + Printable(strings.Join(c.DNSNames, ", "), 80) + ")"
+}
+
+// unsuccessful puts a status that is no verdict on the credential into words; who
+// is "the registry" or the token server with its host.
+func (s *session) unsuccessful(ans *answer, who string) *failure {
+	said := s.detail(ans)
+	f := &failure{outcome: Protocol, message: who + " answered " + statusText(ans.status), detail: said}
+	switch {
+	case ans.status == http.StatusTooManyRequests:
+		f.outcome, f.message = Throttled, "too many requests"
+		if wait, ok := retryAfter(ans.header, s.c.now()); ok && wait > 0 {
+			f.message += "; " + who + " asks to wait " + strconv.Itoa(int(wait.Seconds())) + " s"
+		}
+		return f
+	case ans.status >= 500, ans.status == http.StatusProxyAuthRequired:
+		f.outcome = Unreachable
+	case ans.status == http.StatusBadRequest && s.base.Scheme == "http":
+		// What TLS servers say to plain http.
+		f.hint = "if the server wants https, leave out --plain-http"
+	}
+	if said != "" {
+		f.message += ": " + said
+	}
+	return f
+}
+
+// detail is what the server says about a refusal: the distribution specification's
+// errors, OAuth2's error (RFC 6749 §5.2), the usual single fields, or plain text.
+func (s *session) detail(ans *answer) string {
+	var body struct {
+		Errors []struct {
+			Code, Message string
+		}
+		Error       any
+		Description string `json:"error_description"`
+		Message     string
+		Details     any
+	}
+	text := ""
+	kind, _, _ := mime.ParseMediaType(ans.header.Get("Content-Type"))
+	// A field of an unexpected type leaves the others filled in.
+	if err := json.Unmarshal(ans.body, &body); err == nil || errors.As(err, new(*json.UnmarshalTypeError)) {
+		for _, e := range body.Errors {
+			text = first(text, e.Message, e.Code)
+		}
+		code, _ := body.Error.(string)
+		details, _ := body.Details.(string)
+		text = first(text, body.Description, body.Message, details, code)
+	} else if kind == "text/plain" {
+		text = string(ans.body)
+	}
+	return Printable(s.secrets.scrub(text), 200)
+}
+
+func first(texts ...string) string {
+	for _, t := range texts {
+		if strings.TrimSpace(t) != "" {
+			return t
+		}
+	}
+	return ""
+}

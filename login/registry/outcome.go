@@ -1,0 +1,105 @@
+package registry
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// Outcome says how a verification ended. The text is the "reason" of JSON output.
+type Outcome string
+
+// The outcomes of a verification.
+const (
+	// Verified: the registry accepted the credential.
+	Verified Outcome = "verified"
+	// Unverified: the registry answered without ever asking for a credential.
+	Unverified Outcome = "unverified"
+	// Rejected: the registry or its token server answered 401 to the credential.
+	Rejected Outcome = "rejected"
+	// Forbidden: the credential may be right but does not open what was asked (403).
+	Forbidden Outcome = "forbidden"
+	// NotARegistry: something answers there, but it has no /v2/ or it is a web page.
+	NotARegistry Outcome = "not-a-registry"
+	// Unreachable: no connection, no answer in time, or 5xx after the retries.
+	Unreachable Outcome = "unreachable"
+	// TLS: no trusted TLS connection, plain http in answer to TLS included.
+	TLS Outcome = "tls"
+	// Throttled: 429 until time or retries ran out.
+	Throttled Outcome = "throttled"
+	// Protocol: an answer that makes no sense, or a realm or redirect that was refused.
+	Protocol Outcome = "protocol"
+)
+
+// Stores reports whether a credential with this outcome may be stored: true for
+// Verified and, to be done with a warning, for Unverified.
+func (o Outcome) Stores() bool { return o == Verified || o == Unverified }
+
+// Result is the answer to one verification.
+type Result struct {
+	Outcome Outcome
+	// Transport is how the registry answered: "https", "https-insecure" (certificate
+	// not verified) or "http"; empty when it never answered.
+	Transport string
+	// Challenge is the scheme that was used: "basic", "bearer" or "".
+	Challenge string
+	// IdentityToken is the refresh token that the token server gave, if
+	// Options.WantIdentityToken asked for one and it has them. It is a secret.
+	IdentityToken string
+	// Message is one line, safe for a terminal and free of secrets, fit to follow
+	// "Login failed for R: ".
+	Message string
+	// Hint is empty, or one line with the flag that mends the matter.
+	Hint string
+	// Detail is what the registry itself said with a refusal, or "". It is made safe
+	// for a terminal, shortened, and freed of the secrets of this verification.
+	Detail string
+}
+
+// Format prints the result without its identity token, whatever the verb.
+func (r Result) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "%s: %s", string(r.Outcome), r.Message)
+}
+
+// Credential is what is to be verified. The zero value means none.
+type Credential struct {
+	Username string
+	// Secret is a password, a personal access token, or with IdentityToken set an
+	// OAuth2 refresh token.
+	Secret        string
+	IdentityToken bool
+}
+
+const redacted = "[redacted]"
+
+// String gives the user name; the secret is left out.
+func (c Credential) String() string { return fmt.Sprintf("%q %s", c.Username, redacted) }
+
+// GoString gives what String gives.
+func (c Credential) GoString() string { return c.String() }
+
+// Format prints what String gives, whatever the verb, so that no %+v shows the secret.
+func (c Credential) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+func (c Credential) empty() bool { return c.Username == "" && c.Secret == "" }
+
+// Token is a bearer token for scripts.
+type Token struct {
+	// Value is the token. It is a secret.
+	Value string
+	// ExpiresIn is the lifetime that the token server named. It is 60 s when the
+	// server named none (distribution's token specification).
+	ExpiresIn time.Duration
+}
+
+// Format prints a placeholder, whatever the verb.
+func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// failure is an error that already knows its outcome. Every way a verification
+// can go wrong ends in one.
+type failure struct {
+	outcome               Outcome
+	message, hint, detail string
+}
+
+func (f *failure) Error() string { return f.message }

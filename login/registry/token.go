@@ -1,0 +1,194 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	clientID = "regshape"
+	// tokenLife is what distribution's token specification says of a token without
+	// expires_in.
+	tokenLife = 60 * time.Second
+	// maxLife keeps the arithmetic of a mad expires_in within bounds.
+	maxLife = 10 * 365 * 24 * time.Hour
+)
+
+// grant is what a token server gave.
+type grant struct {
+	access, refresh string
+	expires         time.Duration
+}
+
+// tokenServer is the realm of one challenge with what every request to it says.
+type tokenServer struct {
+	s      *session
+	realm  *url.URL
+	who    string
+	values url.Values // service and scopes
+	cred   Credential
+}
+
+// grant obtains a token as the challenge ch says: an identity token by OAuth2's
+// refresh grant, a password by Docker's GET with Basic. A server that has only the
+// other way says so with 404 or 405, and gets that one.
+func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Credential) (grant, *failure) {
+	realm, fail := parseRealm(ch.params["realm"], s.base)
+	if fail != nil {
+		return grant{}, fail
+	}
+	t := &tokenServer{
+		s: s, realm: realm, who: "the token server " + Printable(realm.Host, 200),
+		values: url.Values{}, cred: cred,
+	}
+	if service := ch.params["service"]; service != "" {
+		t.values.Set("service", service)
+	}
+	// The challenge's own scope is left alone, as docker does at a login: at /v2/ it
+	// is an example of a repository, which the account need not have.
+	if scopes := strings.Fields(scope); len(scopes) > 0 {
+		t.values["scope"] = scopes
+	}
+	ways := []func(context.Context) (*answer, *failure){t.get, t.post}
+	if cred.IdentityToken {
+		ways = []func(context.Context) (*answer, *failure){t.post, t.get}
+	} else if cred.empty() {
+		ways = ways[:1]
+	}
+	var ans *answer
+	for _, way := range ways {
+		if ans, fail = way(ctx); fail != nil {
+			return grant{}, t.named(fail)
+		}
+		if ans.status != http.StatusNotFound && ans.status != http.StatusMethodNotAllowed {
+			break
+		}
+	}
+	g, fail := t.read(ans)
+	if fail != nil {
+		return grant{}, fail
+	}
+	if s.c.opt.WantIdentityToken && g.refresh == "" && !cred.IdentityToken && !cred.empty() {
+		// Some servers give refresh tokens by POST alone. Failing is no harm: the
+		// caller sees that there is none.
+		if ans, fail := t.post(ctx); fail == nil {
+			if more, fail := t.read(ans); fail == nil {
+				g.refresh = more.refresh
+			}
+		}
+	}
+	return g, nil
+}
+
+// get is Docker's way (distribution, spec/auth/token).
+func (t *tokenServer) get(ctx context.Context) (*answer, *failure) {
+	u := *t.realm
+	q := u.Query()
+	for name, values := range t.values {
+		q[name] = values
+	}
+	auth := ""
+	if !t.cred.empty() {
+		user := t.cred.Username
+		if t.cred.IdentityToken {
+			// Docker's mark of an identity token where a user name is wanted.
+			user = "<token>"
+		}
+		var fail *failure
+		if auth, fail = basicValue(user, t.cred.Secret); fail != nil {
+			return nil, fail
+		}
+		q.Set("account", user)
+	}
+	if t.s.c.opt.WantIdentityToken {
+		q.Set("offline_token", "true")
+		q.Set("client_id", clientID)
+	}
+	u.RawQuery = q.Encode()
+	return t.s.askToken(ctx, question{url: &u, auth: auth})
+}
+
+// post is the OAuth2 way (distribution, spec/auth/oauth; RFC 6749 §4.3 and §6).
+func (t *tokenServer) post(ctx context.Context) (*answer, *failure) {
+	form := url.Values{"client_id": {clientID}}
+	for name, values := range t.values {
+		form.Set(name, strings.Join(values, " "))
+	}
+	if t.cred.IdentityToken {
+		form.Set("grant_type", "refresh_token")
+		form.Set("refresh_token", t.cred.Secret)
+	} else {
+		form.Set("grant_type", "password")
+		form.Set("username", t.cred.Username)
+		form.Set("password", t.cred.Secret)
+	}
+	if t.s.c.opt.WantIdentityToken {
+		form.Set("access_type", "offline")
+	}
+	return t.s.askToken(ctx, question{url: t.realm, form: form})
+}
+
+func (s *session) askToken(ctx context.Context, q question) (*answer, *failure) {
+	ans, err := s.ask(ctx, q)
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	return ans, nil
+}
+
+// named says of a connection error that it is the token server's.
+func (t *tokenServer) named(f *failure) *failure {
+	out := *f
+	switch f.outcome {
+	case Unreachable, TLS, Protocol:
+		if !strings.Contains(f.message, t.realm.Host) && f.message != errColon.Error() {
+			out.message = t.who + ": " + f.message
+		}
+	}
+	return &out
+}
+
+// read judges the token server's answer.
+func (t *tokenServer) read(ans *answer) (grant, *failure) {
+	var body struct {
+		Token   string
+		Access  string  `json:"access_token"`
+		Refresh string  `json:"refresh_token"`
+		Expires float64 `json:"expires_in"`
+		Error   any
+	}
+	// What does not parse leaves the token empty, and that is noticed below; a mere
+	// expires_in in quotes does no harm.
+	_ = json.Unmarshal(ans.body, &body)
+	code, _ := body.Error.(string)
+	rejected := &failure{outcome: Rejected, message: rejectedText, detail: t.s.detail(ans)}
+	switch {
+	case ans.status == http.StatusUnauthorized:
+		return grant{}, rejected
+	case ans.status == http.StatusForbidden:
+		return grant{}, t.s.forbidden(ans, t.who+" forbids access")
+	case ans.status == http.StatusBadRequest && code == "invalid_grant":
+		// RFC 6749 §5.2: the password or refresh token is wrong, expired or revoked.
+		return grant{}, rejected
+	case ans.status == http.StatusBadRequest && (code == "unauthorized_client" || code == "invalid_scope" || code == "access_denied"):
+		return grant{}, t.s.forbidden(ans, t.who+" forbids access")
+	case ans.status != http.StatusOK:
+		return grant{}, t.s.unsuccessful(ans, t.who)
+	}
+	g := grant{access: first(body.Token, body.Access), refresh: body.Refresh, expires: tokenLife}
+	if body.Expires >= 1 {
+		g.expires = time.Duration(min(body.Expires, maxLife.Seconds())) * time.Second
+	}
+	t.s.secrets.learn(g.access)
+	t.s.secrets.learn(g.refresh)
+	// A token is visible ASCII (RFC 6750 §2.1); anything else could not be a header.
+	odd := strings.ContainsFunc(g.access, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+	if ans.cut || g.access == "" || odd {
+		return grant{}, &failure{outcome: Protocol, message: t.who + " answered without a usable token"}
+	}
+	return g, nil
+}

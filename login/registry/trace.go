@@ -1,0 +1,138 @@
+package registry
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// maxPreview bounds how much of a body a trace reads ahead of the caller. Answers
+// with tokens stay far below; a longer body is shown by its size only.
+const maxPreview = 64 << 10
+
+// Trace returns a decorator that writes requests and answers to w as curl -v does:
+// "> " and "< " before headers, "* " before everything else. Only values known to
+// be harmless are shown, the others become "[redacted]"; and what was recognised as
+// a secret once is redacted wherever a server repeats it. Each half of a call is one
+// Write, so that parallel calls do not mix. Errors of w are ignored: a trace must
+// not make a login fail.
+func Trace(w io.Writer) func(http.RoundTripper) http.RoundTripper {
+	out := &tracer{w: w, known: &redactor{}}
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			out.request(req)
+			res, err := next.RoundTrip(req)
+			if err != nil {
+				out.print("* " + classify(err).message + "\n")
+				return nil, err
+			}
+			out.answer(res)
+			return res, nil
+		})
+	}
+}
+
+// roundTripper makes a function an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+type tracer struct {
+	mu    sync.Mutex
+	w     io.Writer
+	known *redactor
+}
+
+func (t *tracer) print(s string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = io.WriteString(t.w, s)
+}
+
+func (t *tracer) request(req *http.Request) {
+	t.known.learnRequest(req)
+	var form string
+	if req.GetBody != nil {
+		if body, err := req.GetBody(); err == nil {
+			b, _ := io.ReadAll(io.LimitReader(body, maxPreview+1))
+			_ = body.Close()
+			if len(b) <= maxPreview {
+				form = t.known.params(string(b))
+			}
+		}
+	}
+	var b strings.Builder
+	target := req.URL.EscapedPath()
+	if req.URL.RawQuery != "" {
+		target += "?" + t.known.params(req.URL.RawQuery)
+	}
+	// The scheme and the address are said apart, since Host alone shows neither.
+	fmt.Fprintf(&b, "* %s\n", Printable(req.URL.Scheme+"://"+req.URL.Host, maxShown))
+	fmt.Fprintf(&b, "> %s %s HTTP/1.1\n", req.Method, t.known.text(target))
+	fmt.Fprintf(&b, "> Host: %s\n", Printable(req.URL.Host, maxShown))
+	t.headers(&b, "> ", req.Header)
+	b.WriteString(">\n")
+	if req.ContentLength > 0 {
+		fmt.Fprintf(&b, "* sent %d bytes: %s\n", req.ContentLength, Printable(form, maxShown))
+	}
+	t.print(b.String())
+}
+
+func (t *tracer) answer(res *http.Response) {
+	size := "a body of unknown size"
+	if res.ContentLength >= 0 {
+		size = fmt.Sprintf("%d bytes", res.ContentLength)
+	}
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	preview := ""
+	if kind == "application/json" || strings.HasSuffix(kind, "+json") {
+		head, whole := peek(res)
+		if whole {
+			size, preview = fmt.Sprintf("%d bytes", len(head)), ": "+t.known.json(head)
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "< HTTP/%d.%d %s\n", res.ProtoMajor, res.ProtoMinor, statusText(res.StatusCode))
+	t.headers(&b, "< ", res.Header)
+	b.WriteString("<\n")
+	fmt.Fprintf(&b, "* received %s%s\n", size, preview)
+	t.print(b.String())
+}
+
+func (t *tracer) headers(b *strings.Builder, mark string, h http.Header) {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range h[name] {
+			fmt.Fprintf(b, "%s%s: %s\n", mark, t.known.text(name), t.known.header(name, value))
+		}
+	}
+}
+
+// peek reads the beginning of a body and puts it back; whole says that it is all. A
+// read error stays for the caller to find.
+func peek(res *http.Response) (head []byte, whole bool) {
+	body := res.Body
+	head, err := io.ReadAll(io.LimitReader(body, maxPreview+1))
+	rest := io.Reader(body)
+	if err != nil {
+		rest = failing{err}
+	}
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), rest), body}
+	return head, err == nil && len(head) <= maxPreview
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }

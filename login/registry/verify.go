@@ -1,0 +1,200 @@
+package registry
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const rejectedText = "authentication rejected"
+
+// Verify asks the registry at host ("host[:port]" as a caller types it; the names
+// of Docker Hub are asked at registry-1.docker.io) whether it accepts cred.
+//
+// A scope such as "repository:team/app:pull" makes the token one for that scope, and
+// where /v2/ refuses the credential, as registries do to robot accounts, the
+// repository's tags decide instead. Without a scope only /v2/ counts.
+//
+// It takes no longer than Options.Timeout and ends at once with ctx; the Result is
+// then Unreachable.
+func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential) Result {
+	ctx, done, s, fail := c.open(ctx, host)
+	if fail != nil {
+		return s.result("", fail)
+	}
+	defer done()
+	s.secrets.learn(cred.Secret)
+	ch, target, fail := s.approach(ctx, scope)
+	if fail != nil {
+		return s.result("", fail)
+	}
+	if cred.empty() {
+		return s.result(ch.scheme, &failure{outcome: Rejected, message: rejectedText, hint: "the registry wants a user name and a password"})
+	}
+	var auth, identity string
+	if ch.scheme == "basic" {
+		auth, fail = basicAuth(cred)
+	} else {
+		var g grant
+		if g, fail = s.grant(ctx, ch, scope, cred); fail == nil {
+			auth, identity = "Bearer "+g.access, g.refresh
+		}
+	}
+	if fail == nil {
+		fail = s.prove(ctx, target, scope, auth)
+	}
+	if fail != nil {
+		return s.result(ch.scheme, fail)
+	}
+	out := s.result(ch.scheme, &failure{outcome: Verified, message: "the registry accepted the credential"})
+	out.IdentityToken = identity
+	return out
+}
+
+// Token obtains a bearer token for scope, or without one for the account alone; an
+// empty credential asks for an anonymous token. The Outcome is Verified when the
+// token server gave one, and Unverified, with an empty Token, when the registry does
+// not ask for any. Whether the registry accepts the token is not tried.
+func (c *Client) Token(ctx context.Context, host, scope string, cred Credential) (Token, Result) {
+	ctx, done, s, fail := c.open(ctx, host)
+	if fail != nil {
+		return Token{}, s.result("", fail)
+	}
+	defer done()
+	s.secrets.learn(cred.Secret)
+	ch, _, fail := s.approach(ctx, scope)
+	if fail != nil {
+		return Token{}, s.result("", fail)
+	}
+	if ch.scheme != "bearer" {
+		return Token{}, s.result(ch.scheme, &failure{outcome: Protocol, message: "the registry gives out no tokens: it asks for Basic authentication"})
+	}
+	g, fail := s.grant(ctx, ch, scope, cred)
+	if fail != nil {
+		return Token{}, s.result(ch.scheme, fail)
+	}
+	out := s.result(ch.scheme, &failure{outcome: Verified, message: "the token server gave a token"})
+	out.IdentityToken = g.refresh
+	return Token{Value: g.access, ExpiresIn: g.expires}, out
+}
+
+// result is the one place where a Result is made. A nil session is one that could
+// not be opened.
+func (s *session) result(scheme string, f *failure) Result {
+	r := Result{Outcome: f.outcome, Challenge: scheme, Message: f.message, Hint: f.hint, Detail: f.detail}
+	if s != nil && s.answered {
+		r.Transport = s.base.Scheme
+		if r.Transport == "https" && s.c.opt.Insecure {
+			r.Transport = "https-insecure"
+		}
+	}
+	return r
+}
+
+// prove sends auth to target, and by the scope's tags where /v2/ is closed. Nil
+// means that the credential was accepted.
+func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string) *failure {
+	verdict := s.try(ctx, target, auth)
+	if verdict == nil || verdict.outcome != Rejected && verdict.outcome != Forbidden {
+		return verdict
+	}
+	tags := s.tags(scope)
+	if tags == nil {
+		// A plain wrong password must not be sent hunting for scopes.
+		if verdict.outcome == Forbidden || strings.HasPrefix(auth, "Bearer ") {
+			verdict.hint = "a robot account may need --scope repository:NAME:pull"
+		}
+		return verdict
+	}
+	if target.Path == tags.Path {
+		return verdict
+	}
+	// A repository that everyone may read proves nothing about the credential.
+	open, err := s.ask(ctx, question{url: tags})
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	if open.status != http.StatusUnauthorized && open.status != http.StatusForbidden {
+		return verdict
+	}
+	return s.try(ctx, tags, auth)
+}
+
+// try sends auth to u. A repository without tags is 404 to those who may look.
+func (s *session) try(ctx context.Context, u *url.URL, auth string) *failure {
+	ans, err := s.ask(ctx, question{url: u, auth: auth})
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	switch {
+	case ans.status == http.StatusUnauthorized:
+		return &failure{outcome: Rejected, message: rejectedText, detail: s.detail(ans)}
+	case ans.status == http.StatusForbidden:
+		return s.forbidden(ans, "access forbidden")
+	case ans.isPage(), ans.status == http.StatusNotFound && u.Path == "/v2/":
+		return s.noRegistry(ans)
+	case ans.status == http.StatusOK, ans.status == http.StatusNotFound:
+		return nil
+	}
+	return s.unsuccessful(ans, "the registry")
+}
+
+func (s *session) forbidden(ans *answer, what string) *failure {
+	f := &failure{outcome: Forbidden, message: what, detail: s.detail(ans)}
+	if f.detail != "" {
+		f.message += ": " + f.detail
+	}
+	return f
+}
+
+func (s *session) noRegistry(ans *answer) *failure {
+	what := "it answers /v2/ with " + statusText(ans.status)
+	if ans.isPage() {
+		what = "it answers /v2/ with a web page"
+	}
+	return &failure{outcome: NotARegistry, message: "not a registry: " + what, hint: "check the name and the port"}
+}
+
+func (s *session) at(path string) *url.URL {
+	return &url.URL{Scheme: s.base.Scheme, Host: s.base.Host, Path: path}
+}
+
+// tags is the URL of the tags of the first repository in scope, or nil. The scope's
+// form is distribution's: type:name:actions, several separated by blanks.
+func (s *session) tags(scope string) *url.URL {
+	for _, one := range strings.Fields(scope) {
+		name, ok := strings.CutPrefix(one, "repository:")
+		if i := strings.LastIndexByte(name, ':'); ok && i > 0 {
+			name = name[:i]
+			if strings.ContainsAny(name, `:?#\%`) || strings.Contains("/"+name+"/", "/../") {
+				continue
+			}
+			return s.at("/v2/" + name + "/tags/list")
+		}
+	}
+	return nil
+}
+
+// basicAuth is the Authorization value of RFC 7617, which has no way to write a
+// user name with a colon.
+func basicAuth(cred Credential) (string, *failure) {
+	if cred.IdentityToken {
+		return "", &failure{
+			outcome: Protocol, message: "the registry takes no identity tokens: it asks for Basic authentication",
+			hint: "log in with a user name and a password",
+		}
+	}
+	return basicValue(cred.Username, cred.Secret)
+}
+
+var errColon = errors.New("a user name with a colon cannot be sent with Basic authentication")
+
+func basicValue(user, secret string) (string, *failure) {
+	if strings.Contains(user, ":") {
+		return "", &failure{outcome: Protocol, message: errColon.Error()}
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+secret)), nil
+}

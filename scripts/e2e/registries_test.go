@@ -1,0 +1,228 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"regshape/scripts/testregistry"
+	"regshape/scripts/testregistry/canary"
+)
+
+// image is what every registry holds, for those who may see it.
+const image = "team/app"
+
+// registry is one real docker-registry process with one private image.
+type registry struct {
+	name           string // names the subtest
+	host           string // localhost:PORT
+	user, password string
+	core           string // a part of the password that no encoding escapes
+	caPEM          []byte // nil: plain http
+
+	realm   *httptest.Server // token server, or nil
+	process *exec.Cmd
+	log     string // file
+}
+
+// newAccount gives a registry an account whose password has what shells, JSON,
+// URLs and Latin-1 trip over. There are many ways to escape that, so leaks are also
+// looked for by its core. bcrypt, which htpasswd uses here, stops at 72 bytes.
+func (r *registry) newAccount() {
+	r.core = rand.Text()
+	r.user, r.password = "alice", r.core+` "q'$\/%+&ü`
+}
+
+func startBasic(work string) (*registry, error) {
+	r := &registry{name: "basic"}
+	return r, r.start(work, r.htpasswd)
+}
+
+func startTLS(work string) (*registry, error) {
+	r := &registry{name: "tls"}
+	return r, r.start(work, func(dir string) (string, error) {
+		accounts, err := r.htpasswd(dir)
+		if err != nil {
+			return "", err
+		}
+		authority, err := testregistry.NewAuthority()
+		if err != nil {
+			return "", err
+		}
+		r.caPEM = authority.CertPEM()
+		cert, key, err := authority.Server()
+		if err != nil {
+			return "", err
+		}
+		certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+		if err := errors.Join(os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600)); err != nil {
+			return "", err
+		}
+		return accounts + fmt.Sprintf("http: {tls: {certificate: %q, key: %q}}\n", certFile, keyFile), nil
+	})
+}
+
+func startToken(work string) (*registry, error) {
+	r := &registry{name: "token"}
+	return r, r.start(work, func(dir string) (string, error) {
+		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{
+			Users: map[string]string{r.user: r.password},
+		})
+		if err != nil {
+			return "", err
+		}
+		r.realm = httptest.NewServer(tokens)
+		_, port, err := net.SplitHostPort(r.realm.Listener.Addr().String())
+		if err != nil {
+			return "", err
+		}
+		bundle := filepath.Join(dir, "tokens.pem")
+		if err := os.WriteFile(bundle, tokens.RootCertPEM(), 0o600); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("auth: {token: {realm: \"http://localhost:%s/token\", service: %q, issuer: %q, rootcertbundle: %q}}\n",
+			port, tokens.Service(), tokens.Issuer(), bundle), nil
+	})
+}
+
+// htpasswd makes the account file of the Basic registries. The password goes in
+// on stdin: an argument could be read by every user of the machine.
+func (r *registry) htpasswd(dir string) (string, error) {
+	command := exec.Command("htpasswd", "-niBC", "5", r.user)
+	command.Stdin = strings.NewReader(r.password)
+	line, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("htpasswd: %w", err)
+	}
+	file := filepath.Join(dir, "htpasswd")
+	if err := os.WriteFile(file, line, 0o600); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("auth: {htpasswd: {realm: e2e, path: %q}}\n", file), nil
+}
+
+// start writes the configuration, runs the registry and pushes the image.
+func (r *registry) start(work string, settings func(dir string) (string, error)) error {
+	dir := filepath.Join(work, r.name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	r.newAccount()
+	config, err := settings(dir)
+	if err != nil {
+		return fmt.Errorf("registry %s: %w", r.name, err)
+	}
+	config = fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\n", filepath.Join(dir, "data")) + config
+	file := filepath.Join(dir, "config.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return err
+	}
+	// The registry cannot say which port it got, so it is told one that was free a
+	// moment ago; another process may be quicker, hence the second and third try.
+	for range 3 {
+		if err = r.serve(dir, file); err == nil {
+			break
+		}
+		r.stopProcess()
+	}
+	if err != nil {
+		return fmt.Errorf("registry %s: %w", r.name, err)
+	}
+	made, err := testregistry.NewImage("private to " + r.name + "\n")
+	if err != nil {
+		return err
+	}
+	if err := r.client().Push(context.Background(), image, "latest", made); err != nil {
+		return fmt.Errorf("registry %s: push: %w", r.name, err)
+	}
+	return nil
+}
+
+func (r *registry) serve(dir, config string) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		return err
+	}
+	r.host = fmt.Sprintf("localhost:%d", port)
+	r.log = filepath.Join(dir, "log")
+	log, err := os.Create(r.log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	r.process = exec.Command("docker-registry", "serve", config)
+	r.process.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "OTEL_TRACES_EXPORTER=none",
+		fmt.Sprintf("REGISTRY_HTTP_ADDR=127.0.0.1:%d", port),
+	}
+	r.process.Stdout, r.process.Stderr = log, log
+	if err := r.process.Start(); err != nil {
+		return err
+	}
+	// A stranger's 401 says that the registry is up, and that it is this one.
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		stranger := r.client()
+		stranger.User = ""
+		if errors.Is(stranger.Login(context.Background()), testregistry.ErrRefused) {
+			return nil
+		}
+	}
+	return fmt.Errorf("does not answer at %s\n%s", r.host, canary.Redact(r.logTail(), r.password))
+}
+
+// logTail returns the end of what the process has logged.
+func (r *registry) logTail() string {
+	out, err := os.ReadFile(r.log)
+	if err != nil {
+		return err.Error()
+	}
+	const keep = 4 << 10 // a dozen requests
+	return string(out[max(0, len(out)-keep):])
+}
+
+// client is our own, which pushes what the tools then ask for.
+func (r *registry) client() *testregistry.Client {
+	client := &testregistry.Client{Base: "http://" + r.host, User: r.user, Password: r.password}
+	if r.caPEM != nil {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(r.caPEM)
+		client.Base = "https://" + r.host
+		client.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	}
+	return client
+}
+
+// ref is the private image as a command line names it.
+func (r *registry) ref() string { return r.host + "/" + image + ":latest" }
+
+func (r *registry) stopProcess() {
+	if r.process != nil && r.process.Process != nil {
+		_ = r.process.Process.Kill() // it may have ended by itself
+		_ = r.process.Wait()         // always "killed"
+	}
+	r.process = nil
+}
+
+func (r *registry) stop() {
+	r.stopProcess()
+	if r.realm != nil {
+		r.realm.Close()
+	}
+}

@@ -1,0 +1,146 @@
+package testregistry
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// upload is a blob that is still being sent.
+type upload struct {
+	repo string
+	data []byte
+}
+
+// Digest returns the digest of data as registries write it, sha256:<hex>.
+func Digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func (g *Registry) serveBlob(w http.ResponseWriter, r *http.Request, t target) {
+	var data []byte
+	found := false
+	if repo := g.repo(t.repo, false); repo != nil {
+		data, found = repo.blobs[t.ref]
+	}
+	if !found {
+		fail(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")
+		return
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		w.Header().Set("Content-Type", "application/octet-stream")
+		writeContent(w, r, t.ref, data)
+	case http.MethodDelete:
+		delete(g.repos[t.repo].blobs, t.ref)
+		w.WriteHeader(http.StatusAccepted)
+	default:
+		fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
+	}
+}
+
+// writeContent sends a blob or manifest; for HEAD its length alone.
+func writeContent(w http.ResponseWriter, r *http.Request, digest string, data []byte) {
+	w.Header().Set("Docker-Content-Digest", digest)
+	w.Header().Set("Etag", `"`+digest+`"`)
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(data) // the client is gone: nobody is left to tell
+	}
+}
+
+func (g *Registry) serveUpload(w http.ResponseWriter, r *http.Request, t target) {
+	if t.ref == "" {
+		if r.Method != http.MethodPost {
+			fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
+			return
+		}
+		g.startUpload(w, r, t)
+		return
+	}
+	up := g.uploads[t.ref]
+	if up == nil || up.repo != t.repo {
+		fail(w, http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+		return
+	}
+	switch r.Method {
+	case http.MethodGet:
+		uploadStatus(w, t, up, http.StatusNoContent)
+	case http.MethodDelete:
+		delete(g.uploads, t.ref)
+		w.WriteHeader(http.StatusNoContent)
+	case http.MethodPatch, http.MethodPut:
+		chunk, err := io.ReadAll(r.Body)
+		if err != nil || len(up.data)+len(chunk) > maxBody {
+			fail(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "upload is cut short or too large")
+			return
+		}
+		up.data = append(up.data, chunk...)
+		if r.Method == http.MethodPatch {
+			uploadStatus(w, t, up, http.StatusAccepted)
+			return
+		}
+		delete(g.uploads, t.ref)
+		g.finishUpload(w, r, t, up.data)
+	default:
+		fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
+	}
+}
+
+// startUpload answers a POST: a mount of a blob that another repository holds, a
+// whole blob in one request, or the start of a chunked upload.
+func (g *Registry) startUpload(w http.ResponseWriter, r *http.Request, t target) {
+	query := r.URL.Query()
+	if digest := query.Get("mount"); digest != "" {
+		if from := g.repo(query.Get("from"), false); from != nil {
+			if data, ok := from.blobs[digest]; ok {
+				g.repo(t.repo, true).blobs[digest] = data
+				created(w, fmt.Sprintf("/v2/%s/blobs/%s", t.repo, digest), digest)
+				return
+			}
+		}
+	}
+	if query.Get("digest") != "" {
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			fail(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "upload is cut short or too large")
+			return
+		}
+		g.finishUpload(w, r, t, data)
+		return
+	}
+	t.ref = rand.Text()
+	up := &upload{repo: t.repo}
+	g.uploads[t.ref] = up
+	uploadStatus(w, t, up, http.StatusAccepted)
+}
+
+func (g *Registry) finishUpload(w http.ResponseWriter, r *http.Request, t target, data []byte) {
+	digest := r.URL.Query().Get("digest")
+	if Digest(data) != digest {
+		fail(w, http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content")
+		return
+	}
+	g.repo(t.repo, true).blobs[digest] = data
+	created(w, fmt.Sprintf("/v2/%s/blobs/%s", t.repo, digest), digest)
+}
+
+func created(w http.ResponseWriter, location, digest string) {
+	w.Header().Set("Location", location)
+	w.Header().Set("Docker-Content-Digest", digest)
+	w.WriteHeader(http.StatusCreated)
+}
+
+func uploadStatus(w http.ResponseWriter, t target, up *upload, status int) {
+	w.Header().Set("Location", fmt.Sprintf("/v2/%s/blobs/uploads/%s", t.repo, t.ref))
+	w.Header().Set("Docker-Upload-UUID", t.ref)
+	// The end is inclusive, so an empty upload too reads 0-0, as distribution has it.
+	w.Header().Set("Range", fmt.Sprintf("0-%d", max(len(up.data)-1, 0)))
+	w.WriteHeader(status)
+}

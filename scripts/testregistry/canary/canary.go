@@ -1,0 +1,107 @@
+// Package canary finds a secret where it must not be: in files, logs and outputs,
+// in clear or in one of the encodings that hide it from a plain search.
+package canary
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// spelling is one way to write a secret.
+type spelling struct {
+	name string
+	text []byte
+}
+
+func spellings(secret string) []spelling {
+	quoted, _ := json.Marshal(secret) // a string always marshals
+	all := []spelling{
+		{"raw", []byte(secret)},
+		{"JSON", quoted[1 : len(quoted)-1]},
+		{"hex", []byte(hex.EncodeToString([]byte(secret)))},
+		{"URL query", []byte(url.QueryEscape(secret))},
+		{"URL path", []byte(url.PathEscape(secret))},
+	}
+	// Within the base64 of user:password the password looks different with the
+	// length of what stands before it, modulo 3. The characters at both ends also
+	// hold bits of the neighbours, so they go.
+	for _, code := range []struct {
+		name string
+		*base64.Encoding
+	}{{"base64", base64.RawStdEncoding}, {"base64url", base64.RawURLEncoding}} {
+		for before := range 3 {
+			text := code.EncodeToString(append(make([]byte, before), secret...))
+			if (before+len(secret))%3 != 0 {
+				text = text[:len(text)-1]
+			}
+			all = append(all, spelling{code.name, []byte(text[(before*8+5)/6:])})
+		}
+	}
+	return all
+}
+
+// Find names the first spelling of any of the secrets that data holds, or returns
+// "". Secrets under 8 bytes are looked for too, but may be found by chance.
+func Find(data []byte, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret == "" {
+			continue // which is everywhere
+		}
+		for _, s := range spellings(secret) {
+			if bytes.Contains(data, s.text) {
+				return s.name
+			}
+		}
+	}
+	return ""
+}
+
+// Redact replaces every spelling of every secret in a text that is to be shown.
+func Redact(text string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret == "" {
+			continue
+		}
+		for _, s := range spellings(secret) {
+			text = strings.ReplaceAll(text, string(s.text), "[redacted]")
+		}
+	}
+	return text
+}
+
+// Tree looks into every regular file below dir, and at every name. It returns how
+// many files it read, and a line (file: spelling) for each that holds a secret. A
+// file that cannot be read is an error: it might hold one.
+func Tree(dir string, secrets ...string) (files int, found []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		data := []byte(name + "\n")
+		if entry.Type().IsRegular() {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			data = append(data, content...)
+			files++
+		}
+		if how := Find(data, secrets...); how != "" {
+			found = append(found, fmt.Sprintf("%s: %s", Redact(name, secrets...), how))
+		}
+		return nil
+	})
+	return files, found, err
+}

@@ -1,0 +1,198 @@
+package testregistry
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// TokenOptions says what a [TokenServer] issues, and to whom.
+type TokenOptions struct {
+	Users map[string]string // user name -> password
+
+	Issuer  string // REGISTRY_AUTH_TOKEN_ISSUER of the registry; "" is "testregistry-issuer"
+	Service string // REGISTRY_AUTH_TOKEN_SERVICE; "" is "testregistry"
+	Alg     string // "ES256" or "RS256"; "" is ES256
+
+	// Before sees every request first and returns true when it has answered it.
+	Before func(http.ResponseWriter, *http.Request) bool
+	// Now is the clock; nil is the real one.
+	Now func() time.Time
+}
+
+// TokenServer issues tokens of Docker's token authentication at whatever path it
+// is mounted: to GET with HTTP Basic, and to an OAuth2 POST with the grants
+// password and refresh_token. Every user is granted every scope asked for; a
+// request without credentials is refused. It is safe for concurrent use.
+type TokenServer struct {
+	opts TokenOptions
+	root *Authority
+	key  *signer
+
+	mu      sync.Mutex
+	refresh map[string]string // refresh token -> user name
+}
+
+// NewTokenServer makes a token server with fresh keys.
+func NewTokenServer(opts TokenOptions) (*TokenServer, error) {
+	if opts.Issuer == "" {
+		opts.Issuer = "testregistry-issuer"
+	}
+	if opts.Service == "" {
+		opts.Service = "testregistry"
+	}
+	if opts.Alg == "" {
+		opts.Alg = "ES256"
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	root, err := NewAuthority()
+	if err != nil {
+		return nil, err
+	}
+	key, err := newSigner(opts.Alg, root)
+	if err != nil {
+		return nil, err
+	}
+	return &TokenServer{opts: opts, root: root, key: key, refresh: map[string]string{}}, nil
+}
+
+// Issuer returns the "iss" claim of the tokens.
+func (s *TokenServer) Issuer() string { return s.opts.Issuer }
+
+// Service returns the "aud" claim of the tokens, the service of the challenge.
+func (s *TokenServer) Service() string { return s.opts.Service }
+
+// RootCertPEM returns the certificate that the chain in each token leads to, for
+// REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE.
+func (s *TokenServer) RootCertPEM() []byte { return s.root.CertPEM() }
+
+// Verify returns the claims of a token that this server issued and that is valid
+// now; any other is [ErrToken].
+func (s *TokenServer) Verify(token string) (Claims, error) {
+	claims, err := s.key.verify(token)
+	if err != nil {
+		return Claims{}, err
+	}
+	now := s.opts.Now().Unix()
+	if now < claims.NotFrom || now >= claims.Expires || claims.Issuer != s.opts.Issuer || claims.Audience != s.opts.Service {
+		return Claims{}, fmt.Errorf("%w: expired or meant for another service", ErrToken)
+	}
+	return claims, nil
+}
+
+// Revoke makes every refresh token of a user worthless.
+func (s *TokenServer) Revoke(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for token, of := range s.refresh {
+		if of == user {
+			delete(s.refresh, token)
+		}
+	}
+}
+
+// ServeHTTP answers one token request.
+func (s *TokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.opts.Before != nil && s.opts.Before(w, r) {
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	var user string
+	var offline bool
+	switch r.Method {
+	case http.MethodGet:
+		name, password, ok := r.BasicAuth()
+		if !ok || !passwordOK(s.opts.Users, name, password) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="testregistry tokens"`)
+			fail(w, http.StatusUnauthorized, "UNAUTHORIZED", "incorrect username or password")
+			return
+		}
+		user, offline = name, r.FormValue("offline_token") == "true"
+	case http.MethodPost:
+		if r.ParseForm() != nil {
+			writeJSON(w, http.StatusBadRequest, map[string]string{"error": "invalid_request"})
+			return
+		}
+		var ok bool
+		if user, ok = s.grant(r); !ok {
+			// RFC 6749 §5.2 would have 400 here; the token servers of registries send 401.
+			writeJSON(w, http.StatusUnauthorized, map[string]string{
+				"error": "invalid_grant", "error_description": "incorrect username, password or token",
+			})
+			return
+		}
+		offline = r.PostForm.Get("access_type") == "offline" || r.PostForm.Get("grant_type") == "refresh_token"
+	default:
+		fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
+		return
+	}
+	if service := r.FormValue("service"); service != s.opts.Service {
+		fail(w, http.StatusBadRequest, "DENIED", "unknown service")
+		return
+	}
+	s.issue(w, r, user, offline)
+}
+
+// grant returns the user whom an OAuth2 request speaks for.
+func (s *TokenServer) grant(r *http.Request) (string, bool) {
+	switch r.PostForm.Get("grant_type") {
+	case "password":
+		user := r.PostForm.Get("username")
+		return user, passwordOK(s.opts.Users, user, r.PostForm.Get("password"))
+	case "refresh_token":
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		user, ok := s.refresh[r.PostForm.Get("refresh_token")]
+		return user, ok
+	}
+	return "", false
+}
+
+func (s *TokenServer) issue(w http.ResponseWriter, r *http.Request, user string, offline bool) {
+	access := []Access{}
+	// GET repeats the parameter, OAuth2 puts the scopes into one, with spaces.
+	for _, scopes := range r.Form["scope"] {
+		for _, scope := range strings.Fields(scopes) {
+			if one, ok := parseScope(scope); ok {
+				access = append(access, one)
+			}
+		}
+	}
+	now := s.opts.Now()
+	token, err := s.key.sign(Claims{
+		Issuer: s.opts.Issuer, Subject: user, Audience: s.opts.Service,
+		// A registry on a clock that is a little behind must take the token too.
+		NotFrom: now.Add(-10 * time.Second).Unix(), Issued: now.Unix(), Expires: now.Add(tokenLife).Unix(),
+		ID: rand.Text(), Access: access,
+	})
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "UNKNOWN", "cannot sign")
+		return
+	}
+	body := map[string]any{
+		"token": token, "access_token": token,
+		"expires_in": int(tokenLife.Seconds()), "issued_at": now.UTC().Format(time.RFC3339),
+	}
+	if offline {
+		body["refresh_token"] = s.refreshToken(r, user)
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// refreshToken hands back the refresh token that was used, or a new one.
+func (s *TokenServer) refreshToken(r *http.Request, user string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := r.PostForm.Get("refresh_token")
+	if _, ok := s.refresh[used]; ok {
+		return used
+	}
+	made := rand.Text() + rand.Text()
+	s.refresh[made] = user
+	return made
+}

@@ -78,7 +78,7 @@ func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // registry KIND starts a registry on loopback and sets REGISTRY to its address. Kinds:
-// open, basic, bearer, tls (basic over https; the CA is written to ca.pem), page (a web
+// open, basic, bearer, robot (basic, but /v2/ is closed), tls (basic over https; the CA is written to ca.pem), page (a web
 // page), silent (never answers), closed (nothing listens), broken (500), garbage (no HTTP).
 func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
@@ -91,6 +91,17 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		handler = testregistry.New(testregistry.Options{})
 	case "basic", "tls":
 		handler = testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: users})
+	case "robot": // /v2/ is closed to the account, its repository is open
+		basic := testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: users})
+		_, err := basic.Seed("team/app", "latest")
+		ts.Check(err)
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, _, ok := r.BasicAuth(); ok && r.URL.Path == "/v2/" {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			basic.ServeHTTP(w, r)
+		})
 	case "bearer":
 		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{Users: users})
 		ts.Check(err)

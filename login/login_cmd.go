@@ -3,6 +3,7 @@ package login
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"regshape/login/registry"
@@ -12,6 +13,7 @@ import (
 type loginCmd struct {
 	registryArg
 	PasswordStdin bool           `name:"password-stdin" help:"Read the password from standard input; one line ending at its end is cut."`
+	Scope         string         `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
 	For           *time.Duration `placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
 	SkipVerify    bool           `name:"skip-verify" help:"Store the credential without asking the registry."`
 }
@@ -58,7 +60,7 @@ func (c *loginCmd) Run(e *env) error {
 	if c.SkipVerify {
 		e.warn("the credential for %s is stored without being verified.", name)
 	} else {
-		result := client.Verify(e.ctx, address.Host(), "", registry.Credential{Username: username, Secret: secret})
+		result := client.Verify(e.ctx, address.Host(), pullScope(c.Scope), registry.Credential{Username: username, Secret: secret})
 		scenario.step("verify")
 		if e.ctx.Err() != nil {
 			return errInterrupted
@@ -158,6 +160,14 @@ func (c *loginCmd) credential(e *env, s *store.Store, url string) (username, sec
 		}
 	}
 	return username, secret, nil
+}
+
+// pullScope takes a repository's name, or a scope as token servers spell it.
+func pullScope(s string) string {
+	if s == "" || strings.Contains(s, ":") {
+		return s
+	}
+	return "repository:" + s + ":pull"
 }
 
 // caution says what a successful verification did not prove or protect.

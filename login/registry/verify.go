@@ -105,7 +105,7 @@ func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string
 	if tags == nil {
 		// A plain wrong password must not be sent hunting for scopes.
 		if verdict.outcome == Forbidden || strings.HasPrefix(auth, "Bearer ") {
-			verdict.hint = "a robot account may need --scope repository:NAME:pull"
+			verdict.hint = "a robot account may need --scope NAME/OF/REPOSITORY"
 		}
 		return verdict
 	}

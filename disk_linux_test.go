@@ -1,0 +1,133 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// inNamespace runs a shell script that may mount things, in a mount namespace of its own.
+func inNamespace(t *testing.T, home, script string) string {
+	t.Helper()
+	args := []string{"-m"}
+	if os.Geteuid() != 0 {
+		args = []string{"-r", "-m"}
+	}
+	if out, err := exec.Command("unshare", append(args, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no mount namespace to be had here: %v: %s", err, out)
+	}
+	cmd := exec.Command("unshare", append(args, "sh", "-eu", "-c", script)...)
+	cmd.Env = append(os.Environ(), "HOME="+home, "REGSHAPE_STORE="+filepath.Join(home, "disk", "store"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	return string(out)
+}
+
+const payloads = `
+old='{"ServerURL":"h.example","Username":"u","Secret":"old"}'
+new='{"ServerURL":"h.example","Username":"u","Secret":"new"}'
+first='{"ServerURL":"first.example","Username":"u","Secret":"new"}'
+h() { docker-credential-regshape "$1"; }
+`
+
+func TestFullDisk(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, "disk"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	out := inNamespace(t, home, payloads+`
+mount -t tmpfs -o size=64k,nr_inodes=64 none "$HOME/disk"
+echo "$old" | h store
+cat /dev/zero >"$HOME/disk/filler" 2>/dev/null || true
+echo "$new" | h store && exit 9 || true
+echo "$first" | h store && exit 9 || true
+echo h.example | h get
+find "$HOME/disk" -name '.tmp-*'
+rm "$HOME/disk/filler"
+echo "$new" | h store
+echo h.example | h get
+`)
+	want := `write the entry of h.example: write /.*: no space left on device: free some space, or name another folder with REGSHAPE_STORE
+write the entry of first.example: write /.*: no space left on device: free some space, or name another folder with REGSHAPE_STORE
+{"ServerURL":"h.example","Username":"u","Secret":"old"}
+{"ServerURL":"h.example","Username":"u","Secret":"new"}
+`
+	compareLines(t, out, want)
+}
+
+func TestReadOnlyDisk(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, "disk"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	out := inNamespace(t, home, payloads+`
+mount -t tmpfs none "$HOME/disk"
+echo "$old" | h store
+mount -o remount,ro "$HOME/disk"
+echo "$new" | h store && exit 9 || true
+echo h.example | h erase && exit 9 || true
+echo h.example | h get
+h list
+`)
+	want := `write the entry of h.example: open /.*: read-only file system: make the folder writable, or name another one with REGSHAPE_STORE
+remove the entry of h.example: remove /.*: read-only file system: make the folder writable, or name another one with REGSHAPE_STORE
+{"ServerURL":"h.example","Username":"u","Secret":"old"}
+{"h.example":"u"}
+`
+	compareLines(t, out, want)
+}
+
+// compareLines compares line by line; "/.*: " in a wanted line stands for any path.
+func compareLines(t *testing.T, got, want string) {
+	t.Helper()
+	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(want, "\n")
+	same := len(gotLines) == len(wantLines)
+	for i := range min(len(gotLines), len(wantLines)) {
+		before, after, any := strings.Cut(wantLines[i], "/.*")
+		if any {
+			same = same && strings.HasPrefix(gotLines[i], before+"/") && strings.HasSuffix(gotLines[i], after)
+		} else {
+			same = same && gotLines[i] == wantLines[i]
+		}
+	}
+	if !same {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// Under sudo with the user's HOME kept, root's files must not end up there; a container's
+// root with a mounted home is fine.
+func TestSudo(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a home away")
+	}
+	home := t.TempDir()
+	if err := os.Chown(home, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	run := func(action, input string, env ...string) (string, error) {
+		cmd := exec.Command("docker-credential-regshape", action)
+		cmd.Env = append(append(os.Environ(), "HOME="+home), env...)
+		cmd.Stdin = strings.NewReader(input)
+		out, err := cmd.Output()
+		return string(out), err
+	}
+	payload := `{"ServerURL":"h.example","Username":"u","Secret":"s"}`
+	out, err := run("store", payload, "SUDO_UID=12345")
+	if err == nil || !strings.Contains(out, "under sudo this would put root's files into "+home) || !strings.Contains(out, "sudo -H") {
+		t.Errorf("store under sudo: %v: %s", err, out)
+	}
+	if left, _ := os.ReadDir(home); len(left) > 0 {
+		t.Errorf("store under sudo made %v", left)
+	}
+	if out, err := run("get", "h.example", "SUDO_UID=12345"); err == nil || out != "credentials not found in native keychain\n" {
+		t.Errorf("get under sudo: %v: %s", err, out)
+	}
+	if out, err := run("store", payload); err != nil {
+		t.Errorf("store as a container's root: %v: %s", err, out)
+	}
+}

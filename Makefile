@@ -1,0 +1,118 @@
+# Building needs Go and nothing else: no git, no network once the modules are
+# there. `make` alone lists the targets.
+
+GO      ?= go
+PREFIX  ?= $(HOME)/.local
+BINDIR  := $(PREFIX)/bin
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+# What `make bench` hands to the benchmark, for example BENCHFLAGS='-n 5'.
+BENCHFLAGS ?=
+HELPER  := docker-credential-regshape
+
+# The version is stamped below, so Go need not ask git, which refuses to
+# answer in a checkout that belongs to somebody else.
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(shell $(GO) env GOFLAGS 2>/dev/null)) -buildvcs=false)
+unexport CDPATH
+
+# All three come from the commit, so that two builds of one commit are equal.
+ifneq ($(wildcard .git),)
+VERSION ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null)
+COMMIT  ?= $(shell git rev-parse --verify -q HEAD 2>/dev/null)
+DATE    ?= $(shell TZ=UTC0 git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+endif
+LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+
+# Developer tools, pinned in a module of their own. The first use builds them,
+# which takes golangci-lint a few minutes on a small machine.
+TOOL := $(GO) tool -modfile=scripts/tools/go.mod
+SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
+
+.PHONY: help build install demo test race e2e lint fmt cross fuzz bench cover tidy clean ci
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+build: ## build bin/regshape and its second name
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/regshape .
+	@ln -sf regshape bin/$(HELPER)
+
+# Each name appears whole or not at all, also over a program that is running.
+install: build ## put both names into $(PREFIX)/bin (PREFIX=~/.local)
+	@mkdir -p "$(BINDIR)"
+	@tmp="$(BINDIR)/.regshape.$$$$"; trap 'rm -f "$$tmp"' EXIT; \
+	  cp bin/regshape "$$tmp" && chmod 0755 "$$tmp" && mv -f "$$tmp" "$(BINDIR)/regshape" && \
+	  ln -s regshape "$$tmp" && mv -f "$$tmp" "$(BINDIR)/$(HELPER)"
+	@echo "installed $(BINDIR)/regshape and $(BINDIR)/$(HELPER)"
+	@case ":$$PATH:" in *":$(BINDIR):"*) \
+	    found=$$(command -v regshape || true); \
+	    if [ "$$found" != "$(BINDIR)/regshape" ]; then echo "note: PATH finds $$found first"; fi ;; \
+	  *) echo "$(BINDIR) is not on your PATH. Add this line to your shell's start file:"; \
+	    case "$$SHELL" in \
+	    */fish) echo "  fish_add_path '$(BINDIR)'" ;; \
+	    *) echo "  export PATH=\"$(BINDIR):\$$PATH\"" ;; \
+	    esac ;; \
+	  esac
+
+demo: install ## install, then show a login, a pull and a logout in a throw-away home
+	$(GO) run ./scripts/demo -bin "$(BINDIR)"
+
+test: ## run the tests
+	$(GO) test ./...
+
+race: ## run the tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+e2e: ## install the real tools on Debian and run the tests against them
+	bash scripts/e2e/install.sh
+	$(GO) test -tags e2e -count=1 -v ./scripts/e2e
+
+lint: ## check go.mod, the Go code, dead code and the shell scripts
+	$(GO) mod tidy -diff
+	$(TOOL) golangci-lint run
+	@dead=$$($(TOOL) deadcode -test -tags e2e ./...) || exit 1; \
+	  if [ -n "$$dead" ]; then echo "dead code:"; echo "$$dead"; exit 1; fi
+	@command -v shellcheck >/dev/null || { echo "shellcheck is not installed"; exit 1; }
+	shellcheck $(SHELLSCRIPTS)
+
+fmt: ## format the Go code
+	$(TOOL) gofumpt -l -w .
+
+cross: ## build and vet for the other systems
+	GOOS=windows CGO_ENABLED=0 $(GO) build ./...
+	GOOS=windows CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) build ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	  echo "$$list" | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' | \
+	  while read -r package target; do \
+	    echo "$$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+	  done
+
+bench: ## compare whole processes with an empty Go program
+	$(GO) run ./scripts/bench $(BENCHFLAGS)
+
+cover: ## run the tests and say how much of the code they reach
+	@mkdir -p bin
+	$(GO) test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	@$(GO) tool cover -func=bin/cover.out | tail -n 1
+	@echo "by line: $(GO) tool cover -html=bin/cover.out"
+
+tidy: ## check that both go.mod files are tidy
+	$(GO) mod tidy -diff
+	$(GO) -C scripts/tools mod tidy -diff
+
+clean: ## remove what make built
+	rm -rf bin
+
+# Sub-makes keep the order under -j too: the cheap checks come first.
+ci: ## everything a change must pass
+	$(MAKE) lint
+	$(MAKE) cross
+	$(MAKE) test
+	$(MAKE) race
+	$(MAKE) e2e
+	$(MAKE) fuzz FUZZTIME=20000x

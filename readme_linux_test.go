@@ -1,0 +1,108 @@
+package main
+
+import (
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"regshape/scripts/testregistry"
+)
+
+// readmeBlocks returns the contents of the fenced blocks of one language.
+func readmeBlocks(t *testing.T, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, m[1])
+	}
+	return blocks
+}
+
+// Every command block of the README runs, in its order, in one clean home. Blocks with
+// make are left to make: the demo to the end-to-end tests, the tests to whoever runs this.
+func TestReadmeCommands(t *testing.T) {
+	const secret = "canary-readme"
+	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
+	defer server.Close()
+	home := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(home, ".local", "bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	helper, err := exec.LookPath("docker-credential-regshape")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(helper, filepath.Join(home, ".local", "bin", "docker-credential-regshape")); err != nil {
+		t.Fatal(err)
+	}
+	var made []string
+	run := 0
+	for _, block := range readmeBlocks(t, "sh") {
+		if target, isMake := strings.CutPrefix(strings.TrimSpace(block), "make "); isMake {
+			made = append(made, target)
+			continue
+		}
+		run++
+		cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "registry.example.com", server.Listener.Addr().String()))
+		cmd.Env = append(os.Environ(), "HOME="+home, "TOKEN="+secret, "TMPDIR="+home)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v:\n%s\n%s", err, block, out)
+		}
+	}
+	if run < 6 || !slices.Equal(made, []string{"demo", "test"}) {
+		t.Errorf("%d blocks were run and %v left to make; the README should begin with demo and test", run, made)
+	}
+	for path, want := range map[string]string{
+		".docker/config.json": `{"credsStore": "regshape"}`,
+		".config/containers/registries.conf.d/50-regshape.conf": `credential-helpers = ["regshape", "containers-auth.json"]`,
+		".local/bin/docker-credential-regshape-work":            "",
+		".local/share/regshape/profiles/work/v1":                "",
+	} {
+		if want == "" {
+			if _, err := os.Stat(filepath.Join(home, path)); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if got, err := os.ReadFile(filepath.Join(home, path)); err != nil || strings.TrimSpace(string(got)) != want {
+			t.Errorf("%s holds %q (%v), want %q", path, got, err, want)
+		}
+	}
+}
+
+// What the README shows as a session is what the program says.
+func TestReadmeSession(t *testing.T) {
+	const secret = "canary-session"
+	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
+	defer server.Close()
+	sessions := readmeBlocks(t, "console")
+	if len(sessions) != 1 {
+		t.Fatalf("%d sessions in the README, want 1", len(sessions))
+	}
+	lines := strings.Split(sessions[0], "\n")
+	home := t.TempDir()
+	host := server.Listener.Addr().String()
+	args := strings.Fields(strings.ReplaceAll(lines[0], "registry.example.com", host))
+	term := startTerminal(t, home, args[2:]...)
+	term.await("Password for " + host + ": ")
+	term.awaitEcho(false)
+	term.input(secret + "\n")
+	if code := term.exitCode(); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, term.text())
+	}
+	want := strings.Join(lines[1:4], "\n")
+	term.await("sealed in")
+	got := strings.NewReplacer("\r", "", host, "registry.example.com", home, "/home/alice", ": \r\n", ":\n").Replace(strings.TrimSpace(term.text()))
+	if got != want {
+		t.Errorf("the program says:\n%s\nthe README:\n%s", got, want)
+	}
+}

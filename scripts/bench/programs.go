@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// programs are paths of what is compared.
+type programs struct{ helper, empty string }
+
+// build builds regshape under its second name and an empty program with the
+// same flags, below dir. The working folder must be the top of the tree.
+func build(ctx context.Context, dir string) (programs, error) {
+	suffix := ""
+	if runtime.GOOS == "windows" {
+		suffix = ".exe"
+	}
+	p := programs{
+		helper: filepath.Join(dir, "docker-credential-regshape"+suffix),
+		empty:  filepath.Join(dir, "empty"+suffix),
+	}
+	source := filepath.Join(dir, "source")
+	if err := os.Mkdir(source, 0o700); err != nil {
+		return p, err
+	}
+	for name, text := range map[string]string{
+		"go.mod":  "module empty\n\ngo 1.26.0\n",
+		"main.go": "package main\n\nfunc main() {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(source, name), []byte(text), 0o600); err != nil {
+			return p, err
+		}
+	}
+	for _, b := range []struct{ from, to string }{{".", p.helper}, {source, p.empty}} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", b.to, ".")
+		cmd.Dir = b.from
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return p, fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	}
+	return p, nil
+}

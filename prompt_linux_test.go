@@ -23,7 +23,7 @@ type terminal struct {
 	t       *testing.T
 	control *os.File
 	cmd     *exec.Cmd
-	done    chan error
+	exited  chan struct{}
 
 	mu    sync.Mutex
 	shown bytes.Buffer
@@ -53,7 +53,7 @@ func startProgram(t *testing.T, program, home string, args ...string) *terminal 
 		t.Fatal(err)
 	}
 	defer tty.Close()
-	term := &terminal{t: t, control: control, cmd: exec.Command(program, args...), done: make(chan error, 1)}
+	term := &terminal{t: t, control: control, cmd: exec.Command(program, args...), exited: make(chan struct{})}
 	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = tty, tty, tty
 	term.cmd.Env = append(os.Environ(), "HOME="+home)
 	term.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -72,7 +72,10 @@ func startProgram(t *testing.T, program, home string, args ...string) *terminal 
 			}
 		}
 	}()
-	go func() { term.done <- term.cmd.Wait() }()
+	go func() {
+		_ = term.cmd.Wait() // the exit code says it
+		close(term.exited)
+	}()
 	t.Cleanup(func() {
 		_ = term.cmd.Process.Kill()
 		_ = control.Close()
@@ -123,7 +126,7 @@ func (term *terminal) input(text string) {
 func (term *terminal) exitCode() int {
 	term.t.Helper()
 	select {
-	case <-term.done:
+	case <-term.exited:
 		return term.cmd.ProcessState.ExitCode()
 	case <-time.After(10 * time.Second):
 		term.t.Fatalf("still running, showing:\n%s", term.text())

@@ -166,7 +166,8 @@ func isAPIRoot(segment string) bool { return segment == "v1" || segment == "v2" 
 // false for anything that is not host, host:port, an IPv4 address or [IPv6] with or
 // without port.
 func canonicalHost(authority string, plain bool) (host string, ok bool) {
-	host, port, hasPort := authority, "", false
+	var port string
+	var hasPort bool
 	if strings.HasPrefix(authority, "[") {
 		end := strings.IndexByte(authority, ']')
 		if end < 0 {

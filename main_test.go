@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", home)
 			e.Setenv("SECRET", secret)
 			e.Setenv("NO_PROXY", "127.0.0.1,localhost")
+			e.Setenv("GORACE", os.Getenv("GORACE")) // make race: no pause at every exit
 			if err := os.WriteFile(filepath.Join(e.WorkDir, "password"), []byte(secret+"\n"), 0o600); err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"slices"
 	"time"
@@ -59,6 +60,7 @@ type env struct {
 
 // Run parses and runs one command line and returns the exit code.
 func Run(ctx context.Context, c Call) int {
+	log.SetOutput(io.Discard) // net/http writes oddities of servers there
 	e := &env{Call: c, ctx: ctx, now: time.Now}
 	var g grammar
 	e.JSON = slices.Contains(c.Args, "--json") // for errors of the parser itself

@@ -27,6 +27,8 @@ func (s *session) explain(ctx context.Context, err error) *failure {
 		return &failure{outcome: Unreachable, message: "no answer within " + s.c.opt.Timeout.String()}
 	case errors.Is(ctx.Err(), context.Canceled):
 		return &failure{outcome: Unreachable, message: "interrupted"}
+	case s.router.greeted.Load():
+		return notHTTP
 	}
 	return classify(err)
 }
@@ -73,13 +75,16 @@ func classify(err error) *failure {
 		strings.Contains(text, "too many 1xx"), strings.Contains(text, "bad Content-Length"),
 		strings.Contains(text, "invalid header"), strings.Contains(text, "transfer encoding"):
 		// net/http has no types for these.
-		return &failure{outcome: Protocol, message: "the answer is not HTTP"}
+		return notHTTP
 	}
 	if errors.As(err, &op) && op.Op == "proxyconnect" {
 		out.message = "the proxy: " + out.message
 	}
 	return out
 }
+
+// notHTTP is an answer in another language.
+var notHTTP = &failure{outcome: Protocol, message: "the answer is not HTTP"}
 
 func timedOut(err error) bool {
 	var t net.Error

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -104,6 +105,7 @@ type router struct {
 	base     *url.URL
 	proxy    func(*http.Request) (*url.URL, error)
 	around   *perimeter
+	greeted  atomic.Bool // the registry spoke before it was asked
 	registry *http.Transport
 	guarded  *http.Transport
 	proxied  *http.Transport
@@ -115,6 +117,7 @@ func (c *Client) newRouter() *router {
 		conn, err := c.dial(ctx, network, addr, nil)
 		if err == nil {
 			r.around.noteAddr(conn.RemoteAddr().String())
+			conn = &firstWord{Conn: conn, theirs: &r.greeted}
 		}
 		return conn, err
 	})
@@ -145,6 +148,28 @@ func (c *Client) newTransport(dial func(context.Context, string, string) (net.Co
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    1,
 	}
+}
+
+// firstWord notices a server that speaks first, as those of mail and SSH do: HTTP and TLS
+// servers wait to be asked. Depending on who is faster, net/http sees a malformed answer
+// or a connection that closed.
+type firstWord struct {
+	net.Conn
+	asked  atomic.Bool
+	theirs *atomic.Bool
+}
+
+func (f *firstWord) Write(p []byte) (int, error) {
+	f.asked.Store(true)
+	return f.Conn.Write(p)
+}
+
+func (f *firstWord) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if n > 0 && !f.asked.Load() {
+		f.theirs.Store(true)
+	}
+	return n, err
 }
 
 // RoundTrip implements http.RoundTripper.

@@ -10,6 +10,11 @@ require (
 	golang.org/x/term v0.47.0
 )
 
+require (
+	github.com/pelletier/go-toml/v2 v2.4.3
+	github.com/tailscale/hujson v0.0.0-20260727124030-b80ff77dac4f
+)
+
 // Tests alone.
 require github.com/rogpeppe/go-internal v1.16.0
 

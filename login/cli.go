@@ -15,12 +15,15 @@ type grammar struct {
 		Login  loginCmd  `cmd:"" help:"Log in to a registry: verify the credential there, then store it sealed."`
 		Logout logoutCmd `cmd:"" help:"Remove the credential of a registry from the store."`
 		List   listCmd   `cmd:"" help:"List the stored logins, never a secret."`
+		Get    getCmd    `cmd:"" help:"Tell what would be used for a registry, from where, and who else has a login for it."`
+		Token  tokenCmd  `cmd:"" help:"Print a bearer token for scripts."`
 		Key    struct {
 			Reset keyResetCmd `cmd:"" help:"Begin a new store when the key is lost; the old files are moved aside."`
 		} `cmd:"" help:"Look after the key that seals the store."`
 		Version    versionCmd    `cmd:"" help:"Print the version." hidden:""`
 		Completion completionCmd `cmd:"" help:"Print a completion script for a shell." hidden:""`
 	} `cmd:"" help:"Log in to registries and look after the logins."`
+	Overview   overviewCmd   `cmd:"" default:"1" hidden:"" help:"Say where you stand."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
 }
@@ -33,6 +36,9 @@ type globals struct {
 
 	Profile string `env:"REGSHAPE_PROFILE" placeholder:"NAME" group:"Store" help:"Use the store of this profile, for a second account."`
 	Store   string `env:"REGSHAPE_STORE" placeholder:"DIR" type:"path" group:"Store" help:"Keep data, key and config below this folder."`
+
+	DockerConfig string `name:"docker-config" placeholder:"PATH" type:"path" group:"Other tools" help:"Docker's config.json or its folder ($DOCKER_CONFIG)."`
+	Authfile     string `placeholder:"FILE" type:"path" group:"Other tools" help:"Use the logins in this auth.json and nothing else ($REGISTRY_AUTH_FILE)."`
 
 	PlainHTTP bool          `name:"plain-http" group:"Connection" help:"Talk to the registry over http, unencrypted."`
 	Insecure  bool          `group:"Connection" help:"Do not verify the registry's TLS certificate."`

@@ -16,14 +16,15 @@ type usageError struct{ message, hint string }
 
 func (e *usageError) Error() string { return e.message }
 
-// verifyError is a credential that was not stored because of what the registry said.
+// verifyError is a command that ended with what the registry said.
 type verifyError struct {
+	doing    string // "Login failed for"
 	registry string
 	result   registry.Result
 }
 
 func (e *verifyError) Error() string {
-	return fmt.Sprintf("Login failed for %s: %s", e.registry, e.result.Message)
+	return fmt.Sprintf("%s %s: %s", e.doing, e.registry, e.result.Message)
 }
 
 // storeError is a store that could not take, give or remove a credential.

@@ -1,11 +1,14 @@
 package login
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"text/tabwriter"
 	"time"
 
+	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
 )
@@ -20,8 +23,8 @@ type listed struct {
 	Where     string     `json:"where"`  // the folder of the store
 	Secure    *bool      `json:"secure"` // TLS with verification; null where nothing is known
 	Transport string     `json:"transport,omitempty"`
-	Created   time.Time  `json:"created"`
-	Updated   time.Time  `json:"updated"`
+	Created   time.Time  `json:"created,omitzero"` // absent for logins in a file
+	Updated   time.Time  `json:"updated,omitzero"`
 	Verified  *time.Time `json:"verified,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 	Expired   bool       `json:"expired"`
@@ -30,6 +33,9 @@ type listed struct {
 // Run lists all logins. Damaged entries are named and make the exit code 1; they do not
 // hide the others.
 func (c *listCmd) Run(e *env) error {
+	if path, _ := e.authfile(); path != "" {
+		return e.listFile(path)
+	}
 	s, err := e.openStore()
 	if err != nil {
 		return &storeError{"", "list the logins", err}
@@ -42,12 +48,7 @@ func (c *listCmd) Run(e *env) error {
 	for _, c := range found {
 		rows = append(rows, e.row(s, c))
 	}
-	if e.JSON {
-		err = writeJSON(e.Out, rows)
-	} else {
-		err = writeTable(e.Out, rows, e.now())
-	}
-	if err != nil {
+	if err := e.writeRows(rows); err != nil {
 		return err
 	}
 	for _, d := range damaged {
@@ -57,6 +58,42 @@ func (c *listCmd) Run(e *env) error {
 		return errTold
 	}
 	return nil
+}
+
+// listFile lists the logins of the file that takes every other place's place.
+func (e *env) listFile(path string) error {
+	rows := []listed{}
+	d, err := authfile.Read(path, authfile.Containers)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	broken := 0
+	if err == nil {
+		for _, entry := range d.Entries() {
+			switch {
+			case entry.Err != nil:
+				e.warn("%s: the entry of %s: %v.", path, registry.Printable(entry.Key, 200), entry.Err)
+				broken++
+			case !entry.Marker:
+				kind := store.KindPassword
+				if entry.IdentityToken {
+					kind = store.KindIdentityToken
+				}
+				rows = append(rows, listed{Registry: shown(store.ParseAddress(entry.Key)), Username: entry.Username, Kind: string(kind), Where: path})
+			}
+		}
+	}
+	if err := e.writeRows(rows); err != nil || broken == 0 {
+		return err
+	}
+	return errTold
+}
+
+func (e *env) writeRows(rows []listed) error {
+	if e.JSON {
+		return writeJSON(e.Out, rows)
+	}
+	return writeTable(e.Out, rows, e.now())
 }
 
 func (e *env) row(s *store.Store, c store.Credential) listed {
@@ -93,8 +130,12 @@ func writeTable(out io.Writer, rows []listed, now time.Time) error {
 		case r.Expires != nil:
 			expires = "in " + span(r.Expires.Sub(now))
 		}
+		age := "unknown"
+		if !r.Updated.IsZero() {
+			age = span(now.Sub(r.Updated))
+		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			r.Registry, registry.Printable(r.Username, 60), r.Where, secure(r), span(now.Sub(r.Updated)), expires)
+			r.Registry, registry.Printable(r.Username, 60), r.Where, secure(r), age, expires)
 	}
 	return table.Flush()
 }

@@ -25,7 +25,7 @@ type loginResult struct {
 	Username  string     `json:"username"`
 	Reason    string     `json:"reason"` // "verified", "unverified" or "skipped"
 	Transport string     `json:"transport,omitempty"`
-	Store     string     `json:"store"` // the folder
+	Where     string     `json:"where"` // "sealed in FOLDER", "stored by PROGRAM" or "stored in FILE"
 	Expires   *time.Time `json:"expires,omitempty"`
 }
 
@@ -37,19 +37,16 @@ func (c *loginCmd) Run(e *env) error {
 	}
 	url := serverURL(address)
 	name := shown(store.ParseAddress(url))
-	s, err := e.openStore()
+	to, err := wanted{e, store.ParseAddress(url)}.destination()
 	if err != nil {
 		return &storeError{name, "store credentials", err}
 	}
-	client, err := registry.New(registry.Options{
-		PlainHTTP: e.PlainHTTP || address.PlainHTTP(), Insecure: e.Insecure,
-		CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile,
-		Timeout: e.Timeout, UserAgent: "regshape/" + e.Build.Version, Wrap: e.logs.wrap(),
-	})
+	e.PlainHTTP = e.PlainHTTP || address.PlainHTTP()
+	client, err := e.client(address.Host(), nil)
 	if err != nil {
 		return err
 	}
-	username, secret, err := c.credential(e, s, url)
+	username, secret, err := c.credential(e, url)
 	if err != nil {
 		return err
 	}
@@ -66,9 +63,9 @@ func (c *loginCmd) Run(e *env) error {
 			return errInterrupted
 		}
 		if !result.Outcome.Stores() {
-			return &verifyError{name, result}
+			return &verifyError{"Login failed for", name, result}
 		}
-		e.caution(name, result)
+		e.caution(name, address.Host(), result)
 		reason = string(result.Outcome)
 		cred.Transport = store.Transport(result.Transport)
 		cred.CAFile = e.CAFile
@@ -79,12 +76,12 @@ func (c *loginCmd) Run(e *env) error {
 	if c.For != nil {
 		cred.Expires = e.now().Add(*c.For).UTC().Truncate(time.Second)
 	}
-	err = s.Put(e.ctx, cred)
+	err = to.put(e.ctx, cred)
 	scenario.step("store")
 	if err != nil {
 		return &storeError{name, "store credentials", err}
 	}
-	return c.succeed(e, s, cred, loginResult{Registry: name, Reason: reason})
+	return c.succeed(e, to, cred, loginResult{Registry: name, Reason: reason})
 }
 
 // check refuses a command line that cannot succeed, before anybody is asked anything.
@@ -118,7 +115,7 @@ func (e *env) username() string {
 
 // credential takes user name and secret from the flags, the environment, standard
 // input, or the user, in this order.
-func (c *loginCmd) credential(e *env, s *store.Store, url string) (username, secret string, err error) {
+func (c *loginCmd) credential(e *env, url string) (username, secret string, err error) {
 	address := store.ParseAddress(url)
 	name := shown(address)
 	username, secret = e.username(), e.Password
@@ -140,9 +137,9 @@ func (c *loginCmd) credential(e *env, s *store.Store, url string) (username, sec
 		}
 	}
 	if username == "" {
-		known := "" // what is stored for this very address, if it can be read
-		if old, err := s.Get(e.ctx, address); err == nil {
-			known = old.Username
+		known := "" // a default only, so a place that cannot be read does not matter
+		if old, err := (wanted{e, address}).resolve(false); err == nil && old.found != nil {
+			known = old.found.username
 		}
 		if username, err = e.askUsername(name, known); err != nil {
 			return "", "", err
@@ -171,29 +168,28 @@ func pullScope(s string) string {
 }
 
 // caution says what a successful verification did not prove or protect.
-func (e *env) caution(name string, result registry.Result) {
+func (e *env) caution(name, host string, result registry.Result) {
 	if result.Outcome == registry.Unverified {
 		e.warn("%s never asked for a password, so it could not be verified; it is stored all the same.", name)
 	}
 	switch {
 	case result.Transport == string(store.TransportInsecure):
 		e.warn("the certificate of %s was not verified (--insecure).", name)
-	case result.Transport == string(store.TransportHTTP) && e.PlainHTTP:
+	case result.Transport == string(store.TransportHTTP) && !registry.Loopback(host):
 		e.warn("%s is reached over plain http: the password travels unencrypted.", name)
 	}
 }
 
-func (c *loginCmd) succeed(e *env, s *store.Store, cred store.Credential, r loginResult) error {
+func (c *loginCmd) succeed(e *env, to destination, cred store.Credential, r loginResult) error {
 	r.Status, r.Username, r.Transport = "success", cred.Username, string(cred.Transport)
-	r.Store = s.Location().Data
+	r.Where = to.String()
 	if !cred.Expires.IsZero() {
 		r.Expires = &cred.Expires
 	}
 	if e.JSON {
 		return writeJSON(e.Out, r)
 	}
-	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, sealed in %s\n",
-		registry.Printable(r.Username, 200), r.Registry, r.Store)
+	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, %s\n", registry.Printable(r.Username, 200), r.Registry, r.Where)
 	if err == nil && r.Expires != nil {
 		_, err = fmt.Fprintf(e.Out, "It expires on %s.\n", r.Expires.Local().Format("2006-01-02 15:04 MST"))
 	}

@@ -97,9 +97,6 @@ func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
 	if err != nil {
 		return nil, exitFailed, fmt.Errorf("build the command line: %w", err)
 	}
-	if len(e.Args) == 0 {
-		e.Args = []string{"--help"}
-	}
 	command, err = parser.Parse(e.Args)
 	if err != nil {
 		path := "regshape"

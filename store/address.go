@@ -116,16 +116,18 @@ func HubTokens() []Address {
 	return tokens
 }
 
-// lookups returns the canonical addresses that may answer a request for a, the
-// longest scope first. The bare host never answers for a scope: callers that want
-// it ask for it themselves.
-func (a Address) lookups() []string {
-	addresses := []string{a.canonical}
+// Lookups returns the addresses that may answer a request for a, the longest scope
+// first: a itself and at most 15 shorter scopes. The bare host never answers for a
+// scope: callers that want it ask for it themselves.
+func (a Address) Lookups() []Address {
+	addresses := []Address{a}
 	for n := len(a.path) - 1; n > 0 && len(addresses) < maxScopes; n-- {
 		if n == 1 && isAPIRoot(a.path[0]) {
 			break // "host/v2" is the host's own address
 		}
-		addresses = append(addresses, a.spell(n))
+		shorter := a
+		shorter.path, shorter.canonical = a.path[:n], a.spell(n)
+		addresses = append(addresses, shorter)
 	}
 	return addresses
 }

@@ -116,12 +116,16 @@ func TestLookups(t *testing.T) {
 		{"a b/c", "a b/c"},
 	}
 	for _, test := range tests {
-		if got := strings.Join(ParseAddress(test.in).lookups(), " "); got != test.want {
-			t.Errorf("lookups of %q = %q, want %q", test.in, got, test.want)
+		var spelled []string
+		for _, l := range ParseAddress(test.in).Lookups() {
+			spelled = append(spelled, l.String())
+		}
+		if got := strings.Join(spelled, " "); got != test.want {
+			t.Errorf("Lookups of %q = %q, want %q", test.in, got, test.want)
 		}
 	}
-	deep := ParseAddress("host" + strings.Repeat("/n", 40)).lookups()
-	if len(deep) != maxScopes || !strings.HasSuffix(deep[0], strings.Repeat("/n", 40)) {
+	deep := ParseAddress("host" + strings.Repeat("/n", 40)).Lookups()
+	if len(deep) != maxScopes || !strings.HasSuffix(deep[0].String(), strings.Repeat("/n", 40)) {
 		t.Errorf("40 segments: %d lookups beginning with %q, want %d beginning with the address itself", len(deep), deep[0], maxScopes)
 	}
 }
@@ -160,8 +164,8 @@ func FuzzParseAddress(f *testing.F) {
 		if b.String() != a.String() || b.Opaque() != a.Opaque() || b.Host() != a.Host() || b.Scope() != a.Scope() || b.PlainHTTP() != a.PlainHTTP() {
 			t.Fatalf("%q -> %#v -> %#v", s, a, b)
 		}
-		for _, l := range a.lookups()[1:] {
-			if !strings.HasPrefix(a.String(), l+"/") || ParseAddress(l).Scope() == "" {
+		for _, l := range a.Lookups()[1:] {
+			if !strings.HasPrefix(a.String(), l.String()+"/") || ParseAddress(l.String()).Scope() == "" {
 				t.Fatalf("%q is answered by %q", s, l)
 			}
 		}

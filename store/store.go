@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -48,8 +49,8 @@ func (s *Store) Get(ctx context.Context, a Address) (Credential, error) {
 	if err != nil {
 		return Credential{}, err
 	}
-	for _, canonical := range a.lookups() {
-		c, err := view.read(ctx, canonical)
+	for _, lookup := range a.Lookups() {
+		c, err := view.read(ctx, lookup.String())
 		if errors.Is(err, fs.ErrNotExist) || err == nil && c.Expired(s.now()) {
 			continue
 		}
@@ -142,3 +143,42 @@ func (s *Store) checkMarkers(kid string) error {
 
 // Expired reports whether a credential's time has run out by the store's clock.
 func (s *Store) Expired(c Credential) bool { return c.Expired(s.now()) }
+
+// EraseAll removes every credential, also of a store that is locked or has no key, and
+// returns how many files there were.
+func (s *Store) EraseAll() (int, error) {
+	generations, err := s.loc.generations()
+	if err != nil {
+		return 0, err
+	}
+	if err := s.loc.checkWritable(); err != nil {
+		return 0, err
+	}
+	erased := 0
+	for _, kid := range generations {
+		if err := s.checkMarkers(kid); err != nil {
+			return erased, err
+		}
+		folder := s.loc.Generation(kid)
+		if err := checkFolder(folder); err != nil {
+			return erased, err
+		}
+		files, err := os.ReadDir(folder)
+		if err != nil {
+			return erased, fmt.Errorf("list the store: %w", err)
+		}
+		for _, f := range files {
+			if !isEntryName(f.Name()) {
+				continue
+			}
+			if err := s.disk.remove(filepath.Join(folder, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return erased, fmt.Errorf("remove an entry: %w", err)
+			}
+			erased++
+		}
+		if err := s.disk.syncFolder(folder); err != nil {
+			return erased, fmt.Errorf("removed, but the folder could not be synced; after a power cut entries may be back: %w", err)
+		}
+	}
+	return erased, nil
+}

@@ -1,0 +1,178 @@
+package authfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/docker/docker-credential-helpers/client"
+	"github.com/docker/docker-credential-helpers/credentials"
+)
+
+// Errors of a foreign helper. Each is wrapped with the program's name and what it said,
+// shortened, safe for a terminal and without the secret.
+var (
+	// ErrNoEntry is the helper's answer that it holds nothing for the address: not a failure.
+	ErrNoEntry = errors.New("no login stored")
+	// ErrNotOnPath says that docker-credential-NAME is not on PATH.
+	ErrNotOnPath = errors.New("is not on PATH")
+	// ErrHelperName refuses a name that cannot be the end of a program's name.
+	ErrHelperName = errors.New("not a name of a credential helper")
+	// ErrHelperTimeout says that the helper was stopped because it did not answer.
+	ErrHelperTimeout = errors.New("did not answer in time")
+	// ErrHelperAnswer is an answer that is too long, not UTF-8 or not the protocol's JSON.
+	ErrHelperAnswer = errors.New("gave an answer that makes no sense")
+	// ErrHelperFailed is any other failure of the helper.
+	ErrHelperFailed = errors.New("failed")
+)
+
+// DefaultHelperTimeout is how long a helper may take: docker itself waits without end,
+// and ten seconds are enough for one that asks a cloud for a token.
+const DefaultHelperTimeout = 10 * time.Second
+
+// passwordVariable never reaches a child process (SPEC §4).
+const passwordVariable = "REGSHAPE_PASSWORD"
+
+// Helper is a foreign credential helper, the program docker-credential-NAME.
+// Its zero fields have useful meanings; it keeps no state and can be used in parallel.
+type Helper struct {
+	// Name is the NAME above, as credsStore and credHelpers have it: letters, digits, ".", "_", "+", "-".
+	Name string
+	// Timeout limits each call; 0 is DefaultHelperTimeout.
+	Timeout time.Duration
+	// Environ is the child's environment ("NAME=value"); nil is this process's. REGSHAPE_PASSWORD is always taken out.
+	Environ []string
+	// LookPath finds the program; nil is exec.LookPath.
+	LookPath func(file string) (string, error)
+	// Warn, if set, gets what a helper that succeeded wrote to stderr, made safe for a terminal.
+	Warn func(text string)
+}
+
+// Program is the program's name, docker-credential-NAME, for messages.
+func (h Helper) Program() string { return "docker-credential-" + terminalSafe(h.Name, 64) }
+
+// Get asks for the login of serverURL, sent as it is. A helper that has none, or answers
+// with an empty user and an empty secret, gives ErrNoEntry. A user "<token>" means that
+// the secret is an identity token.
+func (h Helper) Get(ctx context.Context, serverURL string) (user, secret string, err error) {
+	var creds *credentials.Credentials
+	err = h.call(ctx, credentials.ActionGet, nil, func(p client.ProgramFunc) (err error) {
+		creds, err = client.Get(p, serverURL)
+		return err
+	})
+	if err != nil {
+		return "", "", err
+	}
+	if creds.Username == "" && creds.Secret == "" {
+		return "", "", fmt.Errorf("%s: %w", h.Program(), ErrNoEntry)
+	}
+	return creds.Username, creds.Secret, nil
+}
+
+// Store hands a login to the helper, in place of what it had for serverURL.
+// Text that is not UTF-8 is refused: JSON would change it without a word.
+func (h Helper) Store(ctx context.Context, serverURL, user, secret string) error {
+	if !utf8.ValidString(serverURL) || !utf8.ValidString(user) || !utf8.ValidString(secret) {
+		return fmt.Errorf("%s store: %w: the login is not valid UTF-8", h.Program(), ErrHelperFailed)
+	}
+	return h.call(ctx, credentials.ActionStore, []string{user + ":" + secret, secret}, func(p client.ProgramFunc) error {
+		return client.Store(p, &credentials.Credentials{ServerURL: serverURL, Username: user, Secret: secret})
+	})
+}
+
+// Erase removes the login of serverURL. Some helpers say ErrNoEntry when there is none,
+// others nothing.
+func (h Helper) Erase(ctx context.Context, serverURL string) error {
+	return h.call(ctx, credentials.ActionErase, nil, func(p client.ProgramFunc) error {
+		return client.Erase(p, serverURL)
+	})
+}
+
+// List is the helper's addresses, each with its user name; never nil without an error.
+func (h Helper) List(ctx context.Context) (map[string]string, error) {
+	var list map[string]string
+	err := h.call(ctx, credentials.ActionList, nil, func(p client.ProgramFunc) (err error) {
+		list, err = client.List(p)
+		return err
+	})
+	if err == nil && list == nil {
+		list = map[string]string{} // some helpers print null for nothing
+	}
+	return list, err
+}
+
+// call runs one action through the client, and says in words of its own what went wrong:
+// the client's error holds the helper's raw output.
+func (h Helper) call(ctx context.Context, action string, secrets []string, do func(client.ProgramFunc) error) error {
+	path, err := h.find()
+	if err != nil {
+		return err
+	}
+	timeout := h.Timeout
+	if timeout <= 0 {
+		timeout = DefaultHelperTimeout
+	}
+	run := &helperRun{ctx: ctx, path: path, action: action, timeout: timeout, environ: h.environ()}
+	err = do(func(...string) client.Program { return run })
+	if err == nil {
+		if h.Warn != nil {
+			if text := message(nil, run.stderr.data, append(secrets, answered(run.stdout.data))); text != "" {
+				h.Warn(h.Program() + ": " + text)
+			}
+		}
+		return nil
+	}
+	if run.err != nil && credentials.IsErrCredentialsNotFoundMessage(string(run.stdout.data)) && errors.As(run.err, new(*exec.ExitError)) {
+		return fmt.Errorf("%s: %w", h.Program(), ErrNoEntry)
+	}
+	err = run.err
+	if err == nil { // it ended well, so the client could not read its answer
+		err = fmt.Errorf("%w: not the JSON of the helper protocol", ErrHelperAnswer)
+	}
+	err = fmt.Errorf("%s %s: %w", h.Program(), action, err)
+	if text := message(run.stdout.data, run.stderr.data, secrets); text != "" && !errors.Is(err, ErrHelperAnswer) {
+		err = fmt.Errorf("%w: %s", err, text)
+	}
+	return err
+}
+
+// find checks the name and looks the program up.
+func (h Helper) find() (string, error) {
+	// No separator and nothing a shell would take for more than a name.
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
+	if h.Name == "" || len(h.Name) > 128 || strings.Trim(h.Name, plain) != "" {
+		return "", fmt.Errorf("%q: %w", terminalSafe(h.Name, 64), ErrHelperName)
+	}
+	look := h.LookPath
+	if look == nil {
+		look = exec.LookPath
+	}
+	path, err := look(h.Program())
+	if err != nil {
+		// The cause is dropped: it says the same, or that the present folder is on PATH,
+		// from which nothing is run.
+		return "", fmt.Errorf("%s %w", h.Program(), ErrNotOnPath)
+	}
+	return path, nil
+}
+
+// environ is the child's environment; never nil, since exec takes nil for all of ours.
+func (h Helper) environ() []string {
+	from := h.Environ
+	if from == nil {
+		from = os.Environ()
+	}
+	env := make([]string, 0, len(from))
+	for _, kv := range from {
+		// Windows does not tell lower from upper case here; nobody else has such a variable.
+		if name, _, _ := strings.Cut(kv, "="); !strings.EqualFold(name, passwordVariable) {
+			env = append(env, kv)
+		}
+	}
+	return env
+}

@@ -1,0 +1,142 @@
+package authfile
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tailscale/hujson"
+)
+
+// errNotObject is about the type alone; the entry may hold anything.
+var errNotObject = errors.New("the entry is not an object")
+
+// SetAuth writes a login under exactly this key, as base64 (not encrypted). What
+// else the entry holds stays, but for older secrets. An identity token stands
+// beside a user name, or TokenUser if that is empty: podman passes over an entry
+// without "auth". Errors: ErrUserName, ErrSecret, ErrDuplicate, ErrText.
+func (d *Document) SetAuth(key, username, secret string, identityToken bool) error {
+	if identityToken && username == "" {
+		username = TokenUser
+	}
+	at, err := d.authsAt()
+	switch {
+	case err != nil:
+		return err
+	case !utf8.ValidString(key):
+		return d.refuse(nameAuths, ErrText)
+	case username == "" || strings.Contains(username, ":"):
+		return d.refuse(key, ErrUserName)
+	case identityToken && !utf8.ValidString(secret):
+		return d.refuse(key, ErrText)
+	case !identityToken && secret != strings.Trim(secret, "\x00"):
+		return d.refuse(key, ErrSecret)
+	}
+	fields := []struct {
+		name, value string
+		keep        bool
+	}{
+		{"auth", base64.StdEncoding.EncodeToString([]byte(username + ":" + secret)), true},
+		{"identitytoken", "", false},
+		{"registrytoken", "", false},
+		{"username", "", false},
+		{"password", "", false},
+	}
+	if identityToken {
+		fields[0].value = base64.StdEncoding.EncodeToString([]byte(username + ":"))
+		fields[1].value, fields[1].keep = secret, true
+	}
+
+	// Everything that can be refused comes before the first change.
+	i := -1
+	if o := d.loginsAt(at); o != nil {
+		var n int
+		if i, n = findExact(o, key); n > 1 {
+			return d.refuse(key, ErrDuplicate)
+		}
+		if i >= 0 {
+			v := o.Members[i].Value.Value
+			old, isObject := v.(*hujson.Object)
+			if !isObject && v.Kind() != 'n' {
+				return d.refuse(key, errNotObject)
+			}
+			for _, f := range fields {
+				if isObject {
+					if _, n := findFold(old, f.name); n > 1 {
+						return d.refuse(key, ErrDuplicate)
+					}
+				}
+			}
+		}
+	}
+
+	logins, owner := d.root, (*hujson.ObjectMember)(nil)
+	if d.format != DockercfgFormat {
+		logins, owner = d.container(at, nameAuths)
+	}
+	if i < 0 {
+		i = d.insert(logins, owner, key, new(hujson.Object))
+	}
+	member := &logins.Members[i]
+	entry, ok := member.Value.Value.(*hujson.Object)
+	if !ok {
+		entry = new(hujson.Object)
+		member.Value.Value = entry
+	}
+	for _, f := range fields {
+		switch j, _ := findFold(entry, f.name); {
+		case f.keep:
+			d.setString(entry, member, j, f.name, f.value)
+		case j >= 0:
+			d.cut(entry, j)
+		}
+	}
+	return nil
+}
+
+// RemoveAuth takes the entry of exactly this key away and reports whether there
+// was one. "auths" stays, empty if need be, as docker and podman leave it. Err
+// tells of a refusal.
+func (d *Document) RemoveAuth(key string) bool {
+	at, err := d.authsAt()
+	if err != nil {
+		return false
+	}
+	o := d.loginsAt(at)
+	if o == nil {
+		return false
+	}
+	i, n := findExact(o, key)
+	if n > 1 {
+		_ = d.refuse(key, ErrDuplicate) // kept for Err
+	}
+	if n != 1 {
+		return false
+	}
+	d.cut(o, i)
+	if len(o.Members) == 0 {
+		d.unmake(o, at)
+	}
+	return true
+}
+
+// authsAt finds "auths" for an edit: its index in the root, or -1.
+func (d *Document) authsAt() (int, error) {
+	if d.err != nil || d.format == DockercfgFormat {
+		return -1, d.err
+	}
+	i, n := findFold(d.root, nameAuths)
+	if n > 1 {
+		return -1, d.refuse(nameAuths, ErrDuplicate)
+	}
+	return i, nil
+}
+
+// loginsAt returns the object that maps hosts to entries, or nil.
+func (d *Document) loginsAt(at int) *hujson.Object {
+	if d.format == DockercfgFormat {
+		return d.root
+	}
+	return d.objectAt(at)
+}

@@ -1,0 +1,111 @@
+package authfile
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// replace puts the text after in place of the text before, unless something else
+// stands there by now: then it reports false. The old file's info is nil if
+// there is none.
+func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileMode) (bool, error) {
+	folder, base := filepath.Split(target)
+	temporary := filepath.Join(folder, "."+base+"."+rand.Text()[:12]+".tmp")
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		// The name of the temporary file would mean nothing to the user.
+		return false, fmt.Errorf("%w: %w", ErrFolder, cause(err))
+	}
+	err = fill(f, after, old, mode)
+	// On NFS and with quotas, close is where a failed write may first show.
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		var same bool
+		if same, err = holds(target, before, old != nil); err == nil && !same {
+			_ = os.Remove(temporary)
+			return false, nil
+		}
+	}
+	if err == nil {
+		err = renameOver(temporary, target)
+	}
+	if err != nil {
+		_ = os.Remove(temporary)
+		if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) {
+			return false, fmt.Errorf("%w: %w", ErrMounted, cause(err))
+		}
+		return false, fmt.Errorf("cannot be written: %w", cause(err))
+	}
+	if err := syncFolder(folder); err != nil {
+		return true, fmt.Errorf("%w: %w", ErrUnsure, cause(err))
+	}
+	return true, nil
+}
+
+// fill makes the new file whole, with the access rights of the old one, and
+// durable. The mode comes last, so that nobody can read it before it has its owner.
+func fill(f *os.File, text []byte, old fs.FileInfo, mode fs.FileMode) error {
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	if old != nil {
+		mode = old.Mode().Perm()
+		if !keepOwner(f, old) {
+			// The group is another one now, to which the old mode promised nothing.
+			mode &^= 0o070
+		}
+	}
+	if err := f.Chmod(mode.Perm()); err != nil && modesMatter {
+		return err
+	}
+	return f.Sync()
+}
+
+// holds reports whether a file exists as it did and has this text.
+func holds(path string, text []byte, existed bool) (bool, error) {
+	now, _, err := readText(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return !existed, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return existed && bytes.Equal(now, text), nil
+}
+
+// makeFolders makes a folder and its missing parents with mode 0700, each durable
+// in its own parent.
+func makeFolders(path string) error {
+	parent := filepath.Dir(path)
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) && parent != path {
+		if err := makeFolders(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return fmt.Errorf("the folder %s cannot be made: %w", path, cause(err))
+	}
+	return syncFolder(parent)
+}
+
+// cause is what an error of package os says beside the names of files.
+func cause(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		return le.Err
+	}
+	return err
+}

@@ -1,0 +1,152 @@
+package authfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxTries is how often an edit starts over because somebody else changed the
+// file meanwhile. Whoever loses five times meets a program that never rests.
+const maxTries = 5
+
+// lockPatience bounds the wait for other writers of this program. An edit takes
+// milliseconds, so that a longer wait means somebody holds the lock for another
+// reason; the comparison before the rename still guards the file then.
+const lockPatience = 10 * time.Second
+
+var (
+	// ErrContended means a file that changed at every try.
+	ErrContended = errors.New("another program keeps changing the file; try again")
+	// ErrMounted means a file that is a mount of its own, as in a container.
+	ErrMounted = errors.New("the file is mounted by itself and cannot be replaced; change it where it comes from")
+	// ErrFolder means a folder in which no file can be made.
+	ErrFolder = errors.New("its folder cannot be written to")
+	// ErrUnsure means that the file was replaced, and that a power cut may undo it.
+	ErrUnsure = errors.New("changed, but perhaps not durably")
+)
+
+// Update edits a file in place of its old content, whole or not at all, and
+// reports whether it changed. A symbolic link is followed and stays. A missing
+// file is an empty document and gets the mode given (0600 for what holds
+// secrets), missing folders get 0700; an existing file keeps mode and, where
+// permitted, owner. If edit changes nothing, nothing is written.
+//
+// Updates of one file by several processes of one machine come one after the
+// other (not on Windows). Programs that know nothing of that are noticed by
+// comparison: then edit is called again on what they wrote, so it must bear to
+// be called several times.
+//
+// Errors: those of Read and of edit, the refusals of Document, ErrContended,
+// ErrMounted, ErrFolder, ErrUnsure. After any but ErrUnsure, the file is what it was.
+func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error) (changed bool, err error) {
+	target, err := finalTarget(path)
+	if err != nil {
+		return false, err
+	}
+	if _, err := os.Lstat(filepath.Dir(target)); errors.Is(err, fs.ErrNotExist) {
+		// No folder is made for an edit that comes to nothing.
+		if _, after, err := apply(path, nil, f, edit); err != nil || len(after) == 0 {
+			return false, err
+		}
+		if err := makeFolders(filepath.Dir(target)); err != nil {
+			return false, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	unlock := lockFolder(filepath.Dir(target), lockPatience)
+	defer unlock()
+	for range maxTries {
+		// The link may lead elsewhere by now.
+		if target, err = finalTarget(path); err != nil {
+			return changed, err
+		}
+		before, info, err := readText(target)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return changed, err
+		}
+		doc, after, err := apply(path, before, f, edit)
+		if err != nil {
+			return changed, err
+		}
+		if bytes.Equal(before, after) {
+			return changed, nil
+		}
+		if _, err := Parse(path, after, f); err != nil {
+			// Cannot happen; if it does, the old file is worth more.
+			return changed, fmt.Errorf("%s: the edit would damage the file", doc.name)
+		}
+		replaced, err := replace(target, before, after, info, mode)
+		switch {
+		case errors.Is(err, ErrUnsure):
+			return true, fmt.Errorf("%s: %w", path, err)
+		case err != nil:
+			return changed, fmt.Errorf("%s: %w", path, err)
+		case !replaced:
+			continue
+		}
+		changed = true
+		if now, _, err := readText(target); err == nil && bytes.Equal(now, after) {
+			return true, nil
+		}
+		// Somebody wrote right after us: the next turn finds the edit in their
+		// text, or makes it again.
+	}
+	return changed, fmt.Errorf("%s: %w", path, ErrContended)
+}
+
+// apply runs an edit over a text.
+func apply(name string, before []byte, f Format, edit func(*Document) error) (*Document, []byte, error) {
+	doc, err := Parse(name, before, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := edit(doc); err != nil {
+		return nil, nil, err
+	}
+	if err := doc.Err(); err != nil {
+		return nil, nil, err
+	}
+	return doc, doc.Bytes(), nil
+}
+
+// maxLinks is where Linux gives up too (path_resolution(7)).
+const maxLinks = 40
+
+// finalTarget follows symbolic links to the file to be replaced, which need not
+// exist.
+func finalTarget(path string) (string, error) {
+	start := path
+	for range maxLinks {
+		// Without cleaning: ".." behind a linked folder means the real parent.
+		folder, base := filepath.Split(path)
+		if folder == "" {
+			folder = "."
+		}
+		if real, err := filepath.EvalSymlinks(folder); err == nil {
+			folder = real
+		} else if path != start {
+			return "", fmt.Errorf("%s: a symbolic link into a folder that cannot be used: %w", start, cause(err))
+		}
+		path = filepath.Join(folder, base)
+		link, ok := readLink(path)
+		if !ok {
+			return path, nil
+		}
+		if !filepath.IsAbs(link) {
+			link = folder + string(filepath.Separator) + link
+		}
+		path = link
+	}
+	return "", fmt.Errorf("%s: too many symbolic links", start)
+}
+
+// readLink reports false for what is not a link or not there; reading the file
+// will tell which.
+func readLink(path string) (string, bool) {
+	link, err := os.Readlink(path)
+	return link, err == nil
+}

@@ -1,0 +1,61 @@
+package login
+
+import (
+	"fmt"
+	"slices"
+
+	"regshape/login/authfile"
+	"regshape/store"
+)
+
+// logoutAllResult is the JSON of logout --all.
+type logoutAllResult struct {
+	Status  string   `json:"status"`  // "success"
+	Removed []string `json:"removed"` // registries; empty for a locked store, whose names nobody can read
+	Count   int      `json:"count"`   // entries removed
+	Still   []string `json:"still"`   // foreign places that have logins
+}
+
+// all empties regshape's own store, locked or not. Foreign places are named.
+func (c *logoutCmd) all(e *env) error {
+	if c.Argument != "" || c.Flag != "" {
+		return &usageError{"--all takes no registry", "run 'regshape auth logout --all' or 'regshape auth logout REGISTRY'"}
+	}
+	s, err := e.openStore()
+	if err != nil {
+		return &storeError{"", "remove credentials", err}
+	}
+	r := logoutAllResult{Status: "success", Removed: []string{}}
+	if found, _, err := s.List(e.ctx); err == nil { // the names are worth having, not more
+		for _, c := range found {
+			r.Removed = append(r.Removed, shown(store.ParseAddress(c.ServerURL)))
+		}
+	}
+	if r.Count, err = s.EraseAll(); err != nil {
+		return &storeError{"", "remove credentials", err}
+	}
+	for _, p := range e.places() {
+		if d, err := authfile.Read(p.path, p.format); err == nil && slices.ContainsFunc(d.Entries(), isLogin) {
+			r.Still = append(r.Still, p.path)
+		}
+	}
+	if e.JSON {
+		return writeJSON(e.Out, r)
+	}
+	for _, name := range r.Removed {
+		if _, err := fmt.Fprintf(e.Out, "Removing login credentials for %s.\n", name); err != nil {
+			return err
+		}
+	}
+	if unnamed := r.Count - len(r.Removed); unnamed > 0 {
+		_, err = fmt.Fprintf(e.Out, "Removing %d entries that cannot be opened.\n", unnamed)
+	} else if r.Count == 0 {
+		_, err = fmt.Fprintln(e.Out, "Not logged in to any registry.")
+	}
+	for _, path := range r.Still {
+		e.warn("%s still has logins of its own.", path)
+	}
+	return err
+}
+
+func isLogin(entry authfile.Entry) bool { return !entry.Marker && entry.Err == nil }

@@ -1,0 +1,150 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"regshape/login/authfile"
+	"regshape/store"
+)
+
+// overviewCmd is regshape without a command.
+type overviewCmd struct{}
+
+// overview is its JSON.
+type overview struct {
+	Version   string   `json:"version"`
+	Store     string   `json:"store"`  // the folder
+	Logins    int      `json:"logins"` // -1 where the store cannot be read
+	Problem   string   `json:"problem,omitempty"`
+	Docker    string   `json:"docker"`    // "configured", "not configured", "absent" or "broken"
+	Podman    string   `json:"podman"`    // likewise, for skopeo and buildah too
+	Plaintext []string `json:"plaintext"` // files with unencrypted logins
+	Next      string   `json:"next"`      // the command to run next
+}
+
+// What is said of a tool's settings.
+const (
+	toolConfigured    = "configured"
+	toolNotConfigured = "not configured"
+	toolAbsent        = "absent"
+	toolBroken        = "broken"
+)
+
+// Run says where the user stands, in under ten lines.
+func (overviewCmd) Run(e *env) error {
+	o := overview{Version: e.Build.Version, Docker: e.dockerState(), Podman: e.podmanState(), Plaintext: []string{}}
+	if err := o.countLogins(e); err != nil {
+		o.Logins, o.Problem = -1, err.Error()
+		if advice := store.Advice(err); advice != "" {
+			o.Problem += ": " + advice
+		}
+	}
+	for _, p := range e.places() {
+		if d, err := authfile.Read(p.path, p.format); err == nil && slices.ContainsFunc(d.Entries(), isLogin) {
+			o.Plaintext = append(o.Plaintext, p.path)
+		}
+	}
+	o.Next = o.next()
+	if e.JSON {
+		return writeJSON(e.Out, o)
+	}
+	return o.write(e)
+}
+
+func (o *overview) countLogins(e *env) error {
+	loc, err := e.locate()
+	if err != nil {
+		return err
+	}
+	o.Store = loc.Data
+	s, err := e.openStore()
+	if err != nil {
+		return err
+	}
+	found, _, err := s.List(e.ctx)
+	o.Logins = len(found)
+	return err
+}
+
+// dockerState is how docker's configuration stands to regshape.
+func (e *env) dockerState() string {
+	d, err := authfile.Read(authfile.DockerConfig(e.where()), authfile.Docker)
+	_, missing := exec.LookPath("docker")
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && missing != nil:
+		return toolAbsent
+	case errors.Is(err, fs.ErrNotExist):
+		return toolNotConfigured
+	case err != nil:
+		return toolBroken
+	case isOwn(d.CredsStore()):
+		return toolConfigured
+	case slices.ContainsFunc(d.CredHelpers(), func(h authfile.CredHelper) bool { return isOwn(h.Helper) }):
+		return toolConfigured
+	}
+	return toolNotConfigured
+}
+
+// podmanState is the same for podman, skopeo and buildah.
+func (e *env) podmanState() string {
+	names, _, err := authfile.CredentialHelpers(e.where())
+	switch {
+	case err != nil:
+		return toolBroken
+	case slices.ContainsFunc(names, isOwn):
+		return toolConfigured
+	}
+	for _, program := range []string{"podman", "skopeo", "buildah"} {
+		if _, err := exec.LookPath(program); err == nil {
+			return toolNotConfigured
+		}
+	}
+	return toolAbsent
+}
+
+func isOwn(helper string) bool {
+	_, own := ownProfile(helper, "")
+	return own
+}
+
+func (o *overview) next() string {
+	switch {
+	case o.Docker == toolBroken, o.Podman == toolBroken, o.Problem != "":
+		return "regshape auth doctor"
+	case o.Docker == toolNotConfigured, o.Podman == toolNotConfigured:
+		return "regshape auth setup"
+	case len(o.Plaintext) > 0:
+		return "regshape auth import --remove"
+	case o.Logins == 0:
+		return "regshape auth login REGISTRY"
+	}
+	return "regshape auth list"
+}
+
+func (o *overview) write(e *env) error {
+	logins := fmt.Sprintf("%d logins", o.Logins)
+	switch {
+	case o.Problem != "":
+		logins = "cannot be read: " + o.Problem
+	case o.Logins == 1:
+		logins = "1 login"
+	}
+	plaintext := "none left by other tools"
+	if len(o.Plaintext) > 0 {
+		plaintext = strings.Join(o.Plaintext, ", ")
+	}
+	_, err := fmt.Fprintf(e.Out, `%s
+store:      %s, %s
+docker:     %s
+podman:     %s
+plaintext:  %s
+next:       %s
+help:       regshape --help
+`, e.Build, o.Store, logins, o.Docker, o.Podman, plaintext, o.Next)
+	return err
+}

@@ -52,8 +52,11 @@ func (e *env) storeDestination(profile string) (destination, error) {
 	return storeDestination{s}, nil
 }
 
-func (d storeDestination) put(ctx context.Context, c store.Credential) error { return d.Put(ctx, c) }
-func (d storeDestination) String() string                                    { return "sealed in " + d.Location().Data }
+func (d storeDestination) put(ctx context.Context, c store.Credential) error {
+	return d.Put(ctx, c)
+}
+
+func (d storeDestination) String() string { return "sealed in " + d.Location().Data }
 
 // helperDestination is another tool's helper.
 type helperDestination struct{ authfile.Helper }

@@ -4,10 +4,8 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
 )
 
 // ownHelper is the name under which docker's and podman's settings know regshape.
@@ -60,12 +58,5 @@ func (e *env) authfile() (path, namedBy string) {
 
 // foreign is another tool's credential helper. What it says beside its answers is shown.
 func (e *env) foreign(name string) authfile.Helper {
-	return authfile.Helper{Name: name, Timeout: e.Timeout, Environ: withoutSecret(os.Environ()), Warn: func(text string) {
-		e.warn("docker-credential-%s says: %s", name, registry.Printable(text, 200))
-	}}
-}
-
-// withoutSecret takes the password out of an environment that a child will have.
-func withoutSecret(environ []string) []string {
-	return slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, "REGSHAPE_PASSWORD=") })
+	return authfile.Helper{Name: name, Warn: func(text string) { e.warn("%s", text) }}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"regshape/login/authfile"
@@ -266,10 +265,4 @@ func bare(a store.Address) string {
 		return a.String()
 	}
 	return store.ParseAddress(serverURL(a)).String()
-}
-
-// exists reports whether a path is there at all.
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -80,15 +81,18 @@ func readHelpers(path string) ([]string, error) {
 	return nil, broken
 }
 
-// DropInText is the content of setup's drop-in: helper is asked first, then what was
-// asked before (the list of CredentialHelpers), in its order and without repetitions.
-// AuthFileHelper stays where it was and is appended to a list without it: left out, it
-// would hide every login that podman has in a file.
+// DropInText is the content of setup's drop-in: helper is asked first, then the programs
+// that were asked before (of the list of CredentialHelpers), in their order and without
+// repetitions. AuthFileHelper is left out on purpose (SPEC: `credential-helpers =
+// ["regshape"]`): with it, podman 4.3 writes a login in plaintext whenever the helper
+// fails. That hides the logins in auth.json and docker's file from podman, so setup has
+// to import those first, or to stop.
 func DropInText(helper string, before []string) []byte {
-	list := existing(append([]string{helper}, append(before[:len(before):len(before)], AuthFileHelper)...)...)
+	list := existing(append([]string{helper}, before...)...)
+	list = slices.DeleteFunc(list, func(name string) bool { return name == AuthFileHelper })
 	var b bytes.Buffer
 	b.WriteString("# Written by `regshape auth setup --podman`; `regshape auth setup --podman --undo` removes it.\n")
-	b.WriteString("# Podman, Skopeo and Buildah ask these in turn. " + AuthFileHelper + " stands for their auth.json files.\n")
+	b.WriteString("# Podman, Skopeo and Buildah ask these in turn.\n")
 	b.WriteString(helpersKey + " = [")
 	for i, name := range list {
 		if i > 0 {

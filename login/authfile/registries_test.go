@@ -144,12 +144,12 @@ func TestDropInText(t *testing.T) {
 		before []string
 		want   string
 	}{
-		{nil, `["regshape", "containers-auth.json"]`},
-		{[]string{AuthFileHelper}, `["regshape", "containers-auth.json"]`},
-		{[]string{"pass"}, `["regshape", "pass", "containers-auth.json"]`},
-		{[]string{AuthFileHelper, "pass"}, `["regshape", "containers-auth.json", "pass"]`},
-		{[]string{"pass", "regshape", AuthFileHelper, "pass"}, `["regshape", "pass", "containers-auth.json"]`},
-		{[]string{"a\"b\\c\n\x07é"}, `["regshape", "a\"b\\c\u000A\u0007é", "containers-auth.json"]`},
+		{nil, `["regshape"]`},
+		{[]string{AuthFileHelper}, `["regshape"]`},
+		{[]string{"pass"}, `["regshape", "pass"]`},
+		{[]string{AuthFileHelper, "pass"}, `["regshape", "pass"]`},
+		{[]string{"pass", "regshape", AuthFileHelper, "pass"}, `["regshape", "pass"]`},
+		{[]string{"a\"b\\c\n\x07é"}, `["regshape", "a\"b\\c\u000A\u0007é"]`},
 	} {
 		text := DropInText("regshape", c.before)
 		if !strings.Contains(string(text), "\ncredential-helpers = "+c.want+"\n") || !strings.HasPrefix(string(text), "# ") {

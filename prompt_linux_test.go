@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -204,43 +203,4 @@ func TestHelperAtATerminal(t *testing.T) {
 		t.Errorf("exit code %d, want 1:\n%s", code, term.text())
 	}
 	term.await("credentials not found in native keychain")
-}
-
-// Twenty first logins at once, as processes: twenty entries and one key.
-func TestParallelFirstLogins(t *testing.T) {
-	for round := range 5 {
-		home := t.TempDir()
-		var wg sync.WaitGroup
-		for i := range 20 {
-			wg.Go(func() {
-				cmd := exec.Command("docker-credential-regshape", "store")
-				cmd.Env = append(os.Environ(), "HOME="+home)
-				cmd.Stdin = strings.NewReader(fmt.Sprintf(`{"ServerURL":"r%d.example","Username":"u","Secret":"s%d"}`, i, i))
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Errorf("round %d, login %d: %v: %s", round, i, err, out)
-				}
-			})
-		}
-		wg.Wait()
-		for i := range 20 {
-			cmd := exec.Command("docker-credential-regshape", "get")
-			cmd.Env = append(os.Environ(), "HOME="+home)
-			cmd.Stdin = strings.NewReader(fmt.Sprintf("r%d.example", i))
-			out, err := cmd.Output()
-			if want := fmt.Sprintf(`"Secret":"s%d"`, i); err != nil || !strings.Contains(string(out), want) {
-				t.Errorf("round %d, get %d: %v: %s", round, i, err, out)
-			}
-		}
-		files := 0
-		for _, pattern := range []string{".local/share/regshape/v1/g-*/*", ".local/state/regshape/*", ".config/regshape/*"} {
-			found, err := filepath.Glob(filepath.Join(home, pattern))
-			if err != nil {
-				t.Fatal(err)
-			}
-			files += len(found)
-		}
-		if files != 23 {
-			t.Errorf("round %d: %d files, want 20 entries, key, names and config", round, files)
-		}
-	}
 }

@@ -48,7 +48,9 @@ func TestParallelLogins(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		var kept struct{ Auths map[string]struct{ Auth string } }
+		var kept struct {
+			Auths map[string]struct{ Auth string }
+		}
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

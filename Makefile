@@ -62,7 +62,7 @@ test: ## run the tests
 
 # Without that setting each process of the tests sleeps a second at its end.
 race: ## run the tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(GO) test -race ./...
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(GO) test -race -short ./...
 
 e2e: ## install the real tools on Debian and run the tests against them
 	bash scripts/e2e/install.sh

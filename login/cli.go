@@ -17,6 +17,10 @@ type grammar struct {
 		List   listCmd   `cmd:"" help:"List the stored logins, never a secret."`
 		Get    getCmd    `cmd:"" help:"Tell what would be used for a registry, from where, and who else has a login for it."`
 		Token  tokenCmd  `cmd:"" help:"Print a bearer token for scripts."`
+		Import importCmd `cmd:"" help:"Move the logins of docker, podman and others into the store."`
+		Export exportCmd `cmd:"" help:"Print a stored login for a cluster or another machine."`
+		Setup  setupCmd  `cmd:"" help:"Make docker, podman, skopeo and buildah use regshape."`
+		Doctor doctorCmd `cmd:"" help:"Look for trouble, and say what mends it."`
 		Key    struct {
 			Reset keyResetCmd `cmd:"" help:"Begin a new store when the key is lost; the old files are moved aside."`
 		} `cmd:"" help:"Look after the key that seals the store."`
@@ -34,8 +38,8 @@ type globals struct {
 	Password string `short:"p" placeholder:"SECRET" help:"Password; other processes can see it, so prefer --password-stdin or $REGSHAPE_PASSWORD."`
 	JSON     bool   `name:"json" help:"Print one JSON value on standard output."`
 
-	Profile string `env:"REGSHAPE_PROFILE" placeholder:"NAME" group:"Store" help:"Use the store of this profile, for a second account."`
-	Store   string `env:"REGSHAPE_STORE" placeholder:"DIR" type:"path" group:"Store" help:"Keep data, key and config below this folder."`
+	Profile string `placeholder:"NAME" group:"Store" help:"Use the store of this profile, for a second account ($REGSHAPE_PROFILE)."`
+	Store   string `placeholder:"DIR" type:"path" group:"Store" help:"Keep data, key and config below this folder ($REGSHAPE_STORE)."`
 
 	DockerConfig string `name:"docker-config" placeholder:"PATH" type:"path" group:"Other tools" help:"Docker's config.json or its folder ($DOCKER_CONFIG)."`
 	Authfile     string `placeholder:"FILE" type:"path" group:"Other tools" help:"Use the logins in this auth.json and nothing else ($REGISTRY_AUTH_FILE)."`

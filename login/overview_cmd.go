@@ -107,11 +107,6 @@ func (e *env) podmanState() string {
 	return toolAbsent
 }
 
-func isOwn(helper string) bool {
-	_, own := ownProfile(helper, "")
-	return own
-}
-
 func (o *overview) next() string {
 	switch {
 	case o.Docker == toolBroken, o.Podman == toolBroken, o.Problem != "":

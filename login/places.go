@@ -4,8 +4,10 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 
 	"regshape/login/authfile"
+	"regshape/store"
 )
 
 // ownHelper is the name under which docker's and podman's settings know regshape.
@@ -59,4 +61,20 @@ func (e *env) authfile() (path, namedBy string) {
 // foreign is another tool's credential helper. What it says beside its answers is shown.
 func (e *env) foreign(name string) authfile.Helper {
 	return authfile.Helper{Name: name, Warn: func(text string) { e.warn("%s", text) }}
+}
+
+// ownProfile recognizes regshape's names among helpers': "regshape" is the present
+// profile, "regshape-NAME" another one.
+func ownProfile(helper, present string) (profile string, own bool) {
+	if helper == ownHelper {
+		return present, true
+	}
+	profile, own = strings.CutPrefix(helper, ownHelper+"-")
+	return profile, own && store.CheckProfile(profile) == nil
+}
+
+// isOwn reports whether a helper's name in settings means regshape or a profile of it.
+func isOwn(helper string) bool {
+	_, own := ownProfile(helper, "")
+	return own
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"regshape/login/authfile"
 	"regshape/store"
@@ -241,16 +240,6 @@ func (w wanted) storeOf(kind, profile string) source {
 		return err
 	}
 	return s
-}
-
-// ownProfile recognizes regshape's names among helpers': "regshape" is the present
-// profile, "regshape-NAME" another one.
-func ownProfile(helper, present string) (profile string, own bool) {
-	if helper == ownHelper {
-		return present, true
-	}
-	profile, own = strings.CutPrefix(helper, ownHelper+"-")
-	return profile, own && store.CheckProfile(profile) == nil
 }
 
 // broken stands for a source that cannot even be listed.

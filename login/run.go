@@ -70,6 +70,7 @@ func Run(ctx context.Context, c Call) int {
 	}
 	if err == nil {
 		e.globals = g.globals
+		e.fromEnvironment()
 		err = e.logs.open(e)
 	}
 	if err == nil {
@@ -79,6 +80,17 @@ func Run(ctx context.Context, c Call) int {
 		err = closeErr
 	}
 	return e.fail(err)
+}
+
+// fromEnvironment fills in what flags leave open. An empty variable is one that is not
+// set, as for the helper: kong would take an empty path for the present folder.
+func (e *env) fromEnvironment() {
+	if e.Store == "" {
+		e.Store = absolute(e.Getenv("REGSHAPE_STORE"))
+	}
+	if e.Profile == "" {
+		e.Profile = e.Getenv("REGSHAPE_PROFILE")
+	}
 }
 
 // parse returns the command to run, or the exit code where kong has already answered.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the end-to-end tests run against, on Debian: real docker, podman
-# and skopeo clients, a real docker-registry, and htpasswd for its accounts.
+# Installs what the end-to-end tests run against, on Debian: real docker, podman,
+# skopeo and buildah clients, a real docker-registry, and htpasswd for its accounts.
 # It starts no service, and does nothing when all is there.
 set -eu
 
@@ -11,6 +11,7 @@ need() { # need PROGRAM PACKAGE
 need docker-registry docker-registry
 need podman podman
 need skopeo skopeo
+need buildah buildah
 need htpasswd apache2-utils
 
 # Newer Debians have the client in a package of its own, without the engine.
@@ -18,7 +19,7 @@ docker=
 command -v docker >/dev/null 2>&1 || docker="docker.io"
 
 if [ -z "$missing$docker" ]; then
-	echo "install.sh: docker, podman, skopeo, docker-registry and htpasswd are here"
+	echo "install.sh: docker, podman, skopeo, buildah, docker-registry and htpasswd are here"
 	exit 0
 fi
 
@@ -57,7 +58,7 @@ echo "install.sh: installing$missing $docker"
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install \
 	$missing $docker </dev/null
 
-for program in docker podman skopeo docker-registry htpasswd; do
+for program in docker podman skopeo buildah docker-registry htpasswd; do
 	if ! command -v "$program" >/dev/null 2>&1; then
 		echo "install.sh: $program is still missing" >&2
 		exit 1

@@ -1,0 +1,158 @@
+package login
+
+import (
+	"fmt"
+	"strings"
+
+	"regshape/login/registry"
+)
+
+// importedLogin is a login that the store has. It is part of the JSON of import.
+type importedLogin struct {
+	Registry string `json:"registry"`
+	Username string `json:"username"`
+	From     string `json:"from"` // the file's path or the helper's program
+}
+
+// importFailure is a login that was not moved or not removed, or a source that could not
+// be read; then Registry is "". It is part of the JSON of import.
+type importFailure struct {
+	Registry string `json:"registry,omitempty"`
+	Username string `json:"username,omitempty"`
+	From     string `json:"from"`
+	Reason   string `json:"reason"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+// importReport is what became of the logins of one source or several.
+type importReport struct {
+	moved, already []importedLogin
+	failed         []importFailure
+	markers        int      // entries that hold no login and stay
+	removed        int      // logins taken out of their source
+	left           []string // files that still hold, unencrypted, what the store has
+}
+
+// importResult is the JSON of import.
+type importResult struct {
+	Status  string          `json:"status"` // "success", or "error" where something failed
+	Moved   []importedLogin `json:"moved"`
+	Already []importedLogin `json:"already"` // the store had them, byte for byte
+	Failed  []importFailure `json:"failed"`
+	Removed bool            `json:"removed"` // logins were taken out of their source
+	DryRun  bool            `json:"dry_run"` // nothing was changed; moved is what would be
+}
+
+func (r *importReport) add(other importReport) {
+	r.moved = append(r.moved, other.moved...)
+	r.already = append(r.already, other.already...)
+	r.failed = append(r.failed, other.failed...)
+	r.markers += other.markers
+	r.removed += other.removed
+	r.left = append(r.left, other.left...)
+}
+
+func (r *importReport) result(o importOptions) importResult {
+	result := importResult{
+		Status: "success", Removed: r.removed > 0, DryRun: o.dryRun,
+		// A list without anything is [], not null.
+		Moved:   append([]importedLogin{}, r.moved...),
+		Already: append([]importedLogin{}, r.already...),
+		Failed:  append([]importFailure{}, r.failed...),
+	}
+	if len(r.failed) > 0 {
+		result.Status = "error"
+	}
+	return result
+}
+
+// text is what was done: one line for each login, then a summary.
+func (r *importReport) text(o importOptions, tilde func(string) string) string {
+	var b strings.Builder
+	from, verb := "from", "moved"
+	if o.dryRun {
+		from, verb = "would be moved from", "would be moved"
+	}
+	for _, l := range r.moved {
+		fmt.Fprintf(&b, "%s: %s, %s %s\n", l.Registry, registry.Printable(l.Username, 120), from, tilde(l.From))
+	}
+	for _, l := range r.already {
+		fmt.Fprintf(&b, "%s: %s, already there, from %s\n", l.Registry, registry.Printable(l.Username, 120), tilde(l.From))
+	}
+	parts := []string{count(len(r.moved), "login") + " " + verb}
+	if n := len(r.already); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d already there", n))
+	}
+	switch {
+	case o.dryRun && o.remove:
+		parts = append(parts, count(len(r.moved)+len(r.already), "login")+" would be removed where found")
+	case r.removed > 0:
+		parts = append(parts, fmt.Sprintf("%d removed where found", r.removed))
+	}
+	if n := len(r.failed); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d not done", n))
+	}
+	if r.markers > 0 {
+		parts = append(parts, count(r.markers, "entry")+" without a login left alone")
+	}
+	b.WriteString(strings.Join(parts, ", "))
+	if o.dryRun {
+		b.WriteString("; nothing was changed")
+	}
+	b.WriteString(".\n")
+	if len(r.moved)+len(r.already)+len(r.failed) == 0 {
+		return "No logins were found to import.\n"
+	}
+	return b.String()
+}
+
+// warnings tells what failed and what is left unencrypted.
+func (r *importReport) warnings(e *env, o importOptions) {
+	hints := map[string]bool{"": true}
+	for _, f := range r.failed {
+		if f.Registry == "" {
+			reason := f.Reason
+			if !strings.HasPrefix(reason, f.From) { // a helper's own words name it
+				reason = e.tilde(f.From) + ": " + reason
+			}
+			e.warn("%s.", reason)
+			continue
+		}
+		who := f.Registry
+		if f.Username != "" {
+			who += " (" + registry.Printable(f.Username, 120) + ")"
+		}
+		e.warn("%s, from %s: %s.", who, e.tilde(f.From), f.Reason)
+	}
+	if !o.dryRun && !o.remove {
+		for _, path := range r.left {
+			e.warn("still in plaintext in %s: regshape auth import --remove takes it out.", e.tilde(path))
+		}
+	}
+	for _, f := range r.failed {
+		if !hints[f.Hint] {
+			hints[f.Hint] = true
+			_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", f.Hint)
+		}
+	}
+}
+
+// count is "1 login", "2 logins", "2 entries".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if stem, ok := strings.CutSuffix(what, "y"); ok {
+		return fmt.Sprintf("%d %sies", n, stem)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// tilde is how messages name a file: below the home it begins with "~/".
+func (e *env) tilde(path string) string {
+	home := e.where().Home
+	if rest, ok := strings.CutPrefix(path, home+"/"); ok && home != "" {
+		path = "~/" + rest
+	}
+	return registry.Printable(path, 300)
+}

@@ -1,0 +1,137 @@
+package login
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"regshape/login/authfile"
+)
+
+// apply notes the edits for --undo, then makes them. If one fails, those before it are
+// taken back.
+func (s *setup) apply(past setupRecord, edits []plannedEdit, name secondName) error {
+	if len(edits) == 0 && !name.made {
+		return nil
+	}
+	next := past
+	next.Edits = slices.Clone(past.Edits)
+	for _, x := range edits {
+		next.Edits = append(next.Edits, x.setupEdit)
+	}
+	if name.made {
+		next.Program, next.Target = name.path, name.target
+	}
+	if err := next.save(s.loc); err != nil {
+		return err
+	}
+	for i, x := range edits {
+		err := s.write(x)
+		if err == nil {
+			s.changed(x.File, x.action())
+			continue
+		}
+		for _, done := range slices.Backward(edits[:i+1]) {
+			if _, backErr := takeBack(done.File, []setupEdit{done.setupEdit}); backErr != nil {
+				// The record stays, so that --undo can try again.
+				return fmt.Errorf("%w; and %s could not be taken back: %w", err, done.File, backErr)
+			}
+		}
+		if saveErr := past.save(s.loc); saveErr != nil {
+			return fmt.Errorf("%w; and %w", err, saveErr)
+		}
+		return err
+	}
+	return nil
+}
+
+// write makes one edit, if the file still is what it was planned from.
+func (s *setup) write(x plannedEdit) error {
+	if x.Tool == "podman" {
+		return s.writeDropIn(x)
+	}
+	_, err := authfile.Update(x.File, authfile.Docker, 0o600, func(d *authfile.Document) error {
+		switch now := d.Bytes(); {
+		case bytes.Equal(now, x.after):
+			return nil // Update asks again when somebody wrote right after it
+		case !bytes.Equal(now, x.before):
+			return fmt.Errorf("%s: %w", x.File, errChangedMeanwhile)
+		}
+		return become(d, x.after)
+	})
+	if errors.Is(err, authfile.ErrUnsure) {
+		s.warn("%v.", err)
+		err = nil
+	}
+	return err
+}
+
+// become gives a document another text.
+func become(d *authfile.Document, text []byte) error {
+	other, err := authfile.Parse(d.Name(), text, d.Format())
+	if err != nil {
+		return err
+	}
+	*d = *other
+	return nil
+}
+
+// throughLinks is the file behind a symbolic link: the link of a user who keeps such
+// files elsewhere stays.
+func throughLinks(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// done tells what was changed and what to do next.
+func (s *setup) done(edits []plannedEdit, name secondName) error {
+	if s.Store != "" && s.Getenv("REGSHAPE_STORE") == "" {
+		s.warn("docker and podman find this store only where REGSHAPE_STORE names it.")
+	}
+	if s.JSON {
+		return writeJSON(s.Out, s.result)
+	}
+	if name.made || name.missing && s.DryRun {
+		s.say("%s: a second name of %s, which docker and podman start.", name.path, name.target)
+	}
+	for _, x := range edits {
+		s.say("%s", strings.TrimSuffix(x.diff(), "\n"))
+	}
+	switch {
+	case s.DryRun:
+		s.say("Nothing was written (--dry-run).")
+		return nil
+	case len(edits) == 0 && !name.made:
+		s.say("Everything is set up already.")
+	default:
+		s.say("Set up; regshape auth setup --undo takes it back.")
+	}
+	for _, p := range s.places() {
+		if d, err := authfile.Read(p.path, p.format); err == nil && slices.ContainsFunc(d.Entries(), isLogin) {
+			s.say("Still in plaintext in %s: regshape auth import --remove takes it out.", p.path)
+		}
+	}
+	s.say("To log in: regshape auth login REGISTRY")
+	return nil
+}
+
+// diff shows an edit. The drop-in is no JSON, and holds nothing to hide.
+func (x plannedEdit) diff() string {
+	if x.Tool == "docker" {
+		return authfile.Diff(x.before, x.after, x.File)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "--- %s\n+++ %s\n", x.File, x.File)
+	for line := range strings.Lines(string(x.before)) {
+		b.WriteString("-" + line)
+	}
+	for line := range strings.Lines(string(x.after)) {
+		b.WriteString("+" + line)
+	}
+	return b.String()
+}

@@ -1,0 +1,165 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"regshape/login/authfile"
+	"regshape/login/registry"
+	"regshape/store"
+)
+
+// importHidden moves into the store what the edits hide: docker does not read the file's
+// own logins behind credsStore, and podman no auth.json behind credential-helpers.
+//
+// A first pass writes nothing, so that setup stops before anything is changed.
+func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
+	if len(edits) == 0 {
+		return nil
+	}
+	target, err := s.openStore()
+	if err != nil {
+		return &storeError{"", "import logins", err}
+	}
+	report, err := s.importAll(target, edits, hosts, true)
+	if err != nil {
+		return err
+	}
+	s.result.Failed = report.failed
+	if len(report.failed) > 0 && !s.Keep {
+		s.tellFailed()
+		return &setupRefusal{
+			"these logins would no longer be found, and they cannot be moved into the store; nothing was changed",
+			"see to them, or go on without them: regshape auth setup --keep",
+		}
+	}
+	if !s.DryRun {
+		if report, err = s.importAll(target, edits, hosts, false); err != nil {
+			return err
+		}
+		if s.result.Failed = report.failed; len(report.failed) > 0 && !s.Keep {
+			s.tellFailed()
+			return &setupRefusal{"a login could not be moved into the store after all; no file was edited", "run setup again"}
+		}
+	}
+	s.tellFailed()
+	s.result.Imported = append(s.result.Imported, report.moved...)
+	verb := "Imported"
+	if s.DryRun {
+		verb = "Would import"
+	}
+	for _, l := range report.moved {
+		s.say("%s %s: %s, from %s.", verb, l.Registry, registry.Printable(l.Username, 120), s.tilde(l.From))
+	}
+	return nil
+}
+
+// importAll goes through what each edit hides. Where docker and podman have used different
+// logins for one registry, the second is a failure: it would give way to the first.
+func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []string, dryRun bool) (importReport, error) {
+	var all importReport
+	options := importOptions{dryRun: dryRun, taken: map[string]takenLogin{}}
+	for _, x := range slices.Backward(edits) {
+		sources, err := s.hiddenBy(x, hosts)
+		if err != nil {
+			return all, err
+		}
+		for _, src := range sources {
+			r, err := s.importFrom(target, src, options)
+			var stored *storeError
+			switch {
+			case absent(err):
+				continue
+			case errors.As(err, &stored), err != nil && s.ctx.Err() != nil:
+				return all, err
+			case err != nil:
+				r.failed = append(r.failed, importFailure{From: src.name, Reason: registry.Printable(err.Error(), 400)})
+			}
+			all.add(r)
+		}
+	}
+	return all, nil
+}
+
+// hiddenBy lists the sources that a tool uses and an edit hides from it, in the order in
+// which the tool asks them.
+func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importSource, error) {
+	var sources []importSource
+	seen := map[string]bool{} // what the tool has from a source that counts more
+	if x.Tool == "podman" {
+		for _, p := range s.podmanPlaces() {
+			if !x.hidesFiles {
+				break
+			}
+			sources = append(sources, inUse(fileSource(p), seen, nil))
+		}
+		return sources, nil
+	}
+	d, err := authfile.Parse(x.File, x.before, authfile.Docker)
+	if err != nil {
+		return nil, err
+	}
+	former := map[string][]string{} // helper -> the hosts that docker has asked it for; nil: all
+	if len(hosts) == 0 {
+		former[d.CredsStore()] = nil
+		for _, c := range d.CredHelpers() { // docker goes on asking these
+			seen[store.ParseAddress(c.Host).String()] = true
+		}
+	}
+	for host, helper := range x.Hosts {
+		if _, there := hostHelper(d, host); !there {
+			helper = d.CredsStore()
+		}
+		former[helper] = append(former[helper], host)
+	}
+	for _, helper := range slices.Sorted(maps.Keys(former)) {
+		if helper != "" && helper != s.helper {
+			sources = append(sources, inUse(s.helperSource(helper), seen, former[helper]))
+		}
+	}
+	// Where a helper is named, docker does not look into the file.
+	sources = append(sources, inUse(fileSource(place{"docker", x.File, authfile.Docker}), seen, hosts))
+	if !x.Existed { // dockers before 23 read .dockercfg while there is no config.json
+		sources = append(sources, inUse(fileSource(place{"docker", authfile.Dockercfg(s.where()), authfile.DockercfgFormat}), seen, hosts))
+	}
+	return sources, nil
+}
+
+// inUse narrows a source to what a tool uses of it: logins of some hosts, or of all with
+// none named, and of one address the first.
+func inUse(src importSource, seen map[string]bool, hosts []string) importSource {
+	all := src.list
+	src.list = func(ctx context.Context) ([]importLogin, error) {
+		logins, err := all(ctx)
+		return slices.DeleteFunc(logins, func(l importLogin) bool {
+			if len(hosts) > 0 && !slices.Contains(hosts, serverURL(l.address.Registry())) || seen[l.address.String()] {
+				return true
+			}
+			seen[l.address.String()] = !l.marker
+			return false
+		}), err
+	}
+	return src
+}
+
+// tellFailed names what cannot be moved, for people.
+func (s *setup) tellFailed() {
+	if s.JSON {
+		return
+	}
+	for _, f := range s.result.Failed {
+		what := s.tilde(f.From)
+		if f.Registry != "" {
+			what = fmt.Sprintf("%s, from %s", f.Registry, s.tilde(f.From))
+		}
+		if f.Registry == "" && strings.HasPrefix(f.Reason, f.From) {
+			s.warn("%s.", f.Reason) // the error names its source already
+			continue
+		}
+		s.warn("%s: %s.", what, f.Reason)
+	}
+}

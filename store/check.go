@@ -1,0 +1,248 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Problem is something about a store's files that should be mended.
+type Problem struct {
+	What     string
+	Path     string   // of the file or folder, or of the folder that holds several
+	Fix      []string // the words of a command, for a shell to quote; nil where there is none
+	Harmless bool     // only worth knowing
+}
+
+// abandoned is how old a temporary file must be to be nobody's: a write takes
+// milliseconds, and a clock may be off by minutes.
+const abandoned = time.Hour
+
+// maxNamed is how many files a problem names; of more it gives the number.
+const maxNamed = 10
+
+// Check looks at who has access to the store's files and folders, and for what is left
+// over among them. It opens no file and changes nothing. What does not exist is fine.
+func (l Location) Check(now time.Time) []Problem {
+	c := checker{now: now}
+	if err := l.checkWritable(); err != nil {
+		c.add(Problem{What: err.Error(), Path: l.home})
+	}
+	tops := slices.Compact([]string{l.Data, l.State, l.Config})
+	if c.foreignTops(tops, l.home) {
+		return c.problems // what is below is no news
+	}
+	for _, dir := range tops {
+		c.folder(dir, sealedFile) // others may look: what is secret in them is closed itself
+		c.leftovers(dir)
+	}
+	for _, path := range []string{l.KeyFile(), l.namesFile(), l.configFile()} {
+		c.file(path)
+	}
+	if !c.folder(l.v1(), secretFile) {
+		return c.problems
+	}
+	c.leftovers(l.v1())
+	generations, err := l.generations()
+	if err != nil {
+		c.add(Problem{What: err.Error(), Path: l.v1()})
+	}
+	for _, kid := range generations {
+		if dir := l.Generation(kid); c.folder(dir, secretFile) {
+			c.leftovers(dir)
+			c.entries(dir)
+		}
+	}
+	return c.problems
+}
+
+type checker struct {
+	now      time.Time
+	problems []Problem
+}
+
+func (c *checker) add(p Problem) { c.problems = append(c.problems, p) }
+
+// foreignTops reports the folders that hold all others and belong to another user. Root's
+// in a user's own place are what a run under sudo left, and can be taken over; any other
+// store is its owner's, and taking it over would take it from them.
+func (c *checker) foreignTops(dirs []string, home string) bool {
+	found := false
+	for _, dir := range dirs {
+		info, err := os.Stat(dir)
+		for errors.Is(err, fs.ErrPermission) && filepath.Dir(dir) != dir { // a folder above is the closed one
+			dir = filepath.Dir(dir)
+			info, err = os.Stat(dir)
+		}
+		if err != nil || !foreign(info) {
+			continue
+		}
+		found = true
+		owner, _ := ownerOf(info)
+		p := Problem{What: fmt.Sprintf("%s belongs to uid %d and you are uid %d", dir, owner, os.Geteuid()), Path: dir}
+		if owner == 0 && home != "" && strings.HasPrefix(dir, home+string(filepath.Separator)) {
+			p.Fix = takeOver(dir)
+		} else {
+			p.What += ": run as that user, or use a store of your own with --store"
+		}
+		c.add(p)
+	}
+	return found
+}
+
+// folder reports one that is not the user's, or open to others by any of these bits, and
+// says whether to look into it.
+func (c *checker) folder(path string, bits secrecy) bool {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false
+	case err != nil:
+		c.add(Problem{What: err.Error(), Path: path})
+	case !info.IsDir():
+		c.add(Problem{What: path + " is no folder", Path: path, Fix: []string{"mv", path, path + ".aside"}})
+	case foreign(info):
+		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: takeOver(path)})
+		return false // the command is for all below, too
+	case modesMatter && info.Mode().Perm()&fs.FileMode(bits) != 0:
+		c.add(Problem{
+			What: fmt.Sprintf("other users have access to %s (mode %04o)", path, info.Mode().Perm()),
+			Path: path, Fix: []string{"chmod", "700", path},
+		})
+	}
+	return err == nil && info.IsDir()
+}
+
+// file reports one of the three single files.
+func (c *checker) file(path string) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		c.add(Problem{What: err.Error(), Path: path})
+		return
+	}
+	switch judge(info) {
+	case irregular:
+		c.add(Problem{What: path + " is no regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"}})
+	case notOurs:
+		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: takeOver(path)})
+	case exposed:
+		c.add(Problem{
+			What: fmt.Sprintf("%s should have mode 0600, not %04o", path, info.Mode().Perm()),
+			Path: path, Fix: []string{"chmod", "600", path},
+		})
+	}
+}
+
+// entries reports the sealed files of a generation, each kind of problem once.
+func (c *checker) entries(dir string) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return // folder has said why
+	}
+	found := map[fileState][]string{}
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), ".") {
+			continue
+		}
+		if info, err := f.Info(); err == nil { // else erased meanwhile
+			s := judge(info)
+			found[s] = append(found[s], filepath.Join(dir, f.Name()))
+		}
+	}
+	for _, kind := range []struct {
+		state fileState
+		what  string
+		fix   func(paths []string) []string
+	}{
+		// What stands there is not regshape's: ask before each.
+		{irregular, "in the place of entries stands what is no regular file of a sensible size", words("rm", "-ri")},
+		{notOurs, "entries belong to another user", func(paths []string) []string { return takeOver(paths...) }},
+		{exposed, "entries should have mode 0600", words("chmod", "600")},
+	} {
+		if paths := found[kind.state]; len(paths) > 0 {
+			c.several(kind.what, dir, paths, kind.fix, false)
+		}
+	}
+}
+
+// leftovers reports temporary files of runs that were killed, and what a reset moved aside.
+func (c *checker) leftovers(dir string) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return // folder has said why, or there is none
+	}
+	var temporary, forgotten []string
+	for _, f := range files {
+		path := filepath.Join(dir, f.Name())
+		info, err := f.Info()
+		switch {
+		case err != nil: // removed meanwhile
+		case strings.HasPrefix(f.Name(), ".tmp-") && info.Mode().IsRegular() && c.now.Sub(info.ModTime()) > abandoned:
+			temporary = append(temporary, path)
+		case strings.HasPrefix(f.Name(), "old-") && strings.Contains(f.Name(), ".forgotten-"):
+			forgotten = append(forgotten, path)
+		}
+	}
+	if len(temporary) > 0 {
+		c.several("temporary files of interrupted runs are left", dir, temporary, words("rm"), false)
+	}
+	if len(forgotten) > 0 {
+		c.several("a reset moved these aside; delete them if the lost key will not turn up", dir, forgotten, words("rm", "-r"), true)
+	}
+}
+
+func (c *checker) several(what, dir string, paths []string, fix func([]string) []string, harmless bool) {
+	if more := len(paths) - maxNamed; more > 0 {
+		paths = paths[:maxNamed]
+		what += fmt.Sprintf(" (these %d and %d more)", maxNamed, more)
+	}
+	c.add(Problem{What: what + ": " + strings.Join(paths, ", "), Path: dir, Fix: fix(paths), Harmless: harmless})
+}
+
+// fileState is what can be wrong with a file.
+type fileState int
+
+const (
+	sound fileState = iota
+	irregular
+	notOurs
+	exposed
+)
+
+// judge says whether the store would read the file, and nobody else.
+func judge(info fs.FileInfo) fileState {
+	mode := info.Mode()
+	switch {
+	case !mode.IsRegular() || info.Size() > maxFile:
+		return irregular
+	case foreign(info):
+		return notOurs
+	case modesMatter && (mode.Perm()&fs.FileMode(secretFile) != 0 || mode.Perm()&0o400 == 0):
+		return exposed
+	}
+	return sound
+}
+
+func foreign(info fs.FileInfo) bool {
+	uid, known := ownerOf(info)
+	return known && uid != os.Geteuid()
+}
+
+// takeOver makes files this user's, as after a run under sudo.
+func takeOver(paths ...string) []string {
+	owner := strconv.Itoa(os.Geteuid()) + ":" + strconv.Itoa(os.Getegid())
+	return append([]string{"sudo", "chown", "-R", owner}, paths...)
+}
+
+func words(command ...string) func([]string) []string {
+	return func(paths []string) []string { return append(slices.Clone(command), paths...) }
+}

@@ -79,6 +79,8 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 			case err != nil:
 				r.failed = append(r.failed, importFailure{From: src.name, Reason: registry.Printable(err.Error(), 400)})
 			}
+			// Podman reads docker's file, too: what is wrong there is told once.
+			r.failed = slices.DeleteFunc(r.failed, func(f importFailure) bool { return slices.Contains(all.failed, f) })
 			all.add(r)
 		}
 	}

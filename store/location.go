@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/adrg/xdg"
@@ -22,7 +23,9 @@ type Options struct {
 type Location struct {
 	Data, State, Config string // absolute paths
 
-	home    string // must exist before folders are made below it; "" with Options.Dir
+	above   []string // of a profile: the folders of ours that it lies in
+	home    string   // must exist before folders are made below it; "" with Options.Dir
+	noHome  bool     // the environment names no home, so some folder is only a guess
 	sudoUID string
 }
 
@@ -37,6 +40,7 @@ func Locate(o Options) (Location, error) {
 		loc = Location{Data: dir, State: dir, Config: dir}
 	} else {
 		loc = Location{
+			noHome:  noHome(),
 			Data:    filepath.Join(xdg.DataHome, "regshape"),
 			State:   filepath.Join(xdg.StateHome, "regshape"),
 			Config:  filepath.Join(xdg.ConfigHome, "regshape"),
@@ -51,9 +55,18 @@ func Locate(o Options) (Location, error) {
 		return Location{}, err
 	}
 	for _, dir := range []*string{&loc.Data, &loc.State, &loc.Config} {
-		*dir = filepath.Join(*dir, "profiles", o.Profile)
+		profiles := filepath.Join(*dir, "profiles")
+		loc.above = append(loc.above, *dir, profiles)
+		*dir = filepath.Join(profiles, o.Profile)
 	}
 	return loc, nil
+}
+
+// noHome reports whether a folder would be looked for in a home that nobody has named.
+func noHome() bool {
+	_, err := os.UserHomeDir()
+	named := os.Getenv("XDG_DATA_HOME") != "" && os.Getenv("XDG_STATE_HOME") != "" && os.Getenv("XDG_CONFIG_HOME") != ""
+	return err != nil && !named
 }
 
 // CheckProfile accepts [a-z0-9][a-z0-9._-]{0,63}.
@@ -99,7 +112,7 @@ func (l Location) generations() ([]string, error) {
 // checkOwned refuses folders of the store that are somebody else's, or that somebody
 // else can write to. Folders that do not exist are fine.
 func (l Location) checkOwned() error {
-	dirs := []string{l.Data, l.v1()}
+	dirs := append(slices.Compact(slices.Clone(l.above)), l.Data, l.v1())
 	if l.State != l.Data {
 		dirs = append(dirs, l.State)
 	}
@@ -120,12 +133,16 @@ func (l Location) checkWritable() error {
 	if l.home == "" {
 		return nil
 	}
+	if l.noHome {
+		return errors.New("there is no home folder: set HOME, or name a folder with --store or REGSHAPE_STORE")
+	}
+	below := slices.ContainsFunc([]string{l.Data, l.State, l.Config}, func(dir string) bool {
+		return strings.HasPrefix(dir, l.home+string(filepath.Separator))
+	})
 	info, err := os.Stat(l.home)
 	if errors.Is(err, fs.ErrNotExist) {
-		for _, dir := range []string{l.Data, l.State, l.Config} {
-			if strings.HasPrefix(dir, l.home+string(filepath.Separator)) {
-				return fmt.Errorf("home folder %s does not exist: set HOME, or name a folder with --store or REGSHAPE_STORE", l.home)
-			}
+		if below {
+			return fmt.Errorf("home folder %s does not exist: set HOME, or name a folder with --store or REGSHAPE_STORE", l.home)
 		}
 		return nil
 	}

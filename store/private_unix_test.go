@@ -134,3 +134,28 @@ func TestAnotherUsersFolder(t *testing.T) {
 		t.Errorf("open of another user's store: %v", err)
 	}
 }
+
+// A profile is as safe as the folders around it.
+func TestUnsafeFolderAroundAProfile(t *testing.T) {
+	dir := t.TempDir()
+	loc, err := store.Locate(store.Options{Dir: dir, Profile: "work"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(loc, keys.Choose)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "h", "u", "s")
+	for _, folder := range []string{dir, filepath.Join(dir, "profiles")} {
+		if err := os.Chmod(folder, 0o707); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Open(loc, keys.Choose); !errors.Is(err, store.ErrUnsafe) {
+			t.Errorf("open of a profile with %s writable for others: %v", folder, err)
+		}
+		if err := os.Chmod(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

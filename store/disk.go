@@ -121,11 +121,15 @@ func (osDisk) openNew(path string) (newFile, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openNoFollow, 0o600)
 }
 
-func (osDisk) rename(from, to string) error { return renameOver(from, to) }
+func (osDisk) rename(from, to string) error { return RenameOver(from, to) }
 func (osDisk) link(from, to string) error   { return os.Link(from, to) }
 func (osDisk) remove(path string) error     { return os.Remove(path) }
 func (osDisk) mkdir(path string) error      { return os.Mkdir(path, 0o700) }
-func (osDisk) syncFolder(path string) error { return syncFolder(path) }
+func (osDisk) syncFolder(path string) error { return SyncFolder(path) }
+
+// MakeFolders makes a folder and its missing parents with mode 0700, each durable in its
+// own parent.
+func MakeFolders(path string) error { return makeFolders(osDisk{}, path) }
 
 // WriteFirst makes the folder of path and puts data there with mode 0600, durably,
 // unless something is there: then the error wraps [fs.ErrExist].

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -28,12 +29,13 @@ func ownerOf(info fs.FileInfo) (uid int, known bool) {
 	return int(st.Uid), true
 }
 
-func renameOver(from, to string) error { return os.Rename(from, to) }
+// RenameOver renames a file over another one, atomically.
+func RenameOver(from, to string) error { return os.Rename(from, to) }
 
-// syncFolder makes renames within a folder durable. File systems that cannot sync a
+// SyncFolder makes renames within a folder durable; "" is the present one. File systems that cannot sync a
 // folder (EINVAL, ENOTSUP) keep what they promise without it.
-func syncFolder(path string) error {
-	f, err := os.Open(path)
+func SyncFolder(path string) error {
+	f, err := os.Open(filepath.Join(path, "."))
 	if err != nil {
 		return err
 	}

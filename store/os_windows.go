@@ -20,8 +20,8 @@ func isSymlinkError(error) bool { return false }
 
 func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
 
-// renameOver tries again for up to 2 s while a reader or a virus scanner holds the file.
-func renameOver(from, to string) error {
+// RenameOver tries again for up to 2 s while a reader or a virus scanner holds the file.
+func RenameOver(from, to string) error {
 	const limit, pause = 2 * time.Second, 10 * time.Millisecond
 	for waited := time.Duration(0); ; waited += pause {
 		err := os.Rename(from, to)
@@ -33,5 +33,5 @@ func renameOver(from, to string) error {
 	}
 }
 
-// syncFolder is not offered by Windows; NTFS journals renames.
-func syncFolder(string) error { return nil }
+// SyncFolder is not offered by Windows; NTFS journals renames.
+func SyncFolder(string) error { return nil }

@@ -3,7 +3,6 @@
 package authfile
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -38,23 +37,4 @@ func keepOwner(f *os.File, old fs.FileInfo) bool {
 	}
 	// Without privileges only the group can go, to one that the user is in.
 	return have.Gid == want.Gid || f.Chown(-1, int(want.Gid)) == nil
-}
-
-func renameOver(from, to string) error { return os.Rename(from, to) }
-
-// syncFolder makes a rename durable. File systems that cannot sync a folder
-// (EINVAL, ENOTSUP) keep what they promise without it.
-func syncFolder(path string) error {
-	if path == "" {
-		path = "."
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return err
-	}
-	return nil
 }

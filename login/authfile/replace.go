@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"regshape/store"
 )
 
 // replace puts the text after in place of the text before, unless something else
@@ -35,7 +37,7 @@ func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileM
 		}
 	}
 	if err == nil {
-		err = renameOver(temporary, target)
+		err = store.RenameOver(temporary, target)
 	}
 	if err != nil {
 		_ = os.Remove(temporary)
@@ -44,7 +46,7 @@ func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileM
 		}
 		return false, fmt.Errorf("cannot be written: %w", cause(err))
 	}
-	if err := syncFolder(folder); err != nil {
+	if err := store.SyncFolder(folder); err != nil {
 		return true, fmt.Errorf("%w: %w", ErrUnsure, cause(err))
 	}
 	return true, nil
@@ -79,24 +81,6 @@ func holds(path string, text []byte, existed bool) (bool, error) {
 		return false, err
 	}
 	return existed && bytes.Equal(now, text), nil
-}
-
-// makeFolders makes a folder and its missing parents with mode 0700, each durable
-// in its own parent.
-func makeFolders(path string) error {
-	parent := filepath.Dir(path)
-	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) && parent != path {
-		if err := makeFolders(parent); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(path, 0o700); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil
-		}
-		return fmt.Errorf("the folder %s cannot be made: %w", path, cause(err))
-	}
-	return syncFolder(parent)
 }
 
 // cause is what an error of package os says beside the names of files.

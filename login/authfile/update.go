@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"regshape/store"
 )
 
 // maxTries is how often an edit starts over because somebody else changed the
@@ -53,8 +55,8 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 		if _, after, err := apply(path, nil, f, edit); err != nil || len(after) == 0 {
 			return false, err
 		}
-		if err := makeFolders(filepath.Dir(target)); err != nil {
-			return false, fmt.Errorf("%s: %w", path, err)
+		if err := store.MakeFolders(filepath.Dir(target)); err != nil {
+			return false, fmt.Errorf("%s: its folder cannot be made: %w", path, cause(err))
 		}
 	}
 	unlock := lockFolder(filepath.Dir(target), lockPatience)

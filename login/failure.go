@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
 )
@@ -96,6 +97,9 @@ func describe(err error) (report, int) {
 		r.Hint, r.Detail = verify.result.Hint, verify.result.Detail
 	case errors.As(err, &stored):
 		r.Registry, r.Reason = stored.registry, "store"
+	}
+	if r.Hint == "" && errors.Is(err, authfile.ErrNotOnPath) {
+		r.Hint = "install it, or change the settings that name it: regshape auth doctor"
 	}
 	return r, exitFailed
 }

@@ -89,7 +89,7 @@ func (w wanted) eraseForeign(r *logoutResult) error {
 		found, err := s.look()
 		switch {
 		case err != nil && !done:
-			return fmt.Errorf("%s: %w", s.where, err)
+			return s.failed(err)
 		case err != nil:
 			r.Still = append(r.Still, s.where+" (which cannot be read) perhaps")
 		case found == nil || !w.exactly(found.key):
@@ -97,7 +97,7 @@ func (w wanted) eraseForeign(r *logoutResult) error {
 			r.Still = append(r.Still, s.where)
 		default:
 			if err := s.erase(found.key); err != nil {
-				return fmt.Errorf("%s: %w", s.where, err)
+				return s.failed(err)
 			}
 			r.Removed, done = true, true
 		}

@@ -3,6 +3,7 @@ package login
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"regshape/login/authfile"
 	"regshape/login/registry"
@@ -43,6 +44,14 @@ const (
 	fromFile        = "auths"
 	fromNowhere     = "anonymous"
 )
+
+// failed says which source an error is about, unless the error already begins with it.
+func (s source) failed(err error) error {
+	if strings.HasPrefix(err.Error(), s.where) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", s.where, err)
+}
 
 // wanted is a registry, or a scope of one, that a credential is looked for.
 type wanted struct {
@@ -108,7 +117,7 @@ func (w wanted) resolve(others bool) (resolution, error) {
 			r.others = append(r.others, holding{s, found, err})
 		case decided:
 		case err != nil:
-			return r, fmt.Errorf("%s: %w", s.where, err)
+			return r, s.failed(err)
 		case found != nil:
 			r.from, r.found, decided = s, found, true
 		case s.final:

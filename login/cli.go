@@ -12,16 +12,18 @@ type grammar struct {
 	globals
 
 	Auth struct {
-		Login  loginCmd  `cmd:"" help:"Log in to a registry: verify the credential there, then store it sealed."`
-		Logout logoutCmd `cmd:"" help:"Remove the credential of a registry from the store."`
-		List   listCmd   `cmd:"" help:"List the stored logins, never a secret."`
-		Get    getCmd    `cmd:"" help:"Tell what would be used for a registry, from where, and who else has a login for it."`
-		Token  tokenCmd  `cmd:"" help:"Print a bearer token for scripts."`
-		Import importCmd `cmd:"" help:"Move the logins of docker, podman and others into the store."`
-		Export exportCmd `cmd:"" help:"Print a stored login for a cluster or another machine."`
-		Setup  setupCmd  `cmd:"" help:"Make docker, podman, skopeo and buildah use regshape."`
-		Doctor doctorCmd `cmd:"" help:"Look for trouble, and say what mends it."`
-		Key    struct {
+		Login   loginCmd   `cmd:"" help:"Log in to a registry: verify the credential there, then store it sealed."`
+		Logout  logoutCmd  `cmd:"" help:"Remove the credential of a registry from the store."`
+		List    listCmd    `cmd:"" help:"List the stored logins, never a secret."`
+		Status  statusCmd  `cmd:"" help:"Verify every stored login live."`
+		Get     getCmd     `cmd:"" help:"Tell what would be used for a registry, from where, and who else has a login for it."`
+		Token   tokenCmd   `cmd:"" help:"Print a bearer token for scripts."`
+		Refresh refreshCmd `cmd:"" help:"Renew the access tokens of device logins."`
+		Import  importCmd  `cmd:"" help:"Move the logins of docker, podman and others into the store."`
+		Export  exportCmd  `cmd:"" help:"Print a stored login for a cluster or another machine."`
+		Setup   setupCmd   `cmd:"" help:"Make docker, podman, skopeo and buildah use regshape."`
+		Doctor  doctorCmd  `cmd:"" help:"Look for trouble, and say what mends it."`
+		Key     struct {
 			Reset keyResetCmd `cmd:"" help:"Begin a new store when the key is lost; the old files are moved aside."`
 		} `cmd:"" help:"Look after the key that seals the store."`
 		Version    versionCmd    `cmd:"" help:"Print the version." hidden:""`

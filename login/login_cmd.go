@@ -12,18 +12,20 @@ import (
 
 type loginCmd struct {
 	registryArg
+	identityArg
 	PasswordStdin bool           `name:"password-stdin" help:"Read the password from standard input; one line ending at its end is cut."`
 	Scope         string         `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
 	For           *time.Duration `placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
 	SkipVerify    bool           `name:"skip-verify" help:"Store the credential without asking the registry."`
+	deviceFlags
 }
 
 // loginResult is the JSON of a login. Times are RFC 3339 in UTC.
 type loginResult struct {
 	Status    string     `json:"status"` // "success"
 	Registry  string     `json:"registry"`
-	Username  string     `json:"username"`
-	Reason    string     `json:"reason"` // "verified", "unverified" or "skipped"
+	Username  string     `json:"username"` // "<token>" for an identity token
+	Reason    string     `json:"reason"`   // "verified", "unverified" or "skipped"
 	Transport string     `json:"transport,omitempty"`
 	Where     string     `json:"where"` // "sealed in FOLDER", "stored by PROGRAM" or "stored in FILE"
 	Expires   *time.Time `json:"expires,omitempty"`
@@ -42,9 +44,21 @@ func (c *loginCmd) Run(e *env) error {
 		return &storeError{name, "store credentials", err}
 	}
 	e.PlainHTTP = e.PlainHTTP || address.PlainHTTP()
-	client, err := e.client(address.Host(), nil)
+	options := e.clientOptions(address.Host(), nil)
+	options.WantIdentityToken = !c.Device && c.obtains(e.username())
+	client, err := registry.New(options)
 	if err != nil {
 		return err
+	}
+	if c.Device {
+		scenario := e.logs.scenario("login " + name)
+		defer scenario.end()
+		cred, err := c.login(e, client, to, url)
+		if err != nil {
+			return err
+		}
+		scenario.step("browser")
+		return c.finish(e, client, to, cred, scenario)
 	}
 	username, secret, err := c.credential(e, url)
 	if err != nil {
@@ -52,18 +66,43 @@ func (c *loginCmd) Run(e *env) error {
 	}
 	scenario := e.logs.scenario("login " + name)
 	defer scenario.end()
-	cred := store.Credential{ServerURL: url, Username: username, Secret: secret, Kind: store.KindPassword}
+	cred := asGiven(url, username, secret)
+	return c.finish(e, client, to, cred, scenario)
+}
+
+// finish verifies and stores a credential. What a device login obtained in vain is given
+// back to its issuer.
+func (c *loginCmd) finish(e *env, client *registry.Client, to destination, cred store.Credential, scenario *scenario) error {
+	address := store.ParseAddress(cred.ServerURL)
+	name := shown(address)
+	stored := false
+	defer func() {
+		if own, ok := to.(storeDestination); ok && !stored {
+			e.withdraw(client, own.Store, cred)
+		}
+	}()
+	if err := c.fromDevice(&cred, name); err != nil {
+		return err
+	}
 	reason := "skipped"
 	if c.SkipVerify {
 		e.warn("the credential for %s is stored without being verified.", name)
 	} else {
-		result := client.Verify(e.ctx, address.Host(), pullScope(c.Scope), registry.Credential{Username: username, Secret: secret})
+		result := client.Verify(e.ctx, address.Host(), pullScope(c.Scope), registry.Credential{
+			Username: cred.Username, Secret: cred.Secret, IdentityToken: cred.Kind == store.KindIdentityToken,
+		})
 		scenario.step("verify")
 		if e.ctx.Err() != nil {
 			return errInterrupted
 		}
 		if !result.Outcome.Stores() {
+			if result.Outcome == registry.Rejected && cred.Kind == store.KindDevice {
+				result.Hint = tokenRejectedHint(cred)
+			}
 			return &verifyError{"Login failed for", name, result}
+		}
+		if err := c.takeToken(&cred, name, result); err != nil {
+			return err
 		}
 		e.caution(name, address.Host(), result)
 		reason = string(result.Outcome)
@@ -76,7 +115,8 @@ func (c *loginCmd) Run(e *env) error {
 	if c.For != nil {
 		cred.Expires = e.now().Add(*c.For).UTC().Truncate(time.Second)
 	}
-	err = to.put(e.ctx, cred)
+	err := to.put(e.ctx, cred)
+	stored = err == nil || errors.Is(err, store.ErrUnsure)
 	scenario.step("store")
 	if err != nil {
 		return &storeError{name, "store credentials", err}
@@ -87,6 +127,9 @@ func (c *loginCmd) Run(e *env) error {
 // check refuses a command line that cannot succeed, before anybody is asked anything.
 func (c *loginCmd) check(e *env) (store.Address, error) {
 	address, err := c.target("login")
+	if err == nil {
+		err = c.deviceFlags.check(e, c)
+	}
 	switch {
 	case err != nil:
 	case c.For != nil && *c.For <= 0:
@@ -95,13 +138,16 @@ func (c *loginCmd) check(e *env) (store.Address, error) {
 		err = &usageError{"--timeout takes a time, more than zero", "for example --timeout 10s"}
 	case c.PasswordStdin && e.Password != "":
 		err = &usageError{"--password and --password-stdin exclude each other", "give one of them"}
-	case c.PasswordStdin && e.username() == "":
+	case c.PasswordStdin && e.username() == "" && !c.IdentityToken:
 		err = &usageError{"--password-stdin needs a user name", "add -u USER or set REGSHAPE_USERNAME"}
 	case address.PlainHTTP() && !e.PlainHTTP && !registry.Loopback(address.Host()):
 		err = &usageError{
 			"http:// sends the password unencrypted",
 			fmt.Sprintf("if that is meant: regshape auth login %s --plain-http", address.Host()),
 		}
+	}
+	if err == nil && !c.Device {
+		err = c.checkIdentity(e.username(), c.SkipVerify)
 	}
 	return address, err
 }
@@ -119,6 +165,9 @@ func (c *loginCmd) credential(e *env, url string) (username, secret string, err 
 	address := store.ParseAddress(url)
 	name := shown(address)
 	username, secret = e.username(), e.Password
+	if c.IdentityToken && username == "" {
+		return c.givenToken(e, name, c.PasswordStdin)
+	}
 	switch {
 	case c.PasswordStdin:
 		if secret, err = readSecret(e.In); err != nil {
@@ -138,7 +187,7 @@ func (c *loginCmd) credential(e *env, url string) (username, secret string, err 
 	}
 	if username == "" {
 		known := "" // a default only, so a place that cannot be read does not matter
-		if old, err := (wanted{e, address}).resolve(false); err == nil && old.found != nil {
+		if old, err := (wanted{e, address}).resolve(false); err == nil && old.found != nil && !old.found.identityToken {
 			known = old.found.username
 		}
 		if username, err = e.askUsername(name, known); err != nil {
@@ -189,9 +238,16 @@ func (c *loginCmd) succeed(e *env, to destination, cred store.Credential, r logi
 	if e.JSON {
 		return writeJSON(e.Out, r)
 	}
-	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, %s\n", registry.Printable(r.Username, 200), r.Registry, r.Where)
+	who := registry.Printable(r.Username, 200)
+	if cred.Kind == store.KindIdentityToken {
+		who = "Identity token"
+	}
+	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, %s\n", who, r.Registry, r.Where)
 	if err == nil && r.Expires != nil {
 		_, err = fmt.Fprintf(e.Out, "It expires on %s.\n", r.Expires.Local().Format("2006-01-02 15:04 MST"))
+	}
+	if err == nil && r.Expires != nil && renewable(cred) {
+		_, err = fmt.Fprintf(e.Out, "Renew it with: regshape auth refresh %s\n", r.Registry)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package login
 
 import (
 	"fmt"
+	"slices"
 
 	"regshape/login/registry"
 	"regshape/store"
@@ -24,8 +25,11 @@ type logoutResult struct {
 // it would have been found. Other places that have one are named, not emptied. Logins of
 // namespaces are others' and stay.
 func (c *logoutCmd) Run(e *env) error {
+	if e.Timeout <= 0 {
+		return &usageError{"--timeout takes a time, more than zero", "for example --timeout 10s"}
+	}
 	if c.All {
-		return c.all(e)
+		return c.allRevoked(e)
 	}
 	spelling, err := c.spelling("logout")
 	if err != nil {
@@ -57,20 +61,16 @@ func (c *logoutCmd) Run(e *env) error {
 	return err
 }
 
-// eraseOwn removes the address from regshape's store. With Docker Hub goes what docker's
-// web login keeps beside it; with a host its http:// spelling, as docker does.
+// eraseOwn removes the address from regshape's store, and revokes a device login's refresh
+// token. With Docker Hub goes what docker's web login keeps beside it; with a host its
+// http:// spelling, as docker does.
 func (w wanted) eraseOwn() (removed bool, err error) {
 	s, err := w.e.openStore()
 	if err != nil {
 		return false, err
 	}
-	addresses := []store.Address{w.address}
-	switch {
-	case w.address.Hub():
-		addresses = append(addresses, store.HubTokens()...)
-	case !w.address.Opaque():
-		addresses = append(addresses, store.ParseAddress(serverURL(w.address)), store.ParseAddress("http://"+serverURL(w.address)))
-	}
+	addresses := w.own()
+	devices := w.e.revocable(s, addresses)
 	for _, a := range addresses {
 		erased, err := s.Erase(w.e.ctx, a)
 		removed = removed || erased
@@ -78,7 +78,40 @@ func (w wanted) eraseOwn() (removed bool, err error) {
 			return removed, err
 		}
 	}
+	// Only now: a login that cannot be erased should go on working, and an issuer that does
+	// not answer must not keep one here.
+	w.e.revoke(devices)
 	return removed, nil
+}
+
+// own are the addresses of regshape's store that a logout is about.
+func (w wanted) own() []store.Address {
+	addresses := []store.Address{w.address}
+	switch {
+	case w.address.Hub():
+		addresses = append(addresses, store.HubTokens()...)
+	case !w.address.Opaque():
+		addresses = append(addresses, store.ParseAddress(serverURL(w.address)), store.ParseAddress("http://"+serverURL(w.address)))
+	}
+	return addresses
+}
+
+// allRevoked empties the store and revokes the refresh tokens of the device logins in it.
+// Those of a store that cannot be read are not known, and stay good.
+func (c *logoutCmd) allRevoked(e *env) error {
+	var devices []store.Credential
+	if s, err := e.openStore(); err == nil {
+		found, _, err := s.List(e.ctx)
+		if err != nil {
+			e.warn("the store cannot be read, so no refresh token of a device login was revoked: %v.", err)
+		}
+		devices = slices.DeleteFunc(found, func(c store.Credential) bool { return c.Renew == nil || c.Renew.Token == "" })
+	}
+	err := c.all(e)
+	if err == nil {
+		e.revoke(devices)
+	}
+	return err
 }
 
 // eraseForeign removes the login from the place that the chain finds it in, unless that

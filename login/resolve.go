@@ -149,12 +149,18 @@ func (e *env) openProfile(profile string) (*store.Store, error) {
 	return store.Open(loc, keys.Choose)
 }
 
-// client makes a registry client; what is stored of a login says how to reach its
-// registry where the flags do not.
+// client makes a registry client.
 func (e *env) client(host string, stored *store.Credential) (*registry.Client, error) {
+	return registry.New(e.clientOptions(host, stored))
+}
+
+// clientOptions say how to reach a registry: as the flags say, and where they say
+// nothing as what is stored of a login says.
+func (e *env) clientOptions(host string, stored *store.Credential) registry.Options {
 	o := registry.Options{
 		PlainHTTP: e.PlainHTTP, Insecure: e.Insecure, CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile,
-		Timeout: e.Timeout, UserAgent: "regshape/" + e.Build.Version, Wrap: e.logs.wrap(),
+		CertDirs: registry.CertDirs(e.where().Home, e.Getenv),
+		Timeout:  e.Timeout, UserAgent: "regshape/" + e.Build.Version, Wrap: e.logs.wrap(),
 	}
 	if stored != nil {
 		// Loopback finds http by itself, and may have changed since.
@@ -164,7 +170,7 @@ func (e *env) client(host string, stored *store.Credential) (*registry.Client, e
 			o.CAFile = stored.CAFile
 		}
 	}
-	return registry.New(o)
+	return o
 }
 
 // credential is an answer as the registry client takes it.

@@ -52,6 +52,12 @@ func (s *session) ping(ctx context.Context) (*answer, error) {
 	} else if s.loopback {
 		schemes = append(schemes, "http")
 	}
+	if !s.c.opt.PlainHTTP {
+		// A broken certificate file is no reason to fall back to http.
+		if _, err := s.c.tlsFor(s.base); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	for _, scheme := range schemes {
 		s.base.Scheme = scheme

@@ -22,6 +22,10 @@ type Options struct {
 	// CAFile holds PEM certificates that are trusted beside the system's. CertFile
 	// and KeyFile hold the client certificate; either both or neither.
 	CAFile, CertFile, KeyFile string
+	// CertDirs are folders with one folder a registry, as CertDirs lists them. What is
+	// there for a host is used for that host alone. CAFile, or Insecure, wins over the
+	// CAs there, CertFile over the client certificates.
+	CertDirs []string
 	// Timeout is the network time for one Verify or Token, retries and their waits
 	// included; 0 means 30 s.
 	Timeout time.Duration
@@ -37,15 +41,16 @@ type Options struct {
 // Decorator adds behaviour to a transport, as Trace and TimeCalls do.
 type Decorator = func(http.RoundTripper) http.RoundTripper
 
-// Client verifies credentials. It keeps no state and no connections between calls
-// and may be used by several goroutines.
+// Client verifies credentials. It remembers tokens while they are valid, keeps no
+// connections between calls, and may be used by several goroutines.
 type Client struct {
-	opt   Options
-	tls   *tls.Config
-	proxy func(*http.Request) (*url.URL, error)
-	dial  dialFunc
-	now   func() time.Time
-	sleep func(context.Context, time.Duration) error
+	opt    Options
+	tls    *tls.Config
+	tokens *tokenCache
+	proxy  func(*http.Request) (*url.URL, error)
+	dial   dialFunc
+	now    func() time.Time
+	sleep  func(context.Context, time.Duration) error
 }
 
 // New reads the certificate files of opt. A file that cannot be read or holds no
@@ -62,7 +67,7 @@ func New(opt Options) (*Client, error) {
 		opt.UserAgent = "regshape"
 	}
 	return &Client{
-		opt: opt, tls: cfg, proxy: http.ProxyFromEnvironment, dial: dialNet, now: time.Now, sleep: sleep,
+		opt: opt, tls: cfg, tokens: &tokenCache{}, proxy: http.ProxyFromEnvironment, dial: dialNet, now: time.Now, sleep: sleep,
 	}, nil
 }
 

@@ -29,6 +29,8 @@ func (s *session) explain(ctx context.Context, err error) *failure {
 		return &failure{outcome: Unreachable, message: "interrupted"}
 	case s.router.greeted.Load():
 		return notHTTP
+	case s.router.wanted.Load():
+		return noClientCert
 	}
 	return classify(err)
 }
@@ -69,11 +71,14 @@ func classify(err error) *failure {
 		out.message = no.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		out.message = "the connection was closed without an answer"
-	case strings.Contains(text, "headers exceeded"):
+	case strings.Contains(text, "headers exceeded"), strings.Contains(text, "header list larger"):
 		return &failure{outcome: Protocol, message: "the headers of the answer are too long"}
+	case strings.Contains(text, "COMPRESSION_ERROR"):
+		// HTTP/2 ends so at one field beyond the limit, too.
+		return &failure{outcome: Protocol, message: "the headers of the answer are too long or broken"}
 	case strings.Contains(text, "malformed"), strings.Contains(text, "http2: "), strings.Contains(text, "net/http: HTTP/1.x"),
 		strings.Contains(text, "too many 1xx"), strings.Contains(text, "bad Content-Length"),
-		strings.Contains(text, "invalid header"), strings.Contains(text, "transfer encoding"):
+		strings.Contains(text, "invalid header"), strings.Contains(text, "transfer encoding"), strings.Contains(text, "PROTOCOL_ERROR"):
 		// net/http has no types for these.
 		return notHTTP
 	}
@@ -81,6 +86,13 @@ func classify(err error) *failure {
 		out.message = "the proxy: " + out.message
 	}
 	return out
+}
+
+// noClientCert is what servers do without a certificate that they insist on. Since TLS 1.3
+// the alert comes after the handshake, and may be lost to the reset that follows it.
+var noClientCert = &failure{
+	outcome: TLS, message: "the server asks for a client certificate, and refused the connection without one",
+	hint: "give it one with --cert-file FILE --key-file FILE",
 }
 
 // notHTTP is an answer in another language.

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -119,28 +118,6 @@ func client(t *testing.T, opt Options) *Client {
 	}
 	c.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	return c
-}
-
-// placed makes names live at chosen addresses: the dialler sees the address of the
-// map as resolved, and really connects to the loopback server behind it.
-func placed(c *Client, where map[string]string, servers map[string]*site) {
-	c.dial = func(ctx context.Context, network, addr string, control controlFunc) (net.Conn, error) {
-		ip, ok := where[addr]
-		if !ok {
-			return nil, &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}
-		}
-		at := net.JoinHostPort(ip, "443")
-		if control != nil {
-			if err := control(network, at, nil); err != nil {
-				return nil, &net.OpError{Op: "dial", Net: network, Err: err}
-			}
-		}
-		conn, err := dialNet(ctx, network, servers[addr].Listener.Addr().String(), nil)
-		if err != nil {
-			return nil, err
-		}
-		return movedConn{conn, &net.TCPAddr{IP: net.ParseIP(ip), Port: 443}}, nil
-	}
 }
 
 type movedConn struct {

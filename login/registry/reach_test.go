@@ -3,7 +3,6 @@ package registry
 import (
 	"bytes"
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -12,77 +11,6 @@ import (
 	"testing"
 	"time"
 )
-
-// TestRaw has servers that are not HTTP at all.
-func TestRaw(t *testing.T) {
-	for _, tt := range []struct {
-		name, answer string
-		want         Outcome
-	}{
-		{"ssh", "SSH-2.0-OpenSSH_9.2\r\n", Protocol},
-		{"nonsense", "\x00\x01\x02\x03\n\n", Protocol},
-		{"closed", "", Unreachable},
-		{"half a header", "HTTP/1.1 200 OK\r\nContent-", Protocol},
-		{"endless header", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n", Protocol},
-		{"http/0.9 page", "<html>hello</html>", Protocol},
-		{"bad length", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", Protocol},
-		{"bad chunks", "HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: odd\r\n\r\n", Protocol},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = l.Close() }()
-			go func() {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go func() {
-						_, _ = conn.Read(make([]byte, 4096))
-						_, _ = io.WriteString(conn, tt.answer)
-						_ = conn.Close()
-					}()
-				}
-			}()
-			r := client(t, Options{PlainHTTP: true}).Verify(t.Context(), l.Addr().String(), "", alice)
-			if r.Outcome != tt.want || r.Transport != "" || strings.ContainsAny(r.Message, "\x00\n") {
-				t.Errorf("%s: %q", r.Outcome, r.Message)
-			}
-		})
-	}
-}
-
-func TestUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	// Nobody accepts: connections stay in the backlog, without an answer.
-	start := time.Now()
-	r := client(t, Options{Timeout: 300 * time.Millisecond}).Verify(t.Context(), l.Addr().String(), "", alice)
-	if r.Outcome != Unreachable || r.Message != "no answer within 300ms" || time.Since(start) > 3*time.Second {
-		t.Errorf("silent: %v after %s", r, time.Since(start))
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
-	if r := client(t, Options{}).Verify(ctx, l.Addr().String(), "", alice); r.Outcome != Unreachable || r.Message != "interrupted" {
-		t.Errorf("cancelled: %v", r)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
-	if r := client(t, Options{}).Verify(t.Context(), addr, "", alice); r.Message != "connection refused" || r.Outcome != Unreachable {
-		t.Errorf("refused: %v", r)
-	}
-	c := client(t, Options{})
-	placed(c, nil, nil)
-	if r := c.Verify(t.Context(), "nowhere.example", "", alice); r.Message != "no such host" || r.Outcome != Unreachable {
-		t.Errorf("dns: %v", r)
-	}
-}
 
 // TestNothingStaysOpen: after Verify the server sees every connection closed.
 func TestNothingStaysOpen(t *testing.T) {
@@ -121,29 +49,6 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// TestSlowBody: an answer that never ends is cut off by time or by size.
-func TestSlowBody(t *testing.T) {
-	s := serve(t, false, func(_ *site, w http.ResponseWriter, r *http.Request) {
-		for r.Context().Err() == nil {
-			_, _ = io.WriteString(w, "x")
-			_ = http.NewResponseController(w).Flush()
-			time.Sleep(10 * time.Millisecond)
-		}
-	})
-	r := client(t, Options{PlainHTTP: true, Timeout: 200 * time.Millisecond}).Verify(t.Context(), s.host(), "", alice)
-	if r.Outcome != Unreachable || r.Message != "no answer within 200ms" {
-		t.Errorf("slow: %v", r)
-	}
-	s = serve(t, false, func(_ *site, w http.ResponseWriter, _ *http.Request) {
-		for range 64 {
-			_, _ = w.Write(make([]byte, maxBody/16))
-		}
-	})
-	if r := client(t, Options{PlainHTTP: true}).Verify(t.Context(), s.host(), "", alice); r.Outcome != Unverified {
-		t.Errorf("long: %v", r)
-	}
-}
-
 // TestParallel shares one client, as status does, with decorators.
 func TestParallel(t *testing.T) {
 	var trace bytes.Buffer
@@ -163,5 +68,20 @@ func TestParallel(t *testing.T) {
 	group.Wait()
 	if strings.Contains(trace.String(), "canary") {
 		t.Error("a secret is in the trace")
+	}
+}
+
+// TestRetryEndsWithTheCaller: a wait is interrupted.
+func TestRetryEndsWithTheCaller(t *testing.T) {
+	s := serve(t, false, func(_ *site, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	start := time.Now()
+	r := client(t, Options{PlainHTTP: true}).Verify(ctx, s.host(), "", alice)
+	if r.Message != "interrupted" || time.Since(start) > 2*time.Second {
+		t.Errorf("%v after %s", r, time.Since(start))
 	}
 }

@@ -66,7 +66,8 @@ func redirect(q question, ans *answer) (*url.URL, *failure) {
 }
 
 func redirectHint(from, to *url.URL) string {
-	if from.Hostname() == to.Hostname() && from.Scheme == "http" && to.Scheme == "https" {
+	// Without the flag the same address is asked by https.
+	if from.Host == to.Host && from.Scheme == "http" && to.Scheme == "https" {
 		return "leave out --plain-http: the server wants https"
 	}
 	return "log in to " + Printable(to.Host, 200) + " if that is the registry you mean"

@@ -22,6 +22,8 @@ const (
 type grant struct {
 	access, refresh string
 	expires         time.Duration
+	// held is set when the token is one that an earlier question got.
+	held *heldToken
 }
 
 // tokenServer is the realm of one challenge with what every request to it says.
@@ -33,9 +35,8 @@ type tokenServer struct {
 	cred   Credential
 }
 
-// grant obtains a token as the challenge ch says: an identity token by OAuth2's
-// refresh grant, a password by Docker's GET with Basic. A server that has only the
-// other way says so with 404 or 405, and gets that one.
+// grant gives a token as the challenge ch asks for it, one of this Client's earlier
+// questions included.
 func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Credential) (grant, *failure) {
 	realm, fail := parseRealm(ch.params["realm"], s.base)
 	if fail != nil {
@@ -53,13 +54,37 @@ func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Cr
 	if scopes := strings.Fields(scope); len(scopes) > 0 {
 		t.values["scope"] = scopes
 	}
+	g, fail := s.c.tokens.get(ctx, s.tokenKey(ch, scope, cred), s.c.now, func() (grant, *failure) { return t.obtain(ctx) })
+	if fail == errWaiting {
+		return grant{}, s.explain(ctx, ctx.Err())
+	}
+	s.secrets.learn(g.access)
+	s.secrets.learn(g.refresh)
+	return g, fail
+}
+
+func (s *session) tokenKey(ch challenge, scope string, cred Credential) tokenKey {
+	return tokenKey{
+		s.base.Scheme + "://" + s.base.Host, ch.params["realm"], ch.params["service"],
+		strings.Join(strings.Fields(scope), " "), cred,
+	}
+}
+
+// obtain asks the token server: with an identity token by OAuth2's refresh grant, with
+// a password by Docker's GET with Basic. A server that has only the other way says so
+// with 404 or 405, and gets that one.
+func (t *tokenServer) obtain(ctx context.Context) (grant, *failure) {
+	s, cred := t.s, t.cred
 	ways := []func(context.Context) (*answer, *failure){t.get, t.post}
 	if cred.IdentityToken {
 		ways = []func(context.Context) (*answer, *failure){t.post, t.get}
 	} else if cred.empty() {
 		ways = ways[:1]
 	}
-	var ans *answer
+	var (
+		ans  *answer
+		fail *failure
+	)
 	for _, way := range ways {
 		if ans, fail = way(ctx); fail != nil {
 			return grant{}, t.named(fail)
@@ -183,8 +208,6 @@ func (t *tokenServer) read(ans *answer) (grant, *failure) {
 	if body.Expires >= 1 {
 		g.expires = time.Duration(min(body.Expires, maxLife.Seconds())) * time.Second
 	}
-	t.s.secrets.learn(g.access)
-	t.s.secrets.learn(g.refresh)
 	// A token is visible ASCII (RFC 6750 §2.1); anything else could not be a header.
 	odd := strings.ContainsFunc(g.access, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 	if ans.cut || g.access == "" || odd {

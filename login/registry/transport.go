@@ -8,12 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 const (
@@ -97,59 +94,6 @@ func dialNet(ctx context.Context, network, addr string, control controlFunc) (ne
 	return d.DialContext(ctx, network, addr)
 }
 
-// router sends each request of one verification over the right transport. The
-// registry's own origin is dialled freely, and where it was reached is noted. Any
-// other origin is dialled under the perimeter's check. Behind a proxy the dialled
-// address is the proxy's, so there the literal host is judged instead.
-type router struct {
-	base     *url.URL
-	proxy    func(*http.Request) (*url.URL, error)
-	around   *perimeter
-	greeted  atomic.Bool // the registry spoke before it was asked
-	registry *http.Transport
-	guarded  *http.Transport
-	proxied  *http.Transport
-}
-
-func (c *Client) newRouter() *router {
-	r := &router{proxy: c.proxy, around: &perimeter{}}
-	r.registry = c.newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := c.dial(ctx, network, addr, nil)
-		if err == nil {
-			r.around.noteAddr(conn.RemoteAddr().String())
-			conn = &firstWord{Conn: conn, theirs: &r.greeted}
-		}
-		return conn, err
-	})
-	r.guarded = c.newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return c.dial(ctx, network, addr, r.around.check)
-	})
-	r.proxied = c.newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return c.dial(ctx, network, addr, nil)
-	})
-	r.proxied.Proxy = c.proxy
-	r.proxied.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
-		if res.StatusCode == http.StatusOK {
-			return nil
-		}
-		return &failure{outcome: Unreachable, message: "the proxy answered " + statusText(res.StatusCode)}
-	}
-	return r
-}
-
-func (c *Client) newTransport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
-	return &http.Transport{
-		DialContext:     dial,
-		TLSClientConfig: c.tls.Clone(),
-		// A third of the time leaves room for the fall-back to http on loopback.
-		TLSHandshakeTimeout:    min(c.opt.Timeout/3, 10*time.Second),
-		MaxResponseHeaderBytes: maxHeader,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    1,
-	}
-}
-
 // firstWord notices a server that speaks first, as those of mail and SSH do: HTTP and TLS
 // servers wait to be asked. Depending on who is faster, net/http sees a malformed answer
 // or a connection that closed.
@@ -170,46 +114,4 @@ func (f *firstWord) Read(p []byte) (int, error) {
 		f.theirs.Store(true)
 	}
 	return n, err
-}
-
-// RoundTrip implements http.RoundTripper.
-func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
-	via, err := r.proxy(req)
-	if err != nil {
-		// The cause quotes the setting, which may hold a password.
-		return refuse(req, &failure{
-			outcome: Unreachable, message: "the proxy setting in the environment is not a URL",
-			hint: "look at HTTP_PROXY and HTTPS_PROXY",
-		})
-	}
-	own := sameOrigin(req.URL, r.base)
-	switch {
-	case via == nil && own:
-		return r.registry.RoundTrip(req)
-	case via == nil:
-		return r.guarded.RoundTrip(req)
-	case own:
-		if z, err := literalZone(req.URL.Hostname()); err == nil {
-			r.around.note(z)
-		}
-	default:
-		if err := r.around.checkName(req.URL.Hostname()); err != nil {
-			return refuse(req, err)
-		}
-	}
-	return r.proxied.RoundTrip(req)
-}
-
-// refuse ends a request unsent; RoundTrip must close the body even then.
-func refuse(req *http.Request, err error) (*http.Response, error) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
-	return nil, err
-}
-
-func (r *router) close() {
-	r.registry.CloseIdleConnections()
-	r.guarded.CloseIdleConnections()
-	r.proxied.CloseIdleConnections()
 }

@@ -34,17 +34,14 @@ func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential
 	if cred.empty() {
 		return s.result(ch.scheme, &failure{outcome: Rejected, message: rejectedText, hint: "the registry wants a user name and a password"})
 	}
-	var auth, identity string
+	var identity string
 	if ch.scheme == "basic" {
-		auth, fail = basicAuth(cred)
-	} else {
-		var g grant
-		if g, fail = s.grant(ctx, ch, scope, cred); fail == nil {
-			auth, identity = "Bearer "+g.access, g.refresh
+		var auth string
+		if auth, fail = basicAuth(cred); fail == nil {
+			fail = s.prove(ctx, target, scope, auth)
 		}
-	}
-	if fail == nil {
-		fail = s.prove(ctx, target, scope, auth)
+	} else {
+		identity, fail = s.proveToken(ctx, ch, target, scope, cred)
 	}
 	if fail != nil {
 		return s.result(ch.scheme, fail)
@@ -92,6 +89,23 @@ func (s *session) result(scheme string, f *failure) Result {
 		}
 	}
 	return r
+}
+
+// proveToken obtains a token and sends it to target. An earlier token that is refused
+// may have been revoked in between: that says nothing about the credential, so a new one
+// decides.
+func (s *session) proveToken(ctx context.Context, ch challenge, target *url.URL, scope string, cred Credential) (identity string, fail *failure) {
+	g, fail := s.grant(ctx, ch, scope, cred)
+	if fail == nil {
+		fail = s.prove(ctx, target, scope, "Bearer "+g.access)
+	}
+	if fail != nil && fail.outcome == Rejected && g.held != nil {
+		s.c.tokens.forget(s.tokenKey(ch, scope, cred), g.held)
+		if g, fail = s.grant(ctx, ch, scope, cred); fail == nil {
+			fail = s.prove(ctx, target, scope, "Bearer "+g.access)
+		}
+	}
+	return g.refresh, fail
 }
 
 // prove sends auth to target, and by the scope's tags where /v2/ is closed. Nil

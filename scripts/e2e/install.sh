@@ -1,8 +1,12 @@
 #!/bin/sh
 # Installs what the end-to-end tests run against, on Debian: real docker, podman,
-# skopeo and buildah clients, a real docker-registry, and htpasswd for its accounts.
-# It starts no service, and does nothing when all is there.
+# skopeo and buildah clients, a real docker-registry, htpasswd for its accounts, and
+# nginx to stand in front of it. It starts no service, and does nothing when all is
+# there.
 set -eu
+
+# Where Debian puts nginx; not every user has the folder on PATH.
+PATH=$PATH:/usr/sbin
 
 missing=
 need() { # need PROGRAM PACKAGE
@@ -13,13 +17,14 @@ need podman podman
 need skopeo skopeo
 need buildah buildah
 need htpasswd apache2-utils
+need nginx nginx-light
 
 # Newer Debians have the client in a package of its own, without the engine.
 docker=
 command -v docker >/dev/null 2>&1 || docker="docker.io"
 
 if [ -z "$missing$docker" ]; then
-	echo "install.sh: docker, podman, skopeo, buildah, docker-registry and htpasswd are here"
+	echo "install.sh: docker, podman, skopeo, buildah, docker-registry, htpasswd and nginx are here"
 	exit 0
 fi
 
@@ -58,7 +63,7 @@ echo "install.sh: installing$missing $docker"
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install \
 	$missing $docker </dev/null
 
-for program in docker podman skopeo buildah docker-registry htpasswd; do
+for program in docker podman skopeo buildah docker-registry htpasswd nginx; do
 	if ! command -v "$program" >/dev/null 2>&1; then
 		echo "install.sh: $program is still missing" >&2
 		exit 1

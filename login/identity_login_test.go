@@ -1,0 +1,141 @@
+package login
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"regshape/login/registry"
+	"regshape/store"
+	"regshape/store/keys"
+)
+
+// tokenRegistry asks for a token of its own realm, which gives access tokens to alice and
+// to her identity token, and with them what refresh says.
+func tokenRegistry(t *testing.T, password, identity, refresh string) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	mux.HandleFunc("/v2/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer access" {
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s/token",service="x"`, server.URL))
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
+		_, got, _ := r.BasicAuth()
+		if got != password && (identity == "" || r.PostFormValue("refresh_token") != identity) {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		body := map[string]string{"token": "access"}
+		if refresh != "" {
+			body["refresh_token"] = refresh
+		}
+		_ = json.NewEncoder(w).Encode(body)
+	})
+	return server.Listener.Addr().String()
+}
+
+func TestIdentityTokenLogin(t *testing.T) {
+	const password, first, rotated = "canary-password", "canary-first-token", "canary-rotated-token"
+	for name, c := range map[string]struct {
+		args      []string
+		secret    string
+		refresh   string // what the token server gives
+		want      string // what is stored; "" for nothing
+		kind      store.Kind
+		code      int
+		says, not string
+	}{
+		"obtained":       {[]string{"-u", "alice", "--identity-token"}, password, first, first, store.KindIdentityToken, 0, "Identity token for ", "alice"},
+		"none to obtain": {[]string{"-u", "alice", "--identity-token"}, password, "", "", "", 1, "the token server gives out no identity tokens; log in without --identity-token", "Succeeded"},
+		"wrong password": {[]string{"-u", "alice", "--identity-token"}, "wrong-canary", first, "", "", 1, "authentication rejected", "Succeeded"},
+		"given":          {[]string{"--identity-token"}, first, "", first, store.KindIdentityToken, 0, "Identity token for ", ""},
+		"given by mark":  {[]string{"-u", "<token>"}, first, "", first, store.KindIdentityToken, 0, "Identity token for ", ""},
+		"mark and flag":  {[]string{"-u", "<token>", "--identity-token"}, first, "", first, store.KindIdentityToken, 0, "Identity token for ", ""},
+		"rotated":        {[]string{"--identity-token"}, first, rotated, rotated, store.KindIdentityToken, 0, "Identity token for ", ""},
+		"revoked":        {[]string{"--identity-token"}, "revoked-canary", first, "", "", 1, "authentication rejected", "Succeeded"},
+		"unasked for":    {[]string{"-u", "alice"}, password, first, password, store.KindPassword, 0, "alice for ", "Identity token for"},
+		"not verified":   {[]string{"--identity-token", "--skip-verify"}, first, "", first, store.KindIdentityToken, 0, "without being verified", ""},
+		"not obtainable": {[]string{"-u", "alice", "--identity-token", "--skip-verify"}, password, first, "", "", 2, "--skip-verify forbids it", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newStatusHome(t)
+			t.Setenv("REGSHAPE_PASSWORD", c.secret)
+			host := tokenRegistry(t, password, first, c.refresh)
+			nothing, err := os.Open(os.DevNull)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nothing.Close()
+			var out bytes.Buffer
+			code := Run(t.Context(), Call{
+				Args: append([]string{"auth", "login", host, "--store", h.dir}, c.args...),
+				In:   nothing, Out: &out, Err: &out, Getenv: os.Getenv, Build: Build{Version: "dev"},
+			})
+			text := out.String()
+			if code != c.code || !strings.Contains(text, c.says) || c.not != "" && strings.Contains(text, c.not) || strings.Contains(text, "canary") {
+				t.Errorf("exit code %d, want %d:\n%s", code, c.code, text)
+			}
+			loc, err := store.Locate(store.Options{Dir: h.dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := store.Open(loc, keys.Choose)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := s.List(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.want == "" {
+				if len(got) != 0 {
+					t.Errorf("stored all the same: %v", got)
+				}
+				return
+			}
+			if len(got) != 1 || got[0].Secret != c.want || got[0].Kind != c.kind || (got[0].Username == "<token>") != (c.kind == store.KindIdentityToken) {
+				t.Errorf("stored %v, of another kind, or another secret", got)
+			}
+		})
+	}
+}
+
+// A device login with --identity-token keeps the refresh token as docker knows it, and its
+// issuer for the logout; a token that the server replaces is replaced in both places.
+func TestIdentityTokenOfDevice(t *testing.T) {
+	made := func(token string) store.Credential {
+		return store.Credential{
+			ServerURL: "h.example", Username: "alice", Secret: "access", Kind: store.KindDevice, Expires: time.Now(),
+			Renew: &store.Renewal{Issuer: "https://issuer.example", ClientID: "c", Token: token},
+		}
+	}
+	want := identityArg{IdentityToken: true}
+	cred := made("first")
+	if err := want.fromDevice(&cred, "h.example"); err != nil {
+		t.Fatal(err)
+	}
+	if cred.Username != "<token>" || cred.Secret != "first" || cred.Kind != store.KindIdentityToken || !cred.Expires.IsZero() {
+		t.Errorf("became %#v, %s until %v", cred, cred.Kind, cred.Expires)
+	}
+	if err := want.takeToken(&cred, "h.example", registry.Result{Outcome: registry.Verified, IdentityToken: "second"}); err != nil || cred.Secret != "second" || cred.Renew.Token != "second" {
+		t.Errorf("a rotated token is not kept: %v", err)
+	}
+	none := made("")
+	if err := want.fromDevice(&none, "h.example"); err == nil || !strings.Contains(err.Error(), "log in without --identity-token") {
+		t.Errorf("without a refresh token: %v", err)
+	}
+	plain := made("first")
+	if err := (identityArg{}).fromDevice(&plain, "h.example"); err != nil || plain.Kind != store.KindDevice || plain.Secret != "access" {
+		t.Errorf("unasked: %#v, %v", plain, err)
+	}
+}

@@ -1,0 +1,170 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"regshape/login/registry"
+	"regshape/store"
+)
+
+type refreshCmd struct {
+	Registries []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every device login."`
+	Flags      []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`
+}
+
+// refreshed is one line of the JSON of refresh. Times are RFC 3339 in UTC.
+type refreshed struct {
+	Registry string     `json:"registry"`
+	Status   string     `json:"status"` // "renewed", "unchanged" or "failed"
+	Expires  *time.Time `json:"expires,omitempty"`
+	Reason   string     `json:"reason,omitempty"` // why it is not renewed: an outcome of verification, "store", "not-a-device-login" or "not-renewable"
+
+	message, hint string
+}
+
+// The states of a refreshed login.
+const (
+	renewedStatus   = "renewed"
+	unchangedStatus = "unchanged" // there was nothing to do
+	failedStatus    = "failed"
+)
+
+// Run renews the access tokens of device logins: those named, else all. The exit code is 1
+// if one that could or should be renewed was not.
+func (c *refreshCmd) Run(e *env) error {
+	if e.Timeout <= 0 {
+		return &usageError{"--timeout takes a time, more than zero", "for example --timeout 10s"}
+	}
+	s, err := e.openStore()
+	if err != nil {
+		return &storeError{"", "renew logins", err}
+	}
+	logins, rows, err := c.logins(e, s)
+	if err != nil {
+		return err
+	}
+	scenario := e.logs.scenario("refresh")
+	defer scenario.end()
+	done := make([]refreshed, len(logins))
+	inParallel(len(logins), func(i int) { done[i] = e.renew(s, logins[i]) })
+	scenario.step("renew")
+	return e.tellRefreshed(append(rows, done...))
+}
+
+// logins finds what to renew. What was asked for by name and is no device login is a row
+// of its own.
+func (c *refreshCmd) logins(e *env, s *store.Store) ([]store.Credential, []refreshed, error) {
+	names := append(slices.Clone(c.Registries), c.Flags...)
+	if len(names) == 0 {
+		all, damaged, err := s.List(e.ctx)
+		if err != nil {
+			return nil, nil, &storeError{"", "renew logins", err}
+		}
+		for _, d := range damaged {
+			e.warn("%v: %s.", d, store.Advice(d))
+		}
+		return slices.DeleteFunc(all, func(c store.Credential) bool { return !renewable(c) }), nil, nil
+	}
+	var found []store.Credential
+	var rows []refreshed
+	seen := map[string]bool{}
+	for _, spelling := range names {
+		address, err := registryArg{Argument: spelling}.target("refresh")
+		if err != nil {
+			return nil, nil, err
+		}
+		address = store.ParseAddress(serverURL(address))
+		if seen[address.String()] {
+			continue
+		}
+		seen[address.String()] = true
+		login, err := s.Peek(e.ctx, address)
+		name := shown(address)
+		row := refreshed{Registry: name, Status: failedStatus, Reason: "not-a-device-login"}
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			row.message, row.hint = "there is no login", fmt.Sprintf("regshape auth login %s --device", name)
+		case err != nil:
+			return nil, nil, &storeError{name, "renew the login of " + name, err}
+		case login.Kind != store.KindDevice:
+			row.message = "it is no device login, and nothing of it can be renewed"
+		case !renewable(login) && !hubToken(login):
+			row.Reason, row.message = "not-renewable", "the issuer gave no refresh token"
+			row.hint = fmt.Sprintf("log in again: regshape auth login %s --device", name)
+		default:
+			found = append(found, login)
+			continue
+		}
+		rows = append(rows, row)
+	}
+	return found, rows, nil
+}
+
+func renewable(c store.Credential) bool {
+	return c.Kind == store.KindDevice && c.Renew != nil && c.Renew.Token != ""
+}
+
+// hubToken says that the secret is Docker Hub's personal access token, which does not end.
+func hubToken(c store.Credential) bool {
+	return c.Kind == store.KindDevice && c.Renew != nil && hubLogin(store.ParseAddress(c.ServerURL), c.Renew.Issuer)
+}
+
+func (e *env) tellRefreshed(rows []refreshed) error {
+	slices.SortFunc(rows, func(a, b refreshed) int {
+		if a.Registry < b.Registry {
+			return -1
+		}
+		return 1
+	})
+	failed := false
+	for _, r := range rows {
+		failed = failed || r.Status == failedStatus
+	}
+	if e.JSON {
+		if rows == nil {
+			rows = []refreshed{}
+		}
+		if err := writeJSON(e.Out, rows); err != nil {
+			return err
+		}
+	} else if err := e.writeRefreshed(rows); err != nil {
+		return err
+	}
+	switch {
+	case e.ctx.Err() != nil:
+		return errInterrupted
+	case failed:
+		return errTold
+	}
+	return nil
+}
+
+func (e *env) writeRefreshed(rows []refreshed) error {
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(e.Out, "There are no device logins to renew.")
+		return err
+	}
+	for _, r := range rows {
+		if r.Status == failedStatus {
+			_, _ = fmt.Fprintf(e.Err, "Error: Could not renew the login of %s: %s\n", r.Registry, registry.Printable(r.message, 400))
+			if r.hint != "" {
+				_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", r.hint)
+			}
+			continue
+		}
+		text := "Renewed the login of " + r.Registry
+		if r.Status == unchangedStatus {
+			text = "The login of " + r.Registry + " needs no renewal"
+		}
+		if r.Expires != nil {
+			text += ", until " + r.Expires.Local().Format("2006-01-02 15:04 MST")
+		}
+		if _, err := fmt.Fprintln(e.Out, text+"."); err != nil {
+			return err
+		}
+	}
+	return nil
+}

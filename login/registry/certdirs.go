@@ -1,0 +1,193 @@
+package registry
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+var (
+	errLonely  = errors.New("no matching file")
+	errRegular = errors.New("not a regular file")
+)
+
+// CertDirs lists where docker and podman keep the certificates of single registries,
+// for Options.CertDirs; they need not exist. In each, a folder HOST or HOST:PORT holds
+// CAs (*.crt) and client certificates (NAME.cert with NAME.key).
+//
+// Whose rule it is: $XDG_CONFIG_HOME/containers (else ~/.config/containers) and
+// /etc/containers are podman's, skopeo's and buildah's; /etc/docker is the docker
+// daemon's, and podman's too; $XDG_CONFIG_HOME/docker is the rootless daemon's;
+// ~/.docker is Docker Desktop's; %ProgramData%\docker is the daemon's on Windows. An
+// empty home leaves out what lies below it.
+func CertDirs(home string, getenv func(string) string) []string {
+	config := getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(config) {
+		// The base directory specification wants a relative one ignored.
+		config = ""
+		if home != "" {
+			config = filepath.Join(home, ".config")
+		}
+	}
+	var dirs []string
+	if config != "" {
+		dirs = append(dirs, filepath.Join(config, "containers", "certs.d"), filepath.Join(config, "docker", "certs.d"))
+	}
+	if home != "" {
+		dirs = append(dirs, filepath.Join(home, ".docker", "certs.d"))
+	}
+	if runtime.GOOS == "windows" {
+		if data := getenv("ProgramData"); data != "" {
+			dirs = append(dirs, filepath.Join(data, "docker", "certs.d"))
+		}
+		return dirs
+	}
+	return append(dirs, "/etc/containers/certs.d", "/etc/docker/certs.d")
+}
+
+// tlsFor is the TLS configuration for one server: the flags', and what the user keeps
+// for exactly this host. All folders count, where podman stops at the first: a registry
+// that either tool trusts is one that the user trusts. A flag wins over the files of its
+// kind. The error is a *failure that names the file.
+func (c *Client) tlsFor(u *url.URL) (*tls.Config, error) {
+	cfg := c.tls.Clone()
+	if u.Scheme != "https" {
+		return cfg, nil
+	}
+	for _, dir := range c.opt.CertDirs {
+		for _, name := range certFolders(u) {
+			if err := c.addCerts(cfg, filepath.Join(dir, name)); err != nil {
+				return nil, &failure{
+					outcome: TLS, message: Printable(err.Error(), 300),
+					hint: "mend or remove that file; docker and podman read it, too",
+				}
+			}
+		}
+	}
+	return cfg, nil
+}
+
+// certFolders are the folder names for a server. The port https has anyway may be left
+// out, as in the address of a stored login. Docker Hub's folder is named as its images are.
+// The host may be a remote server's word: one that is more than a file name gets none.
+func certFolders(u *url.URL) []string {
+	host := strings.ToLower(u.Host)
+	if host == "" || !filepath.IsLocal(host) || host == "." || strings.ContainsAny(host, `/\%`) {
+		return nil
+	}
+	names := []string{host}
+	if bare, ok := strings.CutSuffix(host, ":443"); ok {
+		names = append(names, bare)
+	} else if u.Port() == "" {
+		names = append(names, host+":443")
+	}
+	if u.Hostname() == hubAPI && port(u) == "443" {
+		names = append(names, "docker.io")
+	}
+	if runtime.GOOS == "windows" {
+		// A file name there has no colon; docker leaves it out.
+		for i := range names {
+			names[i] = strings.ReplaceAll(names[i], ":", "")
+		}
+	}
+	return names
+}
+
+// addCerts adds the files of one folder to cfg.
+func (c *Client) addCerts(cfg *tls.Config, folder string) error {
+	files, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		// Older docker daemons keep /etc/docker from everyone but root; podman goes on, too.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		path := filepath.Join(folder, file.Name())
+		stem := strings.TrimSuffix(path, filepath.Ext(path))
+		switch filepath.Ext(path) {
+		case ".crt":
+			if c.opt.CAFile == "" && !c.opt.Insecure {
+				err = addCA(cfg, path)
+			}
+		case ".cert":
+			if c.opt.CertFile == "" {
+				err = addPair(cfg, path, stem+".key")
+			}
+		case ".key":
+			if c.opt.CertFile == "" {
+				err = together(path, stem+".cert")
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addCA(cfg *tls.Config, path string) error {
+	pem, err := readRegular(path)
+	if err != nil {
+		return err
+	}
+	pool := cfg.RootCAs
+	if pool == nil {
+		if pool, err = x509.SystemCertPool(); err != nil {
+			pool = x509.NewCertPool()
+		}
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%s: %w", path, errPEM)
+	}
+	cfg.RootCAs = pool
+	return nil
+}
+
+func addPair(cfg *tls.Config, cert, key string) error {
+	if err := together(cert, key); err != nil {
+		return err
+	}
+	certPEM, err := readRegular(cert)
+	if err != nil {
+		return err
+	}
+	keyPEM, err := readRegular(key)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return fmt.Errorf("client certificate %s with key %s: %w", cert, key, err)
+	}
+	cfg.Certificates = append(cfg.Certificates, pair)
+	return nil
+}
+
+// together is docker's and podman's rule: neither half of a pair without the other.
+func together(have, want string) error {
+	if _, err := os.Stat(want); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w %s", have, errLonely, filepath.Base(want))
+	}
+	return nil
+}
+
+// readRegular is readPEM for a file that nobody named: a pipe there must not hang a login.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", path, errRegular)
+	}
+	return readPEM(path)
+}

@@ -1,0 +1,184 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// Expired is the outcome of a device login whose code ran out before anybody confirmed it.
+const Expired Outcome = "expired"
+
+const (
+	// defaultInterval is RFC 8628 §3.2's, in seconds. A longer one than maxInterval would
+	// outlast every code.
+	defaultInterval = 5
+	maxInterval     = 600
+	// maxCodeLife bounds how long a login waits; issuers give codes 5 to 30 minutes.
+	maxCodeLife = time.Hour
+	// maxUserCode is generous: RFC 8628 §6.1 wants codes short enough to be typed.
+	maxUserCode = 64
+)
+
+// DeviceClient says as whom to ask which issuer.
+type DeviceClient struct {
+	Issuer   string // its URL, to the letter as it calls itself
+	ClientID string // of a public client that may use the device grant
+	Scope    string // separated by blanks; "" asks for openid and offline_access where the issuer has them
+	Audience string // an API that the token is for, where the issuer wants one; not in RFC 8628
+}
+
+// DeviceCode is what the user has to see. Both texts are safe for a terminal.
+type DeviceCode struct {
+	Link     string    // an http or https URL
+	Code     string    // to compare or type there
+	Complete bool      // Link already holds the code
+	Expires  time.Time // by then it has to be confirmed
+}
+
+// DeviceScreen is how a device login speaks to the user. Both functions are called from
+// the goroutine of DeviceLogin or one of its requests, never at the same time.
+type DeviceScreen struct {
+	Show  func(DeviceCode)
+	Pause func(why string) // once, when the issuer stops answering; the login goes on
+}
+
+// DeviceGrant is what an issuer gave. Both tokens are secrets.
+type DeviceGrant struct {
+	AccessToken  string
+	RefreshToken string    // "" where the issuer gave none
+	Username     string    // as an ID token claims, unverified; "" where there is none
+	Scope        string    // what was asked for
+	Expires      time.Time // of the access token, UTC; zero where the issuer did not say
+}
+
+// Format prints a placeholder, whatever the verb.
+func (g DeviceGrant) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// DeviceLogin has the user confirm a login in a browser, anywhere (RFC 8628). The outcome
+// is Verified with a grant; Rejected when the user denied it; [Expired] when the code ran
+// out; else what kept the issuer from answering. Network time counts per request against
+// Options.Timeout, the wait for the user against the code's own life alone. An issuer that
+// stops answering is asked again until then.
+func (c *Client) DeviceLogin(ctx context.Context, d DeviceClient, screen DeviceScreen) (DeviceGrant, Result) {
+	s, u, fail := c.openIssuer(d.Issuer)
+	if fail != nil {
+		return DeviceGrant{}, s.result("", fail)
+	}
+	defer s.router.close()
+	g, fail := s.deviceLogin(ctx, d, u, screen)
+	if fail != nil {
+		return DeviceGrant{}, s.result("", fail)
+	}
+	return g, s.result("", &failure{outcome: Verified, message: "the login was confirmed"})
+}
+
+func (s *session) deviceLogin(ctx context.Context, d DeviceClient, u *url.URL, screen DeviceScreen) (DeviceGrant, *failure) {
+	brief, done := s.timed(ctx)
+	defer done()
+	meta, fail := s.discover(brief, d.Issuer, u)
+	if fail != nil {
+		return DeviceGrant{}, fail
+	}
+	if meta.device == nil {
+		return DeviceGrant{}, &failure{outcome: Protocol, message: s.issuerWho() + " offers no device login"}
+	}
+	scopes := meta.scopeFor(d.Scope)
+	ask := oauth2.Config{
+		ClientID: d.ClientID, Scopes: scopes,
+		Endpoint: oauth2.Endpoint{DeviceAuthURL: meta.device.String(), TokenURL: meta.token.String(), AuthStyle: oauth2.AuthStyleInParams},
+	}
+	var extra []oauth2.AuthCodeOption
+	if d.Audience != "" {
+		extra = append(extra, oauth2.SetAuthURLParam("audience", d.Audience))
+	}
+	code, err := ask.DeviceAuth(s.oauth(brief, &issuerTransport{s: s}), extra...)
+	if err != nil {
+		return DeviceGrant{}, s.refused(brief, err)
+	}
+	shown, fail := s.bound(code)
+	if fail != nil {
+		return DeviceGrant{}, s.issuerNamed(fail)
+	}
+	screen.Show(shown)
+	waiting := &issuerTransport{s: s, patient: true, pause: screen.Pause}
+	ask.Scopes = nil // RFC 8628 §3.4 has none in this request
+	token, err := ask.DeviceAccessToken(s.oauth(ctx, waiting), code)
+	switch {
+	case err != nil && ctx.Err() == nil && !s.c.now().Before(code.Expiry):
+		return DeviceGrant{}, waiting.expired()
+	case err != nil:
+		return DeviceGrant{}, s.refused(ctx, err)
+	}
+	id, _ := token.Extra("id_token").(string)
+	g := DeviceGrant{
+		AccessToken: token.AccessToken, RefreshToken: token.RefreshToken, Username: claimedName(id),
+		Scope: strings.Join(scopes, " "), Expires: expiry(token.Expiry, s.c.now()),
+	}
+	return g, s.usable(g)
+}
+
+// bound checks what the issuer wants shown, and keeps its numbers within reason: they go
+// into timers that panic on odd ones.
+func (s *session) bound(code *oauth2.DeviceAuthResponse) (DeviceCode, *failure) {
+	s.secrets.learn(code.DeviceCode)
+	s.secrets.learn(code.UserCode)
+	text := first(code.VerificationURIComplete, code.VerificationURI)
+	link, fail := parseEndpoint(text, s.base)
+	switch {
+	case fail != nil:
+		return DeviceCode{}, fail
+	case strings.TrimSpace(code.DeviceCode) == "", code.UserCode == "", Printable(code.UserCode, maxUserCode) != code.UserCode,
+		Printable(link.String(), maxShown) != link.String():
+		return DeviceCode{}, &failure{outcome: Protocol, message: "its answer to the request for a code makes no sense"}
+	}
+	now := s.c.now()
+	if latest := now.Add(maxCodeLife); code.Expiry.IsZero() || code.Expiry.After(latest) {
+		code.Expiry = latest
+	}
+	if code.Interval < 1 {
+		code.Interval = defaultInterval
+	}
+	code.Interval = min(code.Interval, maxInterval)
+	return DeviceCode{
+		Link: link.String(), Code: code.UserCode, Complete: strings.TrimSpace(code.VerificationURIComplete) != "", Expires: code.Expiry,
+	}, nil
+}
+
+// expiry is when an access token ends, to the second and in UTC.
+func expiry(at, now time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	if latest := now.Add(maxLife); at.After(latest) {
+		at = latest
+	}
+	return at.UTC().Truncate(time.Second)
+}
+
+// usable refuses a grant that no header could carry (RFC 6750 §2.1: visible ASCII).
+func (s *session) usable(g DeviceGrant) *failure {
+	s.secrets.learn(g.AccessToken)
+	s.secrets.learn(g.RefreshToken)
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f }
+	if g.AccessToken == "" || slices.ContainsFunc([]string{g.AccessToken, g.RefreshToken}, func(t string) bool { return strings.ContainsFunc(t, odd) }) {
+		return &failure{outcome: Protocol, message: s.issuerWho() + " answered without a usable token"}
+	}
+	return nil
+}
+
+// oauth gives x/oauth2 an HTTP client of this session's. Redirects are answers to it: a
+// form with a code in it is sent to the endpoint that the issuer named, nowhere else.
+func (s *session) oauth(ctx context.Context, rt http.RoundTripper) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
+		Transport:     rt,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+}

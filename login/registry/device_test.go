@@ -1,0 +1,231 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"regshape/scripts/testregistry"
+	"regshape/scripts/testregistry/canary"
+)
+
+// startIssuer serves an issuer on loopback and returns a client that knows no proxy.
+func startIssuer(t *testing.T, opts testregistry.IssuerOptions, opt Options) (*testregistry.Issuer, DeviceClient, *Client) {
+	t.Helper()
+	issuer := testregistry.NewIssuer(opts)
+	server := httptest.NewUnstartedServer(issuer)
+	server.Config.ErrorLog = quiet()
+	server.Start()
+	t.Cleanup(server.Close)
+	if opt.Timeout == 0 {
+		opt.Timeout = 5 * time.Second
+	}
+	c, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	return issuer, DeviceClient{Issuer: server.URL + opts.Path, ClientID: "cli"}, c
+}
+
+// watched is a screen that remembers.
+type watched struct {
+	shown  []DeviceCode
+	paused []string
+}
+
+func (w *watched) screen() DeviceScreen {
+	return DeviceScreen{
+		Show:  func(c DeviceCode) { w.shown = append(w.shown, c) },
+		Pause: func(why string) { w.paused = append(w.paused, why) },
+	}
+}
+
+func TestDeviceLogin(t *testing.T) {
+	var checks []func()
+	claims := map[string]any{"preferred_username": "alice", "email": "a@example.com", "sub": "1"}
+	for _, tt := range []struct {
+		name    string
+		opts    testregistry.IssuerOptions
+		want    Outcome
+		message string
+		paused  int
+	}{
+		{"at once", testregistry.IssuerOptions{Claims: claims}, Verified, "", 0},
+		{"pending", testregistry.IssuerOptions{Claims: claims, Polls: []string{"authorization_pending", "authorization_pending"}}, Verified, "", 0},
+		{"slow down", testregistry.IssuerOptions{Claims: claims, Polls: []string{"slow_down"}}, Verified, "", 0},
+		{"network loss", testregistry.IssuerOptions{Claims: claims, Polls: []string{"drop", "unavailable"}}, Verified, "", 1},
+		{"OpenID's metadata, a path", testregistry.IssuerOptions{Claims: claims, OpenID: true, Path: "/realms/team"}, Verified, "", 0},
+		{"RFC 8414 with a path", testregistry.IssuerOptions{Claims: claims, Path: "/realms/team"}, Verified, "", 0},
+		{"denied", testregistry.IssuerOptions{Polls: []string{"access_denied"}}, Rejected, "the login was denied in the browser", 0},
+		{"expired", testregistry.IssuerOptions{Polls: []string{"expired_token"}}, Expired, expiredText, 0},
+		{"nobody confirms", testregistry.IssuerOptions{Manual: true, CodeLife: 2}, Expired, expiredText, 0},
+		{"gone", testregistry.IssuerOptions{Polls: []string{"drop", "drop", "drop"}, CodeLife: 2}, Expired, "the issuer did not answer (", 1},
+		{"garbage", testregistry.IssuerOptions{Polls: []string{"garbage"}}, Protocol, "answered without a usable token", 0},
+		{"another client", testregistry.IssuerOptions{ClientID: "other"}, Forbidden, "does not let this client log in", 0},
+		{"unknown refusal", testregistry.IssuerOptions{Polls: []string{"mood"}}, Protocol, "400", 0},
+		{"calls itself otherwise", testregistry.IssuerOptions{CallsIt: "https://evil.example"}, Protocol, "calls itself by another name", 0},
+		{"an odd page", testregistry.IssuerOptions{VerificationURI: "javascript:alert(1)"}, Protocol, "not an http or https URL", 0},
+		{"a plain page", testregistry.IssuerOptions{VerificationURI: "http://pages.example/"}, Protocol, "plain http", 0},
+		{"a page of another user", testregistry.IssuerOptions{VerificationURI: "https://id.example@evil.example/"}, Protocol, "user name", 0},
+		{"no code", testregistry.IssuerOptions{DeviceAnswer: `{"verification_uri":"https://x.example/","user_code":"A"}`}, Protocol, "makes no sense", 0},
+		{"an escape in the code", testregistry.IssuerOptions{DeviceAnswer: `{"device_code":"d","verification_uri":"https://x.example/","user_code":"A\u001b[2J"}`}, Protocol, "makes no sense", 0},
+		{"no JSON", testregistry.IssuerOptions{DeviceAnswer: "<html>"}, Protocol, "without a usable token", 0},
+	} {
+		// All wait at the same time: an interval is a second at least.
+		issuer, d, c := startIssuer(t, tt.opts, Options{})
+		var w watched
+		var g DeviceGrant
+		var r Result
+		done := make(chan struct{})
+		go func() {
+			g, r = c.DeviceLogin(t.Context(), d, w.screen())
+			close(done)
+		}()
+		checks = append(checks, func() {
+			t.Run(tt.name, func(t *testing.T) {
+				<-done
+				if r.Outcome != tt.want || !strings.Contains(r.Message, tt.message) || strings.ContainsRune(r.Message, '\x1b') {
+					t.Fatalf("%s: %q, want %s with %q", r.Outcome, r.Message, tt.want, tt.message)
+				}
+				if len(w.paused) != tt.paused {
+					t.Errorf("paused: %q, want %d", w.paused, tt.paused)
+				}
+				if tt.want != Verified {
+					if g.AccessToken+g.RefreshToken != "" {
+						t.Error("a failed login has tokens")
+					}
+					return
+				}
+				if len(w.shown) != 1 || !w.shown[0].Complete || !strings.Contains(w.shown[0].Link, w.shown[0].Code) {
+					t.Errorf("shown: %+v", w.shown)
+				}
+				if !issuer.Accepts(g.AccessToken) || g.RefreshToken == "" || g.Username != "alice" || g.Scope != "openid offline_access" {
+					t.Errorf("grant of %q, scope %q", g.Username, g.Scope)
+				}
+				if left := time.Until(g.Expires); left < 50*time.Minute || left > time.Hour {
+					t.Errorf("expires in %v", left)
+				}
+			})
+		})
+	}
+	for _, check := range checks {
+		check()
+	}
+}
+
+// Ctrl-C ends the wait at once, even while the issuer does not answer.
+func TestDeviceLoginInterrupted(t *testing.T) {
+	for name, opts := range map[string]testregistry.IssuerOptions{
+		"between polls": {Manual: true, Interval: 60},
+		"in a poll":     {Polls: []string{"endless"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, d, c := startIssuer(t, opts, Options{})
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(1500*time.Millisecond, cancel)
+			begin := time.Now()
+			var w watched
+			_, r := c.DeviceLogin(ctx, d, w.screen())
+			if took := time.Since(begin); r.Outcome != Unreachable || took > 3*time.Second || len(w.paused) > 0 {
+				t.Errorf("%s after %v, paused %q", r.Outcome, took, w.paused)
+			}
+		})
+	}
+}
+
+// What the issuer names is dialled under the rules for token realms, and a redirect takes
+// no code along.
+func TestDevicePerimeter(t *testing.T) {
+	var leaked bool
+	inner := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaked = true }))
+	defer inner.Close()
+	for name, tt := range map[string]struct {
+		device, message string
+		redirect        bool
+	}{
+		"loopback":  {"https://inner.example/device", "loopback", false},
+		"plain":     {"http://inner.example/device", "plain http", false},
+		"redirects": {"https://id.example/device", "redirects; nothing was sent on", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/device" {
+					http.Redirect(w, r, "https://inner.example/device", http.StatusTemporaryRedirect)
+					return
+				}
+				reply(w, http.StatusOK, map[string]any{
+					"issuer": "https://id.example", "token_endpoint": "https://id.example/token", "device_authorization_endpoint": tt.device,
+				})
+			}))
+			defer server.Close()
+			c, err := New(Options{Insecure: true, Timeout: 5 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+			c.dial = at(map[string]listening{"id.example:443": {"203.0.113.1", server}, "inner.example:443": {"127.0.0.1", inner}})
+			_, r := c.DeviceLogin(t.Context(), DeviceClient{Issuer: "https://id.example", ClientID: "cli"}, (&watched{}).screen())
+			if r.Outcome != Protocol || !strings.Contains(r.Message, tt.message) || leaked {
+				t.Errorf("%s: %q, leaked %v", r.Outcome, r.Message, leaked)
+			}
+		})
+	}
+}
+
+// listening is a server and the address that a dialler takes it for.
+type listening struct {
+	ip string
+	*httptest.Server
+}
+
+// at is a dialler to whom names resolve as the map says.
+func at(where map[string]listening) dialFunc {
+	return func(ctx context.Context, network, addr string, control controlFunc) (net.Conn, error) {
+		to, ok := where[addr]
+		if !ok {
+			return nil, &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}
+		}
+		if control != nil {
+			if err := control(network, net.JoinHostPort(to.ip, "443"), nil); err != nil {
+				return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+			}
+		}
+		conn, err := dialNet(ctx, network, to.Listener.Addr().String(), nil)
+		if err != nil {
+			return nil, err
+		}
+		return movedConn{conn, &net.TCPAddr{IP: net.ParseIP(to.ip), Port: 443}}, nil
+	}
+}
+
+// A whole life of a device login, looked for in traces and timings.
+func TestDeviceCanary(t *testing.T) {
+	var log bytes.Buffer
+	issuer, d, c := startIssuer(t, testregistry.IssuerOptions{Rotate: true, Claims: map[string]any{"sub": "alice"}}, Options{Wrap: []Decorator{Trace(&log), TimeCalls(&log, time.Now)}})
+	var w watched
+	g, r := c.DeviceLogin(t.Context(), d, w.screen())
+	if r.Outcome != Verified {
+		t.Fatal(r)
+	}
+	again, r := c.Refresh(t.Context(), d, g.RefreshToken)
+	if r.Outcome != Verified || again.RefreshToken == g.RefreshToken || !issuer.Accepts(again.AccessToken) {
+		t.Fatalf("refresh: %v", r)
+	}
+	if r := c.Revoke(t.Context(), d, again.RefreshToken); r.Outcome != Verified || issuer.Live() != 0 {
+		t.Fatalf("revoke: %v, %d live", r, issuer.Live())
+	}
+	if !strings.Contains(log.String(), "> POST /token HTTP/1.1") || !strings.Contains(log.String(), "grant_type=refresh_token") {
+		t.Errorf("the trace lacks the calls:\n%s", log.String())
+	}
+	if found := canary.Find(log.Bytes(), append(issuer.Secrets(), w.shown[0].Code)...); found != "" {
+		t.Errorf("the trace holds a secret (%s):\n%s", found, log.String())
+	}
+}

@@ -1,0 +1,185 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+var (
+	errIssuer      = errors.New("the issuer is not a URL such as https://id.example.com")
+	errIssuerHTTP  = errors.New("the issuer must use https; plain http is for loopback addresses alone")
+	errIssuerExtra = errors.New("the issuer's URL has no user name, query or fragment (RFC 8414 §2)")
+)
+
+// CheckIssuer refuses a URL that cannot name an issuer (RFC 8414 §2): it is https, or
+// http at a loopback address, and has no user name, query or fragment. The error does
+// not repeat the URL.
+func CheckIssuer(issuer string) error {
+	_, err := parseIssuer(issuer)
+	return err
+}
+
+func parseIssuer(issuer string) (*url.URL, error) {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.Opaque != "":
+		return nil, errIssuer
+	case u.User != nil, u.RawQuery != "", u.ForceQuery, strings.Contains(issuer, "#"):
+		return nil, errIssuerExtra
+	case u.Scheme == "http" && !Loopback(u.Host):
+		return nil, errIssuerHTTP
+	}
+	return u, nil
+}
+
+// metadata is what an issuer says of itself (RFC 8414 §2, RFC 8628 §4). A nil URL is an
+// endpoint that it does not have.
+type metadata struct {
+	device, token, revocation *url.URL
+	scopes                    []string
+}
+
+// openIssuer prepares a session with an issuer in the place of a registry: its own origin
+// is dialled freely, every other one that its metadata names under the perimeter's check.
+func (c *Client) openIssuer(issuer string) (*session, *url.URL, *failure) {
+	u, err := parseIssuer(issuer)
+	if err != nil {
+		return nil, nil, &failure{outcome: Protocol, message: err.Error(), hint: "give --device-issuer URL"}
+	}
+	s := &session{
+		c: c, router: c.newRouter(), base: &url.URL{Scheme: u.Scheme, Host: u.Host},
+		deadline: c.now().Add(c.opt.Timeout), secrets: &redactor{},
+	}
+	s.router.base = s.base
+	s.rt = s.router
+	for _, wrap := range c.opt.Wrap {
+		s.rt = wrap(s.rt)
+	}
+	return s, u, nil
+}
+
+// timed bounds the next requests by Options.Timeout. Time that the user spends in the
+// browser lies between two such spans.
+func (s *session) timed(ctx context.Context) (context.Context, context.CancelFunc) {
+	s.deadline = s.c.now().Add(s.c.opt.Timeout)
+	return context.WithTimeoutCause(ctx, s.c.opt.Timeout, errOutOfTime)
+}
+
+// discover reads the issuer's metadata: where RFC 8414 §3 has it, then where OpenID
+// Connect Discovery §4 has it. A document that speaks of another issuer ends the search,
+// since it is what a mix-up attack looks like.
+func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (metadata, *failure) {
+	path := strings.TrimSuffix(u.Path, "/")
+	var found metadata
+	last := &failure{}
+	for _, at := range []string{"/.well-known/oauth-authorization-server" + path, path + "/.well-known/openid-configuration"} {
+		ans, err := s.ask(ctx, question{url: s.at(at)})
+		if err != nil {
+			return metadata{}, s.issuerNamed(s.explain(ctx, err))
+		}
+		if ans.status != http.StatusOK || ans.isPage() {
+			if last.message == "" || temporary(ans.status) {
+				last = s.unsuccessful(ans, s.issuerWho())
+			}
+			continue
+		}
+		m, fail := readMetadata(issuer, s.base, ans)
+		if fail != nil {
+			return metadata{}, s.issuerNamed(fail)
+		}
+		if found = m; m.device != nil {
+			break // OpenID's document may have more than RFC 8414's
+		}
+	}
+	if found.token == nil {
+		if last.outcome == Unreachable || last.outcome == Throttled {
+			return metadata{}, last
+		}
+		return metadata{}, &failure{
+			outcome: Protocol, message: s.issuerWho() + " does not describe itself (RFC 8414 or OpenID Connect)",
+			hint: "check the URL given with --device-issuer",
+		}
+	}
+	return found, nil
+}
+
+// readMetadata checks one document. Its issuer must be, to the letter, the one that was
+// asked (RFC 8414 §3.3).
+func readMetadata(issuer string, base *url.URL, ans *answer) (metadata, *failure) {
+	var body struct {
+		Issuer     string
+		Device     string   `json:"device_authorization_endpoint"`
+		Token      string   `json:"token_endpoint"`
+		Revocation string   `json:"revocation_endpoint"`
+		Scopes     []string `json:"scopes_supported"`
+	}
+	if err := json.Unmarshal(ans.body, &body); err != nil || ans.cut || body.Token == "" {
+		return metadata{}, &failure{outcome: Protocol, message: "its description of itself makes no sense"}
+	}
+	if body.Issuer != issuer {
+		f := &failure{outcome: Protocol, message: "it calls itself by another name; nothing was sent to it"}
+		if strings.TrimSuffix(body.Issuer, "/") == strings.TrimSuffix(issuer, "/") {
+			f.hint = "it has to match to the letter: --device-issuer " + Printable(body.Issuer, 200)
+		}
+		return metadata{}, f
+	}
+	var m metadata
+	for _, one := range []struct {
+		text string
+		to   **url.URL
+	}{{body.Device, &m.device}, {body.Token, &m.token}, {body.Revocation, &m.revocation}} {
+		if one.text == "" {
+			continue
+		}
+		u, fail := parseEndpoint(one.text, base)
+		if fail != nil {
+			return metadata{}, fail
+		}
+		*one.to = u
+	}
+	m.scopes = body.Scopes
+	return m, nil
+}
+
+// parseEndpoint checks a URL that an issuer names before anything is sent there or shown.
+// Where it resolves to is checked at dial time.
+func parseEndpoint(text string, base *url.URL) (*url.URL, *failure) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.Opaque != "":
+		return nil, &failure{outcome: Protocol, message: "it names an address that is not an http or https URL"}
+	case u.User != nil:
+		return nil, &failure{outcome: Protocol, message: "it names an address with a user name in it, which was refused"}
+	case u.Scheme == "http" && (base.Scheme != "http" || !Loopback(u.Host)):
+		return nil, &failure{outcome: Protocol, message: "it names " + origin(u) + ", which is plain http and was refused"}
+	}
+	u.Fragment = ""
+	return u, nil
+}
+
+// scopeFor is the scope to ask for: what the user said, else what OpenID Connect has for
+// a user name and a refresh token, as far as the issuer lists them.
+func (m metadata) scopeFor(wanted string) []string {
+	if wanted != "" {
+		return strings.Fields(wanted)
+	}
+	return slices.DeleteFunc([]string{"openid", "offline_access"}, func(scope string) bool {
+		return !slices.Contains(m.scopes, scope)
+	})
+}
+
+func (s *session) issuerWho() string { return "the issuer " + Printable(s.base.Host, 200) }
+
+// issuerNamed says of a failure that it is the issuer's.
+func (s *session) issuerNamed(f *failure) *failure {
+	out := *f
+	if f.message != "interrupted" && !strings.Contains(f.message, s.base.Host) {
+		out.message = s.issuerWho() + ": " + f.message
+	}
+	return &out
+}

@@ -1,0 +1,162 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// router sends each request of one verification over the right transport, one for each
+// origin, since certificates are an origin's own. The registry's own origin is dialled
+// freely, and where it was reached is noted. Any other origin is dialled under the
+// perimeter's check. Behind a proxy the dialled address is the proxy's, so there the
+// literal host is judged instead.
+type router struct {
+	c       *Client
+	base    *url.URL
+	proxy   func(*http.Request) (*url.URL, error)
+	around  *perimeter
+	greeted atomic.Bool // the registry spoke before it was asked
+	wanted  atomic.Bool // a server asked for a client certificate, got none, and has not answered
+
+	mu         sync.Mutex
+	transports map[route]*http.Transport
+}
+
+// route names a transport: an origin, and who dials it.
+type route struct {
+	scheme, host string
+	via          via
+}
+
+type via int
+
+const (
+	free via = iota
+	guarded
+	proxied
+)
+
+func (c *Client) newRouter() *router {
+	return &router{c: c, proxy: c.proxy, around: &perimeter{}, transports: map[route]*http.Transport{}}
+}
+
+// dial connects as the registry, others and the proxy are each to be connected to.
+func (r *router) dial(how via) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		switch how {
+		case guarded:
+			return r.c.dial(ctx, network, addr, r.around.check)
+		case proxied:
+			return r.c.dial(ctx, network, addr, nil)
+		}
+		conn, err := r.c.dial(ctx, network, addr, nil)
+		if err == nil {
+			r.around.noteAddr(conn.RemoteAddr().String())
+			conn = &firstWord{Conn: conn, theirs: &r.greeted}
+		}
+		return conn, err
+	}
+}
+
+// transport makes a transport when it is first needed.
+func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := route{u.Scheme, u.Host, how}
+	if t, ok := r.transports[key]; ok {
+		return t, nil
+	}
+	cfg, err := r.c.tlsFor(u)
+	if err != nil {
+		return nil, err
+	}
+	certs := cfg.Certificates
+	cfg.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		for i := range certs {
+			if info.SupportsCertificate(&certs[i]) == nil {
+				return &certs[i], nil
+			}
+		}
+		r.wanted.Store(true)
+		return &tls.Certificate{}, nil
+	}
+	t := &http.Transport{
+		DialContext:     r.dial(how),
+		TLSClientConfig: cfg,
+		// A third of the time leaves room for the fall-back to http on loopback.
+		TLSHandshakeTimeout:    min(r.c.opt.Timeout/3, 10*time.Second),
+		MaxResponseHeaderBytes: maxHeader,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    1,
+	}
+	if how == proxied {
+		t.Proxy = r.proxy
+		t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &failure{outcome: Unreachable, message: "the proxy answered " + statusText(res.StatusCode)}
+		}
+	}
+	r.transports[key] = t
+	return t, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
+	proxy, err := r.proxy(req)
+	if err != nil {
+		// The cause quotes the setting, which may hold a password.
+		return refuse(req, &failure{
+			outcome: Unreachable, message: "the proxy setting in the environment is not a URL",
+			hint: "look at HTTP_PROXY and HTTPS_PROXY",
+		})
+	}
+	own, how := sameOrigin(req.URL, r.base), proxied
+	switch {
+	case proxy == nil && own:
+		how = free
+	case proxy == nil:
+		how = guarded
+	case own:
+		if z, err := literalZone(req.URL.Hostname()); err == nil {
+			r.around.note(z)
+		}
+	default:
+		if err := r.around.checkName(req.URL.Hostname()); err != nil {
+			return refuse(req, err)
+		}
+	}
+	t, err := r.transport(req.URL, how)
+	if err != nil {
+		return refuse(req, err)
+	}
+	res, err := t.RoundTrip(req)
+	if err == nil {
+		r.wanted.Store(false)
+	}
+	return res, err
+}
+
+// refuse ends a request unsent; RoundTrip must close the body even then.
+func refuse(req *http.Request, err error) (*http.Response, error) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	return nil, err
+}
+
+func (r *router) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.transports {
+		t.CloseIdleConnections()
+	}
+}

@@ -1,0 +1,107 @@
+package login
+
+import (
+	"fmt"
+
+	"regshape/login/registry"
+	"regshape/store"
+)
+
+type statusCmd struct {
+	Arguments []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every stored login is verified."`
+	Flags     []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`
+	Scope     string   `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
+}
+
+// Run verifies logins at their registries and changes nothing. Any that is not good makes
+// the exit code 1.
+func (c *statusCmd) Run(e *env) error {
+	addresses, err := c.check(e)
+	if err != nil {
+		return err
+	}
+	scenario := e.logs.scenario("status")
+	defer scenario.end()
+	progress := newProgress(e)
+	shared := progress.share(e)
+	if len(addresses) != 1 {
+		shared.forgetAccount()
+	}
+	subjects := make([]subject, 0, len(addresses))
+	for _, address := range addresses {
+		subjects = append(subjects, named(address))
+	}
+	if len(addresses) == 0 {
+		if subjects, err = shared.storedSubjects(); err != nil {
+			return err
+		}
+	}
+	scenario.step("read")
+	rows, err := newChecker(shared, pullScope(c.Scope)).all(subjects, progress)
+	progress.end()
+	scenario.step("verify")
+	if err != nil {
+		return err
+	}
+	return e.tellStatus(rows)
+}
+
+// check refuses what would send one registry's credential, or one registry's exception,
+// to all of them.
+func (c *statusCmd) check(e *env) ([]store.Address, error) {
+	addresses, err := c.targets()
+	if err != nil {
+		return nil, err
+	}
+	one := "name it: regshape auth status REGISTRY"
+	switch {
+	case e.Timeout <= 0:
+		err = &usageError{"--timeout takes a time, more than zero", "for example --timeout 10s"}
+	case len(addresses) == 0 && (e.PlainHTTP || e.Insecure):
+		err = &usageError{"--plain-http and --insecure are for a registry that is named, not for every login", one}
+	case len(addresses) != 1 && (e.Username != "" || e.Password != ""):
+		err = &usageError{"--username and --password are for one registry", one}
+	case len(addresses) != 1 && c.Scope != "":
+		err = &usageError{"--scope is for one registry", one}
+	}
+	return addresses, err
+}
+
+// targets are the registries of the command line, each once, in its order.
+func (c *statusCmd) targets() ([]store.Address, error) {
+	var addresses []store.Address
+	seen := map[string]bool{}
+	for _, spelling := range append(c.Arguments, c.Flags...) {
+		address, err := registryArg{Argument: spelling}.target("status")
+		if err != nil {
+			return nil, err
+		}
+		if !seen[address.String()] {
+			seen[address.String()] = true
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses, nil
+}
+
+// refusePlain keeps a credential off the wire that was asked for as http://HOST. An entry
+// that a client stored under that very address is meant for it.
+func (e *env) refusePlain(address store.Address, entry *store.Credential) (message, hint string, refused bool) {
+	if !address.PlainHTTP() || e.PlainHTTP || registry.Loopback(address.Host()) ||
+		entry != nil && (entry.Transport == store.TransportHTTP || store.ParseAddress(entry.ServerURL).PlainHTTP()) {
+		return "", "", false
+	}
+	return "http:// sends the password unencrypted", fmt.Sprintf("if that is meant: regshape auth status %s --plain-http", address.Host()), true
+}
+
+// forgetAccount drops the account of the environment: it is for one registry, and must
+// not be shown to several.
+func (e *env) forgetAccount() {
+	getenv := e.Getenv
+	e.Getenv = func(name string) string {
+		if name == "REGSHAPE_USERNAME" || name == "REGSHAPE_PASSWORD" {
+			return ""
+		}
+		return getenv(name)
+	}
+}

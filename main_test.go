@@ -80,7 +80,7 @@ func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 
 // registry KIND starts a registry on loopback and sets REGISTRY to its address. Kinds:
 // open, basic, bearer, robot (basic, but /v2/ is closed), tls (basic over https; the CA is written to ca.pem), page (a web
-// page), silent (never answers), closed (nothing listens), broken (500), garbage (no HTTP).
+// page), silent (never answers), closed (nothing listens), broken (500), busy (429), garbage (no HTTP).
 func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: registry KIND")
@@ -113,6 +113,11 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = w.Write([]byte("<html>hello</html>"))
+		})
+	case "busy":
+		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusTooManyRequests)
 		})
 	case "broken":
 		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })

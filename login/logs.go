@@ -49,7 +49,7 @@ func (l *logs) to(shown bool, terminal io.Writer) io.Writer {
 func (l *logs) wrap() []registry.Decorator {
 	var wrap []registry.Decorator
 	if l.calls != nil {
-		wrap = append(wrap, registry.Trace(l.calls))
+		wrap = append(wrap, registry.Trace(l.calls, l.now))
 	}
 	if l.methods != nil {
 		wrap = append(wrap, registry.TimeCalls(l.methods, l.now))

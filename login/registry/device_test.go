@@ -209,7 +209,7 @@ func at(where map[string]listening) dialFunc {
 // A whole life of a device login, looked for in traces and timings.
 func TestDeviceCanary(t *testing.T) {
 	var log bytes.Buffer
-	issuer, d, c := startIssuer(t, testregistry.IssuerOptions{Rotate: true, Claims: map[string]any{"sub": "alice"}}, Options{Wrap: []Decorator{Trace(&log), TimeCalls(&log, time.Now)}})
+	issuer, d, c := startIssuer(t, testregistry.IssuerOptions{Rotate: true, Claims: map[string]any{"sub": "alice"}}, Options{Wrap: []Decorator{Trace(&log, time.Now), TimeCalls(&log, time.Now)}})
 	var w watched
 	g, r := c.DeviceLogin(t.Context(), d, w.screen())
 	if r.Outcome != Verified {

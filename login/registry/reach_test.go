@@ -52,7 +52,7 @@ func (c *countedConn) Close() error {
 // TestParallel shares one client, as status does, with decorators.
 func TestParallel(t *testing.T) {
 	var trace bytes.Buffer
-	c := client(t, Options{Insecure: true, Wrap: []func(http.RoundTripper) http.RoundTripper{Trace(&trace)}})
+	c := client(t, Options{Insecure: true, Wrap: []func(http.RoundTripper) http.RoundTripper{Trace(&trace, time.Now)}})
 	good, bad := serve(t, true, bearerRegistry), serve(t, false, basicRegistry)
 	var group sync.WaitGroup
 	for range 8 {

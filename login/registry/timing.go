@@ -30,8 +30,10 @@ func TimeCalls(w io.Writer, now func() time.Time) func(http.RoundTripper) http.R
 			place := known.url(&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path})
 			mu.Lock()
 			defer mu.Unlock()
-			_, _ = fmt.Fprintf(w, "%s %s: %s, %.1f ms\n", req.Method, place, end, float64(took.Microseconds())/1000)
+			_, _ = fmt.Fprintf(w, "%s %s: %s, %.1f ms\n", req.Method, place, end, milliseconds(took))
 			return res, err
 		})
 	}
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

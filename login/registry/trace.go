@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxPreview bounds how much of a body a trace reads ahead of the caller. Answers
@@ -19,19 +20,22 @@ const maxPreview = 64 << 10
 // "> " and "< " before headers, "* " before everything else. Only values known to
 // be harmless are shown, the others become "[redacted]"; and what was recognised as
 // a secret once is redacted wherever a server repeats it. Each half of a call is one
-// Write, so that parallel calls do not mix. Errors of w are ignored: a trace must
-// not make a login fail.
-func Trace(w io.Writer) func(http.RoundTripper) http.RoundTripper {
+// Write, so that parallel calls do not mix. The time by now until the headers of the
+// answer, or the error, stands behind it. Errors of w are ignored: a trace must not make
+// a login fail.
+func Trace(w io.Writer, now func() time.Time) func(http.RoundTripper) http.RoundTripper {
 	out := &tracer{w: w, known: &redactor{}}
 	return func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
 			out.request(req)
+			start := now()
 			res, err := next.RoundTrip(req)
+			took := now().Sub(start)
 			if err != nil {
-				out.print("* " + classify(err).message + "\n")
+				out.print(fmt.Sprintf("* %s, after %.1f ms\n", classify(err).message, milliseconds(took)))
 				return nil, err
 			}
-			out.answer(res)
+			out.answer(res, took)
 			return res, nil
 		})
 	}
@@ -83,7 +87,7 @@ func (t *tracer) request(req *http.Request) {
 	t.print(b.String())
 }
 
-func (t *tracer) answer(res *http.Response) {
+func (t *tracer) answer(res *http.Response, took time.Duration) {
 	size := "a body of unknown size"
 	if res.ContentLength >= 0 {
 		size = fmt.Sprintf("%d bytes", res.ContentLength)
@@ -100,7 +104,7 @@ func (t *tracer) answer(res *http.Response) {
 	fmt.Fprintf(&b, "< HTTP/%d.%d %s\n", res.ProtoMajor, res.ProtoMinor, statusText(res.StatusCode))
 	t.headers(&b, "< ", res.Header)
 	b.WriteString("<\n")
-	fmt.Fprintf(&b, "* received %s%s\n", size, preview)
+	fmt.Fprintf(&b, "* received %s after %.1f ms%s\n", size, milliseconds(took), preview)
 	t.print(b.String())
 }
 

@@ -95,6 +95,9 @@ func describe(err error) (report, int) {
 	case errors.As(err, &verify):
 		r.Registry, r.Reason = verify.registry, string(verify.result.Outcome)
 		r.Hint, r.Detail = verify.result.Hint, verify.result.Detail
+		if r.Hint == "" && verify.result.Outcome == registry.Rejected {
+			r.Hint = "check the user name; many registries want an access token in place of the password"
+		}
 	case errors.As(err, &stored):
 		r.Registry, r.Reason = stored.registry, "store"
 	}

@@ -73,6 +73,7 @@ func newMachine(t *testing.T, opts testregistry.IssuerOptions) *machine {
 func (m *machine) env(ctx context.Context) (e *env, out, said *bytes.Buffer) {
 	out, said = &bytes.Buffer{}, &bytes.Buffer{}
 	e = &env{
+		clients: &clients{},
 		Call:    Call{Out: out, Err: said, Getenv: func(string) string { return "" }},
 		globals: globals{Store: m.dir, Timeout: 5 * time.Second}, ctx: ctx, now: time.Now,
 	}

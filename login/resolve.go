@@ -149,30 +149,6 @@ func (e *env) openProfile(profile string) (*store.Store, error) {
 	return store.Open(loc, keys.Choose)
 }
 
-// client makes a registry client.
-func (e *env) client(host string, stored *store.Credential) (*registry.Client, error) {
-	return registry.New(e.clientOptions(host, stored))
-}
-
-// clientOptions say how to reach a registry: as the flags say, and where they say
-// nothing as what is stored of a login says.
-func (e *env) clientOptions(host string, stored *store.Credential) registry.Options {
-	o := registry.Options{
-		PlainHTTP: e.PlainHTTP, Insecure: e.Insecure, CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile,
-		CertDirs: registry.CertDirs(e.where().Home, e.Getenv),
-		Timeout:  e.Timeout, UserAgent: "regshape/" + e.Build.Version, Wrap: e.logs.wrap(),
-	}
-	if stored != nil {
-		// Loopback finds http by itself, and may have changed since.
-		o.PlainHTTP = o.PlainHTTP || stored.Transport == store.TransportHTTP && !registry.Loopback(host)
-		o.Insecure = o.Insecure || stored.Transport == store.TransportInsecure
-		if o.CAFile == "" {
-			o.CAFile = stored.CAFile
-		}
-	}
-	return o
-}
-
 // credential is an answer as the registry client takes it.
 func (a *answer) credential() registry.Credential {
 	return registry.Credential{Username: a.username, Secret: a.secret, IdentityToken: a.identityToken}

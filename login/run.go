@@ -53,15 +53,16 @@ type Call struct {
 type env struct {
 	Call
 	globals
-	ctx  context.Context
-	now  func() time.Time
-	logs logs
+	ctx     context.Context
+	now     func() time.Time
+	logs    logs
+	clients *clients // shared by copies of env
 }
 
 // Run parses and runs one command line and returns the exit code.
 func Run(ctx context.Context, c Call) int {
 	log.SetOutput(io.Discard) // net/http writes oddities of servers there
-	e := &env{Call: c, ctx: ctx, now: time.Now}
+	e := &env{Call: c, ctx: ctx, now: time.Now, clients: &clients{}}
 	var g grammar
 	e.JSON = slices.Contains(c.Args, "--json") // for errors of the parser itself
 	command, code, err := parse(&g, e)

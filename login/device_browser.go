@@ -5,10 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
-	"strings"
 
 	"golang.org/x/term"
+
+	"regshape/login/authfile"
 )
 
 // openBrowser shows a page where there is somebody to see it. That it fails is no error:
@@ -27,7 +27,7 @@ func (e *env) openBrowser(link string) {
 		return
 	}
 	cmd := exec.Command(path, append(command[1:], u.String())...) //nolint:gosec // a fixed program; the URL is one argument, and no shell reads it
-	cmd.Env = withoutSecrets(os.Environ())
+	cmd.Env = authfile.ChildEnvironment(os.Environ())
 	detach(cmd)
 	if cmd.Start() == nil {
 		go func() { _ = cmd.Wait() }() // whatever became of it
@@ -47,12 +47,4 @@ func browserCommand(goos string, getenv func(string) string) []string {
 		return []string{"xdg-open"}
 	}
 	return nil
-}
-
-// withoutSecrets is the environment for a program that needs none of ours.
-func withoutSecrets(environ []string) []string {
-	return slices.DeleteFunc(environ, func(pair string) bool {
-		name, _, _ := strings.Cut(pair, "=")
-		return strings.EqualFold(name, "REGSHAPE_PASSWORD") || strings.EqualFold(name, "DOCKER_AUTH_CONFIG")
-	})
 }

@@ -8,10 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
+	"regshape/login/authfile"
 	"regshape/login/registry"
 )
 
@@ -123,7 +123,7 @@ func versionOf(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version")
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(strings.ToUpper(v), "REGSHAPE_PASSWORD=") })
+	cmd.Env = authfile.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = time.Second // for children of its that hold the output open
 	out := &head{limit: 1 << 10}
 	cmd.Stdout = out

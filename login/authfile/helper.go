@@ -35,9 +35,6 @@ var (
 // and ten seconds are enough for one that asks a cloud for a token.
 const DefaultHelperTimeout = 10 * time.Second
 
-// passwordVariable never reaches a child process (SPEC §4).
-const passwordVariable = "REGSHAPE_PASSWORD"
-
 // Helper is a foreign credential helper, the program docker-credential-NAME.
 // Its zero fields have useful meanings; it keeps no state and can be used in parallel.
 type Helper struct {
@@ -45,7 +42,7 @@ type Helper struct {
 	Name string
 	// Timeout limits each call; 0 is DefaultHelperTimeout.
 	Timeout time.Duration
-	// Environ is the child's environment ("NAME=value"); nil is this process's. REGSHAPE_PASSWORD is always taken out.
+	// Environ is the child's environment ("NAME=value"); nil is this process's. It passes ChildEnvironment.
 	Environ []string
 	// LookPath finds the program; nil is exec.LookPath.
 	LookPath func(file string) (string, error)
@@ -167,10 +164,17 @@ func (h Helper) environ() []string {
 	if from == nil {
 		from = os.Environ()
 	}
-	env := make([]string, 0, len(from))
-	for _, kv := range from {
+	return ChildEnvironment(from)
+}
+
+// ChildEnvironment is an environment without what no child process may see: the password
+// of the command line, and docker's logins in a variable.
+func ChildEnvironment(environ []string) []string {
+	env := make([]string, 0, len(environ))
+	for _, kv := range environ {
 		// Windows does not tell lower from upper case here; nobody else has such a variable.
-		if name, _, _ := strings.Cut(kv, "="); !strings.EqualFold(name, passwordVariable) {
+		name, _, _ := strings.Cut(kv, "=")
+		if !strings.EqualFold(name, "REGSHAPE_PASSWORD") && !strings.EqualFold(name, "DOCKER_AUTH_CONFIG") {
 			env = append(env, kv)
 		}
 	}

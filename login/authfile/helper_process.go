@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxHelperOutput is far above any credential (SPEC's largest is 60 KiB) and above a list of thousands.
+	// maxHelperOutput is far above any credential (the protocol carries 64 KiB) and above a list of thousands.
 	maxHelperOutput = 1 << 20
 	// maxHelperStderr is kept of stderr; the rest is read and dropped, so that the helper does not block.
 	maxHelperStderr = 4 << 10

@@ -110,7 +110,7 @@ func Dockercfg(e Env) string { return e.home(".dockercfg") }
 
 // Singularity lists docker-config.json of SingularityCE and of Apptainer:
 // ~/.singularity/docker-config.json, then ~/.apptainer/docker-config.json.
-// Source: their user guides, "Support for Docker and OCI", and SPEC §3.
+// Source: their user guides, "Support for Docker and OCI".
 func Singularity(e Env) []string {
 	return existing(e.home(".singularity", "docker-config.json"), e.home(".apptainer", "docker-config.json"))
 }

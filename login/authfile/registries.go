@@ -83,9 +83,8 @@ func readHelpers(path string) ([]string, error) {
 
 // DropInText is the content of setup's drop-in: helper is asked first, then the programs
 // that were asked before (of the list of CredentialHelpers), in their order and without
-// repetitions. AuthFileHelper is left out on purpose (SPEC: `credential-helpers =
-// ["regshape"]`): with it, podman 4.3 writes a login in plaintext whenever the helper
-// fails. That hides the logins in auth.json and docker's file from podman, so setup has
+// repetitions. AuthFileHelper is left out on purpose: with it, podman 4.3 writes a login
+// in plaintext whenever the helper fails. That hides the logins in auth.json and docker's file from podman, so setup has
 // to import those first, or to stop.
 func DropInText(helper string, before []string) []byte {
 	list := existing(append([]string{helper}, before...)...)

@@ -33,7 +33,7 @@ type Call struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Terminal bool                // In is a terminal
-	Getenv   func(string) string // REGSHAPE_STORE, REGSHAPE_PROFILE, SUDO_UID
+	Getenv   func(string) string // REGSHAPE_STORE, REGSHAPE_PROFILE, REGSHAPE_KEY_FILE, SUDO_UID
 	Version  string
 }
 
@@ -67,7 +67,7 @@ func Run(ctx context.Context, c Call) int {
 	if err == nil {
 		return 0
 	}
-	line := oneLine(err)
+	line := c.oneLine(err)
 	_, _ = fmt.Fprintln(c.Out, line)
 	// docker shows stdout of a failed store and erase only. "Not found" is an everyday
 	// answer and stays silent.
@@ -108,7 +108,7 @@ func (c Call) handle(ctx context.Context, action string) error {
 	if err != nil {
 		return err
 	}
-	return credentials.HandleCommand(helper{ctx, s, c.Err}, action, input, c.Out)
+	return credentials.HandleCommand(helper{ctx, s, c}, action, input, c.Out)
 }
 
 func (c Call) open() (*store.Store, error) {
@@ -122,13 +122,23 @@ func (c Call) open() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(loc, keys.Choose)
+	return store.Open(loc, keys.Sources{KeyFile: c.Getenv("REGSHAPE_KEY_FILE")})
+}
+
+// own spells a command of the front end for this helper's store. What the environment
+// says need not be repeated.
+func (c Call) own(words ...string) string {
+	line := []string{"regshape"}
+	if profile, named := strings.CutPrefix(c.Program, Program+"-"); named {
+		line = append(line, "--profile", profile)
+	}
+	return strings.Join(append(line, words...), " ")
 }
 
 // oneLine adds what to do to what is wrong, and keeps it on one line.
-func oneLine(err error) string {
+func (c Call) oneLine(err error) string {
 	line := err.Error()
-	if advice := store.Advice(err); advice != "" {
+	if advice := store.Advice(err, c.own); advice != "" {
 		line += ": " + advice
 	}
 	return strings.Join(strings.Fields(line), " ")
@@ -138,7 +148,7 @@ func oneLine(err error) string {
 type helper struct {
 	ctx   context.Context
 	store *store.Store
-	err   io.Writer
+	call  Call
 }
 
 var _ credentials.Helper = helper{}
@@ -179,7 +189,7 @@ func (h helper) List() (map[string]string, error) {
 		return nil, err
 	}
 	for _, d := range damaged {
-		_, _ = fmt.Fprintln(h.err, oneLine(d))
+		_, _ = fmt.Fprintln(h.call.Err, h.call.oneLine(d))
 	}
 	users := map[string]string{}
 	for _, c := range found {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/term"
 
-	"regshape/login/authfile"
+	"regshape/store"
 )
 
 // openBrowser shows a page where there is somebody to see it. That it fails is no error:
@@ -27,7 +27,7 @@ func (e *env) openBrowser(link string) {
 		return
 	}
 	cmd := exec.Command(path, append(command[1:], u.String())...) //nolint:gosec // a fixed program; the URL is one argument, and no shell reads it
-	cmd.Env = authfile.ChildEnvironment(os.Environ())
+	cmd.Env = store.ChildEnvironment(os.Environ())
 	detach(cmd)
 	if cmd.Start() == nil {
 		go func() { _ = cmd.Wait() }() // whatever became of it

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"regshape/login/authfile"
+	"regshape/store"
 	"regshape/login/registry"
 )
 
@@ -123,7 +123,7 @@ func versionOf(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version")
-	cmd.Env = authfile.ChildEnvironment(os.Environ())
+	cmd.Env = store.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = time.Second // for children of its that hold the output open
 	out := &head{limit: 1 << 10}
 	cmd.Stdout = out

@@ -14,7 +14,6 @@ import (
 
 	"regshape/login/authfile"
 	"regshape/store"
-	"regshape/store/keys"
 )
 
 // madeUp begins the address of a round trip. It parses as no registry, so that no
@@ -53,7 +52,7 @@ func (c roundTripCheck) run(e *env) []finding {
 		dir, profile = temporary, ""
 	}
 	t := trip{
-		loc: loc, address: madeUp + rand.Text()[:12], user: "doctor",
+		loc: loc, sources: e.sources(), address: madeUp + rand.Text()[:12], user: "doctor",
 		// What clumsy helpers lose: line ends, quotes, white space at the ends.
 		secret: " " + rand.Text() + "\n\"\\\u2028é🔑 " + rand.Text() + "\r\n",
 		// A store on a slow network drive still answers within this.
@@ -72,6 +71,7 @@ func (c roundTripCheck) run(e *env) []finding {
 // trip is one round trip.
 type trip struct {
 	loc                   store.Location
+	sources               store.Sources
 	address, user, secret string
 	helper                authfile.Helper
 }
@@ -124,7 +124,7 @@ func (t trip) make(ctx context.Context) (err error) {
 
 // erase takes the made-up login out of the store.
 func (t trip) erase(ctx context.Context) error {
-	s, err := store.Open(t.loc, keys.Choose)
+	s, err := store.Open(t.loc, t.sources)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
-	"regshape/store/keys"
 )
 
 // storeLook is what one look at the store gave, shared by the checks that are about it.
@@ -32,21 +31,19 @@ func lookAtStore(e *env) *storeLook {
 		return &seen
 	}
 	seen.files = seen.loc.Check(e.now())
-	var key store.Key
-	s, err := store.Open(seen.loc, func(loc store.Location, source store.KeySource) (_ store.Key, err error) {
-		seen.source = source
-		key, err = keys.Choose(loc, source)
-		return key, err
-	})
+	s, err := store.Open(seen.loc, e.sources())
 	if err != nil {
 		seen.err = err
 		return &seen
+	}
+	if custody, err := s.Custody(); err == nil {
+		seen.source = custody.Source
 	}
 	seen.found, seen.damaged, seen.err = s.List(e.ctx)
 	if seen.err == nil && len(seen.found)+len(seen.damaged) == 0 {
 		// An empty store lists well with a key that would fail the next login. Before
 		// the first login there is none.
-		if _, err := key.Load(e.ctx); !errors.Is(err, store.ErrNoKey) {
+		if _, err := s.RootKey(e.ctx); !errors.Is(err, store.ErrNoKey) {
 			seen.err = err
 		}
 	}
@@ -102,7 +99,7 @@ func (c keyCheck) run(e *env) []finding {
 		found = append(found, note("the key was not tried: files and folders like those above come first", c.seen.loc.Data, ""))
 	default:
 		what := err.Error()
-		advice := store.Advice(err)
+		advice := e.advice(err)
 		if !strings.HasPrefix(advice, "run '") && advice != "" {
 			what += ": " + advice
 		}
@@ -147,7 +144,7 @@ func (c entriesCheck) run(e *env) []finding {
 		case errors.Is(d, store.ErrUnsafe):
 			continue // filesCheck says so
 		case errors.Is(d, store.ErrNewer):
-			found = append(found, bad(d.Error()+": "+store.Advice(d), d.File, ""))
+			found = append(found, bad(d.Error()+": "+e.advice(d), d.File, ""))
 		case errors.Is(d, store.ErrDamaged):
 			found = append(found, bad(d.Error()+": log in to its registry again, or remove the file", d.File, commandLine([]string{"rm", d.File})))
 		default:

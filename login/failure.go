@@ -65,7 +65,7 @@ func (e *env) fail(err error) int {
 	if errors.Is(err, errTold) {
 		return exitFailed
 	}
-	r, code := describe(err)
+	r, code := e.describe(err)
 	if e.JSON {
 		_ = writeJSON(e.Out, r) // nowhere left to say that it failed
 		return code
@@ -80,8 +80,8 @@ func (e *env) fail(err error) int {
 	return code
 }
 
-func describe(err error) (report, int) {
-	r := report{Status: "error", Reason: "input", Message: err.Error(), Hint: store.Advice(err)}
+func (e *env) describe(err error) (report, int) {
+	r := report{Status: "error", Reason: "input", Message: err.Error(), Hint: e.advice(err)}
 	var usage *usageError
 	var verify *verifyError
 	var stored *storeError
@@ -106,6 +106,9 @@ func describe(err error) (report, int) {
 	}
 	return r, exitFailed
 }
+
+// advice is what mends an error of the store that the flags name.
+func (e *env) advice(err error) string { return store.Advice(err, e.own) }
 
 // warn tells something that does not stop the command.
 func (e *env) warn(format string, args ...any) {

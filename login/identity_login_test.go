@@ -89,7 +89,7 @@ func TestIdentityTokenLogin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := store.Open(loc, keys.Choose)
+			s, err := store.Open(loc, keys.Sources{})
 			if err != nil {
 				t.Fatal(err)
 			}

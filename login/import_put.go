@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"regshape/store"
-	"regshape/store/keys"
 )
 
 // importWorkers store logins at once. Storing waits for the disk, thrice for each login:
@@ -20,7 +19,7 @@ func (e *env) putAll(s *store.Store, logins []importLogin, progress func(done, t
 	stored := make([]bool, len(logins))
 	count, next := 0, 0
 	var failed error
-	work := func(s *store.Store, last int) {
+	work := func(last int) {
 		mu.Lock()
 		defer mu.Unlock()
 		for failed == nil && next < last {
@@ -44,19 +43,10 @@ func (e *env) putAll(s *store.Store, logins []importLogin, progress func(done, t
 		}
 	}
 	// The first one alone makes what a new store stands on, or says why it cannot.
-	work(s, min(1, len(logins)))
+	work(min(1, len(logins)))
 	var group sync.WaitGroup
 	for range min(importWorkers, len(logins)-next) {
-		group.Go(func() {
-			own, err := store.Open(s.Location(), keys.Choose) // a Store is for one goroutine
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failed = &storeError{"", "store credentials", err}
-				return
-			}
-			work(own, len(logins))
-		})
+		group.Go(func() { work(len(logins)) })
 	}
 	group.Wait()
 	done := make([]importLogin, 0, count)

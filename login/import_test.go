@@ -27,7 +27,7 @@ func importBench(t *testing.T, ctx context.Context, n int) (*env, *store.Store, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(loc, keys.Choose)
+	s, err := store.Open(loc, keys.Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}

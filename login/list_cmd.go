@@ -52,7 +52,7 @@ func (c *listCmd) Run(e *env) error {
 		return err
 	}
 	for _, d := range damaged {
-		e.warn("%v: %s.", d, store.Advice(d))
+		e.warn("%v: %s.", d, e.advice(d))
 	}
 	if len(damaged) > 0 {
 		return errTold

@@ -31,7 +31,7 @@ func (c *logoutCmd) all(e *env) error {
 			r.Removed = append(r.Removed, shown(store.ParseAddress(c.ServerURL)))
 		}
 	}
-	if r.Count, err = s.EraseAll(); err != nil {
+	if r.Count, err = s.EraseAll(e.ctx); err != nil {
 		return &storeError{"", "remove credentials", err}
 	}
 	for _, p := range e.places() {

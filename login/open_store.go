@@ -15,5 +15,10 @@ func (e *env) openStore() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(loc, keys.Choose)
+	return store.Open(loc, e.sources())
+}
+
+// sources knows where keys can be, also by the environment.
+func (e *env) sources() keys.Sources {
+	return keys.Sources{KeyFile: absolute(e.Getenv("REGSHAPE_KEY_FILE"))}
 }

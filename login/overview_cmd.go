@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
-	"regshape/store"
 )
 
 // overviewCmd is regshape without a command.
@@ -40,7 +39,7 @@ func (overviewCmd) Run(e *env) error {
 	o := overview{Version: e.Build.Version, Docker: e.dockerState(), Podman: e.podmanState(), Plaintext: []string{}}
 	if err := o.countLogins(e); err != nil {
 		o.Logins, o.Problem = -1, err.Error()
-		if advice := store.Advice(err); advice != "" {
+		if advice := e.advice(err); advice != "" {
 			o.Problem += ": " + advice
 		}
 	}

@@ -64,7 +64,7 @@ func (c *refreshCmd) logins(e *env, s *store.Store) ([]store.Credential, []refre
 			return nil, nil, &storeError{"", "renew logins", err}
 		}
 		for _, d := range damaged {
-			e.warn("%v: %s.", d, store.Advice(d))
+			e.warn("%v: %s.", d, e.advice(d))
 		}
 		return slices.DeleteFunc(all, func(c store.Credential) bool { return !renewable(c) }), nil, nil
 	}

@@ -64,7 +64,7 @@ func (e *env) renew(s *store.Store, c store.Credential) refreshed {
 	c.Secret, c.Expires = grant.AccessToken, grant.Expires
 	c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Scope: c.Renew.Scope, Token: grant.RefreshToken}
 	if err := e.keep(s, c); err != nil {
-		row.Reason, row.message, row.hint = "store", fmt.Sprintf("the new token could not be stored: %v", err), store.Advice(err)
+		row.Reason, row.message, row.hint = "store", fmt.Sprintf("the new token could not be stored: %v", err), e.advice(err)
 		if grant.RefreshToken != old {
 			row.message += "; the issuer has made the old one void"
 			row.hint = "when the store can be written, " + again

@@ -8,7 +8,6 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
-	"regshape/store/keys"
 )
 
 // answer is a credential as one source gives it.
@@ -146,7 +145,7 @@ func (e *env) openProfile(profile string) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(loc, keys.Choose)
+	return store.Open(loc, e.sources())
 }
 
 // credential is an answer as the registry client takes it.

@@ -38,7 +38,7 @@ func (h *statusHome) put(credentials ...store.Credential) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	s, err := store.Open(loc, keys.Choose)
+	s, err := store.Open(loc, keys.Sources{})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func named(address store.Address) subject {
 // storedSubjects are the logins that list shows, in its order.
 func (e *env) storedSubjects() ([]subject, error) {
 	if path, _ := e.authfile(); path != "" {
-		return fileSubjects(path)
+		return e.fileSubjects(path)
 	}
 	s, err := e.openStore()
 	if err != nil {
@@ -43,7 +43,7 @@ func (e *env) storedSubjects() ([]subject, error) {
 	}
 	for _, d := range damaged {
 		sub := subject{row: checked{Where: d.File}}
-		sub.row.unreadable(d)
+		sub.row.unreadable(e, d)
 		subjects = append(subjects, sub)
 	}
 	return subjects, nil
@@ -76,7 +76,7 @@ func isPullable(a store.Address) bool {
 }
 
 // fileSubjects are the logins of the file that takes every other place's place.
-func fileSubjects(path string) ([]subject, error) {
+func (e *env) fileSubjects(path string) ([]subject, error) {
 	d, err := authfile.Read(path, authfile.Containers)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -94,7 +94,7 @@ func fileSubjects(path string) ([]subject, error) {
 		s := subject{address: address, row: checked{Registry: shown(address), Where: path}}
 		switch {
 		case entry.Err != nil:
-			s.row.unreadable(entry.Err)
+			s.row.unreadable(e, entry.Err)
 		case address.Opaque() || !isPullable(address):
 			s.row.fill(fromEntry(entry))
 			s.row.skipped()
@@ -111,7 +111,7 @@ func fileSubjects(path string) ([]subject, error) {
 func (e *env) resolveSubject(s subject) subject {
 	found, err := wanted{e, s.address}.resolve(false)
 	if err != nil {
-		s.row.unreadable(err)
+		s.row.unreadable(e, err)
 		return s
 	}
 	if found.found == nil {

@@ -65,7 +65,7 @@ func (r *checked) absent() {
 
 // unreadable says why a login could not even be looked at. Its reason is that of other
 // commands for trouble with the store.
-func (r *checked) unreadable(err error) {
+func (r *checked) unreadable(e *env, err error) {
 	var entry *store.EntryError
 	status := statusUnreadable
 	switch {
@@ -74,7 +74,7 @@ func (r *checked) unreadable(err error) {
 	case errors.Is(err, store.ErrLocked):
 		status = statusLocked
 	}
-	told, _ := describe(err)
+	told, _ := e.describe(err)
 	r.put(status, registry.Printable(told.Message, 400), told.Hint)
 	r.Reason = "store"
 	if r.Hint == "" {

@@ -7,15 +7,19 @@ import (
 )
 
 // Advice returns what mends an error of this package, as the end of a sentence or a
-// hint line, or "" where the error itself already says it.
-func Advice(err error) string {
+// hint line, or "" where the error itself already says it. own spells a command of
+// regshape's for the store that the error is about.
+func Advice(err error, own func(words ...string) string) string {
+	giveUp := ", or give all stored logins up with '" + own("auth", "key", "reset", "--forget-all-logins") + "'"
 	switch {
 	case errors.Is(err, ErrLocked):
-		return "run 'regshape auth unlock'"
+		return "run '" + own("auth", "unlock") + "'"
 	case errors.Is(err, ErrNoKey):
-		return "put the key back from a backup, or give all stored logins up with 'regshape auth key reset --forget-all-logins'"
+		return "put the key back with '" + own("auth", "key", "restore", "BACKUP") + "'" + giveUp
+	case errors.Is(err, ErrRotating):
+		return "finish it with '" + own("auth", "key", "rotate", "--resume") + "', or take it back with --abort"
 	case errors.Is(err, ErrWrongKey), errors.Is(err, ErrKeyDamaged):
-		return "put the right key back from a backup, or give all stored logins up with 'regshape auth key reset --forget-all-logins'"
+		return "put the right key back with '" + own("auth", "key", "restore", "BACKUP") + "'" + giveUp
 	case errors.Is(err, ErrDamaged):
 		return "log in to that registry again, or remove the file"
 	case errors.Is(err, ErrNewer):

@@ -18,6 +18,8 @@ type Problem struct {
 	Path     string   // of the file or folder, or of the folder that holds several
 	Fix      []string // the words of a command, for a shell to quote; nil where there is none
 	Harmless bool     // only worth knowing
+	// Unfinished says that a rotation has to be finished or taken back.
+	Unfinished bool
 }
 
 // abandoned is how old a temporary file must be to be nobody's: a write takes
@@ -45,6 +47,7 @@ func (l Location) Check(now time.Time) []Problem {
 	for _, path := range []string{l.KeyFile(), l.namesFile(), l.configFile()} {
 		c.file(path)
 	}
+	c.staged(l)
 	if !c.folder(l.v1(), secretFile) {
 		return c.problems
 	}
@@ -180,7 +183,7 @@ func (c *checker) leftovers(dir string) {
 	if err != nil {
 		return // folder has said why, or there is none
 	}
-	var temporary, forgotten []string
+	var temporary, retired, forgotten []string
 	for _, f := range files {
 		path := filepath.Join(dir, f.Name())
 		info, err := f.Info()
@@ -188,6 +191,8 @@ func (c *checker) leftovers(dir string) {
 		case err != nil: // removed meanwhile
 		case strings.HasPrefix(f.Name(), ".tmp-") && info.Mode().IsRegular() && c.now.Sub(info.ModTime()) > abandoned:
 			temporary = append(temporary, path)
+		case strings.HasPrefix(f.Name(), retiredPrefix) && c.now.Sub(info.ModTime()) > abandoned:
+			retired = append(retired, path)
 		case strings.HasPrefix(f.Name(), "old-") && strings.Contains(f.Name(), ".forgotten-"):
 			forgotten = append(forgotten, path)
 		}
@@ -195,8 +200,32 @@ func (c *checker) leftovers(dir string) {
 	if len(temporary) > 0 {
 		c.several("temporary files of interrupted runs are left", dir, temporary, words("rm"), false)
 	}
+	if len(retired) > 0 {
+		c.several("a change of the key has left entries under the old key", dir, retired, words("rm", "-r"), false)
+	}
 	if len(forgotten) > 0 {
 		c.several("a reset moved these aside; delete them if the lost key will not turn up", dir, forgotten, words("rm", "-r"), true)
+	}
+}
+
+// staged reports what a change of the key made that was neither committed nor taken back.
+func (c *checker) staged(l Location) {
+	for _, prefix := range []string{l.stagedConfig(""), l.StagedKeyFile("")} {
+		files, err := os.ReadDir(filepath.Dir(prefix))
+		if err != nil {
+			continue // folder has said why, or there is none
+		}
+		for _, f := range files {
+			info, err := f.Info()
+			if err != nil || !strings.HasPrefix(f.Name(), filepath.Base(prefix)) || c.now.Sub(info.ModTime()) <= abandoned {
+				continue
+			}
+			c.add(Problem{
+				What: "a change of the key was cut short: " + filepath.Join(filepath.Dir(prefix), f.Name()),
+				Path: filepath.Dir(prefix), Unfinished: true,
+			})
+			return // the command mends all of it
+		}
 	}
 }
 

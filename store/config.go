@@ -5,37 +5,65 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 const configVersion = 1
 
-// Config says where a store's key comes from and pins the key itself.
+// Config says where a store's key comes from and pins the key itself. Replacing it is
+// what makes a change of either happen, see [Store.Rotate].
 type Config struct {
-	Version int       `json:"version"` // 1
-	Key     KeySource `json:"key"`
-	KID     string    `json:"kid"` // 16 hexadecimal digits
+	Version  int       `json:"version"` // 1
+	Key      KeySource `json:"key"`
+	KID      string    `json:"kid"` // 16 hexadecimal digits
+	Previous *Pin      `json:"previous,omitempty"`
 
-	read []byte // as read, for the fields that this version does not know
+	read []byte // as read, for the fields that this version does not know; nil without a file
 }
 
-// KeySource names a key source; see package keys.
+// Pin is the key that a config named before the present one. It may have to be cleared
+// away yet: the run that should have may have been killed.
+type Pin struct {
+	Key KeySource `json:"key"`
+	KID string    `json:"kid"`
+}
+
+// KeySource names a place that holds a key, and what it takes to find it there; see
+// package keys.
 type KeySource struct {
-	Source string `json:"source"` // "file"
+	Source    string   `json:"source"`              // one of the Source constants
+	Recipient string   `json:"recipient,omitempty"` // slots: the store's own age recipient
+	Command   []string `json:"command,omitempty"`   // command: the program, by its absolute path, and its arguments
 }
 
-// SourceFile is the key source that needs no set-up: a file readable by the user alone.
-const SourceFile = "file"
+// Key sources.
+const (
+	SourceFile        = "file"        // a file readable by the user alone
+	SourceSlots       = "slots"       // age files that a passphrase or an age identity opens
+	SourceKeyring     = "keyring"     // the keyring of the operating system
+	SourceCommand     = "command"     // what a program prints
+	SourceEnvironment = "environment" // the file that REGSHAPE_KEY_FILE names
+)
 
-// readConfig returns the defaults for a store that has no config yet.
+// Equal reports whether two sources are the same place.
+func (s KeySource) Equal(o KeySource) bool {
+	return s.Source == o.Source && s.Recipient == o.Recipient && slices.Equal(s.Command, o.Command)
+}
+
+// readConfig returns the config, with no kid and no source for a store that has none yet.
 func readConfig(loc Location) (Config, error) {
 	path := loc.configFile()
 	data, err := readFile(path, sealedFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Config{Version: configVersion, Key: KeySource{Source: SourceFile}}, nil
+		return Config{Version: configVersion}, nil
 	}
 	if err != nil {
 		return Config{}, err
 	}
+	return parseConfig(path, data)
+}
+
+func parseConfig(path string, data []byte) (Config, error) {
 	c := Config{read: data}
 	if err := json.Unmarshal(data, &c); err != nil {
 		return Config{}, fmt.Errorf("%s is damaged: %w: restore it, or remove it to have it made again", path, err)
@@ -43,7 +71,7 @@ func readConfig(loc Location) (Config, error) {
 	if c.Version != configVersion {
 		return Config{}, fmt.Errorf("%s has version %d: %w; upgrade regshape", path, c.Version, ErrNewer)
 	}
-	if !isKID(c.KID) || c.Key.Source == "" {
+	if !isKID(c.KID) || c.Key.Source == "" || c.Previous != nil && !isKID(c.Previous.KID) {
 		return Config{}, fmt.Errorf("%s is damaged: it names no key: restore it, or remove it to have it made again", path)
 	}
 	return c, nil

@@ -46,10 +46,20 @@ func publishFirst(d disk, path string, data []byte) error {
 	})
 }
 
-// write makes a temporary file whole and durable, and only then visible.
+// write makes a file as place does, and its name durable.
 func write(d disk, path string, data []byte, show func(from, to string) error) error {
-	folder := filepath.Dir(path)
-	temporary := filepath.Join(folder, ".tmp-"+rand.Text())
+	if err := place(d, path, data, show); err != nil {
+		return err
+	}
+	if err := d.syncFolder(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	}
+	return nil
+}
+
+// place makes a temporary file whole and durable, and only then visible.
+func place(d disk, path string, data []byte, show func(from, to string) error) error {
+	temporary := filepath.Join(filepath.Dir(path), ".tmp-"+rand.Text())
 	f, err := d.openNew(temporary)
 	if err != nil {
 		return err
@@ -74,9 +84,6 @@ func write(d disk, path string, data []byte, show func(from, to string) error) e
 			_ = d.remove(temporary)
 			return err
 		}
-	}
-	if err := d.syncFolder(folder); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnsure, err)
 	}
 	return nil
 }

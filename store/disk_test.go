@@ -13,45 +13,68 @@ import (
 	"testing"
 )
 
-// memoryKey is a key source that can be locked, and counts how often it is asked.
+// memoryKey is a place for keys that can be locked, and counts how often it is asked.
 type memoryKey struct {
-	root   RootKey
-	made   bool
+	keys   map[string]RootKey
 	locked bool
 	loads  int
 	mu     sync.Mutex
 }
 
-var _ Key = (*memoryKey)(nil)
+var (
+	_ Key     = (*memoryKey)(nil)
+	_ Sources = (*memoryKey)(nil)
+)
 
-func (m *memoryKey) Load(context.Context) (RootKey, error) {
+func (m *memoryKey) Default() KeySource { return KeySource{Source: "memory"} }
+
+func (m *memoryKey) Choose(Location, KeySource) (Key, error) { return m, nil }
+
+func (m *memoryKey) Load(_ context.Context, kid string) (RootKey, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.loads++
-	switch {
-	case m.locked:
+	if m.locked {
 		return RootKey{}, ErrLocked
-	case !m.made:
-		return RootKey{}, ErrNoKey
 	}
-	return m.root, nil
+	if k, ok := m.keys[kid]; ok {
+		return k, nil
+	}
+	return RootKey{}, ErrNoKey
 }
 
-func (m *memoryKey) Create(_ context.Context, k RootKey) (RootKey, error) {
+func (m *memoryKey) Stage(_ context.Context, k RootKey, _ string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.made {
-		m.root, m.made = k, true
+	if m.keys == nil {
+		m.keys = map[string]RootKey{}
 	}
-	return m.root, nil
-}
-
-func (m *memoryKey) Replace(_ context.Context, k RootKey) error {
-	m.root, m.made = k, true
+	m.keys[k.KID()] = k
 	return nil
 }
 
-func (*memoryKey) Cheap() bool { return false }
+func (m *memoryKey) Promote(context.Context, string) error { return nil }
+
+func (m *memoryKey) Discard(_ context.Context, kid string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.keys, kid)
+	return nil
+}
+
+func (m *memoryKey) Cheap() bool { return false }
+
+// root is the only key there.
+func (m *memoryKey) root(t *testing.T) RootKey {
+	t.Helper()
+	for _, k := range m.keys {
+		if len(m.keys) == 1 {
+			return k
+		}
+	}
+	t.Fatalf("there are %d keys", len(m.keys))
+	return RootKey{}
+}
 
 // brokenDisk does one kind of step wrongly, from the nth one on.
 type brokenDisk struct {
@@ -119,13 +142,13 @@ func (f brokenFile) Close() error {
 	return f.disk.do("close", func() error { return err })
 }
 
-func memoryStore(t *testing.T, dir string, key Key) *Store {
+func memoryStore(t *testing.T, dir string, key *memoryKey) *Store {
 	t.Helper()
 	loc, err := Locate(Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(loc, func(Location, KeySource) (Key, error) { return key, nil })
+	s, err := Open(loc, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +273,7 @@ func TestLockedStore(t *testing.T) {
 	if _, err := s.Get(ctx, ParseAddress("h/ns")); !errors.Is(err, ErrNotFound) {
 		t.Errorf("locked, get of a scope that is not stored: %v", err)
 	}
-	if _, err := s.Get(ctx, ParseAddress("h")); !errors.Is(err, ErrLocked) || Advice(err) != "run 'regshape auth unlock'" {
+	if _, err := s.Get(ctx, ParseAddress("h")); !errors.Is(err, ErrLocked) || Advice(err, func(w ...string) string { return strings.Join(w, " ") }) != "run 'auth unlock'" {
 		t.Errorf("locked, get of what is stored: %v", err)
 	}
 	if _, _, err := s.List(ctx); !errors.Is(err, ErrLocked) {
@@ -281,9 +304,10 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	if err := s.Put(ctx, Credential{ServerURL: "h", Username: "u", Secret: "s"}); err != nil {
 		t.Fatal(err)
 	}
-	v := view{store: s, names: key.root.nameKey(), root: key.root}
+	root := key.root(t)
+	v := view{store: s, names: root.nameKey(), root: root}
 	newer := `{"ServerURL":"h","Canonical":"h","Username":"u","Secret":"s","Created":"2020-01-01T00:00:00Z","Updated":"2020-01-01T00:00:00Z","renew":null,"Future":{"a":[1,2]}}`
-	sealed, err := key.root.seal(filepath.Base(v.path("h")), []byte(newer))
+	sealed, err := root.seal(filepath.Base(v.path("h")), []byte(newer))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,46 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
-// prepare returns the root key and sees to it that everything a new entry stands on is
-// there and durable: key first, then the config that pins it, the names file, and the
-// generation's folder. After the first run it only looks.
-func (s *Store) prepare(ctx context.Context) (RootKey, error) {
+// prepare returns a view with the root key, and sees to it that everything a new entry
+// stands on is there and durable: the key first, then the config that pins it, the names
+// file, and the generation's folder. After the first run it only looks.
+func (s *Store) prepare(ctx context.Context) (view, error) {
 	if err := s.loc.checkWritable(); err != nil {
-		return RootKey{}, err
+		return view{}, err
+	}
+	if s.config.KID == "" { // another run, or an earlier call, may have made it
+		if _, err := s.reload(); err != nil {
+			return view{}, err
+		}
 	}
 	root, err := s.loadKey(ctx)
 	if errors.Is(err, ErrNoKey) {
 		root, err = s.firstKey(ctx)
-	} else if errors.Is(err, ErrWrongKey) {
-		root, err = s.awaitPin(ctx, err)
+	}
+	if err == nil && s.config.KID == "" {
+		err = s.pin(ctx, root.KID())
 	}
 	if err != nil {
-		return RootKey{}, err
+		return view{}, err
 	}
-	names := root.nameKey()
-	if err := (view{store: s, names: names}).checkGeneration(); err != nil && !errors.Is(err, ErrNotFound) {
-		return RootKey{}, err
+	if err := s.settle(ctx); err != nil {
+		return view{}, err
 	}
-	if err := s.checkMarkers(names.kid); err != nil {
-		return RootKey{}, err
+	v := view{store: s, names: root.nameKey(), root: root}
+	if err := v.checkGeneration(); err != nil && !errors.Is(err, ErrNotFound) {
+		return view{}, err
 	}
-	if err := s.pin(names.kid); err != nil {
-		return RootKey{}, err
+	if err := s.ensureNames(v.names); err != nil {
+		return view{}, err
 	}
-	if err := s.writeNames(names); err != nil {
-		return RootKey{}, err
+	if err := makeFolders(s.disk, v.folder()); err != nil {
+		return view{}, fmt.Errorf("make the store's folder: %w", err)
 	}
-	if err := makeFolders(s.disk, s.loc.Generation(names.kid)); err != nil {
-		return RootKey{}, fmt.Errorf("make the store's folder: %w", err)
-	}
-	return root, nil
+	return v, nil
 }
 
-// firstKey creates the key of an empty store. It never does while entries are there
-// that only a lost key opens.
+// settle finishes what a change of the key has left to do.
+func (s *Store) settle(ctx context.Context) error {
+	pending, err := s.unfinished()
+	if err != nil || !pending {
+		return err
+	}
+	_, err = s.finish(ctx, "")
+	return err
+}
+
+// firstKey makes the key of an empty store. It never does while entries are there that
+// only a lost key opens.
 func (s *Store) firstKey(ctx context.Context) (RootKey, error) {
 	generations, err := s.loc.generations()
 	if err != nil {
@@ -57,69 +71,84 @@ func (s *Store) firstKey(ctx context.Context) (RootKey, error) {
 		}
 		return root, err
 	}
-	root, err := s.key.Create(ctx, NewRootKey())
-	if err != nil {
+	root := NewRootKey()
+	if err := s.key.Stage(ctx, root, ""); err != nil {
 		return RootKey{}, fmt.Errorf("create the store's key: %w", err)
 	}
-	s.config.KID = "" // what it pinned is gone, and nothing was sealed under it
+	if err := s.pin(ctx, root.KID()); err != nil {
+		_ = s.key.Discard(ctx, root.KID())
+		return RootKey{}, err
+	}
+	if err := s.key.Promote(ctx, root.KID()); err != nil {
+		return RootKey{}, fmt.Errorf("create the store's key: %w", err)
+	}
 	return root, nil
 }
 
-// awaitPin gives a first run that is between its key and its config, in a store that
-// was emptied before, a second to finish. mismatch is what loadKey said.
-func (s *Store) awaitPin(ctx context.Context, mismatch error) (RootKey, error) {
-	const tries, pause = 20, 50 * time.Millisecond
-	for range tries {
-		if generations, err := s.loc.generations(); err != nil || len(generations) > 0 {
-			return RootKey{}, mismatch
-		}
-		select {
-		case <-ctx.Done():
-			return RootKey{}, ctx.Err()
-		case <-time.After(pause):
-		}
-		config, err := readConfig(s.loc)
-		if err != nil {
-			return RootKey{}, err
-		}
-		s.config = config
-		if root, err := s.loadKey(ctx); err == nil {
-			return root, nil
-		}
-	}
-	return RootKey{}, mismatch
-}
-
-// pin writes the config of a first run.
-func (s *Store) pin(kid string) error {
-	if s.config.KID == kid {
-		return nil
-	}
-	s.config.KID = kid
-	data, err := s.config.marshal()
-	if err != nil {
-		return err
-	}
+// pin makes the config of a first run. Of several such runs one wins, whatever the key
+// source; the others get [errMoved].
+func (s *Store) pin(ctx context.Context, kid string) error {
 	if err := makeFolders(s.disk, s.loc.Config); err != nil {
 		return fmt.Errorf("make the config folder: %w", err)
 	}
-	if err := publish(s.disk, s.loc.configFile(), data); err != nil {
+	next := s.config
+	next.KID = kid
+	data, err := next.marshal()
+	if err != nil {
+		return err
+	}
+	if s.config.KID == "" {
+		err = publishFirst(s.disk, s.loc.configFile(), data)
+	} else {
+		err = s.pinAnew(ctx, data)
+	}
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, errMoved) {
+		return errMoved
+	}
+	if err != nil {
 		return fmt.Errorf("write the config: %w", err)
 	}
+	s.config = next
 	return nil
 }
 
-// writeNames writes the names file where it is missing, damaged, or another key's.
-func (s *Store) writeNames(names nameKey) error {
-	var found nameKey
-	if s.readNames(&found) == nil && found == names {
-		return nil
+// pinAnew replaces a config whose key is lost, in a store without entries. The name of the
+// file that is to take its place is the old kid's, so that one run at a time gets it.
+func (s *Store) pinAnew(ctx context.Context, data []byte) error {
+	const pause = 10 * time.Millisecond
+	path := s.loc.stagedConfig(s.config.KID)
+	for waited := time.Duration(0); ; waited += pause {
+		err := publishFirst(s.disk, path, data)
+		held := errors.Is(err, fs.ErrExist)
+		if err != nil && !held {
+			return err
+		}
+		config, readErr := readConfig(s.loc)
+		switch {
+		case readErr != nil:
+			return readErr
+		case config.KID != s.config.KID:
+			if !held {
+				_ = s.disk.remove(path)
+			}
+			return errMoved
+		case !held:
+			if err := s.disk.rename(path, s.loc.configFile()); errors.Is(err, fs.ErrNotExist) {
+				return errMoved
+			} else if err != nil {
+				_ = s.disk.remove(path)
+				return err
+			}
+			return s.disk.syncFolder(s.loc.Config)
+		case waited >= s.patience: // whoever made it was killed
+			if err := s.disk.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
 	}
-	if err := makeFolders(s.disk, s.loc.State); err != nil {
-		return fmt.Errorf("make the state folder: %w", err)
-	}
-	if err := publish(s.disk, s.loc.namesFile(), []byte(names.line()+"\n")); err != nil {
-		return fmt.Errorf("write the names file: %w", err)
-	}
-	return nil
 }

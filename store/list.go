@@ -16,6 +16,21 @@ import (
 // beside them what could not be opened. err is set where nothing can be listed at all:
 // the store is locked or has no key.
 func (s *Store) List(ctx context.Context) (found []Credential, damaged []*EntryError, err error) {
+	now := *s
+	for {
+		found, damaged, err = now.list(ctx)
+		// A list without error may be half a list, too: entries move to a new generation.
+		changed, reloadErr := now.reload()
+		if reloadErr != nil {
+			return nil, nil, reloadErr
+		}
+		if !changed {
+			return found, damaged, err
+		}
+	}
+}
+
+func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryError, err error) {
 	v, err := s.look(ctx)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil, nil
@@ -23,10 +38,8 @@ func (s *Store) List(ctx context.Context) (found []Credential, damaged []*EntryE
 	if err != nil {
 		return nil, nil, err
 	}
-	if errors.Is(v.keyErr, errKeyNotAsked) {
-		v.root, v.keyErr = s.loadKey(ctx)
-	}
-	folder := s.loc.Generation(v.names.kid)
+	v.needKey(ctx)
+	folder := v.folder()
 	files, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the store: %w", err)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -84,9 +86,27 @@ func CheckProfile(name string) error {
 // KeyFile is where the key source "file" keeps the key line.
 func (l Location) KeyFile() string { return filepath.Join(l.State, "key") }
 
-func (l Location) namesFile() string  { return filepath.Join(l.State, "names") }
-func (l Location) configFile() string { return filepath.Join(l.Config, "config") }
-func (l Location) v1() string         { return filepath.Join(l.Data, "v1") }
+// StagedKeyFile is where that source keeps a key that the store is about to turn to.
+func (l Location) StagedKeyFile(kid string) string { return l.KeyFile() + ".next-" + kid }
+
+// SlotsFolder is where the key source "slots" keeps the store's age identity, once for
+// each way in. It is named after the identity's recipient.
+func (l Location) SlotsFolder(recipient string) string {
+	id := sha256.Sum256([]byte(recipient))
+	return filepath.Join(l.v1(), "slots", hex.EncodeToString(id[:8]))
+}
+
+// SealedKeyFile is where that source keeps the key line, encrypted to the store's own
+// age recipient.
+func (l Location) SealedKeyFile(kid string) string {
+	return filepath.Join(l.v1(), "key-"+kid+".age")
+}
+
+func (l Location) namesFile() string                { return filepath.Join(l.State, "names") }
+func (l Location) configFile() string               { return filepath.Join(l.Config, "config") }
+func (l Location) stagedConfig(token string) string { return l.configFile() + ".next-" + token }
+func (l Location) markerFolder(kid string) string   { return filepath.Join(l.Generation(kid), ".rekey") }
+func (l Location) v1() string                       { return filepath.Join(l.Data, "v1") }
 
 // Generation returns the folder of the entries sealed under a kid.
 func (l Location) Generation(kid string) string { return filepath.Join(l.v1(), "g-"+kid) }

@@ -13,6 +13,8 @@ import (
 	"regshape/store/keys"
 )
 
+func own(words ...string) string { return "regshape " + strings.Join(words, " ") }
+
 func remove(t *testing.T, paths ...string) {
 	t.Helper()
 	for _, p := range paths {
@@ -40,7 +42,7 @@ func TestLostKey(t *testing.T) {
 		t.Errorf("list: %v", err)
 	}
 	err = s.Put(context.Background(), store.Credential{ServerURL: "b.example", Username: "b", Secret: "s"})
-	if !errors.Is(err, store.ErrNoKey) || !strings.Contains(store.Advice(err), "key reset --forget-all-logins") {
+	if !errors.Is(err, store.ErrNoKey) || !strings.Contains(store.Advice(err, own), "key reset --forget-all-logins") {
 		t.Errorf("put: %v", err)
 	}
 	if _, err := os.Stat(key); err == nil {
@@ -104,7 +106,7 @@ func TestResetMovesTheOldStoreAside(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(locate(t, dir), keys.Choose); err == nil {
+	if _, err := store.Open(locate(t, dir), keys.Sources{}); err == nil {
 		t.Error("a damaged config was accepted")
 	}
 	aside, err := locate(t, dir).Forget(time.Now())
@@ -174,7 +176,7 @@ func TestNewerFormatsAreNotWritten(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Open(locate(t, dir), keys.Choose); !errors.Is(err, store.ErrNewer) {
+		if _, err := store.Open(locate(t, dir), keys.Sources{}); !errors.Is(err, store.ErrNewer) {
 			t.Errorf("open with %s: %v", config, err)
 		}
 	}

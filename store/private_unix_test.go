@@ -96,7 +96,7 @@ func TestUnsafeFoldersAndKey(t *testing.T) {
 		if err := os.Chmod(folder, 0o770); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Open(locate(t, dir), keys.Choose); !errors.Is(err, store.ErrUnsafe) {
+		if _, err := store.Open(locate(t, dir), keys.Sources{}); !errors.Is(err, store.ErrUnsafe) {
 			t.Errorf("open with %s writable for others: %v", folder, err)
 		}
 		if err := os.Chmod(folder, 0o700); err != nil {
@@ -130,7 +130,7 @@ func TestAnotherUsersFolder(t *testing.T) {
 	if err := os.Chown(dir, 12345, 12345); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(locate(t, dir), keys.Choose); !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), "uid 12345") {
+	if _, err := store.Open(locate(t, dir), keys.Sources{}); !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), "uid 12345") {
 		t.Errorf("open of another user's store: %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestUnsafeFolderAroundAProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(loc, keys.Choose)
+	s, err := store.Open(loc, keys.Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestUnsafeFolderAroundAProfile(t *testing.T) {
 		if err := os.Chmod(folder, 0o707); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Open(loc, keys.Choose); !errors.Is(err, store.ErrUnsafe) {
+		if _, err := store.Open(loc, keys.Sources{}); !errors.Is(err, store.ErrUnsafe) {
 			t.Errorf("open of a profile with %s writable for others: %v", folder, err)
 		}
 		if err := os.Chmod(folder, 0o700); err != nil {

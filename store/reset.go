@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -29,7 +30,21 @@ func (l Location) Forget(now time.Time) (aside []string, err error) {
 		from = append(from, l.Generation(kid))
 	}
 	// The generations first: while one is there, no key is made.
-	from = append(from, l.KeyFile(), l.configFile(), l.namesFile())
+	for _, pattern := range []string{
+		l.StagedKeyFile("*"), l.KeyFile(), l.SealedKeyFile("*"), filepath.Join(l.v1(), "slots"),
+		l.stagedConfig("*"), l.configFile(), l.namesFile(),
+	} {
+		// A folder's name may hold what Glob takes for a pattern.
+		folder, err := os.ReadDir(filepath.Dir(pattern))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("look for what to move aside: %w", err)
+		}
+		for _, e := range folder {
+			if ok, _ := filepath.Match(filepath.Base(pattern), e.Name()); ok {
+				from = append(from, filepath.Join(filepath.Dir(pattern), e.Name()))
+			}
+		}
+	}
 	for _, path := range from {
 		// A generation's new name must not begin with "g-".
 		to := filepath.Join(filepath.Dir(path), "old-"+filepath.Base(path)+suffix)

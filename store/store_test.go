@@ -27,7 +27,7 @@ func locate(t *testing.T, dir string) store.Location {
 
 func open(t *testing.T, dir string) *store.Store {
 	t.Helper()
-	s, err := store.Open(locate(t, dir), keys.Choose)
+	s, err := store.Open(locate(t, dir), keys.Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestProfilesAreStoresOfTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	work, err := store.Open(loc, keys.Choose)
+	work, err := store.Open(loc, keys.Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,6 +44,9 @@ func (s *Store) look(ctx context.Context) (view, error) {
 	return v, v.keyErr
 }
 
+// folder is the generation's.
+func (v view) folder() string { return v.store.loc.Generation(v.names.kid) }
+
 // askKey loads the key and looks for its generation. A key that fits no generation of
 // a store that has some is not this store's.
 func (v *view) askKey(ctx context.Context) error {
@@ -58,12 +61,23 @@ func (v *view) askKey(ctx context.Context) error {
 	return err
 }
 
+// needKey loads the key where it was not asked for yet, for entries that are there.
+func (v *view) needKey(ctx context.Context) {
+	if !errors.Is(v.keyErr, errKeyNotAsked) {
+		return
+	}
+	v.root, v.keyErr = v.store.loadKey(ctx)
+	if v.keyErr == nil && v.root.KID() != v.names.kid { // without a config nothing else ties them
+		v.keyErr = fmt.Errorf("%w: it has kid %s, and %s is about %s", ErrWrongKey, v.root.KID(), v.store.loc.namesFile(), v.names.kid)
+	}
+}
+
 // errKeyNotAsked stands in for the error of a key source that was not asked yet.
 var errKeyNotAsked = errors.New("the key source was not asked")
 
-// loadKey asks the key source, and checks its answer against the pinned kid.
+// loadKey asks the key source for the pinned key.
 func (s *Store) loadKey(ctx context.Context) (RootKey, error) {
-	root, err := s.key.Load(ctx)
+	root, err := s.key.Load(ctx, s.config.KID)
 	if err != nil {
 		return RootKey{}, err
 	}
@@ -73,26 +87,11 @@ func (s *Store) loadKey(ctx context.Context) (RootKey, error) {
 	return root, nil
 }
 
-// readNames reads the names file, and refuses one that speaks of another key.
-func (s *Store) readNames(n *nameKey) error {
-	line, err := readFile(s.loc.namesFile(), secretFile)
-	if err != nil {
-		return err
-	}
-	if *n, err = parseNamesLine(string(line)); err != nil {
-		return err
-	}
-	if s.config.KID != "" && n.kid != s.config.KID {
-		return fmt.Errorf("%s: %w", s.loc.namesFile(), ErrWrongKey)
-	}
-	return nil
-}
-
 // checkGeneration looks whether the generation is there and safe. If it is not there
 // but others are, the key is another store's: "not found" would then hide logins.
 func (v view) checkGeneration() error {
 	loc := v.store.loc
-	err := checkFolder(loc.Generation(v.names.kid))
+	err := checkFolder(v.folder())
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -109,7 +108,7 @@ func (v view) checkGeneration() error {
 }
 
 func (v view) path(canonical string) string {
-	return filepath.Join(v.store.loc.Generation(v.names.kid), v.names.name(canonical))
+	return filepath.Join(v.folder(), v.names.name(canonical))
 }
 
 // read opens the entry of a canonical address. The error wraps [fs.ErrNotExist] where
@@ -125,10 +124,7 @@ func (v view) read(ctx context.Context, canonical string) (Credential, error) {
 		if err != nil {
 			return Credential{}, err
 		}
-		if errors.Is(v.keyErr, errKeyNotAsked) {
-			v.root, v.keyErr = v.store.loadKey(ctx)
-		}
-		if v.keyErr != nil {
+		if v.needKey(ctx); v.keyErr != nil {
 			return Credential{}, fmt.Errorf("%s: %w", canonical, v.keyErr)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
+
+	"regshape/store"
 )
 
 // Errors of a foreign helper. Each is wrapped with the program's name and what it said,
@@ -42,7 +44,7 @@ type Helper struct {
 	Name string
 	// Timeout limits each call; 0 is DefaultHelperTimeout.
 	Timeout time.Duration
-	// Environ is the child's environment ("NAME=value"); nil is this process's. It passes ChildEnvironment.
+	// Environ is the child's environment ("NAME=value"); nil is this process's. It passes store.ChildEnvironment.
 	Environ []string
 	// LookPath finds the program; nil is exec.LookPath.
 	LookPath func(file string) (string, error)
@@ -164,19 +166,5 @@ func (h Helper) environ() []string {
 	if from == nil {
 		from = os.Environ()
 	}
-	return ChildEnvironment(from)
-}
-
-// ChildEnvironment is an environment without what no child process may see: the password
-// of the command line, and docker's logins in a variable.
-func ChildEnvironment(environ []string) []string {
-	env := make([]string, 0, len(environ))
-	for _, kv := range environ {
-		// Windows does not tell lower from upper case here; nobody else has such a variable.
-		name, _, _ := strings.Cut(kv, "=")
-		if !strings.EqualFold(name, "REGSHAPE_PASSWORD") && !strings.EqualFold(name, "DOCKER_AUTH_CONFIG") {
-			env = append(env, kv)
-		}
-	}
-	return env
+	return store.ChildEnvironment(from)
 }

@@ -38,7 +38,7 @@ func fill(ctx context.Context, dir string, size int) (filled, error) {
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			s, err := store.Open(loc, keys.Choose)
+			s, err := store.Open(loc, keys.Sources{})
 			for n := w; n < size && err == nil; n += writers {
 				err = s.Put(ctx, store.Credential{
 					ServerURL: address(n), Username: "bench", Secret: "correct horse battery staple", Kind: store.KindPassword,

@@ -5,44 +5,96 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"regshape/store"
 )
 
 // File is a root key in a file that only the user can read: no set-up and nothing to
 // unlock. It protects a copy of the data folder, not a stolen home.
-type File struct{ Path string }
+//
+// A staged key lies beside it, in a file that carries its kid, so that of several runs
+// none can overwrite what another has staged, and a promotion can happen only once.
+type File struct{ Location store.Location }
 
 var _ store.Key = File{}
 
 // Load reads the key line.
-func (f File) Load(context.Context) (store.RootKey, error) {
-	line, err := store.ReadSecret(f.Path)
+func (f File) Load(_ context.Context, kid string) (store.RootKey, error) {
+	present := f.Location.KeyFile()
+	k, err := loadFile(present, kid)
+	if kid == "" || err == nil {
+		return k, err
+	}
+	if k, stagedErr := loadFile(f.Location.StagedKeyFile(kid), kid); stagedErr == nil {
+		return k, nil
+	} else if !errors.Is(stagedErr, store.ErrNoKey) {
+		return k, stagedErr
+	}
+	return loadFile(present, kid) // it may have been promoted between the two looks
+}
+
+// loadFile reads a file with one key line and checks its kid, unless that is "".
+func loadFile(path, kid string) (store.RootKey, error) {
+	line, err := store.ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return store.RootKey{}, fmt.Errorf("%w: there is no %s", store.ErrNoKey, f.Path)
+		return store.RootKey{}, fmt.Errorf("%w: there is no %s", store.ErrNoKey, path)
 	}
 	if err != nil {
 		return store.RootKey{}, err
 	}
 	k, err := store.ParseKeyLine(string(line))
 	if err != nil {
-		return store.RootKey{}, fmt.Errorf("%s: %w", f.Path, err)
+		return store.RootKey{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if kid != "" && k.KID() != kid {
+		return store.RootKey{}, fmt.Errorf("%w: %s has kid %s, and the store's is %s", store.ErrWrongKey, path, k.KID(), kid)
 	}
 	return k, nil
 }
 
-// Create publishes the key line with link(2): whoever comes second reads the first.
-func (f File) Create(ctx context.Context, k store.RootKey) (store.RootKey, error) {
-	err := store.WriteFirst(f.Path, []byte(k.Line()+"\n"))
-	if errors.Is(err, fs.ErrExist) {
-		return f.Load(ctx)
-	}
-	return k, err
+// Stage writes the key line to a file of its own.
+func (f File) Stage(_ context.Context, k store.RootKey, _ string) error {
+	return store.WriteOver(f.Location.StagedKeyFile(k.KID()), []byte(k.Line()+"\n"))
 }
 
-// Replace publishes the key line with a rename.
-func (f File) Replace(_ context.Context, k store.RootKey) error {
-	return store.WriteOver(f.Path, []byte(k.Line()+"\n"))
+// Promote renames the staged file over the present one.
+func (f File) Promote(_ context.Context, kid string) error {
+	err := store.RenameOver(f.Location.StagedKeyFile(kid), f.Location.KeyFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("put the new key in place: %w", err)
+	}
+	return store.SyncFolder(filepath.Dir(f.Location.KeyFile()))
+}
+
+// Discard removes the files that hold the key. The present one is moved aside first and
+// looked at there: another run may just have promoted another key.
+func (f File) Discard(ctx context.Context, kid string) error {
+	present, staged := f.Location.KeyFile(), f.Location.StagedKeyFile(kid)
+	_, err := loadFile(present, kid)
+	switch {
+	case err == nil:
+		if err := store.RenameOver(present, staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the old key: %w", err)
+		}
+		if _, err := loadFile(staged, kid); errors.Is(err, store.ErrWrongKey) {
+			return os.Link(staged, present)
+		}
+	case !errors.Is(err, store.ErrNoKey) && !errors.Is(err, store.ErrWrongKey) && !errors.Is(err, store.ErrKeyDamaged):
+		return err
+	}
+	if err := os.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the old key: %w", err)
+	}
+	err = store.SyncFolder(filepath.Dir(present))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there is not even a folder
+	}
+	return err
 }
 
 // Cheap is true: loading is reading one small file.

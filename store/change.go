@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// change makes a change to the store's entries, and makes it again until it stands in the
+// generation that is valid afterwards. A rotation copies the entries that it finds; a
+// change that it has not seen would go with the old generation. So a change is done only
+// when, after it, no rotation is marked and the config still pins the same key.
+func (s *Store) change(ctx context.Context, ready func(s *Store) (view, error), do func(v view) error) error {
+	now := *s
+	for {
+		v, err := ready(&now)
+		if err == nil && v.names.kid != "" {
+			err = now.awaitRotation(ctx, v.names.kid)
+		}
+		done := false
+		if err == nil {
+			err = do(v)
+			done = err == nil
+		}
+		// In this order: a rotation that is marked after the first look sees the change.
+		var tokens []string
+		var markErr error
+		if v.names.kid != "" {
+			tokens, markErr = now.markers(v.names.kid)
+		}
+		changed, reloadErr := now.reload()
+		switch {
+		case changed && now.config.KID != v.names.kid:
+			continue
+		case !done:
+			return err
+		case markErr != nil || reloadErr != nil:
+			return fmt.Errorf("written, but whether it stands is not known: %w", errors.Join(markErr, reloadErr))
+		case len(tokens) == 0:
+			return nil
+		}
+	}
+}
+
+// Others wait so long for a rotation before they take it back; see awaitRotation.
+const defaultPatience = 5 * time.Second
+
+// awaitRotation returns when no rotation of this generation is marked. One that takes
+// longer than the store's patience is aborted, dead or alive: a login is worth more, and
+// a rotation can begin again. [errMoved] means that one was completed.
+func (s *Store) awaitRotation(ctx context.Context, kid string) error {
+	const pause = 10 * time.Millisecond
+	for waited := time.Duration(0); ; waited += pause {
+		tokens, err := s.markers(kid)
+		if err != nil || len(tokens) == 0 {
+			return err
+		}
+		if config, err := readConfig(s.loc); err != nil {
+			return err
+		} else if config.KID != s.config.KID {
+			return errMoved
+		}
+		for _, token := range tokens {
+			staged, err := exists(s.loc.stagedConfig(token))
+			if err == nil && (!staged || waited >= s.patience) {
+				err = s.abort(ctx, kid, token)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// markers lists the tokens of the rotations that are marked in a generation. Nearly
+// always there is not even a folder for them.
+func (s *Store) markers(kid string) (tokens []string, err error) {
+	folder := s.loc.markerFolder(kid)
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, s.checkForeignMarker(kid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w; upgrade regshape, then finish the rotation with it", folder, ErrNewer, err)
+	}
+	for _, e := range entries {
+		if !isKID(e.Name()) {
+			continue // a temporary file
+		}
+		content, err := readFile(filepath.Join(folder, e.Name()), sealedFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if string(content) != markerContent {
+			return nil, fmt.Errorf("%s: %w; upgrade regshape, then finish the rotation with it", filepath.Join(folder, e.Name()), ErrNewer)
+		}
+		tokens = append(tokens, e.Name())
+	}
+	return tokens, nil
+}
+
+// checkForeignMarker refuses a generation with a marker that a later version may use.
+func (s *Store) checkForeignMarker(kid string) error {
+	path := filepath.Join(s.loc.Generation(kid), ".switched")
+	there, err := exists(path)
+	if err == nil && there {
+		err = fmt.Errorf("%s: %w; upgrade regshape, then finish the rotation with it", path, ErrNewer)
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// finish does what is left to do after a commit; a later writer does it when the run that
+// committed was killed. token is that run's own marker, "" for others. What it returns as
+// left is about old things that nothing uses any more. err is what a write must not be
+// acknowledged after: the commit may not be durable, or a reader that came before it may
+// still be looking at the old generation.
+func (s *Store) finish(ctx context.Context, token string) (left, err error) {
+	p := s.config.Previous
+	if p == nil {
+		return nil, nil
+	}
+	if err := s.disk.syncFolder(s.loc.Config); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsure, err)
+	}
+	if s.key, err = s.sources.Choose(s.loc, s.config.Key); err != nil {
+		return nil, err
+	}
+	if err := s.key.Promote(ctx, s.config.KID); err != nil {
+		left = fmt.Errorf("%w: %w", errLeftBehind, err)
+	}
+	left = errors.Join(left, s.discard(ctx, *p))
+	if p.KID != s.config.KID {
+		left = errors.Join(left, s.dropNames())
+		var failed error
+		failed, err = s.retire(p.KID)
+		return errors.Join(left, failed), err
+	}
+	if token != "" {
+		left = errors.Join(left, s.unmark(p.KID, token))
+	}
+	return left, nil
+}
+
+// discard forgets the key that the config named before.
+func (s *Store) discard(ctx context.Context, p Pin) error {
+	if p.KID == s.config.KID && p.Key.Equal(s.config.Key) {
+		return nil
+	}
+	place, err := s.sources.Choose(s.loc, p.Key)
+	if err == nil {
+		err = place.Discard(ctx, p.KID)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the key %s: %w", errLeftBehind, p.KID, err)
+	}
+	return nil
+}
+
+// unfinished reports whether a commit has left something to do that matters to writers, or
+// a key where it should not be found any more.
+func (s *Store) unfinished() (bool, error) {
+	p := s.config.Previous
+	switch {
+	case p == nil:
+		return false, nil
+	case p.KID != s.config.KID:
+		return exists(s.loc.Generation(p.KID))
+	case p.Key.Source == SourceFile && s.config.Key.Source != SourceFile:
+		return exists(s.loc.KeyFile())
+	case p.Key.Source == SourceSlots && s.config.Key.Source != SourceSlots:
+		return exists(s.loc.SealedKeyFile(p.KID))
+	}
+	return false, nil
+}
+
+// errLeftBehind means that something old could not be removed, though nothing uses it.
+var errLeftBehind = errors.New("something of the old key is left behind")
+
+// LeftBehind reports that a change of the key succeeded, and only something old is still
+// there that should have been removed.
+func LeftBehind(err error) bool { return errors.Is(err, errLeftBehind) }
+
+// retire takes a generation out of the way in one step, so that no reader meets half of
+// it, and then removes it and what earlier runs left half removed. left is about what
+// could not be removed.
+func (s *Store) retire(kid string) (left, err error) {
+	v1 := s.loc.v1()
+	err = s.disk.rename(s.loc.Generation(kid), filepath.Join(v1, retiredPrefix+kid+"-"+newToken()))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("take the old generation out of the way: %w", err)
+	}
+	entries, err := os.ReadDir(v1)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), retiredPrefix) {
+			err = errors.Join(err, s.removeFolder(filepath.Join(v1, e.Name())))
+		}
+	}
+	if err = errors.Join(err, s.disk.syncFolder(v1)); err != nil {
+		left = fmt.Errorf("%w: %w", errLeftBehind, err)
+	}
+	return left, nil
+}
+
+// retiredPrefix marks a generation that is being removed.
+const retiredPrefix = ".retired-"
+
+// removeFolder removes a folder of ours and what is in it.
+func (s *Store) removeFolder(path string) error {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		below := filepath.Join(path, e.Name())
+		remove := s.disk.remove
+		if e.IsDir() {
+			remove = s.removeFolder
+		}
+		if err := remove(below); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := s.disk.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+)
+
+// A change of key is a transition of the config. What takes part in one:
+//
+//   - its token: the new key's kid, or 16 random digits where the key stays and only its
+//     place changes. No two transitions share one, so whatever a run that was stopped for
+//     long does late, it does to its own files;
+//   - config.next-<token>, the config to be. Renaming it over the config commits the
+//     transition, removing it aborts it: one of the two comes first;
+//   - the marker g-<kid>/.rekey/<token> in the present generation, which tells writers. It
+//     is made after the staged config, and outlives it.
+const markerContent = "REGSHAPE-REKEY-1\n"
+
+// ErrRotating means that another run is changing the key, or was cut short.
+var ErrRotating = errors.New("the store's key is being changed by another run, or a change was cut short")
+
+// stage writes the config to be.
+func (s *Store) stage(token string, next Config) error {
+	data, err := next.marshal()
+	if err != nil {
+		return err
+	}
+	if err := publishFirst(s.disk, s.loc.stagedConfig(token), data); err != nil {
+		return fmt.Errorf("stage the config: %w", err)
+	}
+	return nil
+}
+
+// mark tells writers of the transition. It refuses while another one is marked, and when
+// the store has turned to another key since the config was read.
+func (s *Store) mark(kid, token string) error {
+	folder := s.loc.markerFolder(kid)
+	err := fs.ErrNotExist
+	for tries := 3; errors.Is(err, fs.ErrNotExist) && tries > 0; tries-- {
+		// Another run's end may remove the empty folder between the two steps.
+		if err = s.disk.mkdir(folder); err == nil || errors.Is(err, fs.ErrExist) {
+			err = publishFirst(s.disk, filepath.Join(folder, token), []byte(markerContent))
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return errMoved // the generation is gone
+	}
+	if err != nil {
+		return fmt.Errorf("mark the rotation: %w", err)
+	}
+	tokens, err := s.markers(kid)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(tokens, token) {
+		return errMoved // taken back already
+	}
+	if len(tokens) > 1 {
+		return ErrRotating
+	}
+	config, err := readConfig(s.loc)
+	if err != nil {
+		return err
+	}
+	if config.KID != s.config.KID || !config.Key.Equal(s.config.Key) {
+		return errMoved
+	}
+	return nil
+}
+
+// unmark removes a marker, and the folder when it was the last.
+func (s *Store) unmark(kid, token string) error {
+	folder := s.loc.markerFolder(kid)
+	if err := s.disk.remove(filepath.Join(folder, token)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the rotation's marker: %w", err)
+	}
+	_ = s.disk.remove(folder) // fails while another transition is marked, or it is gone
+	return nil
+}
+
+// commit makes the staged config the store's. Whoever renames it decides the transition;
+// an error that is not [errMoved] or [ErrUnsure] leaves the old config in force.
+func (s *Store) commit(token string, next Config) error {
+	err := s.disk.rename(s.loc.stagedConfig(token), s.loc.configFile())
+	if err != nil {
+		// A server that got the request twice says "not there" for what it has done.
+		config, readErr := readConfig(s.loc)
+		switch {
+		case readErr == nil && config.KID == next.KID && config.Key.Equal(next.Key):
+		case errors.Is(err, fs.ErrNotExist):
+			return errMoved
+		default:
+			return fmt.Errorf("turn to the new key: %w", err)
+		}
+	}
+	s.config = next
+	if err := s.disk.syncFolder(s.loc.Config); err != nil {
+		return fmt.Errorf("the store has turned to its new key, but: %w: %w", ErrUnsure, err)
+	}
+	return nil
+}
+
+// abort takes back a transition that is not committed, with all that it has made, and
+// its marker. One that is committed or taken back already just loses its marker.
+func (s *Store) abort(ctx context.Context, kid, token string) error {
+	path := s.loc.stagedConfig(token)
+	data, err := readFile(path, sealedFile)
+	if err == nil {
+		err = s.disk.remove(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.unmark(kid, token)
+	}
+	if err != nil {
+		return fmt.Errorf("take back a change of the key: %w", err)
+	}
+	if err := s.disk.syncFolder(s.loc.Config); err != nil {
+		return fmt.Errorf("take back a change of the key: %w", err)
+	}
+	if next, err := parseConfig(path, data); err == nil {
+		s.clear(ctx, next)
+	}
+	return s.unmark(kid, token)
+}
+
+// clear removes what an aborted transition made: copies of entries and a key that nothing
+// else knows. What cannot be removed harms nobody; a check of the store names it.
+func (s *Store) clear(ctx context.Context, next Config) {
+	config, err := readConfig(s.loc)
+	if err != nil || config.KID == "" {
+		return
+	}
+	if next.KID != config.KID {
+		_, _ = s.retire(next.KID)
+	}
+	if next.KID == config.KID && next.Key.Equal(config.Key) {
+		return
+	}
+	if place, err := s.sources.Choose(s.loc, next.Key); err == nil {
+		_ = place.Discard(ctx, next.KID)
+	}
+}
+
+// newToken returns 16 random hexadecimal digits, in the form of a kid.
+func newToken() string {
+	b := make([]byte, kidSize)
+	_, _ = rand.Read(b) // never fails: it ends the program instead (crypto/rand)
+	return hex.EncodeToString(b)
+}

@@ -16,6 +16,11 @@ import (
 // when, after it, no rotation is marked and the config still pins the same key.
 func (s *Store) change(ctx context.Context, ready func(s *Store) (view, error), do func(v view) error) error {
 	now := *s
+	if now.config.KID == "" { // another run, or an earlier call, may have made it
+		if _, err := now.reload(); err != nil {
+			return err
+		}
+	}
 	for {
 		v, err := ready(&now)
 		if err == nil && v.names.kid != "" {
@@ -61,7 +66,7 @@ func (s *Store) awaitRotation(ctx context.Context, kid string) error {
 		}
 		if config, err := readConfig(s.loc); err != nil {
 			return err
-		} else if config.KID != s.config.KID {
+		} else if config.KID != kid {
 			return errMoved
 		}
 		for _, token := range tokens {

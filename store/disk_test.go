@@ -84,12 +84,15 @@ type brokenDisk struct {
 	err     error
 	lies    bool // the step is done all the same
 	stopped *bool
+	mu      sync.Mutex // a rotation copies several entries at once
 }
 
 func (d *brokenDisk) do(step string, act func() error) error {
 	if step != d.step {
 		return act()
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.after > 0 {
 		d.after--
 		return act()
@@ -111,6 +114,10 @@ func (d *brokenDisk) openNew(path string) (newFile, error) {
 
 func (d *brokenDisk) rename(from, to string) error {
 	return d.do("rename", func() error { return d.osDisk.rename(from, to) })
+}
+
+func (d *brokenDisk) link(from, to string) error {
+	return d.do("link", func() error { return d.osDisk.link(from, to) })
 }
 
 func (d *brokenDisk) mkdir(path string) error {

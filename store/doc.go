@@ -20,9 +20,15 @@
 //
 //	DATA/v1/g-<kid>/<entry name>   sealed credentials
 //	DATA/v1/g-<kid>/.tmp-*         files being written, never read
-//	STATE/key                      the key line, where the key source is "file"
+//	DATA/v1/g-<kid>/.rekey/<token> tells writers of a change of key
+//	DATA/v1/.retired-*             generations being removed
+//	DATA/v1/key-<kid>.age          key source "slots": the key line, see below
+//	DATA/v1/slots/<id>/<n>.<type>.age  and the ways in to it
+//	STATE/key                      key source "file": the key line
+//	STATE/key.next-<kid>           a key that the store is about to turn to
 //	STATE/names                    the names line
 //	CONFIG/config                  JSON: version, key source, pinned kid
+//	CONFIG/config.next-<token>     the config that a change of key will make
 //
 // DATA, STATE and CONFIG are $XDG_DATA_HOME/regshape, $XDG_STATE_HOME/regshape and
 // $XDG_CONFIG_HOME/regshape, or all three the one folder named by --store; a
@@ -40,12 +46,49 @@
 //	REGSHAPE-NAMES-1 <kid> <base32 of the name key, no padding> <crc>
 //
 // and lets a store whose key cannot be read answer "not found" for an address
-// that has no entry, and only that.
+// that has no entry, and only that. While a rotation runs, the names file has a
+// line for each of the two keys.
 //
 // The config names the key source, chosen once and never probed, and pins the
 // kid: a key that derives another kid is refused, so key and data cannot be
-// replaced together without the config. Fields that this version does not know
-// are kept when the config is rewritten.
+// replaced together without the config. It also says where the key before this
+// one was, so that any later run can clear it away. Fields that this version does
+// not know are kept when the config is rewritten.
+//
+// # Slots
+//
+// With the key source "slots" the store has an age identity of its own (X25519).
+// Its recipient is in the config; <id> is the first 16 hexadecimal digits of the
+// recipient's SHA-256. The identity is in each file of slots/<id>, encrypted once
+// for each way in: a passphrase, an age recipient, or a plugin's. key-<kid>.age is
+// the key line encrypted to the recipient. So a rotation needs none of the ways
+// in, and a new way in does not touch the others.
+//
+// # Change of key
+//
+// A change of the key, of the place it is in, or of both is a transition:
+//
+//  1. write CONFIG/config.next-<token>, the config to be. The token is the new kid,
+//     or 16 random hexadecimal digits where the key stays;
+//  2. make the new key durable in its place, beside the present one;
+//  3. mark the present generation with .rekey/<token>; refuse if another token is
+//     there;
+//  4. seal every entry anew into the new generation, read each copy back, and let
+//     the names file answer for both keys;
+//  5. rename config.next-<token> over the config: the commit;
+//  6. clear away the old key and the staged names, rename the old generation to
+//     .retired-*, and remove it.
+//
+// Removing config.next-<token> before step 5 aborts. Only one of the two can
+// happen, and since no two transitions share a token, a run that was stopped for
+// long cannot commit or abort another's. After the commit every writer finishes
+// step 6 before it writes, if the run that committed did not.
+//
+// A writer waits while a token is there, for 5 s at most: then it aborts, for the
+// rotation may be dead. After its write it looks again: if there is a token, or
+// the config pins another kid, the copying may have missed the write, and it
+// writes again under the key then valid. A reader that finds nothing, or cannot
+// open what it finds, reads the config again and starts over if that has changed.
 //
 // # Sealed file
 //
@@ -73,13 +116,13 @@
 //     inside hashes back to the name, so swapped and copied files are detected.
 //  2. Acknowledged means durable: the file is synced, renamed, and its folder
 //     synced, before a write returns without error.
-//  3. The key is durable before the first credential is sealed under it. Of
-//     several first writers one key wins. No key is made while any generation
-//     exists.
+//  3. The key is durable before the config that pins it, and the config before the
+//     first credential. Of several first writers link(2) of the config picks one.
+//     No key is made while any generation exists.
 //  4. Get, List, Put and Erase take no lock, never prompt, and run no slow key
 //     derivation. Get and List write nothing.
-//  5. A store that meets a version or a marker (.rekey, .switched) that it does
-//     not know how to handle refuses to write.
+//  5. A store that meets a version or a marker (.rekey of another form, .switched)
+//     that it does not know how to handle refuses to write.
 //  6. Files are opened without following symbolic links, must be regular, and
 //     are read up to a limit, so that nothing put in an entry's place can make
 //     a reader hang.

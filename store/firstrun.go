@@ -15,11 +15,6 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 	if err := s.loc.checkWritable(); err != nil {
 		return view{}, err
 	}
-	if s.config.KID == "" { // another run, or an earlier call, may have made it
-		if _, err := s.reload(); err != nil {
-			return view{}, err
-		}
-	}
 	root, err := s.loadKey(ctx)
 	if errors.Is(err, ErrNoKey) {
 		root, err = s.firstKey(ctx)

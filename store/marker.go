@@ -136,6 +136,9 @@ func (s *Store) clear(ctx context.Context, next Config) {
 	if err != nil || config.KID == "" {
 		return
 	}
+	if config.KID == s.config.KID {
+		_ = s.dropNames()
+	}
 	if next.KID != config.KID {
 		_, _ = s.retire(next.KID)
 	}

@@ -17,24 +17,24 @@ import (
 // no harm: whoever commits first has committed for both.
 func (s *Store) Resume(ctx context.Context, progress func(done, total int)) (done bool, err error) {
 	now := *s
-	v, err := now.prepareToRotate(ctx)
-	if err != nil {
+	if _, err := now.reload(); err != nil {
 		return false, err
 	}
-	if now.config.Previous != nil {
-		pending, err := now.unfinished()
-		if err != nil {
-			return false, err
-		}
-		// discard is repeated even so: a key in a place that did not answer may be left.
-		if _, err := now.finish(ctx, ""); err != nil {
-			return false, err
-		}
-		done = pending
+	if done, err = now.unfinished(); err != nil {
+		return false, err
+	}
+	// Even where nothing that writers care for is left: the old key may still be in a place
+	// that did not answer.
+	if left, err := now.finish(ctx, ""); err != nil || left != nil {
+		return done, errors.Join(left, err)
+	}
+	v, err := now.prepareToRotate(ctx)
+	if err != nil {
+		return done, err
 	}
 	tokens, err := now.underWay(v.names.kid)
 	if err != nil {
-		return false, err
+		return done, err
 	}
 	for _, token := range tokens {
 		done = true

@@ -72,12 +72,21 @@ func (s *Store) rotate(ctx context.Context, r Rotation, to RootKey) error {
 	return s.transition(ctx, v, r, to, to.KID())
 }
 
-// prepareToRotate is prepare by the config as it is now.
+// prepareToRotate is prepare by the config as it is now. Another run's rotation may come
+// in between.
 func (s *Store) prepareToRotate(ctx context.Context) (view, error) {
-	if _, err := s.reload(); err != nil {
-		return view{}, err
+	_, err := s.reload()
+	for err == nil {
+		v, prepareErr := s.prepare(ctx)
+		if prepareErr == nil {
+			return v, nil
+		}
+		var changed bool
+		if changed, err = s.reload(); err == nil && !changed {
+			err = prepareErr
+		}
 	}
-	return s.prepare(ctx)
+	return view{}, err
 }
 
 // transition turns the store from the key that v has to another key, or another place.
@@ -127,6 +136,9 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey, 
 	left, err := s.finish(ctx, token)
 	if err != nil {
 		return fmt.Errorf("the store has turned to its new key, but: %w", err)
+	}
+	if err := s.ensureNames(to.nameKey()); err != nil {
+		left = errors.Join(left, fmt.Errorf("%w: %w", errLeftBehind, err))
 	}
 	return left
 }

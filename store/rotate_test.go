@@ -1,0 +1,512 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func mustPut(t *testing.T, s *Store, server, secret string) {
+	t.Helper()
+	if err := s.Put(t.Context(), Credential{ServerURL: server, Username: "u", Secret: secret}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// here is a rotation that stays in the place that the test's key is in.
+func here(key *memoryKey) Rotation { return Rotation{Source: key.Default(), Place: key} }
+
+// settledTree fails when something of a rotation is left: one generation, one config, one
+// key, and names for it alone.
+func settledTree(t *testing.T, s *Store, key *memoryKey) {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(s.loc.Data, func(path string, d fs.DirEntry, err error) error {
+		if name := d.Name(); strings.HasPrefix(name, ".") || strings.HasPrefix(name, "g-") || strings.Contains(name, ".next-") {
+			found = append(found, name)
+		}
+		return err
+	})
+	custody, custodyErr := s.Custody()
+	if err = errors.Join(err, custodyErr); err != nil || len(found) != 1 || found[0] != "g-"+custody.KID {
+		t.Errorf("the store of key %s has %q (%v)", custody.KID, found, err)
+	}
+	if k := key.root(t); k.KID() != custody.KID {
+		t.Errorf("the key there is %s, the pinned one %s", k.KID(), custody.KID)
+	}
+	if lines, err := s.namesLines(); err != nil || len(lines) != 1 || lines[0].kid != custody.KID {
+		t.Errorf("the names file has %d lines (%v)", len(lines), err)
+	}
+}
+
+func TestRotate(t *testing.T) {
+	key := &memoryKey{}
+	s := memoryStore(t, t.TempDir(), key)
+	for i := range 30 {
+		mustPut(t, s, fmt.Sprintf("r%d.example", i), fmt.Sprint("secret ", i))
+	}
+	before := key.root(t)
+	told := 0
+	r := here(key)
+	r.Progress = func(done, total int) {
+		if told++; done != told || total != 30 {
+			t.Errorf("progress %d of %d, %d calls", done, total, told)
+		}
+	}
+	old := memoryStore(t, s.loc.Data, key) // opened before, used after
+	if err := s.Rotate(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	settledTree(t, s, key)
+	if key.root(t) == before || told != 30 {
+		t.Errorf("the key is the old one, or the progress was told %d times", told)
+	}
+	for _, s := range []*Store{s, old, memoryStore(t, s.loc.Data, key)} {
+		for i := range 30 {
+			if got := secretOf(s, fmt.Sprintf("r%d.example", i)); got != fmt.Sprint("secret ", i) {
+				t.Fatalf("r%d: %s", i, got)
+			}
+		}
+		if found, damaged, err := s.List(t.Context()); len(found) != 30 || len(damaged) != 0 || err != nil {
+			t.Errorf("list: %d, %v, %v", len(found), damaged, err)
+		}
+	}
+	mustPut(t, old, "r0.example", "newer")
+	if got := secretOf(s, "r0.example"); got != "newer" {
+		t.Errorf("after a put through a store that was opened before: %s", got)
+	}
+	if done, err := s.Resume(t.Context(), nil); done || err != nil {
+		t.Errorf("resume of nothing: %t, %v", done, err)
+	}
+	if done, err := s.Abort(t.Context()); done || err != nil {
+		t.Errorf("abort of nothing: %t, %v", done, err)
+	}
+}
+
+func TestRotateEmptyAndFixedKey(t *testing.T) {
+	key := &memoryKey{}
+	s := memoryStore(t, t.TempDir(), key)
+	to := NewRootKey()
+	r := here(key)
+	r.Key = &to
+	if err := s.Rotate(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if key.root(t) != to {
+		t.Error("the store did not turn to the key that was given")
+	}
+	if err := s.Rotate(t.Context(), r); err == nil {
+		t.Error("a rotation onto the present key was accepted")
+	}
+	mustPut(t, s, "a.example", "s")
+	settledTree(t, s, key)
+}
+
+// A damaged entry would be lost with the old generation: nothing is changed.
+func TestRotateRefusesDamage(t *testing.T) {
+	key := &memoryKey{}
+	s := memoryStore(t, t.TempDir(), key)
+	mustPut(t, s, "a.example", "s")
+	before := key.root(t)
+	folder := s.loc.Generation(before.KID())
+	for name, content := range map[string]string{"stray": "x", strings.Repeat("0", 32): "x"} {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var entry *EntryError
+		if err := s.Rotate(t.Context(), here(key)); !errors.As(err, &entry) || entry.File != path {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		settledTree(t, s, key)
+	}
+	if key.root(t) != before || secretOf(s, "a.example") != "s" {
+		t.Error("the store was changed")
+	}
+}
+
+// Any step that fails leaves the store under one key, whole, and the next write or rotation
+// goes well.
+func TestRotateFailures(t *testing.T) {
+	cases := 0
+	for _, step := range []string{"open", "write", "sync", "close", "rename", "link", "mkdir", "remove", "sync folder"} {
+		for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
+			for after := 0; rotateFailing(t, step, cause, after); after++ {
+				cases++
+			}
+		}
+	}
+	t.Logf("%d failing steps", cases)
+	if cases < 50 {
+		t.Errorf("only %d steps were made to fail", cases)
+	}
+}
+
+// rotateFailing reports whether the step was reached.
+func rotateFailing(t *testing.T, step string, cause error, after int) bool {
+	t.Helper()
+	key := &memoryKey{}
+	dir := t.TempDir()
+	s := memoryStore(t, dir, key)
+	for i := range 3 {
+		mustPut(t, s, fmt.Sprintf("r%d.example", i), fmt.Sprint(i))
+	}
+	stopped := false
+	s.disk = &brokenDisk{step: step, after: after, err: cause, stopped: &stopped}
+	err := s.Rotate(t.Context(), here(key))
+	if !stopped {
+		if err != nil {
+			t.Fatalf("%s %d was not reached, yet %v", step, after, err)
+		}
+		return false
+	}
+	what := fmt.Sprintf("%s %d: %v", step, after, cause)
+	check := func(s *Store) {
+		t.Helper()
+		for i := range 3 {
+			if got := secretOf(s, fmt.Sprintf("r%d.example", i)); got != fmt.Sprint(i) {
+				t.Fatalf("failing %s (%v): r%d is %s", what, err, i, got)
+			}
+		}
+	}
+	s = memoryStore(t, dir, key)
+	s.patience = 20 * time.Millisecond
+	check(s)
+	switch after % 3 {
+	case 0:
+		_, err = s.Resume(t.Context(), nil)
+	case 1:
+		_, err = s.Abort(t.Context())
+	case 2:
+		err = s.Put(t.Context(), Credential{ServerURL: "new.example", Username: "u", Secret: "s"})
+	}
+	if err != nil {
+		t.Fatalf("failing %s: then %v", what, err)
+	}
+	check(s)
+	if err := s.Rotate(t.Context(), here(key)); err != nil && !errors.Is(err, ErrRotating) {
+		t.Fatalf("failing %s: the next rotation: %v", what, err)
+	} else if err != nil { // staged without a marker: nobody else has cleared it away
+		t.Fatalf("failing %s: the next rotation: %v", what, err)
+	}
+	check(memoryStore(t, dir, key))
+	return true
+}
+
+// A commit that was done although its rename reported an error counts.
+func TestCommitThatLies(t *testing.T) {
+	for _, lies := range []bool{true, false} {
+		key := &memoryKey{}
+		s := memoryStore(t, t.TempDir(), key)
+		mustPut(t, s, "a.example", "s")
+		before := key.root(t)
+		s.disk = commitDisk{lies: lies}
+		err := s.Rotate(t.Context(), here(key))
+		if (err == nil) != lies || (key.root(t) == before) == lies {
+			t.Errorf("a commit that lies (%t): %v", lies, err)
+		}
+		s.disk = osDisk{}
+		if got := secretOf(s, "a.example"); got != "s" {
+			t.Errorf("a commit that lies (%t): %s", lies, got)
+		}
+		settledTree(t, s, key)
+	}
+}
+
+// commitDisk says EIO to the rename of a staged config, after or instead of doing it.
+type commitDisk struct {
+	osDisk
+	lies bool
+}
+
+func (d commitDisk) rename(from, to string) error {
+	if !strings.Contains(from, ".next-") {
+		return d.osDisk.rename(from, to)
+	}
+	if d.lies {
+		if err := d.osDisk.rename(from, to); err != nil {
+			return err
+		}
+	}
+	return syscall.EIO
+}
+
+// A rotation that holds up a writer is taken back, and begins again.
+func TestWriterTakesRotationBack(t *testing.T) {
+	key := &memoryKey{}
+	dir := t.TempDir()
+	s := memoryStore(t, dir, key)
+	for i := range 3 {
+		mustPut(t, s, fmt.Sprintf("r%d.example", i), fmt.Sprint(i))
+	}
+	writer := memoryStore(t, dir, key)
+	writer.patience = 30 * time.Millisecond
+	r := here(key)
+	times := 0
+	r.Progress = func(done, total int) {
+		if done == total && times < 2 { // everything is copied; the commit comes next
+			times++
+			mustPut(t, writer, "r1.example", fmt.Sprint("late ", times))
+			if _, err := writer.Erase(t.Context(), ParseAddress("r2.example")); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	before := key.root(t)
+	if err := s.Rotate(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if key.root(t) == before || times != 2 {
+		t.Errorf("the rotation was taken back %d times and did not happen in the end", times)
+	}
+	if got := secretOf(s, "r1.example"); got != "late 2" {
+		t.Errorf("what the writer wrote is now %s", got)
+	}
+	if got := secretOf(s, "r2.example"); got != ErrNotFound.Error() {
+		t.Errorf("what the writer erased is now %s", got)
+	}
+	settledTree(t, s, key)
+
+	r.Progress = func(done, _ int) {
+		if done == 2 {
+			mustPut(t, writer, "r1.example", "again")
+		}
+	}
+	if err := s.Rotate(t.Context(), r); err == nil || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("a rotation that is always taken back: %v", err)
+	}
+	settledTree(t, s, key)
+}
+
+// Two rotations at once: one key wins, and the other run is told.
+func TestRotationsMeet(t *testing.T) {
+	key := &memoryKey{}
+	dir := t.TempDir()
+	mustPut(t, memoryStore(t, dir, key), "a.example", "s")
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			s := memoryStore(t, dir, key)
+			for range 10 {
+				if err := s.Rotate(context.Background(), here(key)); err != nil && !errors.Is(err, ErrRotating) && !LeftBehind(err) {
+					t.Errorf("rotate: %v", err)
+				}
+				if got := secretOf(s, "a.example"); got != "s" {
+					t.Errorf("get: %s", got)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	s := memoryStore(t, dir, key)
+	if _, err := s.Resume(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	settledTree(t, s, key)
+}
+
+// What a run killed at some point leaves is completed or taken back.
+func TestResumeAndAbort(t *testing.T) {
+	type point int
+	const (
+		staged point = iota // the config to be, and the key
+		marked
+		half // some entries copied
+		committed
+	)
+	for _, at := range []point{staged, marked, half, committed} {
+		for _, how := range []string{"resume", "abort", "put", "erase"} {
+			t.Run(fmt.Sprint(at, how), func(t *testing.T) {
+				key := &memoryKey{}
+				s := memoryStore(t, t.TempDir(), key)
+				for i := range 3 {
+					mustPut(t, s, fmt.Sprintf("r%d.example", i), fmt.Sprint(i))
+				}
+				now := *s
+				ctx := t.Context()
+				v, err := now.prepareToRotate(ctx)
+				to := NewRootKey()
+				next := now.config
+				next.Previous, next.KID = &Pin{Key: next.Key, KID: next.KID}, to.KID()
+				steps := []func() error{
+					func() error { return errors.Join(now.stage(to.KID(), next), key.Stage(ctx, to, "")) },
+					func() error { return now.mark(v.names.kid, to.KID()) },
+					func() error {
+						err := now.reseal(ctx, v, to, to.KID(), nil)
+						if at == half {
+							return errors.Join(err, os.Remove(view{store: &now, names: to.nameKey()}.path("r1.example")))
+						}
+						return err
+					},
+					func() error { return now.commit(to.KID(), next) },
+				}
+				for i, step := range steps {
+					if point(i) <= at && err == nil {
+						err = step()
+					}
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if underWay, err := s.UnderWay(); !underWay || err != nil {
+					t.Errorf("under way: %t, %v", underWay, err)
+				}
+				if got := secretOf(s, "r1.example"); got != "1" {
+					t.Errorf("before: %s", got)
+				}
+				s.patience = 20 * time.Millisecond
+				switch how {
+				case "resume":
+					var done bool
+					if done, err = s.Resume(ctx, nil); !done {
+						t.Error("resume did nothing")
+					}
+				case "abort":
+					_, err = s.Abort(ctx)
+				case "put":
+					err = s.Put(ctx, Credential{ServerURL: "r1.example", Username: "u", Secret: "1"})
+				case "erase":
+					_, err = s.Erase(ctx, ParseAddress("r2.example"))
+					mustPut(t, s, "r2.example", "2")
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				custody, err := s.Custody()
+				turned := at == committed || how == "resume" && at != staged
+				if err != nil || (custody.KID == to.KID()) != turned {
+					t.Errorf("the store's key is the new one: %t (%v)", !turned, err)
+				}
+				for i := range 3 {
+					if got := secretOf(s, fmt.Sprintf("r%d.example", i)); got != fmt.Sprint(i) {
+						t.Errorf("r%d: %s", i, got)
+					}
+				}
+				if at == staged && (how == "put" || how == "erase") {
+					_, err = s.Abort(ctx) // writers need not look for what has no marker
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				settledTree(t, s, key)
+			})
+		}
+	}
+}
+
+// The place of the key changes and the key stays.
+func TestMoveAndRestore(t *testing.T) {
+	key := &memoryKey{}
+	s := memoryStore(t, t.TempDir(), key)
+	mustPut(t, s, "a.example", "s")
+	root := key.root(t)
+	elsewhere := KeySource{Source: "memory", Command: []string{"elsewhere"}}
+	twin := &memoryKey{}
+	if err := s.Move(t.Context(), Rotation{Source: elsewhere, Place: twin}); err != nil {
+		t.Fatal(err)
+	}
+	custody, err := s.Custody()
+	if err != nil || !custody.Source.Equal(elsewhere) || custody.KID != root.KID() || twin.root(t) != root {
+		t.Errorf("the store's key is now %v (%v)", custody, err)
+	}
+	if len(key.keys) != 0 {
+		t.Error("the old place still has the key")
+	}
+	if err := twin.Discard(t.Context(), root.KID()); err != nil {
+		t.Fatal(err)
+	}
+	// Both places of this test are the one memoryKey.
+	if err := s.Restore(t.Context(), NewRootKey(), key.Default(), key); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("restore of another store's key: %v", err)
+	}
+	if err := s.Restore(t.Context(), root, elsewhere, key); err != nil {
+		t.Fatal(err)
+	}
+	if got := secretOf(s, "a.example"); got != "s" {
+		t.Errorf("after the restore: %s", got)
+	}
+	settledTree(t, s, key)
+
+	// Without config and key, the data says whose key it is.
+	for _, path := range []string{s.loc.configFile(), s.loc.namesFile()} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key.keys = nil
+	s = memoryStore(t, s.loc.Data, key)
+	if err := s.Restore(t.Context(), NewRootKey(), key.Default(), key); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("restore of another store's key without a config: %v", err)
+	}
+	if err := s.Restore(t.Context(), root, key.Default(), key); err != nil || secretOf(s, "a.example") != "s" {
+		t.Errorf("restore without a config: %v, %s", err, secretOf(s, "a.example"))
+	}
+	settledTree(t, s, key)
+}
+
+// Writers, readers and a rotator in one process; the race detector watches.
+func TestRotationUnderWriters(t *testing.T) {
+	key := &memoryKey{}
+	dir := t.TempDir()
+	s := memoryStore(t, dir, key)
+	mustPut(t, s, "first.example", "s")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	last := make([]int, 4)
+	for w := range last {
+		wg.Go(func() {
+			server := fmt.Sprintf("w%d.example", w)
+			for i := 1; ; i++ {
+				if err := s.Put(context.Background(), Credential{ServerURL: server, Username: "u", Secret: fmt.Sprint(i)}); err != nil {
+					t.Errorf("put: %v", err)
+					return
+				}
+				last[w] = i
+				if got := secretOf(s, server); got != fmt.Sprint(i) {
+					t.Errorf("wrote %d, read %s", i, got)
+					return
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	rotations := 20
+	if testing.Short() {
+		rotations = 5
+	}
+	rotator := memoryStore(t, dir, key)
+	for range rotations {
+		if err := rotator.Rotate(t.Context(), here(key)); err != nil {
+			t.Error(err)
+		}
+		found, damaged, err := rotator.List(t.Context())
+		if err != nil || len(damaged) > 0 || !slices.ContainsFunc(found, func(c Credential) bool { return c.ServerURL == "first.example" }) {
+			t.Errorf("list: %d, %v, %v", len(found), damaged, err)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	close(stop)
+	wg.Wait()
+	for w, i := range last {
+		if got := secretOf(s, fmt.Sprintf("w%d.example", w)); got != fmt.Sprint(i) {
+			t.Errorf("w%d: wrote %d, read %s", w, i, got)
+		}
+	}
+	settledTree(t, s, key)
+}

@@ -28,7 +28,7 @@ LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -
 TOOL := $(GO) tool -modfile=scripts/tools/go.mod
 SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 
-.PHONY: help build install demo test race e2e lint fmt cross fuzz bench cover tidy clean ci
+.PHONY: help build install demo test race e2e torture lint fmt cross fuzz bench cover tidy clean ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -68,10 +68,13 @@ e2e: ## install the real tools on Debian and run the tests against them
 	bash scripts/e2e/install.sh
 	$(GO) test -tags e2e -count=1 -v ./scripts/e2e
 
+torture: ## kill, starve and race changes of the key (needs strace); prints counts
+	$(GO) test -tags torture -count=1 -timeout 30m -v ./scripts/torture
+
 lint: ## check go.mod, the Go code, dead code and the shell scripts
 	$(GO) mod tidy -diff
 	$(TOOL) golangci-lint run
-	@dead=$$($(TOOL) deadcode -test -tags e2e ./...) || exit 1; \
+	@dead=$$($(TOOL) deadcode -test -tags e2e,torture ./...) || exit 1; \
 	  if [ -n "$$dead" ]; then echo "dead code:"; echo "$$dead"; exit 1; fi
 	@command -v shellcheck >/dev/null || { echo "shellcheck is not installed"; exit 1; }
 	shellcheck $(SHELLSCRIPTS)
@@ -116,4 +119,5 @@ ci: ## everything a change must pass
 	$(MAKE) test
 	$(MAKE) race
 	$(MAKE) e2e
+	$(MAKE) torture
 	$(MAKE) fuzz FUZZTIME=20000x

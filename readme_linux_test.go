@@ -46,6 +46,9 @@ func TestReadmeCommands(t *testing.T) {
 	if err := os.Symlink(helper, filepath.Join(home, ".local", "bin", "docker-credential-regshape")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(home, "passphrase"), []byte("a canary of a passphrase\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var made []string
 	run := 0
 	for _, block := range readmeBlocks(t, "sh") {
@@ -56,7 +59,7 @@ func TestReadmeCommands(t *testing.T) {
 		run++
 		cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "registry.example.com", server.Listener.Addr().String()))
 		// The tools need not be installed: their folders are enough for setup to see them.
-		cmd.Env = append(os.Environ(), "HOME="+home, "TOKEN="+secret, "TMPDIR="+home)
+		cmd.Env = append(os.Environ(), "HOME="+home, "TOKEN="+secret, "TMPDIR="+home, "DBUS_SESSION_BUS_ADDRESS=")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v:\n%s\n%s", err, block, out)
 		}

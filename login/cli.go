@@ -24,8 +24,17 @@ type grammar struct {
 		Setup   setupCmd   `cmd:"" help:"Make docker, podman, skopeo and buildah use regshape."`
 		Doctor  doctorCmd  `cmd:"" help:"Look for trouble, and say what mends it."`
 		Key     struct {
-			Reset keyResetCmd `cmd:"" help:"Begin a new store when the key is lost; the old files are moved aside."`
+			Show      keyShowCmd      `cmd:"" help:"Say where the key is, and what that protects against."`
+			Protect   keyProtectCmd   `cmd:"" help:"Encrypt the key, or let the OS keyring or a program keep it."`
+			Unprotect keyUnprotectCmd `cmd:"" help:"Put the key back into the key file, or remove one way in."`
+			Rotate    keyRotateCmd    `cmd:"" help:"Make a new key and seal every login under it."`
+			Backup    keyBackupCmd    `cmd:"" help:"Print the key as an age file."`
+			Restore   keyRestoreCmd   `cmd:"" help:"Put a lost key back from a backup."`
+			Generate  keyGenerateCmd  `cmd:"" help:"Print a new key line, for a secret manager to keep."`
+			Reset     keyResetCmd     `cmd:"" help:"Begin a new store when the key is lost; the old files are moved aside."`
 		} `cmd:"" help:"Look after the key that seals the store."`
+		Unlock     unlockCmd     `cmd:"" help:"Unlock the store for a while."`
+		Lock       lockCmd       `cmd:"" help:"Forget the unlocked key."`
 		Version    versionCmd    `cmd:"" help:"Print the version." hidden:""`
 		Completion completionCmd `cmd:"" help:"Print a completion script for a shell." hidden:""`
 	} `cmd:"" help:"Log in to registries and look after the logins."`

@@ -7,14 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/keys"
 )
 
 // storeLook is what one look at the store gave, shared by the checks that are about it.
 type storeLook struct {
 	loc     store.Location
-	source  store.KeySource
+	custody *custody // nil where the store cannot be opened
 	found   []store.Credential
 	damaged []*store.EntryError
 	// What stopped the look: no place for a store, a config or key that cannot be
@@ -36,8 +36,8 @@ func lookAtStore(e *env) *storeLook {
 		seen.err = err
 		return &seen
 	}
-	if custody, err := s.Custody(); err == nil {
-		seen.source = custody.Source
+	if now, err := s.Custody(); err == nil {
+		seen.custody = &custody{e: e, loc: seen.loc, keyFile: e.sources().KeyFile, store: s, now: now}
 	}
 	seen.found, seen.damaged, seen.err = s.List(e.ctx)
 	if seen.err == nil && len(seen.found)+len(seen.damaged) == 0 {
@@ -59,7 +59,7 @@ type filesCheck struct{ seen *storeLook }
 
 func (filesCheck) name() string { return "store" }
 
-func (c filesCheck) run(*env) []finding {
+func (c filesCheck) run(e *env) []finding {
 	if c.seen.loc.Data == "" {
 		return nil // keyCheck says why
 	}
@@ -71,7 +71,11 @@ func (c filesCheck) run(*env) []finding {
 			continue
 		}
 		sound = false
-		found = append(found, bad(p.What, p.Path, commandLine(p.Fix)))
+		fix := commandLine(p.Fix)
+		if p.Unfinished {
+			fix = e.own("auth", "key", "rotate", "--resume")
+		}
+		found = append(found, bad(p.What, p.Path, fix))
 	}
 	if sound {
 		found = append([]finding{good("the store's files are closed to other users", c.seen.loc.Data)}, found...)
@@ -100,13 +104,47 @@ func (c keyCheck) run(e *env) []finding {
 	default:
 		what := err.Error()
 		advice := e.advice(err)
+		fix := e.mends(err)
+		if k := c.seen.custody; k != nil && k.overridden() {
+			// The store has a key; only this run is told to take another one.
+			advice, fix = "", commandLine([]string{"unset", "REGSHAPE_KEY_FILE"})
+		}
 		if !strings.HasPrefix(advice, "run '") && advice != "" {
 			what += ": " + advice
 		}
-		found = append(found, bad(what, c.seen.loc.Data, e.mends(err)))
+		found = append(found, bad(what, c.seen.loc.Data, fix))
 	}
-	if c.seen.source.Source != "" {
-		found = append(found, note(protection(c.seen.source.Source), c.seen.loc.KeyFile(), ""))
+	if c.seen.custody != nil {
+		found = append(found, c.place(e, c.seen.custody)...)
+	}
+	return found
+}
+
+// place is about where the key is, and where it should not be.
+func (c keyCheck) place(e *env, k *custody) []finding {
+	source := k.effective().Source
+	found := []finding{note(k.protections().String(), k.where(), "")}
+	if k.overridden() {
+		found = append(found, note("REGSHAPE_KEY_FILE is set, so the key comes from there, and not from where the config says: "+
+			k.placeNow(), "$REGSHAPE_KEY_FILE", ""))
+	}
+	if source == store.SourceEnvironment {
+		if mode, open := (keys.Named{Path: k.keyFile}).Exposed(); open {
+			found = append(found, note(fmt.Sprintf("other users can read the key (mode %04o); mounted secrets often are so, and then the mount must keep others out", mode),
+				k.where(), commandLine([]string{"chmod", "600", k.keyFile})))
+		}
+	}
+	resume := e.own("auth", "key", "rotate", "--resume")
+	reported := slices.ContainsFunc(c.seen.files, func(p store.Problem) bool { return p.Unfinished })
+	if busy, err := k.store.UnderWay(); err == nil && busy && !reported {
+		found = append(found, bad("a change of the key is under way, or was cut short", k.loc.Config, resume))
+	}
+	if left := k.leftKey(); left != "" {
+		fix := resume
+		if k.now.Previous.Key.Source == store.SourceEnvironment {
+			fix = "" // the user's own file
+		}
+		found = append(found, bad("the key before this one is still there: "+k.removal(), left, fix))
 	}
 	return found
 }
@@ -120,16 +158,6 @@ func (e *env) mends(err error) string {
 		return e.own("auth", "key", "reset", "--forget-all-logins")
 	}
 	return "" // for what is unsafe the check of the files has it
-}
-
-// protection says in words what a key source is good for.
-func protection(source string) string {
-	if source == store.SourceFile {
-		return "the key is a file that only you can read: it protects copies of the store (backups, sync, images), " +
-			"against changes and against other users, but not against root, your own programs, or somebody who gets the whole home folder"
-	}
-	return fmt.Sprintf("the key comes from the source %q; root and your own programs can use it while the store is unlocked",
-		registry.Printable(source, 40))
 }
 
 // entriesCheck is about single logins: damaged, expired, left by a check.

@@ -43,6 +43,12 @@ func (c *loginCmd) Run(e *env) error {
 	if err != nil {
 		return &storeError{name, "store credentials", err}
 	}
+	// Before anybody types a password, or a registry is asked, in vain.
+	if own, ok := to.(storeDestination); ok {
+		if _, err := own.RootKey(e.ctx); errors.Is(err, store.ErrLocked) {
+			return &storeError{name, "store credentials", err}
+		}
+	}
 	e.PlainHTTP = e.PlainHTTP || address.PlainHTTP()
 	options := e.clientOptions(address.Host(), nil)
 	options.WantIdentityToken = !c.Device && c.obtains(e.username())

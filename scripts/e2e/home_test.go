@@ -137,11 +137,15 @@ func (h *home) runIn(stdin, name string, args ...string) result {
 	return got
 }
 
-// lookPath finds a program as the tools do: on this home's PATH.
+// lookPath finds a program as the tools do, on this home's PATH, or among those that
+// install.sh has built.
 func (h *home) lookPath(name string) string {
 	h.t.Helper()
 	if own := filepath.Join(binDir, name); strings.Contains(name, "regshape") {
 		return own
+	}
+	if path, err := exec.LookPath(filepath.Join(clientsDir, name)); err == nil {
+		return path
 	}
 	path, err := exec.LookPath(name)
 	h.must(err)

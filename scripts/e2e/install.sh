@@ -1,9 +1,17 @@
 #!/bin/sh
 # Installs what the end-to-end tests run against, on Debian: real docker, podman,
 # skopeo and buildah clients, a real docker-registry, htpasswd for its accounts, and
-# nginx to stand in front of it. It starts no service, and does nothing when all is
-# there.
+# nginx to stand in front of it. It starts no service, and installs nothing when all is
+# there. Clients that Debian does not have are built with Go into bin/clients.
 set -eu
+
+build_clients() {
+	echo "install.sh: building crane"
+	cd "$(dirname "$0")/clients"
+	mkdir -p ../../../bin/clients
+	CGO_ENABLED=0 "${GO:-go}" build -trimpath -ldflags '-s -w' -o ../../../bin/clients/ \
+		github.com/google/go-containerregistry/cmd/crane
+}
 
 # Where Debian puts nginx; not every user has the folder on PATH.
 PATH=$PATH:/usr/sbin
@@ -25,6 +33,7 @@ command -v docker >/dev/null 2>&1 || docker="docker.io"
 
 if [ -z "$missing$docker" ]; then
 	echo "install.sh: docker, podman, skopeo, buildah, docker-registry, htpasswd and nginx are here"
+	build_clients
 	exit 0
 fi
 
@@ -69,3 +78,4 @@ for program in docker podman skopeo buildah docker-registry htpasswd nginx; do
 		exit 1
 	fi
 done
+build_clients

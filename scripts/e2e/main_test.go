@@ -22,6 +22,9 @@ import (
 // binDir holds regshape and docker-credential-regshape.
 var binDir string
 
+// clientsDir holds the clients that install.sh builds.
+var clientsDir string
+
 // registries are the three that every scenario is played against.
 var registries []*registry
 
@@ -35,6 +38,15 @@ func run(m *testing.M) int {
 			fmt.Fprintf(os.Stderr, "e2e: %s is not on PATH; run scripts/e2e/install.sh\n", tool)
 			return 1
 		}
+	}
+	var err error
+	if clientsDir, err = filepath.Abs(filepath.Join("..", "..", "bin", "clients")); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	if _, err := exec.LookPath(filepath.Join(clientsDir, "crane")); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: crane is not built; run scripts/e2e/install.sh")
+		return 1
 	}
 	work, err := os.MkdirTemp("", "regshape-e2e-")
 	if err != nil {

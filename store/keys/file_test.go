@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"sync"
+	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 
 	"regshape/store"
@@ -13,58 +15,93 @@ import (
 
 func TestFile(t *testing.T) {
 	ctx := context.Background()
-	f := File{Path: filepath.Join(t.TempDir(), "state", "key")}
-	if _, err := f.Load(ctx); !errors.Is(err, store.ErrNoKey) {
-		t.Fatalf("load of nothing: %v", err)
-	}
-	keys := make([]store.RootKey, 20)
-	var wg sync.WaitGroup
-	for i := range keys {
-		wg.Go(func() {
-			k, err := f.Create(ctx, store.NewRootKey())
-			if err != nil {
-				t.Error(err)
-			}
-			keys[i] = k
-		})
-	}
-	wg.Wait()
-	present, err := f.Load(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, k := range keys {
-		if k != present {
-			t.Errorf("run %d of %d was told another key", i, len(keys))
+	loc := testLocation(t)
+	f := File{Location: loc}
+	a, b := store.NewRootKey(), store.NewRootKey()
+	for _, k := range []store.RootKey{a, b} {
+		if err := f.Stage(ctx, k, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Promote(ctx, k.KID()); err != nil {
+			t.Fatal(err)
 		}
 	}
-	next := store.NewRootKey()
-	if err := f.Replace(ctx, next); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := f.Load(ctx); err != nil || got != next {
-		t.Errorf("load after replace: %v", err)
-	}
-	if left, err := os.ReadDir(filepath.Dir(f.Path)); err != nil || len(left) != 1 {
+	if left, err := os.ReadDir(filepath.Dir(loc.KeyFile())); err != nil || len(left) != 1 {
 		t.Errorf("beside the key there is %v (%v)", left, err)
 	}
-	if err := os.WriteFile(f.Path, []byte("x"), 0o600); err != nil {
+	if info, err := os.Stat(loc.KeyFile()); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("the key file: %v, %v", info.Mode(), err)
+	}
+	if k, err := f.Load(ctx, ""); err != nil || k != b {
+		t.Errorf("load: %v", err)
+	}
+	if err := os.WriteFile(loc.KeyFile(), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Load(ctx); !errors.Is(err, store.ErrKeyDamaged) {
-		t.Errorf("load of garbage: %v", err)
+	for _, kid := range []string{"", b.KID()} {
+		if _, err := f.Load(ctx, kid); !errors.Is(err, store.ErrKeyDamaged) && !errors.Is(err, store.ErrNoKey) {
+			t.Errorf("load of garbage: %v", err)
+		}
+	}
+	if runtime.GOOS == "windows" {
+		return
+	}
+	if err := os.Chmod(loc.KeyFile(), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Load(ctx, ""); !errors.Is(err, store.ErrUnsafe) {
+		t.Errorf("load of a file that others can read: %v", err)
+	}
+}
+
+func TestDefault(t *testing.T) {
+	want := store.KeySource{Source: store.SourceFile}
+	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		want.Source = store.SourceKeyring
+	}
+	if got := (Sources{}).Default(); !got.Equal(want) {
+		t.Errorf("default: %v", got)
+	}
+	if got := (Sources{KeyFile: "x"}).Default(); !got.Equal(store.KeySource{Source: store.SourceEnvironment}) {
+		t.Errorf("default with a named file: %v", got)
 	}
 }
 
 func TestChoose(t *testing.T) {
-	loc, err := store.Locate(store.Options{Dir: t.TempDir()})
+	loc := testLocation(t)
+	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k, err := Choose(loc, store.KeySource{Source: store.SourceFile}); err != nil || k != (File{Path: loc.KeyFile()}) {
-		t.Errorf("file: %v, %v", k, err)
+	for _, c := range []struct {
+		source store.KeySource
+		want   store.Key
+	}{
+		{store.KeySource{Source: store.SourceFile}, File{Location: loc}},
+		{store.KeySource{Source: store.SourceKeyring}, NewKeyring()},
+		{store.KeySource{Source: store.SourceSlots, Recipient: "age1x"}, Slots{Location: loc, Recipient: "age1x", cache: systemCache()}},
+		{store.KeySource{Source: store.SourceCommand, Command: []string{program, "x"}}, Command{Words: []string{program, "x"}}},
+	} {
+		if k, err := (Sources{}).Choose(loc, c.source); err != nil || !reflect.DeepEqual(k, c.want) {
+			t.Errorf("%s: %v, %v", c.source.Source, k, err)
+		}
 	}
-	if _, err := Choose(loc, store.KeySource{Source: "tpm"}); !errors.Is(err, store.ErrNewer) {
-		t.Errorf("an unknown source: %v", err)
+	for _, source := range []store.KeySource{
+		{Source: store.SourceCommand},
+		{Source: store.SourceCommand, Command: []string{"pass"}},
+		{Source: store.SourceEnvironment},
+		{Source: "tpm"},
+	} {
+		if k, err := (Sources{}).Choose(loc, source); err == nil || errors.Is(err, store.ErrNewer) != (source.Source == "tpm") {
+			t.Errorf("%v: %v, %v", source, k, err)
+		}
+		k, err := (Sources{KeyFile: "/run/secrets/x"}).Choose(loc, source)
+		if err != nil || k != (Named{Path: "/run/secrets/x"}) {
+			t.Errorf("%v with a named file: %v, %v", source, k, err)
+		}
+	}
+	_, err = (Sources{}).Choose(loc, store.KeySource{Source: store.SourceEnvironment})
+	if err == nil || !strings.Contains(err.Error(), "REGSHAPE_KEY_FILE") {
+		t.Errorf("environment without the variable: %v", err)
 	}
 }

@@ -1,16 +1,55 @@
-// Package keys has the places that a store's root key can come from.
+// Package keys has the places that a store's root key can be in.
 package keys
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
+	"runtime"
 
 	"regshape/store"
 )
 
-// Choose returns the key source that a store's config names. It touches nothing yet.
-func Choose(loc store.Location, source store.KeySource) (store.Key, error) {
-	if source.Source == store.SourceFile {
-		return File{Path: loc.KeyFile()}, nil
+// Sources chooses among the places that a key can be in.
+type Sources struct {
+	KeyFile string // the file that REGSHAPE_KEY_FILE names, "" when it is not set
+}
+
+var _ store.Sources = Sources{}
+
+// Default is the named file where there is one, on macOS and Windows the keyring, and
+// elsewhere the key file: there a session without a desktop is no exception.
+func (s Sources) Default() store.KeySource {
+	switch {
+	case s.KeyFile != "":
+		return store.KeySource{Source: store.SourceEnvironment}
+	case runtime.GOOS == "darwin", runtime.GOOS == "windows":
+		return store.KeySource{Source: store.SourceKeyring}
+	}
+	return store.KeySource{Source: store.SourceFile}
+}
+
+// Choose returns the place that a store's config names, or, whatever it names, the named
+// file where there is one: the pinned kid still decides whether that has the right key.
+// It touches nothing yet.
+func (s Sources) Choose(loc store.Location, source store.KeySource) (store.Key, error) {
+	if s.KeyFile != "" {
+		return Named{Path: s.KeyFile}, nil
+	}
+	switch source.Source {
+	case store.SourceFile:
+		return File{Location: loc}, nil
+	case store.SourceSlots:
+		return Slots{Location: loc, Recipient: source.Recipient, cache: systemCache()}, nil
+	case store.SourceKeyring:
+		return NewKeyring(), nil
+	case store.SourceCommand:
+		if len(source.Command) == 0 || !filepath.IsAbs(source.Command[0]) {
+			return nil, errors.New("the config is damaged: it names no command by its absolute path: restore it, or remove it to have it made again")
+		}
+		return Command{Words: source.Command}, nil
+	case store.SourceEnvironment:
+		return nil, errors.New("this store's key comes from the file that " + keyFileVariable + " names, and it is not set")
 	}
 	return nil, fmt.Errorf("key source %q is unknown: %w", source.Source, store.ErrNewer)
 }

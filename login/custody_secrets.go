@@ -1,0 +1,239 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"regshape/login/registry"
+	"regshape/store/keys"
+)
+
+const (
+	// maxIdentityFile is what package keys reads of an identity file or a backup.
+	maxIdentityFile = 1 << 20
+
+	// shortPassphrase is, in characters, what scrypt does not make up for.
+	shortPassphrase = 10
+
+	// passphraseTries is how often somebody at a terminal may mistype it.
+	passphraseTries = 3
+)
+
+// wayIn is what opens slots or a backup. Neither flag takes a secret itself: other
+// processes can see the command line.
+type wayIn struct {
+	Identity       string `placeholder:"FILE" type:"path" help:"Open it with the age identities in this file; - is standard input."`
+	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read the passphrase from this file; - is standard input."`
+}
+
+func (w wayIn) check() error {
+	if w.Identity != "" && w.PassphraseFile != "" {
+		return &usageError{"--identity and --passphrase-file exclude each other", "give one of them"}
+	}
+	return nil
+}
+
+// opener makes ready what the user has given, or somebody at the terminal to be asked.
+func (e *env) opener(w wayIn, prompt string) (keys.Opener, error) {
+	o := keys.Opener{UI: e.pluginUI()}
+	switch {
+	case w.Identity != "":
+		data, err := e.readFile(w.Identity, maxIdentityFile)
+		if err != nil {
+			return o, fmt.Errorf("read the identity file: %w", err)
+		}
+		o.Identities, err = keys.ParseIdentities(data, o.UI, e.passphraseAsker("Passphrase of the identity file: "))
+		if err != nil {
+			return o, err
+		}
+		// Only a passphrase could open it, and another way was asked for.
+		o.Passphrase = func() (string, error) {
+			return "", errors.New("the age identity does not open it, and a passphrase was not given")
+		}
+	case w.PassphraseFile != "":
+		passphrase, err := e.readPassphrase(w.PassphraseFile)
+		if err != nil {
+			return o, err
+		}
+		o.Passphrase = func() (string, error) { return passphrase, nil }
+	default:
+		o.Passphrase = e.passphraseAsker(prompt)
+	}
+	return o, nil
+}
+
+// passphraseAsker asks at the terminal; without one it says what to give instead.
+func (e *env) passphraseAsker(prompt string) func() (string, error) {
+	if e.interactive() {
+		return func() (string, error) { return e.askSecret(prompt) }
+	}
+	return func() (string, error) {
+		return "", &usageError{"no terminal to ask for the passphrase", "give --passphrase-file FILE, or --identity FILE"}
+	}
+}
+
+// throughSlot opens slots, and lets somebody who mistypes the passphrase try again.
+func (k *custody) throughSlot(slots keys.Slots, with wayIn, open func(keys.Opener) error) error {
+	all, err := slots.List()
+	if err != nil {
+		return err
+	}
+	isRecipient := func(s keys.Slot) bool { return s.Type == "recipient" }
+	if with == (wayIn{}) && len(all) > 0 && !slices.ContainsFunc(all, func(s keys.Slot) bool { return !isRecipient(s) }) {
+		return &usageError{"it takes an age identity", "give it with --identity FILE"}
+	}
+	o, err := k.e.opener(with, "Passphrase: ")
+	if err != nil {
+		return err
+	}
+	return k.e.retry(with, func() error { return open(o) })
+}
+
+func (e *env) retry(with wayIn, open func() error) error {
+	for tries := 1; ; tries++ {
+		err := open()
+		if !errors.Is(err, keys.ErrWrongPassphrase) || with != (wayIn{}) || !e.interactive() || tries == passphraseTries {
+			return err
+		}
+		_, _ = fmt.Fprintln(e.Err, "The passphrase is wrong, try again.")
+	}
+}
+
+// newPassphrase reads one to encrypt with, from a file or twice from the terminal.
+func (e *env) newPassphrase(file string) (passphrase string, err error) {
+	switch {
+	case file != "":
+		passphrase, err = e.readPassphrase(file)
+	case !e.interactive():
+		err = &usageError{"no terminal to ask for the passphrase", "give --passphrase-file FILE, or --recipient age1…"}
+	default:
+		passphrase, err = e.askTwice()
+	}
+	if err != nil {
+		return "", err
+	}
+	if utf8.RuneCountInString(passphrase) < shortPassphrase {
+		e.warn("a passphrase of under %d characters can be guessed by whoever gets the file.", shortPassphrase)
+	}
+	return passphrase, nil
+}
+
+func (e *env) askTwice() (string, error) {
+	passphrase, err := e.askSecret("New passphrase: ")
+	if err != nil {
+		return "", err
+	}
+	if passphrase == "" {
+		return "", errors.New("the passphrase is empty")
+	}
+	again, err := e.askSecret("The same again: ")
+	if err != nil {
+		return "", err
+	}
+	if passphrase != again {
+		return "", errors.New("the two passphrases differ")
+	}
+	return passphrase, nil
+}
+
+// askSecret reads a line without echo.
+func (e *env) askSecret(prompt string) (string, error) {
+	secret, err := e.ask(prompt, func(fd int) (string, error) {
+		secret, err := term.ReadPassword(fd)
+		return string(secret), err
+	})
+	_, _ = fmt.Fprintln(e.Err) // the user's own line end was not echoed
+	return secret, err
+}
+
+// readPassphrase reads a file of one line, and cuts one line ending at its end.
+func (e *env) readPassphrase(path string) (string, error) {
+	data, err := e.readFile(path, maxSecret)
+	if err != nil {
+		return "", fmt.Errorf("read the passphrase: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
+		e.warn("other users can read the passphrase in %s: run 'chmod 600 %s'.", path, shellWord(path))
+	}
+	passphrase := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case passphrase == "":
+		return "", errors.New("the passphrase file is empty")
+	case strings.ContainsAny(passphrase, "\r\n"): // nobody could type it
+		return "", errors.New("the passphrase file has more than one line")
+	}
+	return passphrase, nil
+}
+
+// readFile reads a file of the user's, or standard input. What it waits for, at the other
+// end of a pipe, may never come; an interrupt ends that.
+func (e *env) readFile(path string, limit int64) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := e.slurp(path, limit)
+		done <- result{data, err}
+	}()
+	select {
+	case r := <-done:
+		return r.data, outside(r.err)
+	case <-e.ctx.Done():
+		return nil, errInterrupted
+	}
+}
+
+func (e *env) slurp(path string, limit int64) ([]byte, error) {
+	in := e.In
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s is larger than %d KiB", path, limit>>10)
+	}
+	return data, err
+}
+
+// pluginUI is how age plugins talk to the user: at a terminal in full, else they can only
+// say something.
+func (e *env) pluginUI() *keys.PluginUI {
+	ui := &keys.PluginUI{Display: func(text string) {
+		_, _ = fmt.Fprintln(e.Err, registry.Printable(text, 1000))
+	}}
+	if !e.interactive() {
+		return ui
+	}
+	line := func(int) (string, error) { return readLine(e.In) }
+	ui.Ask = func(prompt string, secret bool) (string, error) {
+		if secret {
+			return e.askSecret(prompt + ": ")
+		}
+		return e.ask(prompt+": ", line)
+	}
+	ui.Confirm = func(prompt, yes, no string) (bool, error) {
+		question := fmt.Sprintf("%s [%s, or nothing to go on without]: ", prompt, yes)
+		if no != "" {
+			question = fmt.Sprintf("%s [%s/%s]: ", prompt, yes, no)
+		}
+		answer, err := e.ask(question, line)
+		answer = strings.TrimSpace(answer)
+		return strings.EqualFold(answer, yes) || strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
+	}
+	return ui
+}

@@ -1,0 +1,158 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"regshape/store"
+	"regshape/store/keys"
+)
+
+// protectPlan is what the user has given for new slots.
+type protectPlan struct {
+	ways       []keys.Way
+	passphrase string // "" for none
+	identity   string // the store's own, for slots that are there already
+	file       string // --identity, "" for none
+	e          *env
+}
+
+// plan reads what is given, and asks for a passphrase where one is wanted.
+func (c *keyProtectCmd) plan(k *custody) (*protectPlan, error) {
+	p := &protectPlan{e: k.e, identity: k.identity, file: c.Identity}
+	for _, text := range c.Recipient {
+		way, err := keys.RecipientWay(text, k.e.pluginUI())
+		if err != nil {
+			return nil, err
+		}
+		p.ways = append(p.ways, way)
+	}
+	if !c.Passphrase && c.PassphraseFile == "" {
+		return p, nil
+	}
+	var err error
+	if p.passphrase, err = k.e.newPassphrase(c.PassphraseFile); err != nil {
+		return nil, err
+	}
+	way, err := keys.PassphraseWay(p.passphrase)
+	p.ways = append(p.ways, way)
+	return p, err
+}
+
+// add makes the slots and returns those that it has made, after an error too.
+func (p *protectPlan) add(slots keys.Slots) (made []keys.Slot, err error) {
+	for _, way := range p.ways {
+		slot, err := slots.Add(p.e.ctx, way, p.identity)
+		if err != nil {
+			return made, err
+		}
+		made = append(made, slot)
+	}
+	return made, nil
+}
+
+// prove opens the key again with what the user has given, through the files that are on
+// the disk by now. A recipient whose identity was not given cannot be proved.
+func (p *protectPlan) prove(ctx context.Context, slots keys.Slots, kid, identity string) error {
+	var openers []keys.Opener
+	if p.passphrase != "" {
+		// The store's own identity opens no slot. It is here because plugins are left
+		// alone where an identity is given: nobody should have to touch a device for this.
+		own, err := keys.ParseIdentities([]byte(identity), nil, nil)
+		if err != nil {
+			return err
+		}
+		openers = append(openers, keys.Opener{Identities: own, Passphrase: func() (string, error) { return p.passphrase, nil }})
+	}
+	if p.file != "" {
+		o, err := p.e.opener(wayIn{Identity: p.file}, "")
+		if err != nil {
+			return err
+		}
+		openers = append(openers, o)
+	}
+	for _, o := range openers {
+		if _, _, err := slots.Open(ctx, kid, o); err != nil {
+			return fmt.Errorf("the new slots were tried, and: %w", err)
+		}
+	}
+	return nil
+}
+
+// provenSlots are slots that a store turns to only when they have been opened, and only
+// where the key can be kept unlocked: else nobody could use the store.
+type provenSlots struct {
+	keys.Slots
+	plan *protectPlan
+}
+
+// Stage is that of slots, with the proof.
+func (s provenSlots) Stage(ctx context.Context, root store.RootKey, from string) error {
+	if err := s.Slots.Stage(ctx, root, from); err != nil {
+		return err
+	}
+	_, identity, err := s.Unlocked(root.KID())
+	if err != nil {
+		return notOfStore(err)
+	}
+	return s.plan.prove(ctx, s.Slots, root.KID(), identity)
+}
+
+// firstSlots turns the store to slots.
+func (c *keyProtectCmd) firstSlots(k *custody) (said string, err error) {
+	if err := k.ready(wayIn{}); err != nil {
+		return "", err
+	}
+	slots, err := keys.NewSlots(k.loc, k.e.now().Add(unlockedFor))
+	if err != nil {
+		return "", err
+	}
+	plan, err := c.plan(k)
+	if err != nil {
+		return "", err
+	}
+	_, err = plan.add(slots)
+	if err == nil {
+		err = k.turn(store.Rotation{Source: slots.Source(), Place: provenSlots{slots, plan}}, !c.NoRotate)
+	}
+	if err != nil {
+		if now, lookErr := k.store.Custody(); lookErr == nil && !now.Source.Equal(slots.Source()) {
+			// There is no key of these slots, whatever kid is named; so they go, too.
+			_ = slots.Discard(context.WithoutCancel(k.e.ctx), store.NewRootKey().KID())
+		}
+		return "", err
+	}
+	if c.Identity == "" && len(c.Recipient) > 0 {
+		k.e.note("whether you have the identity of the recipient was not tried: do that with '%s'.",
+			k.e.own("auth", "unlock", "--identity", "FILE"))
+	}
+	return "The key is encrypted now", nil
+}
+
+// addSlots adds ways in to a store that has some.
+func (c *keyProtectCmd) addSlots(k *custody) (said string, err error) {
+	if err := k.ready(wayIn{Identity: c.Identity}); err != nil {
+		return "", err
+	}
+	plan, err := c.plan(k)
+	if err != nil {
+		return "", err
+	}
+	slots, _ := k.slots()
+	made, err := plan.add(slots)
+	if err == nil {
+		err = plan.prove(k.e.ctx, slots, k.now.KID, k.identity)
+	}
+	if err != nil {
+		for _, s := range made {
+			err = errors.Join(err, slots.Remove(s.Number))
+		}
+		return "", err
+	}
+	k.e.note("the other ways in stay as they are; nobody has to give them again.")
+	if c.NoRotate {
+		return "The way in is added", nil
+	}
+	return "The way in is added", k.turn(store.Rotation{Source: k.now.Source, Place: slots}, true)
+}

@@ -1,0 +1,170 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"regshape/store"
+	"regshape/store/keys"
+)
+
+type keyShowCmd struct{}
+
+// keyShow is the JSON of key show.
+type keyShow struct {
+	Status   string     `json:"status"` // "success"
+	Source   string     `json:"source"` // "file", "slots", "keyring", "command" or "environment"
+	KID      string     `json:"kid"`    // "" for a store that is not there yet
+	Where    string     `json:"where"`  // a path, a command line, or words
+	Slots    []slotJSON `json:"slots"`
+	Locked   bool       `json:"locked"`
+	Until    *time.Time `json:"until,omitempty"` // slots that are unlocked: until when
+	Protects []string   `json:"protects"`        // against what
+	Not      []string   `json:"not"`             // against what not
+	UnderWay bool       `json:"under_way"`       // a change of the key is, or was cut short
+	Left     string     `json:"left,omitempty"`  // where the key before this one still is
+}
+
+// slotJSON is one way in.
+type slotJSON struct {
+	Number int    `json:"number"`
+	Type   string `json:"type"` // "passphrase", "recipient", or "plugin-" and the plugin's name
+}
+
+// Run says where the key is and what that is good for. It loads no key.
+func (*keyShowCmd) Run(e *env) error {
+	k, err := e.openCustody("show the key")
+	if err != nil {
+		return err
+	}
+	source := k.effective().Source
+	words := k.protections()
+	r := keyShow{
+		Status: "success", Source: source, KID: k.now.KID, Where: k.where(),
+		Slots: []slotJSON{}, Protects: words.protects, Not: words.not, Left: k.leftKey(),
+	}
+	if r.UnderWay, err = k.store.UnderWay(); err != nil {
+		return k.failed(err)
+	}
+	lockedWhy, err := r.state(k)
+	if err != nil {
+		return k.failed(err)
+	}
+	if e.JSON {
+		return writeJSON(e.Out, r)
+	}
+	return r.write(k, words.what, lockedWhy)
+}
+
+// state fills in the ways in and whether the store is locked, and says why it is.
+func (r *keyShow) state(k *custody) (why string, err error) {
+	if k.now.KID == "" {
+		return "", nil
+	}
+	slots, hasSlots := k.slots()
+	switch {
+	case hasSlots:
+		if r.Slots, err = slotList(slots); err != nil {
+			return "", err
+		}
+		var until time.Time
+		if until, _, err = slots.Unlocked(k.now.KID); err == nil {
+			r.Until = &until
+		}
+	case r.Source == store.SourceKeyring && runtime.GOOS != "darwin" && runtime.GOOS != "windows":
+		_, err = k.store.RootKey(k.e.ctx) // there the system itself would ask the user
+	}
+	if errors.Is(err, store.ErrLocked) {
+		r.Locked = true
+		return strings.TrimPrefix(strings.TrimPrefix(err.Error(), store.ErrLocked.Error()), ": "), nil
+	}
+	return "", err
+}
+
+func slotList(slots keys.Slots) ([]slotJSON, error) {
+	list := []slotJSON{}
+	all, err := slots.List()
+	for _, s := range all {
+		list = append(list, slotJSON{s.Number, s.Type})
+	}
+	return list, err
+}
+
+func (r keyShow) write(k *custody, what, lockedWhy string) error {
+	var b strings.Builder
+	line := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "%-12s %s\n", name+":", text)
+		}
+	}
+	line("source", r.Source+": "+what)
+	if r.KID == "" {
+		line("kid", "none yet: the first login makes the key")
+	} else {
+		line("kid", r.KID)
+	}
+	line("where", r.Where)
+	if r.Source == store.SourceSlots {
+		var ways []string
+		for _, s := range r.Slots {
+			ways = append(ways, keys.Slot{Number: s.Number, Type: s.Type}.String())
+		}
+		line("ways in", strings.Join(ways, ", "))
+	}
+	switch {
+	case r.Locked:
+		text := "yes: " + lockedWhy // which may say what else to do
+		if lockedWhy == "" {
+			text = "yes: run '" + k.e.own("auth", "unlock") + "'"
+		}
+		line("locked", text)
+	case r.Until != nil:
+		line("locked", "no, unlocked until "+clock(*r.Until))
+	}
+	if r.UnderWay {
+		line("under way", "a change of the key is, or was cut short: finish it with '"+k.e.own("auth", "key", "rotate", "--resume")+"', or take it back with --abort")
+	}
+	if r.Left != "" {
+		line("left over", "the key before this one is still in "+r.Left+": "+k.removal())
+	}
+	fmt.Fprintf(&b, "protects against:\n  %s\ndoes not protect against:\n  %s\n",
+		strings.Join(r.Protects, "\n  "), strings.Join(r.Not, "\n  "))
+	_, err := fmt.Fprint(k.e.Out, b.String())
+	return err
+}
+
+// leftKey names the place of the key before this one, if it is still there, "" else. It
+// looks only where that costs nothing and asks nobody.
+func (k *custody) leftKey() string {
+	p := k.now.Previous
+	if p == nil || p.KID == k.now.KID && p.Key.Equal(k.now.Source) {
+		return ""
+	}
+	if p.Key.Source == store.SourceSlots {
+		path := k.loc.SealedKeyFile(p.KID)
+		if _, err := os.Lstat(path); err != nil || p.KID == k.now.KID && k.now.Source.Source == store.SourceSlots {
+			return ""
+		}
+		return path
+	}
+	place, err := configured{keyFile: k.keyFile}.Choose(k.loc, p.Key)
+	if err != nil || !place.Cheap() {
+		return ""
+	}
+	if _, err := place.Load(k.e.ctx, p.KID); err != nil {
+		return ""
+	}
+	return keyPlace(k.loc, p.Key, p.KID, k.keyFile)
+}
+
+// removal says how the key before this one goes away.
+func (k *custody) removal() string {
+	if k.now.Previous.Key.Source == store.SourceEnvironment {
+		return "take its line out"
+	}
+	return "run '" + k.e.own("auth", "key", "rotate", "--resume") + "'"
+}

@@ -1,0 +1,175 @@
+package keys
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+
+	"regshape/store"
+)
+
+const (
+	commandLimit = 30 * time.Second // as long as a secret manager may take to reach its server
+
+	// commandRest is how long output may still come after the program has ended or was
+	// killed: what it has started in turn may hold the pipe open for ever.
+	commandRest = time.Second
+
+	commandOutput = 64 << 10 // more than a hundred key lines
+	commandError  = 4 << 10
+	quotedError   = 200
+)
+
+// Command is a root key that a program prints, such as the client of a secret manager.
+// It prints one or more key lines; empty lines and lines that begin with # do not count.
+type Command struct {
+	Words []string // the program, by its absolute path, and its arguments
+}
+
+var _ store.Key = Command{}
+
+// ResolveCommand finds the program as the shell does and makes its path absolute, so that
+// PATH and the present folder do not decide later what is run.
+func ResolveCommand(program string, args []string) (Command, error) {
+	path, err := exec.LookPath(program)
+	if errors.Is(err, exec.ErrDot) {
+		return Command{}, fmt.Errorf("PATH finds %s only relative to the present folder: give its path", program)
+	}
+	if err != nil {
+		return Command{}, fmt.Errorf("find the program: %w", err)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return Command{}, fmt.Errorf("find the program: %w", err)
+	}
+	return Command{Words: append([]string{path}, args...)}, nil
+}
+
+// Load runs the program and picks the key with this kid.
+func (c Command) Load(ctx context.Context, kid string) (store.RootKey, error) {
+	found, err := c.Lines(ctx)
+	if err != nil {
+		return store.RootKey{}, err
+	}
+	return pick(found, kid, c.Words[0])
+}
+
+// Lines runs the program and returns the keys it prints, in their order. The program gets
+// no input and not the secrets that the environment may hold, and must end within 30 s.
+// [store.ErrNoKey] means that it printed none, [store.ErrKeyDamaged] that it printed
+// something else.
+func (c Command) Lines(ctx context.Context) ([]store.RootKey, error) {
+	out, err := c.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(out)
+	found, err := parseKeyLines(out, c.Words[0])
+	if err == nil && len(found) == 0 {
+		return nil, fmt.Errorf("%w: %s printed no key line: put one from 'regshape auth key generate' there", store.ErrNoKey, c.Words[0])
+	}
+	return found, err
+}
+
+// Stage makes sure that the program yields k by now: only the user can put it there.
+func (c Command) Stage(ctx context.Context, k store.RootKey, _ string) error {
+	_, err := c.Load(ctx, k.KID())
+	if errors.Is(err, store.ErrNoKey) || errors.Is(err, store.ErrWrongKey) {
+		return fmt.Errorf("put the new key line, of kid %s, where %s finds it, beside the present one, and try again: %w", k.KID(), c.Words[0], err)
+	}
+	return err
+}
+
+// Promote has nothing to do: the lines are told apart by their kid.
+func (Command) Promote(context.Context, string) error { return nil }
+
+// Discard has nothing to do: the line is the user's to remove.
+func (Command) Discard(context.Context, string) error { return nil }
+
+// Cheap is false: loading runs a program.
+func (Command) Cheap() bool { return false }
+
+func (c Command) run(ctx context.Context) ([]byte, error) {
+	if len(c.Words) == 0 {
+		return nil, errors.New("the command that prints the key is empty")
+	}
+	program := c.Words[0]
+	limited, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	cmd := exec.CommandContext(limited, program, c.Words[1:]...) //nolint:gosec // the user chose the program
+	cmd.Env = store.ChildEnvironment(os.Environ())
+	cmd.WaitDelay = commandRest
+	endWithChildren(cmd)
+	out := &bounded{limit: commandOutput, refuse: true}
+	complaint := &bounded{limit: commandError}
+	cmd.Stdout, cmd.Stderr = out, complaint
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case limited.Err() != nil:
+		return nil, fmt.Errorf("%s did not print the key within %d s", program, commandLimit/time.Second)
+	case out.over:
+		return nil, fmt.Errorf("%s printed more than %d KiB: it must print key lines only", program, commandOutput>>10)
+	case errors.Is(err, exec.ErrWaitDelay): // it has ended well, and left a child that holds its output
+		err = nil
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil, fmt.Errorf("%s failed (%v)%s", program, exit.ProcessState, complaint.quote())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run the command that prints the key: %w", err)
+	}
+	return out.data, nil
+}
+
+// bounded keeps the first bytes that are written to it.
+type bounded struct {
+	limit  int
+	refuse bool // fail a write beyond the limit; otherwise drop it
+	data   []byte
+	over   bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	rest := b.limit - len(b.data)
+	b.data = append(b.data, p[:min(len(p), rest)]...)
+	if len(p) > rest {
+		b.over = true
+		if b.refuse {
+			return rest, errors.New("too much output")
+		}
+	}
+	return len(p), nil
+}
+
+// quote returns the last line, made fit for a message, or nothing where a secret may be in
+// it: a program that is given wrong options may well complain about the key itself. Of
+// output that was cut nobody knows what its end belonged to.
+func (b *bounded) quote() string {
+	text := strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, string(bytes.ToValidUTF8(b.data, nil)))
+	upper := strings.ToUpper(text)
+	if b.over || strings.Contains(upper, "REGSHAPE-KEY") || strings.Contains(upper, "AGE-SECRET-KEY") {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	last := []rune(strings.TrimSpace(lines[len(lines)-1]))
+	if len(last) > quotedError {
+		last = append(last[:quotedError], '…')
+	}
+	if len(last) == 0 {
+		return ""
+	}
+	return ": " + string(last)
+}

@@ -1,0 +1,151 @@
+package keys
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/sys/unix"
+)
+
+// fakeSystem has some files of proc and sys.
+func fakeSystem(files map[string]string) fs.FS {
+	system := fstest.MapFS{}
+	for path, text := range files {
+		system[path] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return system
+}
+
+func TestAvailableMemory(t *testing.T) {
+	const plenty = "MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\nSwapFree: 1048576 kB\nHugePages_Total: 0\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  uint64 // MiB
+		limit string
+	}{
+		"machine": {map[string]string{"proc/meminfo": plenty}, 5120, "the machine"},
+		"no overcommit": {map[string]string{
+			"proc/meminfo":                  plenty + "CommitLimit: 2097152 kB\nCommitted_AS: 1048576 kB\n",
+			"proc/sys/vm/overcommit_memory": "2\n",
+		}, 1024, "overcommits"},
+		"overcommitted": {map[string]string{
+			"proc/meminfo":                  plenty + "CommitLimit: 1048576 kB\nCommitted_AS: 2097152 kB\n",
+			"proc/sys/vm/overcommit_memory": "2\n",
+		}, 0, "overcommits"},
+		"cgroup v2": {map[string]string{
+			"proc/meminfo":     plenty,
+			"proc/self/cgroup": "0::/user.slice/app.scope\n",
+			"sys/fs/cgroup/user.slice/app.scope/memory.max":     "max\n",
+			"sys/fs/cgroup/user.slice/app.scope/memory.current": "104857600\n",
+			"sys/fs/cgroup/user.slice/memory.max":               "314572800\n",
+			"sys/fs/cgroup/user.slice/memory.current":           "209715200\n",
+			"sys/fs/cgroup/user.slice/memory.stat":              "anon 1\ninactive_file 52428800\n",
+		}, 150, "control group"},
+		"cgroup v2, in a container": {map[string]string{
+			"proc/meminfo":                 plenty,
+			"proc/self/cgroup":             "0::/../../host/path\n",
+			"sys/fs/cgroup/memory.max":     "104857600\n",
+			"sys/fs/cgroup/memory.current": "209715200\n",
+		}, 0, "control group"},
+		"cgroup v1": {map[string]string{
+			"proc/meminfo":     plenty,
+			"proc/self/cgroup": "9:name=systemd:/\n4:memory:/docker/1\n0::/\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "209715200\n",
+			"sys/fs/cgroup/memory/memory.usage_in_bytes": "104857600\n",
+		}, 100, "control group"},
+		"cgroup v1, no limit": {map[string]string{
+			"proc/meminfo":     plenty,
+			"proc/self/cgroup": "4:memory:/a\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+			"sys/fs/cgroup/memory/memory.usage_in_bytes": "104857600\n",
+		}, 5120, "the machine"},
+	} {
+		got, known := availableMemory(fakeSystem(c.files))
+		if !known || got.bytes/mebibyte != c.want || !strings.Contains(got.limit, c.limit) {
+			t.Errorf("%s: %d MiB, limited by %s (%v)", name, got.bytes/mebibyte, got.limit, known)
+		}
+	}
+	for name, files := range map[string]map[string]string{
+		"nothing":  {},
+		"nonsense": {"proc/meminfo": "MemAvailable: x kB\n\n:", "proc/self/cgroup": "\n:\n::\nmemory\n"},
+	} {
+		if got, known := availableMemory(fakeSystem(files)); known {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if got, known := availableMemory(os.DirFS("/")); !known || got.bytes == 0 {
+		t.Errorf("this machine has %v (%v)", got, known)
+	}
+}
+
+// With whatever address space is left, a passphrase works or is refused with figures;
+// the run-time never ends the program for lack of memory.
+func TestMemoryLimits(t *testing.T) {
+	const variable = "REGSHAPE_SLOTS_CHILD"
+	if limit := os.Getenv(variable); limit != "" {
+		limitedChild(t, limit)
+		return
+	}
+	if testing.Short() {
+		t.Skip("starts 16 processes, and the race detector needs more memory than they are left")
+	}
+	results := map[string]int{}
+	// 64 MiB for scrypt, up to as much again for arenas, the margin, and what is more.
+	for _, resource := range []string{"as", "data"} {
+		for spare := 0; spare <= 224; spare += 32 {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestMemoryLimits$", "-test.v", "-test.timeout=60s")
+			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", variable, resource, spare))
+			out, err := cmd.CombinedOutput()
+			switch {
+			case err != nil:
+				t.Errorf("%s, %d MiB to spare: %v\n%.2000s", resource, spare, err, out)
+			case strings.Contains(string(out), "RESULT opened"):
+				results[resource+" opened"]++
+			case strings.Contains(string(out), "RESULT refused"):
+				results[resource+" refused"]++
+			default:
+				t.Errorf("no result: %s", out)
+			}
+		}
+		if results[resource+" opened"] == 0 || results[resource+" refused"] == 0 {
+			t.Errorf("%v: want some of each", results)
+		}
+	}
+	t.Log(results)
+}
+
+func limitedChild(t *testing.T, limit string) {
+	const work = 16
+	var resource string
+	var spare uint64
+	if _, err := fmt.Sscan(limit, &resource, &spare); err != nil {
+		t.Fatal(err)
+	}
+	number, used := unix.RLIMIT_AS, "VmSize:"
+	if resource == "data" {
+		number, used = unix.RLIMIT_DATA, "VmData:"
+	}
+	value := fields(os.DirFS("/"), "proc/self/status")[used]*1024 + spare*mebibyte
+	if err := unix.Setrlimit(number, &unix.Rlimit{Cur: value, Max: value}); err != nil {
+		t.Fatal(err)
+	}
+	way, err := passphraseWay("p", work)
+	if err == nil {
+		_, err = encrypt(t.Context(), "x", way)
+	}
+	if err != nil {
+		for _, word := range []string{"96 MiB", "ulimit", "--recipient"} {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("error %q does not say %q", err, word)
+			}
+		}
+		fmt.Println("RESULT refused")
+		return
+	}
+	fmt.Println("RESULT opened")
+}

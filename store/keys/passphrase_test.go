@@ -1,0 +1,63 @@
+package keys
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+)
+
+// With the real work factor, and opened by the library on its own.
+func TestPassphrase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second of scrypt three times, and ten times that under the race detector")
+	}
+	const passphrase = "correct horse battery staple"
+	way, err := PassphraseWay(passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSlots(slotsLocation(t), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot, err := s.Add(t.Context(), way, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := readSlot(slot)
+	if err != nil || f.file.logN != 18 {
+		t.Fatalf("work factor %d (%v)", f.file.logN, err)
+	}
+	id, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := age.Decrypt(bytes.NewReader(f.file.data), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(r); err != nil || string(text) != s.fresh.identity+"\n" {
+		t.Errorf("the slot holds something else (%v)", err)
+	}
+	k := stageNew(t, s, "")
+	got, _, err := s.Open(t.Context(), k.KID(), Opener{Passphrase: answer(passphrase)})
+	if err != nil || got != k {
+		t.Errorf("open: %v", err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v"} {
+		if text := fmt.Sprintf(verb, way); strings.Contains(text, "correct") || strings.Contains(text, "99, 111") || strings.Contains(text, "0x63") {
+			t.Errorf("%s prints the passphrase: %s", verb, text)
+		}
+	}
+}
+
+func TestPassphraseEmpty(t *testing.T) {
+	if _, err := PassphraseWay(""); err == nil {
+		t.Error("an empty passphrase is taken")
+	}
+}

@@ -1,0 +1,191 @@
+package keys
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+
+	"filippo.io/age"
+	"filippo.io/age/plugin"
+
+	"regshape/store"
+)
+
+// PluginUI is how age plugins talk to the user. A nil func stands for a missing terminal:
+// a plugin that calls it fails with an error that says so. What they are given is
+// printable and names the plugin. Display may be called from another goroutine.
+type PluginUI struct {
+	Display func(text string)
+	Ask     func(prompt string, secret bool) (string, error)
+	Confirm func(prompt, yes, no string) (bool, error) // no may be ""
+}
+
+// conversation is one plugin's use of a PluginUI. It remembers what went wrong there:
+// age tells the plugin only that something did, and nobody else.
+type conversation struct {
+	ui   *PluginUI
+	name string
+
+	mu  sync.Mutex
+	err error
+}
+
+func (c *conversation) program() string { return "age-plugin-" + c.name }
+
+func (c *conversation) failed(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+	return err
+}
+
+func (c *conversation) needsTerminal() error {
+	return c.failed(fmt.Errorf("%s has to ask you something and needs a terminal", c.program()))
+}
+
+// client never returns nil, which age would follow.
+func (c *conversation) client() *plugin.ClientUI {
+	ui := c.ui
+	if ui == nil {
+		ui = &PluginUI{}
+	}
+	prompt := func(text string) string { return c.program() + ": " + oneLine(text) }
+	return &plugin.ClientUI{
+		DisplayMessage: func(_, message string) error {
+			if ui.Display == nil {
+				return c.needsTerminal()
+			}
+			ui.Display(prompt(message))
+			return nil
+		},
+		RequestValue: func(_, message string, secret bool) (string, error) {
+			if ui.Ask == nil {
+				return "", c.needsTerminal()
+			}
+			answer, err := ui.Ask(prompt(message), secret)
+			if err != nil {
+				return "", c.failed(err)
+			}
+			return answer, nil
+		},
+		Confirm: func(_, message, yes, no string) (bool, error) {
+			if ui.Confirm == nil {
+				return false, c.needsTerminal()
+			}
+			answer, err := ui.Confirm(prompt(message), oneLine(yes), oneLine(no))
+			if err != nil {
+				return false, c.failed(err)
+			}
+			return answer, nil
+		},
+		WaitTimer: func(string) {
+			if ui.Display != nil {
+				ui.Display("waiting for " + c.program() + ": does the device want to be touched?")
+			}
+		},
+	}
+}
+
+// pluginError is what went wrong with a plugin, told apart from a damaged file.
+type pluginError struct{ err error }
+
+func (e *pluginError) Error() string { return e.err.Error() }
+func (e *pluginError) Unwrap() error { return e.err }
+
+// explain says what a plugin's error means to the user.
+func (c *conversation) explain(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	asking := c.err
+	c.err = nil
+	var missing *plugin.NotFoundError
+	switch {
+	case err == nil:
+		return nil
+	case asking != nil:
+		return &pluginError{asking}
+	case errors.Is(err, age.ErrIncorrectIdentity):
+		return err
+	case errors.As(err, &missing):
+		return &pluginError{fmt.Errorf("%s is not on PATH: install it", c.program())}
+	}
+	text := strings.TrimPrefix(err.Error(), c.name+" plugin: ")
+	return &pluginError{fmt.Errorf("%s failed: %s", c.program(), oneLine(text))}
+}
+
+// oneLine makes a plugin's words fit for a terminal and an error: one line, of a length
+// that can be read, and without what looks like a key.
+func oneLine(text string) string {
+	const limit = 300
+	upper := strings.ToUpper(text)
+	for _, secret := range []string{"AGE-SECRET-KEY-", "AGE-PLUGIN-", "REGSHAPE-KEY-"} {
+		if strings.Contains(upper, secret) {
+			return "(hidden, as it holds a key)"
+		}
+	}
+	clean := []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text))
+	return strings.TrimSpace(string(clean[:min(len(clean), limit)]))
+}
+
+type pluginRecipient struct {
+	plugin *plugin.Recipient
+	talk   *conversation
+}
+
+var _ age.RecipientWithLabels = pluginRecipient{}
+
+// Wrap runs the plugin.
+func (r pluginRecipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
+	stanzas, _, err := r.WrapWithLabels(fileKey)
+	return stanzas, err
+}
+
+// WrapWithLabels runs the plugin.
+func (r pluginRecipient) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
+	hideFromPlugins()
+	stanzas, labels, err := r.plugin.WrapWithLabels(fileKey)
+	return stanzas, labels, r.talk.explain(err)
+}
+
+type pluginIdentity struct {
+	plugin *plugin.Identity
+	talk   *conversation
+}
+
+var _ age.Identity = pluginIdentity{}
+
+// Unwrap runs the plugin.
+func (i pluginIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	hideFromPlugins()
+	fileKey, err := i.plugin.Unwrap(stanzas)
+	return fileKey, i.talk.explain(err)
+}
+
+// String hides the identity, which may be a secret, from every fmt verb.
+func (i pluginIdentity) String() string { return "identity of " + i.talk.program() }
+
+// GoString hides the identity.
+func (i pluginIdentity) GoString() string { return i.String() }
+
+// hideFromPlugins takes out of this process's own environment what no child process may
+// see, and age's debug switch, which prints file keys. Package plugin runs a program with
+// that environment and takes no other.
+func hideFromPlugins() {
+	environ := os.Environ() // once: what comes in between is not to be lost
+	kept := store.ChildEnvironment(environ)
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		if name == "AGEDEBUG" || !slices.Contains(kept, kv) {
+			_ = os.Unsetenv(name) // fails for malformed names alone
+		}
+	}
+}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"regshape/store"
 	"regshape/login/registry"
+	"regshape/store"
 )
 
 // ownHelperProgram is the program that docker and podman run.

@@ -63,12 +63,12 @@ func (s *Store) writeNames(names ...nameKey) error {
 
 // dropNames makes the names file answer for the pinned key alone. It needs no key.
 func (s *Store) dropNames() error {
-	var names nameKey
-	lines, err := s.namesLines()
-	if err != nil || len(lines) < 2 || s.readNames(&names) != nil {
-		return nil // nothing to drop; the next write makes the file anew
+	lines, _ := s.namesLines() // what cannot be read, the next write makes anew
+	i := slices.IndexFunc(lines, func(n nameKey) bool { return n.kid == s.config.KID })
+	if len(lines) < 2 || i < 0 {
+		return nil
 	}
-	if err := s.writeNames(names); err != nil {
+	if err := s.writeNames(lines[i]); err != nil {
 		return fmt.Errorf("%w: %w", errLeftBehind, err)
 	}
 	return nil

@@ -151,11 +151,12 @@ func (c keyCheck) place(e *env, k *custody) []finding {
 
 // mends is the command for an error of the store, without the words around it.
 func (e *env) mends(err error) string {
+	giveUp := e.own("auth", "key", "reset", "--forget-all-logins")
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return e.own("auth", "unlock")
-	case errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrKeyDamaged):
-		return e.own("auth", "key", "reset", "--forget-all-logins")
+	case strings.Contains(e.advice(err), giveUp):
+		return giveUp
 	}
 	return "" // for what is unsafe the check of the files has it
 }

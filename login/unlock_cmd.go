@@ -76,9 +76,9 @@ func (c *unlockCmd) slots(k *custody, slots keys.Slots) (until time.Time, text s
 	if c.For != nil {
 		duration = *c.For
 	}
-	err = k.throughSlot(slots, c.wayIn, func(o keys.Opener) error {
-		until = k.e.now().Add(duration)
-		return slots.Unlock(k.e.ctx, k.now.KID, o, until)
+	err = k.throughSlot(slots, c.wayIn, func(o keys.Opener) (err error) {
+		until, err = slots.Unlock(k.e.ctx, k.now.KID, o, duration)
+		return err
 	})
 	return until, "The store is unlocked until " + clock(until) + ".", outside(err)
 }

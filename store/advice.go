@@ -11,6 +11,13 @@ import (
 // regshape's for the store that the error is about.
 func Advice(err error, own func(words ...string) string) string {
 	giveUp := ", or give all stored logins up with '" + own("auth", "key", "reset", "--forget-all-logins") + "'"
+	// A place that only the user can put a key into knows better.
+	if place, ok := errors.AsType[interface {
+		error
+		Advice() string
+	}](err); ok {
+		return place.Advice()
+	}
 	switch {
 	case errors.Is(err, ErrLocked):
 		return "run '" + own("auth", "unlock") + "'"

@@ -53,11 +53,13 @@ func ResolveCommand(program string, args []string) (Command, error) {
 
 // Load runs the program and picks the key with this kid.
 func (c Command) Load(ctx context.Context, kid string) (store.RootKey, error) {
+	advice := "have it print this store's key line, or put a backup into a key file with 'regshape auth key restore BACKUP'"
 	found, err := c.Lines(ctx)
 	if err != nil {
-		return store.RootKey{}, err
+		return store.RootKey{}, advise(err, advice)
 	}
-	return pick(found, kid, c.Words[0])
+	k, err := pick(found, kid, c.Words[0])
+	return k, advise(err, advice)
 }
 
 // Lines runs the program and returns the keys it prints, in their order. The program gets

@@ -38,7 +38,7 @@ func TestFIPS(t *testing.T) {
 	wantError(t, err, ErrFIPS)
 	_, _, err = s.Open(ctx, k.KID(), Opener{})
 	wantError(t, err, ErrFIPS)
-	wantError(t, s.Unlock(ctx, k.KID(), Opener{}, time.Now().Add(time.Minute)), ErrFIPS)
+	wantError(t, unlockError(s.Unlock(ctx, k.KID(), Opener{}, time.Minute)), ErrFIPS)
 
 	if err := systemCache().keep(unlocked{Key: k, Until: time.Now().Add(time.Minute)}); err != nil {
 		t.Fatal(err)

@@ -29,9 +29,14 @@ var _ store.Key = Named{}
 func (n Named) Load(_ context.Context, kid string) (store.RootKey, error) {
 	found, err := n.Lines()
 	if err != nil {
-		return store.RootKey{}, err
+		return store.RootKey{}, advise(err, n.advice())
 	}
-	return pick(found, kid, n.Path)
+	k, err := pick(found, kid, n.Path)
+	return k, advise(err, n.advice())
+}
+
+func (Named) advice() string {
+	return "set " + keyFileVariable + " to the file with this store's key, or unset it where the key is elsewhere"
 }
 
 // Lines returns the keys in the file, in their order. [store.ErrNoKey] means that there

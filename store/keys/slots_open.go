@@ -33,14 +33,16 @@ func (o Opener) String() string {
 // GoString hides the identities.
 func (o Opener) GoString() string { return o.String() }
 
-// Unlock opens the key through a slot and keeps it until the given time, in the operating
-// system's cache. Errors are those of [Slots.Open], and why the cache cannot be used.
-func (s Slots) Unlock(ctx context.Context, kid string, o Opener, until time.Time) error {
+// Unlock opens the key through a slot and keeps it for a time from then on, in the
+// operating system's cache. Errors are those of [Slots.Open], and why the cache cannot be
+// used.
+func (s Slots) Unlock(ctx context.Context, kid string, o Opener, d time.Duration) (until time.Time, err error) {
 	k, identity, err := s.Open(ctx, kid, o)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
-	return s.unlockedKeys().keep(unlocked{Key: k, Identity: identity, Until: until})
+	until = time.Now().Add(d) // now: nobody's typing counts
+	return until, s.unlockedKeys().keep(unlocked{Key: k, Identity: identity, Until: until})
 }
 
 // Open returns the key and the store's identity, opened through a slot, and keeps

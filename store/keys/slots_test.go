@@ -151,7 +151,7 @@ func TestSlotsWithoutCache(t *testing.T) {
 	wantError(t, err, store.ErrLocked, "why")
 	wantError(t, err, errCacheBlocked)
 	open := Opener{Identities: []age.Identity{id}}
-	wantError(t, s.Unlock(t.Context(), k.KID(), open, time.Now().Add(time.Minute)), errCacheBlocked, "why")
+	wantError(t, unlockError(s.Unlock(t.Context(), k.KID(), open, time.Minute)), errCacheBlocked, "why")
 	if err := s.Discard(t.Context(), k.KID()); err != nil {
 		t.Error(err)
 	}

@@ -26,7 +26,7 @@ func address(n int) string { return "registry-" + strconv.Itoa(n) + ".example.co
 // entries at a time, since most of a write is waiting for the disk.
 func fill(ctx context.Context, dir string, size int) (filled, error) {
 	f := filled{dir: filepath.Join(dir, "store-"+strconv.Itoa(size)), size: size}
-	if err := os.Mkdir(f.dir, 0o700); err != nil {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return f, err
 	}
 	loc, err := store.Locate(store.Options{Dir: f.dir})

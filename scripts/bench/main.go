@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,6 +73,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if err != nil {
 			return err
 		}
+		operations = append(operations, more...)
+	}
+	if runtime.GOOS == "linux" { // elsewhere it would be kept in the user's own keyring
+		more, lock, err := protected(ctx, programs.helper, dir)
+		if err != nil {
+			return err
+		}
+		defer lock()
 		operations = append(operations, more...)
 	}
 	fmt.Fprintf(stderr, "measuring %d rounds\n", *rounds)

@@ -50,6 +50,11 @@ func (s KeySource) Equal(o KeySource) bool {
 	return s.Source == o.Source && s.Recipient == o.Recipient && slices.Equal(s.Command, o.Command)
 }
 
+// elsewhere says that only the user can put a key into this place.
+func (s KeySource) elsewhere() bool {
+	return s.Source == SourceCommand || s.Source == SourceEnvironment
+}
+
 // readConfig returns the config, with no kid and no source for a store that has none yet.
 func readConfig(loc Location) (Config, error) {
 	path := loc.configFile()

@@ -147,6 +147,31 @@ func WriteFirst(path string, data []byte) error {
 	return publishFirst(osDisk{}, path, data)
 }
 
+// WriteUnread makes the folder of path and writes data there with mode 0600, durably, into
+// a file that nobody reads before this returns. Unlike WriteOver it leaves no second copy
+// when the process is killed.
+func WriteUnread(path string, data []byte) error {
+	if err := makeFolders(osDisk{}, filepath.Dir(path)); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|openNoFollow, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		_ = os.Remove(path) // the first error is the one to tell
+		return err
+	}
+	return SyncFolder(filepath.Dir(path))
+}
+
 // WriteOver makes the folder of path and puts data there with mode 0600, durably, in
 // place of what is there. An error that is not [ErrUnsure] leaves that intact.
 func WriteOver(path string, data []byte) error {

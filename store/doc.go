@@ -21,6 +21,7 @@
 //	DATA/v1/g-<kid>/<entry name>   sealed credentials
 //	DATA/v1/g-<kid>/.tmp-*         files being written, never read
 //	DATA/v1/g-<kid>/.rekey/<token> tells writers of a change of key
+//	DATA/v1/.new-<token>           a generation being made
 //	DATA/v1/.retired-*             generations being removed
 //	DATA/v1/key-<kid>.age          key source "slots": the key line, see below
 //	DATA/v1/slots/<id>/<n>.<type>.age  and the ways in to it
@@ -68,13 +69,13 @@
 //
 // A change of the key, of the place it is in, or of both is a transition:
 //
-//  1. write CONFIG/config.next-<token>, the config to be. The token is the new kid,
-//     or 16 random hexadecimal digits where the key stays;
+//  1. write CONFIG/config.next-<token>, the config to be. The token is 16 random
+//     hexadecimal digits;
 //  2. make the new key durable in its place, beside the present one;
 //  3. mark the present generation with .rekey/<token>; refuse if another token is
 //     there;
-//  4. seal every entry anew into the new generation, read each copy back, and let
-//     the names file answer for both keys;
+//  4. seal every entry anew into DATA/v1/.new-<token>, read each copy back, let the
+//     names file answer for both keys, and rename the folder to the new generation;
 //  5. rename config.next-<token> over the config: the commit;
 //  6. clear away the old key and the staged names, rename the old generation to
 //     .retired-*, and remove it.

@@ -61,14 +61,20 @@ func (s *Store) discard(ctx context.Context, p Pin) error {
 // a key where it should not be found any more.
 func (s *Store) unfinished() (bool, error) {
 	p := s.config.Previous
-	switch {
-	case p == nil:
+	if p == nil {
 		return false, nil
-	case p.KID != s.config.KID:
-		return exists(s.loc.Generation(p.KID))
-	case p.Key.Source == SourceFile && s.config.Key.Source != SourceFile:
+	}
+	if p.KID != s.config.KID {
+		if there, err := exists(s.loc.Generation(p.KID)); err != nil || there {
+			return there, err
+		}
+	}
+	switch now := s.config.Key.Source; {
+	case now == SourceFile:
+		return exists(s.loc.StagedKeyFile(s.config.KID))
+	case p.Key.Source == SourceFile:
 		return exists(s.loc.KeyFile())
-	case p.Key.Source == SourceSlots && s.config.Key.Source != SourceSlots:
+	case p.Key.Source == SourceSlots && now != SourceSlots:
 		return exists(s.loc.SealedKeyFile(p.KID))
 	}
 	return false, nil
@@ -90,20 +96,35 @@ func (s *Store) retire(kid string) (left, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("take the old generation out of the way: %w", err)
 	}
+	return s.sweep(), nil
+}
+
+// sweep removes old generations, and copies whose transition can no longer be committed.
+// What it cannot remove is of the errors that [LeftBehind] holds for.
+func (s *Store) sweep() error {
+	v1 := s.loc.v1()
 	entries, err := os.ReadDir(v1)
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), retiredPrefix) {
+		dead := strings.HasPrefix(e.Name(), retiredPrefix)
+		if token, copies := strings.CutPrefix(e.Name(), copiesPrefix); copies {
+			staged, lookErr := exists(s.loc.stagedConfig(token))
+			dead = lookErr == nil && !staged
+		}
+		if dead {
 			err = errors.Join(err, s.removeFolder(filepath.Join(v1, e.Name())))
 		}
 	}
 	if err = errors.Join(err, s.disk.syncFolder(v1)); err != nil {
-		left = fmt.Errorf("%w: %w", errLeftBehind, err)
+		return fmt.Errorf("%w: %w", errLeftBehind, err)
 	}
-	return left, nil
+	return nil
 }
 
-// retiredPrefix marks a generation that is being removed.
-const retiredPrefix = ".retired-"
+// Prefixes in v1 of a generation that is being removed, and of one that is being made.
+const (
+	retiredPrefix = ".retired-"
+	copiesPrefix  = ".new-"
+)
 
 // removeFolder removes a folder of ours and what is in it.
 func (s *Store) removeFolder(path string) error {

@@ -105,8 +105,10 @@ func (l Location) SealedKeyFile(kid string) string {
 func (l Location) namesFile() string                { return filepath.Join(l.State, "names") }
 func (l Location) configFile() string               { return filepath.Join(l.Config, "config") }
 func (l Location) stagedConfig(token string) string { return l.configFile() + ".next-" + token }
-func (l Location) markerFolder(kid string) string   { return filepath.Join(l.Generation(kid), ".rekey") }
-func (l Location) v1() string                       { return filepath.Join(l.Data, "v1") }
+func (l Location) copiesFolder(token string) string { return filepath.Join(l.v1(), copiesPrefix+token) }
+
+func (l Location) markerFolder(kid string) string { return filepath.Join(l.Generation(kid), ".rekey") }
+func (l Location) v1() string                     { return filepath.Join(l.Data, "v1") }
 
 // Generation returns the folder of the entries sealed under a kid.
 func (l Location) Generation(kid string) string { return filepath.Join(l.v1(), "g-"+kid) }

@@ -13,11 +13,11 @@ import (
 
 // A change of key is a transition of the config. What takes part in one:
 //
-//   - its token: the new key's kid, or 16 random digits where the key stays and only its
-//     place changes. No two transitions share one, so whatever a run that was stopped for
-//     long does late, it does to its own files;
+//   - its token, 16 random digits. No two transitions share one, so whatever a run that
+//     was stopped for long does late, it does to its own files;
 //   - config.next-<token>, the config to be. Renaming it over the config commits the
-//     transition, removing it aborts it: one of the two comes first;
+//     transition, removing it aborts it: one of the two comes first, and only the run that
+//     made it commits;
 //   - the marker g-<kid>/.rekey/<token> in the present generation, which tells writers. It
 //     is made after the staged config, and outlives it.
 const markerContent = "REGSHAPE-REKEY-1\n"
@@ -124,14 +124,15 @@ func (s *Store) abort(ctx context.Context, kid, token string) error {
 		return fmt.Errorf("take back a change of the key: %w", err)
 	}
 	if next, err := parseConfig(path, data); err == nil {
-		s.clear(ctx, next)
+		s.clear(ctx, token, next)
 	}
 	return s.unmark(kid, token)
 }
 
 // clear removes what an aborted transition made: copies of entries and a key that nothing
 // else knows. What cannot be removed harms nobody; a check of the store names it.
-func (s *Store) clear(ctx context.Context, next Config) {
+func (s *Store) clear(ctx context.Context, token string, next Config) {
+	_ = s.removeFolder(s.loc.copiesFolder(token))
 	config, err := readConfig(s.loc)
 	if err != nil || config.KID == "" {
 		return
@@ -139,7 +140,9 @@ func (s *Store) clear(ctx context.Context, next Config) {
 	if config.KID == s.config.KID {
 		_ = s.dropNames()
 	}
-	if next.KID != config.KID {
+	// A key that was made elsewhere may by now be another transition's; all others are this
+	// one's alone.
+	if !next.Key.elsewhere() && next.KID != config.KID {
 		_, _ = s.retire(next.KID)
 	}
 	if next.KID == config.KID && next.Key.Equal(config.Key) {

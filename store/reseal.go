@@ -16,15 +16,14 @@ import (
 // system that is asked to sync several files at once does it in one go.
 const copiers = 8
 
-// copyAll seals every entry of one generation under the key of another, and removes from
-// that one what the first does not have, which an earlier try may have left. Everything is
-// durable when it returns. The first damaged entry ends it.
+// copyAll seals every entry of one generation under the key of another, into a folder that
+// was empty before. Everything is durable when it returns. The first damaged entry ends it.
 func copyAll(ctx context.Context, from, to view, progress func(done, total int)) error {
 	names, err := from.entryNames()
 	if err != nil {
 		return err
 	}
-	c := copying{from: from, to: to, progress: progress, total: len(names), copied: map[string]bool{}}
+	c := copying{from: from, to: to, progress: progress, total: len(names)}
 	queue := make(chan string)
 	var workers sync.WaitGroup
 	for range min(copiers, len(names)) {
@@ -45,7 +44,10 @@ func copyAll(ctx context.Context, from, to view, progress func(done, total int))
 	if err := errors.Join(c.err, ctx.Err()); err != nil {
 		return err
 	}
-	return c.complete()
+	if err := to.store.disk.syncFolder(to.folder()); err != nil {
+		return fmt.Errorf("make the copies durable: %w", err)
+	}
+	return nil
 }
 
 type copying struct {
@@ -53,10 +55,9 @@ type copying struct {
 	progress func(done, total int)
 	total    int
 
-	mu     sync.Mutex
-	done   int
-	copied map[string]bool // by their names in the new generation
-	err    error           // the first one
+	mu   sync.Mutex
+	done int
+	err  error // the first one
 }
 
 func (c *copying) failed() bool {
@@ -66,13 +67,10 @@ func (c *copying) failed() bool {
 }
 
 func (c *copying) copyEntry(name string) {
-	copied, err := c.seal(name)
+	err := c.seal(name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done++
-	if copied != "" {
-		c.copied[copied] = true
-	}
 	if c.err == nil {
 		c.err = err
 	}
@@ -81,59 +79,31 @@ func (c *copying) copyEntry(name string) {
 	}
 }
 
-// seal copies one entry and reads the copy back. It returns the copy's name, "" for an
-// entry that was erased meanwhile.
-func (c *copying) seal(name string) (string, error) {
+// seal copies one entry, unless it was erased meanwhile, and reads the copy back.
+func (c *copying) seal(name string) error {
 	path := filepath.Join(c.from.folder(), name)
 	cred, err := c.from.openFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return nil
 	}
 	if err != nil {
-		return "", &EntryError{File: path, Err: err}
+		return &EntryError{File: path, Err: err}
 	}
 	target := c.to.path(cred.Canonical)
-	if c.holds(target, cred.payload) {
-		return filepath.Base(target), nil
-	}
 	sealed, err := c.to.root.seal(filepath.Base(target), cred.payload)
 	if err != nil {
-		return "", fmt.Errorf("seal: %w", err)
+		return fmt.Errorf("seal: %w", err)
 	}
 	disk := c.to.store.disk
 	if err := place(disk, target, sealed, disk.rename); err != nil {
-		return "", fmt.Errorf("copy the entry of %s: %w", cred.Canonical, err)
+		return fmt.Errorf("copy the entry of %s: %w", cred.Canonical, err)
 	}
-	if !c.holds(target, cred.payload) {
-		if there, err := exists(target); err == nil && !there {
-			return "", fmt.Errorf("copy the entry of %s: %w", cred.Canonical, fs.ErrNotExist)
-		}
-		return "", fmt.Errorf("the copy of the entry of %s does not read back as it was written (%s)", cred.Canonical, target)
+	found, err := c.to.openFile(target)
+	if err == nil && !bytes.Equal(found.payload, cred.payload) {
+		err = ErrDamaged
 	}
-	return filepath.Base(target), nil
-}
-
-func (c *copying) holds(path string, payload []byte) bool {
-	found, err := c.to.openFile(path)
-	return err == nil && bytes.Equal(found.payload, payload)
-}
-
-// complete removes what is too much and makes the names durable.
-func (c *copying) complete() error {
-	names, err := c.to.entryNames()
 	if err != nil {
-		return err
-	}
-	disk := c.to.store.disk
-	for _, name := range names {
-		if !c.copied[name] {
-			if err := disk.remove(filepath.Join(c.to.folder(), name)); err != nil {
-				return fmt.Errorf("remove a copy of what was erased: %w", err)
-			}
-		}
-	}
-	if err := disk.syncFolder(c.to.folder()); err != nil {
-		return fmt.Errorf("make the copies durable: %w", err)
+		return fmt.Errorf("read the copy of the entry of %s back: %w", cred.Canonical, err)
 	}
 	return nil
 }

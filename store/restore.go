@@ -63,11 +63,19 @@ func (s *Store) Restore(ctx context.Context, k RootKey, source KeySource, place 
 		}
 		return now.ensureNames(v.names)
 	}
+	// Whoever was changing the key cannot go on without it, and must not hold this up.
+	tokens, err := now.underWay(k.KID())
+	for _, token := range tokens {
+		err = errors.Join(err, now.abort(ctx, k.KID(), token))
+	}
+	if err != nil {
+		return err
+	}
 	// The marker of a transition stands in the generation, also of a store without entries.
 	if err := makeFolders(now.disk, v.folder()); err != nil {
 		return fmt.Errorf("make the store's folder: %w", err)
 	}
-	err := now.transition(ctx, v, Rotation{Source: source, Place: place}, k, newToken())
+	err = now.transition(ctx, v, Rotation{Source: source, Place: place}, k)
 	if errors.Is(err, errMoved) {
 		return ErrRotating
 	}

@@ -11,10 +11,9 @@ import (
 	"strings"
 )
 
-// Resume completes a change of the key that was cut short: it goes on with the new key
-// where that can be had, finishes what a commit left to do, and takes back what did not
-// get far. done is false where nothing was under way. Another run that is still at it does
-// no harm: whoever commits first has committed for both.
+// Resume completes a change of the key that was cut short. What a commit left to do is
+// done. What was not committed is taken back, and done anew under another new key: the run
+// that began it may still be there. done is false where nothing was under way.
 func (s *Store) Resume(ctx context.Context, progress func(done, total int)) (done bool, err error) {
 	now := *s
 	if _, err := now.reload(); err != nil {
@@ -28,64 +27,13 @@ func (s *Store) Resume(ctx context.Context, progress func(done, total int)) (don
 	if left, err := now.finish(ctx, ""); err != nil || left != nil {
 		return done, errors.Join(left, err)
 	}
-	v, err := now.prepareToRotate(ctx)
-	if err != nil {
+	again, aborted, err := now.takeBack(ctx)
+	done = done || aborted
+	if err != nil || again == nil {
 		return done, err
 	}
-	tokens, err := now.underWay(v.names.kid)
-	if err != nil {
-		return done, err
-	}
-	for _, token := range tokens {
-		done = true
-		if committed, err := now.resume(ctx, v, token, progress); err != nil || committed {
-			return committed, err
-		}
-		if err := now.abort(ctx, v.names.kid, token); err != nil {
-			return false, err
-		}
-	}
-	return done, nil
-}
-
-// resume goes on with one transition, unless it did not get as far as its marker: then
-// writers knew nothing of it, and it has to begin again.
-func (s *Store) resume(ctx context.Context, v view, token string, progress func(done, total int)) (committed bool, err error) {
-	marked, err := s.markers(v.names.kid)
-	if err != nil || !slices.Contains(marked, token) {
-		return false, err
-	}
-	path := s.loc.stagedConfig(token)
-	data, err := readFile(path, sealedFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	next, err := parseConfig(path, data)
-	if err != nil {
-		return false, err
-	}
-	if next.KID == v.names.kid {
-		return false, nil // only the place of the key was to change: that is quickly done again
-	}
-	place, err := s.sources.Choose(s.loc, next.Key)
-	if err != nil {
-		return false, err
-	}
-	to, err := place.Load(ctx, next.KID)
-	if err != nil {
-		return false, fmt.Errorf("the new key cannot be had: %w", err)
-	}
-	if err := s.reseal(ctx, v, to, token, progress); err != nil {
-		return false, err
-	}
-	if err := s.commit(token, next); err != nil {
-		return false, err
-	}
-	left, err := s.finish(ctx, token)
-	return true, errors.Join(left, err)
+	again.Progress = progress
+	return true, now.Rotate(ctx, *again)
 }
 
 // Abort takes back every change of the key that is not committed, and clears away copies
@@ -102,27 +50,91 @@ func (s *Store) Abort(ctx context.Context) (done bool, err error) {
 	if err := now.settle(ctx); err != nil {
 		return false, err
 	}
-	kid := now.config.KID
-	tokens, err := now.underWay(kid)
+	_, done, err = now.takeBack(ctx)
+	return done, err
+}
+
+// takeBack aborts every transition that is not committed, and returns what it takes to do
+// the last of them again; nil where that is not known. Then it removes what transitions
+// that were cut short have left: generations and key files are listed before the
+// transitions are, so that what is listed and not pinned afterwards cannot be committed.
+func (s *Store) takeBack(ctx context.Context) (again *Rotation, done bool, err error) {
+	strays, err := s.strays()
 	if err != nil {
-		return false, err
+		return nil, false, err
+	}
+	keyFiles, err := s.stagedKeys()
+	if err != nil {
+		return nil, false, err
+	}
+	kid := s.config.KID
+	tokens, err := s.underWay(kid)
+	if err != nil {
+		return nil, false, err
 	}
 	for _, token := range tokens {
-		if err := now.abort(ctx, kid, token); err != nil {
-			return done, err
-		}
 		done = true
+		path := s.loc.stagedConfig(token)
+		if data, readErr := readFile(path, sealedFile); readErr == nil {
+			if next, parseErr := parseConfig(path, data); parseErr == nil {
+				again = s.asBefore(ctx, next)
+			}
+		}
+		if err := s.abort(ctx, kid, token); err != nil {
+			return nil, done, err
+		}
 	}
-	strays, err := now.strays()
-	if err != nil || len(strays) == 0 {
-		return done, err
+	if changed, err := s.reload(); err != nil || changed {
+		return nil, done, err // one was committed meanwhile, which is as good
 	}
 	for _, stray := range strays {
-		if _, err := now.retire(stray); err != nil {
-			return true, err
+		done = true
+		if _, err := s.retire(stray); err != nil {
+			return nil, done, err
 		}
 	}
-	return true, nil
+	for _, staged := range keyFiles {
+		if staged == s.config.KID && s.config.Key.Source == SourceFile {
+			continue // not promoted yet
+		}
+		done = true
+		if err := s.discard(ctx, Pin{Key: KeySource{Source: SourceFile}, KID: staged}); err != nil {
+			return nil, done, err
+		}
+	}
+	if there, err := exists(s.loc.v1()); err != nil || !there {
+		return again, done, err
+	}
+	return again, done, s.sweep()
+}
+
+// asBefore returns the rotation that a staged config was to be the end of. It is nil where
+// the user has to say more: new slots have ways in that only the user can give again, and
+// a change of the place alone needs no going on.
+func (s *Store) asBefore(ctx context.Context, next Config) *Rotation {
+	newSlots := next.Key.Source == SourceSlots && !next.Key.Equal(s.config.Key)
+	if newSlots || next.KID == s.config.KID {
+		return nil
+	}
+	place, err := s.sources.Choose(s.loc, next.Key)
+	if err != nil {
+		return nil
+	}
+	r := Rotation{Source: next.Key, Place: place}
+	if !next.Key.elsewhere() {
+		return &r
+	}
+	k, err := place.Load(ctx, next.KID)
+	if err != nil {
+		return nil
+	}
+	r.Key = &k
+	return &r
+}
+
+// stagedKeys lists the kids of the key files that a change has made.
+func (s *Store) stagedKeys() ([]string, error) {
+	return listAfter(s.loc.StagedKeyFile(""))
 }
 
 // UnderWay reports whether a change of the key is under way, or was cut short.
@@ -147,17 +159,28 @@ func (s *Store) underWay(kid string) ([]string, error) {
 			return nil, err
 		}
 	}
-	entries, err := os.ReadDir(s.loc.Config)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("look for staged configs: %w", err)
-	}
-	for _, e := range entries {
-		token, staged := strings.CutPrefix(e.Name(), filepath.Base(s.loc.stagedConfig("")))
-		if staged && isKID(token) && !slices.Contains(tokens, token) {
+	staged, err := listAfter(s.loc.stagedConfig(""))
+	for _, token := range staged {
+		if !slices.Contains(tokens, token) {
 			tokens = append(tokens, token)
 		}
 	}
-	return tokens, nil
+	return tokens, err
+}
+
+// listAfter lists what follows a path in the names beside it, where it is a kid or token.
+func listAfter(path string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look for what a change of the key has left: %w", err)
+	}
+	var found []string
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(e.Name(), filepath.Base(path)); ok && isKID(rest) {
+			found = append(found, rest)
+		}
+	}
+	return found, nil
 }
 
 // strays lists the generations that the config does not pin, if the one that it pins is

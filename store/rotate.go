@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 )
 
 // Rotation is a change of the key that seals a store, or only of the place that the key
@@ -53,7 +52,7 @@ func (s *Store) Move(ctx context.Context, r Rotation) error {
 	now := *s
 	v, err := now.prepareToRotate(ctx)
 	if err == nil {
-		err = now.transition(ctx, v, r, v.root, newToken())
+		err = now.transition(ctx, v, r, v.root)
 	}
 	if errors.Is(err, errMoved) {
 		return ErrRotating
@@ -69,7 +68,7 @@ func (s *Store) rotate(ctx context.Context, r Rotation, to RootKey) error {
 	if to.KID() == v.names.kid {
 		return errors.New("the key to turn to is the one that seals the store already")
 	}
-	return s.transition(ctx, v, r, to, to.KID())
+	return s.transition(ctx, v, r, to)
 }
 
 // prepareToRotate is prepare by the config as it is now. Another run's rotation may come
@@ -90,42 +89,47 @@ func (s *Store) prepareToRotate(ctx context.Context) (view, error) {
 }
 
 // transition turns the store from the key that v has to another key, or another place.
-func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey, token string) (err error) {
-	from := v.names.kid
-	if tokens, err := s.markers(from); err != nil {
+func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) (err error) {
+	from, token := v.names.kid, newToken()
+	tokens, err := s.markers(from)
+	if err != nil {
 		return err
-	} else if len(tokens) > 0 {
-		return ErrRotating
+	}
+	for _, other := range tokens {
+		if there, err := exists(s.loc.stagedConfig(other)); err != nil {
+			return err
+		} else if there {
+			return ErrRotating
+		}
+		if err := s.unmark(from, other); err != nil { // it was aborted, and not cleared away
+			return err
+		}
 	}
 	next := s.config
 	next.Previous = &Pin{Key: s.config.Key, KID: from}
 	next.KID, next.Key = to.KID(), r.Source
-	if err := s.stage(token, next); errors.Is(err, fs.ErrExist) {
-		return ErrRotating // a run that was cut short has staged the same key
-	} else if err != nil {
-		return err
-	}
 	committed := false
 	defer func() {
-		if !committed {
-			err = errors.Join(err, s.abort(context.WithoutCancel(ctx), from, token))
+		if committed {
+			return
 		}
+		ctx := context.WithoutCancel(ctx)
+		err = errors.Join(err, s.abort(ctx, from, token))
+		// Also where another run has aborted: it did not see what was made since.
+		s.clear(ctx, token, next)
 	}()
-	if err := r.Place.Stage(ctx, to, from); err != nil {
-		return fmt.Errorf("keep the new key: %w", err)
+	if err := s.stage(token, next); err != nil {
+		return err
 	}
-	// A place that is not readable at once, because it is locked, has to be trusted.
-	if staged, err := r.Place.Load(ctx, to.KID()); err == nil && staged != to {
-		return fmt.Errorf("keep the new key: %w", ErrWrongKey)
-	} else if err != nil && !errors.Is(err, ErrLocked) {
-		return fmt.Errorf("keep the new key: %w", err)
+	if err := s.keep(ctx, r.Place, to, from, token); err != nil {
+		return err
 	}
 	if err := s.mark(from, token); err != nil {
 		return err
 	}
 	if to.KID() != from {
 		if err := s.reseal(ctx, v, to, token, r.Progress); err != nil {
-			return err
+			return s.orMoved(token, err)
 		}
 	}
 	err = s.commit(token, next)
@@ -143,22 +147,61 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey, 
 	return left
 }
 
-// reseal copies every entry of v's generation into that of another key, and makes the
-// names file answer for both.
-func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, progress func(done, total int)) error {
-	target := view{store: s, names: to.nameKey(), root: to}
-	if err := makeFolders(s.disk, s.loc.Generation(to.KID())); err != nil {
-		return fmt.Errorf("make the new generation: %w", err)
-	}
-	err := copyAll(ctx, v, target, progress)
-	if errors.Is(err, fs.ErrNotExist) {
-		// Whoever takes a rotation back removes the copies.
-		if there, lookErr := exists(s.loc.stagedConfig(token)); lookErr == nil && !there {
-			return errMoved
+// keep makes the new key durable in its place, and looks whether it is there. A place that
+// is not readable at once, because it is locked, has to be trusted.
+func (s *Store) keep(ctx context.Context, place Key, to RootKey, from, token string) error {
+	err := place.Stage(ctx, to, from)
+	if err == nil {
+		var staged RootKey
+		staged, err = place.Load(ctx, to.KID())
+		if err == nil && staged != to {
+			err = ErrWrongKey
 		}
 	}
-	if err != nil {
+	if err == nil || errors.Is(err, ErrLocked) {
+		return nil
+	}
+	return s.orMoved(token, fmt.Errorf("keep the new key: %w", err))
+}
+
+// orMoved returns err, or [errMoved] when another run has aborted: it removes what this
+// one then misses.
+func (s *Store) orMoved(token string, err error) error {
+	if there, lookErr := exists(s.loc.stagedConfig(token)); lookErr == nil && !there {
+		return errMoved
+	}
+	return err
+}
+
+// reseal copies every entry of v's generation into that of another key, and makes the
+// names file answer for both. The copies are made in a folder that carries the token, so
+// that a run that was aborted, and does not know it yet, cannot touch another's.
+func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, progress func(done, total int)) error {
+	target := view{store: s, names: to.nameKey(), root: to, copies: s.loc.copiesFolder(token)}
+	if err := makeFolders(s.disk, target.copies); err != nil {
+		return fmt.Errorf("make the new generation: %w", err)
+	}
+	if err := copyAll(ctx, v, target, progress); err != nil {
 		return err
 	}
-	return s.writeNames(v.names, target.names)
+	if err := s.writeNames(v.names, target.names); err != nil {
+		return err
+	}
+	generation := s.loc.Generation(to.KID())
+	// A key that was made elsewhere may be tried again after a try that was cut short here.
+	if there, err := exists(generation); err != nil {
+		return err
+	} else if there {
+		if _, err := s.retire(to.KID()); err != nil {
+			return err
+		}
+	}
+	err := s.disk.rename(target.copies, generation)
+	if err == nil {
+		err = s.disk.syncFolder(s.loc.v1())
+	}
+	if err != nil {
+		return fmt.Errorf("make the new generation: %w", err)
+	}
+	return nil
 }

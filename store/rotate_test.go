@@ -323,10 +323,11 @@ func TestResumeAndAbort(t *testing.T) {
 	const (
 		staged point = iota // the config to be, and the key
 		marked
-		half // some entries copied
+		half // there is a folder for copies
+		copied
 		committed
 	)
-	for _, at := range []point{staged, marked, half, committed} {
+	for _, at := range []point{staged, marked, half, copied, committed} {
 		for _, how := range []string{"resume", "abort", "put", "erase"} {
 			t.Run(fmt.Sprint(at, how), func(t *testing.T) {
 				key := &memoryKey{}
@@ -337,23 +338,24 @@ func TestResumeAndAbort(t *testing.T) {
 				now := *s
 				ctx := t.Context()
 				v, err := now.prepareToRotate(ctx)
-				to := NewRootKey()
+				to, token := NewRootKey(), newToken()
+				before := now.config.KID
 				next := now.config
 				next.Previous, next.KID = &Pin{Key: next.Key, KID: next.KID}, to.KID()
 				steps := []func() error{
-					func() error { return errors.Join(now.stage(to.KID(), next), key.Stage(ctx, to, "")) },
-					func() error { return now.mark(v.names.kid, to.KID()) },
+					func() error { return errors.Join(now.stage(token, next), key.Stage(ctx, to, "")) },
+					func() error { return now.mark(v.names.kid, token) },
 					func() error {
-						err := now.reseal(ctx, v, to, to.KID(), nil)
 						if at == half {
-							return errors.Join(err, os.Remove(view{store: &now, names: to.nameKey()}.path("r1.example")))
+							return os.Mkdir(now.loc.copiesFolder(token), 0o700)
 						}
-						return err
+						return now.reseal(ctx, v, to, token, nil)
 					},
-					func() error { return now.commit(to.KID(), next) },
+					func() error { return now.commit(token, next) },
 				}
 				for i, step := range steps {
-					if point(i) <= at && err == nil {
+					reached := []point{staged, marked, half, committed}[i]
+					if reached <= at && err == nil {
 						err = step()
 					}
 				}
@@ -385,9 +387,10 @@ func TestResumeAndAbort(t *testing.T) {
 					t.Fatal(err)
 				}
 				custody, err := s.Custody()
-				turned := at == committed || how == "resume" && at != staged
-				if err != nil || (custody.KID == to.KID()) != turned {
-					t.Errorf("the store's key is the new one: %t (%v)", !turned, err)
+				// Resume begins again, under yet another key.
+				turned, anew := at == committed, how == "resume" && at != committed
+				if err != nil || (custody.KID == to.KID()) != turned || (custody.KID != to.KID() && custody.KID != before) != anew {
+					t.Errorf("the store's key is now %s, it was %s, and %s was to come (%v)", custody.KID, before, to.KID(), err)
 				}
 				for i := range 3 {
 					if got := secretOf(s, fmt.Sprintf("r%d.example", i)); got != fmt.Sprint(i) {
@@ -506,6 +509,45 @@ func TestRotationUnderWriters(t *testing.T) {
 	for w, i := range last {
 		if got := secretOf(s, fmt.Sprintf("w%d.example", w)); got != fmt.Sprint(i) {
 			t.Errorf("w%d: wrote %d, read %s", w, i, got)
+		}
+	}
+	settledTree(t, s, key)
+}
+
+// A rotation that another run has resumed, while it was stopped, does nothing to what the
+// store is by then.
+func TestStoppedRotationComesBack(t *testing.T) {
+	key := &memoryKey{}
+	dir := t.TempDir()
+	s := memoryStore(t, dir, key)
+	for i := range 3 {
+		mustPut(t, s, fmt.Sprintf("r%d.example", i), fmt.Sprint(i))
+	}
+	other := memoryStore(t, dir, key)
+	r := here(key)
+	resumed := false
+	r.Progress = func(int, int) {
+		if resumed {
+			return
+		}
+		resumed = true
+		if done, err := other.Resume(t.Context(), nil); !done || err != nil {
+			t.Errorf("resume: %t, %v", done, err)
+		}
+		mustPut(t, other, "r0.example", "newer")
+		mustPut(t, other, "new.example", "new")
+		if _, err := other.Erase(t.Context(), ParseAddress("r1.example")); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Rotate(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for server, want := range map[string]string{
+		"r0.example": "newer", "r1.example": ErrNotFound.Error(), "r2.example": "2", "new.example": "new",
+	} {
+		if got := secretOf(s, server); got != want {
+			t.Errorf("%s: %s, want %s", server, got, want)
 		}
 	}
 	settledTree(t, s, key)

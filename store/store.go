@@ -117,7 +117,7 @@ func (s *Store) Erase(ctx context.Context, a Address) (erased bool, err error) {
 		erased = erased || there
 		return err
 	})
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) { // there is no store
 		err = nil
 	}
 	return erased, err
@@ -132,13 +132,11 @@ func (s *Store) lookToErase(ctx context.Context) (view, error) {
 	return v, err
 }
 
-// remove removes an entry. A missing one is [ErrNotFound].
+// remove removes an entry, if it is there.
 func (v view) remove(a Address) (removed bool, err error) {
 	path := v.path(a.String())
-	if there, err := exists(path); err != nil {
+	if there, err := exists(path); err != nil || !there {
 		return false, err
-	} else if !there {
-		return false, ErrNotFound
 	}
 	s := v.store
 	if err := s.loc.checkWritable(); err != nil {
@@ -146,7 +144,7 @@ func (v view) remove(a Address) (removed bool, err error) {
 	}
 	err = s.disk.remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, ErrNotFound // another run was faster
+		return false, nil // another run was faster
 	}
 	if err != nil {
 		return false, fmt.Errorf("remove the entry of %s: %w", a, err)

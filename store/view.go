@@ -15,7 +15,8 @@ type view struct {
 	store  *Store
 	names  nameKey
 	root   RootKey
-	keyErr error // why root is not there
+	keyErr error  // why root is not there
+	copies string // the folder of a generation that is being made; "" for one that is there
 }
 
 // look finds the key, or the names file where the key cannot be had or is not worth
@@ -45,7 +46,12 @@ func (s *Store) look(ctx context.Context) (view, error) {
 }
 
 // folder is the generation's.
-func (v view) folder() string { return v.store.loc.Generation(v.names.kid) }
+func (v view) folder() string {
+	if v.copies != "" {
+		return v.copies
+	}
+	return v.store.loc.Generation(v.names.kid)
+}
 
 // askKey loads the key and looks for its generation. A key that fits no generation of
 // a store that has some is not this store's.

@@ -54,9 +54,10 @@ func loadFile(path, kid string) (store.RootKey, error) {
 	return k, nil
 }
 
-// Stage writes the key line to a file of its own.
+// Stage writes the key line to a file of its own, and to no other: a temporary file that a
+// killed run leaves would be a clear key that nobody looks for.
 func (f File) Stage(_ context.Context, k store.RootKey, _ string) error {
-	return store.WriteOver(f.Location.StagedKeyFile(k.KID()), []byte(k.Line()+"\n"))
+	return store.WriteUnread(f.Location.StagedKeyFile(k.KID()), []byte(k.Line()+"\n"))
 }
 
 // Promote renames the staged file over the present one.

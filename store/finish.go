@@ -60,22 +60,26 @@ func (s *Store) discard(ctx context.Context, p Pin) error {
 // unfinished reports whether a commit has left something to do that matters to writers, or
 // a key where it should not be found any more.
 func (s *Store) unfinished() (bool, error) {
-	p := s.config.Previous
+	p, now := s.config.Previous, s.config.Key.Source
 	if p == nil {
 		return false, nil
 	}
+	var paths []string
 	if p.KID != s.config.KID {
-		if there, err := exists(s.loc.Generation(p.KID)); err != nil || there {
+		paths = append(paths, s.loc.Generation(p.KID))
+	}
+	if now == SourceFile {
+		paths = append(paths, s.loc.StagedKeyFile(s.config.KID))
+	} else if p.Key.Source == SourceFile {
+		paths = append(paths, s.loc.KeyFile())
+	}
+	if p.Key.Source == SourceSlots && now != SourceSlots {
+		paths = append(paths, s.loc.SealedKeyFile(p.KID))
+	}
+	for _, path := range paths {
+		if there, err := exists(path); err != nil || there {
 			return there, err
 		}
-	}
-	switch now := s.config.Key.Source; {
-	case now == SourceFile:
-		return exists(s.loc.StagedKeyFile(s.config.KID))
-	case p.Key.Source == SourceFile:
-		return exists(s.loc.KeyFile())
-	case p.Key.Source == SourceSlots && now != SourceSlots:
-		return exists(s.loc.SealedKeyFile(p.KID))
 	}
 	return false, nil
 }

@@ -14,7 +14,7 @@ type setupCmd struct {
 	Hosts  []string `name:"host" placeholder:"REGISTRY" help:"Have docker ask regshape for these registries alone (credHelpers); implies --docker."`
 	Undo   bool     `help:"Take back what setup changed."`
 	DryRun bool     `name:"dry-run" help:"Show what would be changed and imported, and write nothing."`
-	Keep   bool     `help:"Go on if a login cannot be moved into the store; docker does not see it any more."`
+	Keep   bool     `help:"Go on if a login cannot be moved into the store, or is a profile's; docker or podman do not see it any more."`
 }
 
 // setupResult is the JSON of setup and of setup --undo.

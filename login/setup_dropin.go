@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
+	"regshape/login/registry"
 	"regshape/store"
 )
 
@@ -89,12 +90,31 @@ func (s *setup) moreHelpers() ([]string, error) {
 			return nil, fmt.Errorf("podman cannot be set up: %w", err)
 		}
 		for _, c := range d.CredHelpers() {
+			if p.tool == "podman" && isOwn(c.Helper) && c.Helper != s.helper {
+				if err := s.hidesProfile(p.path, c); err != nil {
+					return nil, err
+				}
+			}
 			if c.Helper != "" && !isOwn(c.Helper) && !strings.ContainsAny(c.Helper, `/\`) && anyProgram("docker-credential-"+c.Helper) {
 				names = append(names, c.Helper)
 			}
 		}
 	}
 	return names, nil
+}
+
+// hidesProfile is about a host whose login is in the store of a profile. Podman would ask
+// the drop-in's store, and no list of helpers can say that one is for one host.
+func (s *setup) hidesProfile(file string, c authfile.CredHelper) error {
+	if s.Keep {
+		s.warn("podman no longer takes the login of %s from %s (%s): run podman with REGSHAPE_PROFILE for it.",
+			registry.Printable(c.Host, 200), registry.Printable(c.Helper, 100), file)
+		return nil
+	}
+	return &setupRefusal{
+		fmt.Sprintf("%s has %s for %s, which podman would no longer ask; nothing was changed", file, registry.Printable(c.Helper, 100), registry.Printable(c.Host, 200)),
+		"leave podman as it is with 'regshape auth setup --docker', or go on with --keep and run podman with REGSHAPE_PROFILE for that registry",
+	}
 }
 
 func outranked(file, helper string) error {

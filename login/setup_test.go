@@ -138,6 +138,14 @@ func TestSetupKeepsPodmansHelpers(t *testing.T) {
 	}
 	h.ok("--undo")
 
+	// A profile's login would be hidden: only when the user says so.
+	h.write(".config/containers/auth.json", `{"credHelpers":{"x.example":"regshape-work"}}`)
+	if code, out := h.run("--podman"); code != 1 || !strings.Contains(out, "regshape-work for x.example, which podman would no longer ask") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+	h.ok("--podman", "--keep")
+	h.ok("--undo")
+
 	// Where podman reads no file already, there is nothing in them to move.
 	h.write(".config/containers/registries.conf", `credential-helpers = ["other"]`)
 	h.write(".config/containers/auth.json", `{"auths":{"broken.example":{"auth":"!"}}}`)

@@ -1,0 +1,129 @@
+package credhelper
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+)
+
+// TestMain lets the test binary stand for the helper: started by the helper's name, it is
+// the helper, wired as the program wires it.
+func TestMain(m *testing.M) {
+	if program, is := Named(os.Args[0]); is {
+		os.Exit(Run(context.Background(), Call{
+			Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+			Getenv: os.Getenv, Version: "test",
+		}))
+	}
+	os.Exit(m.Run())
+}
+
+// process is the helper as callers meet it: a program of its own, with a store of its own.
+type process struct{ program, store string }
+
+func newProcess(t *testing.T) process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := process{filepath.Join(t.TempDir(), Program), t.TempDir()}
+	if runtime.GOOS == "windows" {
+		p.program += ".exe"
+	}
+	if err := os.Link(self, p.program); err == nil {
+		return p
+	}
+	data, err := os.ReadFile(self) // another file system has the temporary folders
+	if err == nil {
+		err = os.WriteFile(p.program, data, 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// answer is what a caller can see of one call.
+type answer struct {
+	code        int
+	stdout, err string
+}
+
+func (p process) call(t *testing.T, action, input string) answer {
+	t.Helper()
+	// No caller has a time limit; a helper that waits would hang it.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var out, errOut bytes.Buffer
+	cmd := exec.CommandContext(ctx, p.program, action)
+	cmd.Env = append(os.Environ(), "REGSHAPE_STORE="+p.store, "REGSHAPE_PROFILE=", "REGSHAPE_KEY_FILE=")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewBufferString(input), &out, &errOut
+	if err := cmd.Run(); cmd.ProcessState == nil || ctx.Err() != nil {
+		t.Fatalf("%s: %v", action, err)
+	}
+	return answer{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
+}
+
+// What callers compare to the letter.
+const notFound = "credentials not found in native keychain\n"
+
+// exchange is one call and the answer that it must get; nothing may stand on stderr.
+type exchange struct {
+	action, sends string
+	code          int
+	gets          string // the whole of stdout
+}
+
+func stores(server, user, secret string) exchange {
+	return exchange{"store", `{"ServerURL":"` + server + `","Username":"` + user + `","Secret":"` + secret + "\"}\n", 0, ""}
+}
+
+func finds(server, user, secret string) exchange {
+	return exchange{"get", server, 0, `{"ServerURL":"` + server + `","Username":"` + user + `","Secret":"` + secret + "\"}\n"}
+}
+
+func misses(server string) exchange { return exchange{"get", server, 1, notFound} }
+
+func erases(server string) exchange { return exchange{"erase", server, 0, ""} }
+
+// lists is list as the library's callers ask for it.
+func lists(want string) exchange { return exchange{"list", "unused", 0, want + "\n"} }
+
+func TestContract(t *testing.T) {
+	for _, c := range contracts {
+		t.Run(c.caller, func(t *testing.T) {
+			t.Parallel()
+			p := newProcess(t)
+			for i, x := range c.exchanges {
+				want := answer{x.code, x.gets, ""}
+				if got := p.call(t, x.action, x.sends); got != want {
+					t.Errorf("call %d, %s of %q:\n got %+v\nwant %+v\n(%s)", i+1, x.action, x.sends, got, want, c.source)
+				}
+			}
+		})
+	}
+}
+
+// The texts of the table are the library's own.
+func TestContractTexts(t *testing.T) {
+	if got := credentials.NewErrCredentialsNotFound().Error() + "\n"; got != notFound {
+		t.Errorf("the library says %q", got)
+	}
+	for text, is := range map[string]func(string) bool{
+		notFound:                    credentials.IsErrCredentialsNotFoundMessage,
+		noServer:                    credentials.IsCredentialsMissingServerURLMessage,
+		"no credentials username\n": credentials.IsCredentialsMissingUsernameMessage,
+	} {
+		if !is(text) {
+			t.Errorf("the library does not know %q", text)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Docker asks Amazon's helper for one host and regshape for the others.
+func TestExampleECR(t *testing.T) {
+	h, r := example(t)
+	other := registries[0]
+	// The real one asks Amazon. The answer is not in the file: no file may hold a password.
+	h.program("docker-credential-ecr-login", `#!/bin/sh
+echo "$1 $(cat)" >>"$HOME/ecr-log"
+case $1 in get) printf '{"ServerURL":"","Username":"alice","Secret":"%s"}\n' "$ECR_SECRET" ;; *) exit 1 ;; esac
+`)
+	h.env = append(h.env, "ECR_SECRET="+r.password)
+	text := recipe(t, "Amazon ECR beside regshape", "json")[0]
+	h.write(".docker/config.json", strings.Replace(text, "123456789012.dkr.ecr.eu-west-1.amazonaws.com", r.host, 1))
+	h.login(other, other.password).ok("Login Succeeded").quiet()
+	look := tools[0].look
+	look(h, r).ok().quiet()
+	look(h, other).ok().quiet()
+	h.stores(map[string]string{other.host: other.user})
+	log, err := os.ReadFile(filepath.Join(h.dir, "ecr-log"))
+	h.must(err)
+	for _, line := range strings.Split(strings.TrimSpace(string(log)), "\n") {
+		if line != "get "+r.host {
+			t.Errorf("Amazon's helper was asked %q", line)
+		}
+	}
+	h.run("regshape", "auth", "get", r.host).ok("docker-credential-ecr-login").quiet()
+
+	h.run("regshape", "auth", "setup", "--docker").ok().quiet()
+	after, err := os.ReadFile(filepath.Join(h.dir, ".docker", "config.json"))
+	h.must(err)
+	if want := strings.Replace(text, "123456789012.dkr.ecr.eu-west-1.amazonaws.com", r.host, 1); string(after) != want {
+		t.Errorf("setup has changed\n%s\ninto\n%s", want, after)
+	}
+}
+
+// Setup takes over from Docker Desktop's helper, whether it can be started or not.
+func TestExampleWSL(t *testing.T) {
+	setup := recipe(t, "WSL", "bash")[0]
+	const config = `{"credsStore": "desktop.exe"}`
+	t.Run("no Windows", func(t *testing.T) {
+		h, r := example(t)
+		h.write(".docker/config.json", config)
+		tools[0].look(h, r).refused().quiet()
+		h.script(r, setup).refused("docker-credential-desktop.exe is not on PATH", "nothing was changed", "regshape auth setup --keep").quiet()
+		if got := h.files()[".docker/config.json"]; got != config {
+			t.Errorf("the refusal left %q", got)
+		}
+		h.script(r, "regshape auth setup --keep").ok("Set up").quiet()
+		h.login(r, r.password).ok("Login Succeeded").quiet()
+		tools[0].look(h, r).ok().quiet()
+	})
+	t.Run("Windows", func(t *testing.T) {
+		h, r := example(t)
+		h.write(".docker/config.json", config)
+		h.program("docker-credential-desktop.exe", `#!/bin/sh
+case $1 in
+list) printf '{"%s":"alice"}\n' "$DESKTOP_HOST" ;;
+get) printf '{"ServerURL":"%s","Username":"alice","Secret":"%s"}\n' "$DESKTOP_HOST" "$DESKTOP_SECRET" ;;
+*) exit 1 ;;
+esac
+`)
+		h.env = append(h.env, "DESKTOP_HOST="+r.host, "DESKTOP_SECRET="+r.password)
+		h.script(r, setup).ok("Imported "+r.host, "No problems found").quiet()
+		h.must(os.Remove(filepath.Join(h.dir, "bin", "docker-credential-desktop.exe")))
+		h.allSee(r)
+		// Docker Desktop starts again.
+		h.write(".docker/config.json", config)
+		h.script(r, "regshape auth doctor").refused("docker-credential-desktop.exe", "regshape auth setup").quiet()
+	})
+}
+
+// A dev container is given its store, and nothing else of the host. What stands in for the
+// container is a root folder with the two programs alone, what every container has in /proc and
+// /dev, and the mount that the recipe asks for.
+func TestExampleDevContainer(t *testing.T) {
+	if out, err := exec.Command("unshare", "--mount", "true").CombinedOutput(); err != nil {
+		t.Skipf("no mounts can be made here: %v: %s", err, out)
+	}
+	h, r := example(t)
+	var config struct {
+		Mounts            []string
+		ContainerEnv      map[string]string
+		PostCreateCommand string
+	}
+	h.must(json.Unmarshal([]byte(recipe(t, "Dev containers", "json")[0]), &config))
+	mount := map[string]string{}
+	for _, field := range strings.Split(config.Mounts[0], ",") {
+		name, value, _ := strings.Cut(field, "=")
+		mount[name] = strings.ReplaceAll(value, "${localEnv:HOME}", h.dir)
+	}
+	if mount["type"] != "bind" || mount["target"] == "" {
+		t.Fatalf("no bind mount: %v", mount)
+	}
+	h.script(r, "REGSHAPE_STORE=~/.local/share/regshape-dev regshape auth login "+exampleHost+" -u alice", "REGSHAPE_PASSWORD="+r.password).
+		ok("Login Succeeded", mount["source"]).quiet()
+
+	root := filepath.Join(h.dir, "container")
+	bin := filepath.Join(root, "usr", "local", "bin")
+	for _, dir := range []string{bin, filepath.Join(root, "root"), filepath.Join(root, "proc"), filepath.Join(root, "dev"), filepath.Join(root, mount["target"])} {
+		h.must(os.MkdirAll(dir, 0o755))
+	}
+	staticBuild(t, bin)
+	image := recipe(t, "Dev containers", "dockerfile")[0]
+	_, link, found := strings.Cut(image, "\nRUN ")
+	if !found || !strings.HasPrefix(image, "COPY regshape /usr/local/bin/regshape\n") {
+		t.Fatalf("the image is made in another way:\n%s", image)
+	}
+	h.script(r, strings.ReplaceAll(link, "/usr/local/bin", bin)).ok()
+
+	inside := func(stdin string, words ...string) string {
+		t.Helper()
+		const enter = `mount --bind "$1" "$2$3" && mount --rbind /proc "$2/proc" && mount --rbind /dev "$2/dev" && root=$2 && shift 3 && exec chroot "$root" "$@"`
+		command := exec.Command("unshare", append([]string{"--mount", "sh", "-c", enter, "sh", mount["source"], root, mount["target"]}, words...)...)
+		command.Env = []string{"HOME=/root", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+		for name, value := range config.ContainerEnv {
+			command.Env = append(command.Env, name+"="+value)
+		}
+		command.Stdin = strings.NewReader(stdin)
+		out, err := command.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", words, err, out)
+		}
+		return string(out)
+	}
+	inside("", strings.Fields(config.PostCreateCommand)...)
+	if got, err := os.ReadFile(filepath.Join(root, "root", ".docker", "config.json")); err != nil || !strings.Contains(string(got), `"credsStore": "regshape"`) {
+		t.Errorf("docker in the container is not set up: %q, %v", got, err)
+	}
+	if got := inside(r.host, "docker-credential-regshape", "get"); !strings.Contains(got, r.password) {
+		t.Error("the helper in the container does not find the login")
+	}
+}
+
+// staticBuild builds regshape as make does, for an image in which there is nothing else.
+func staticBuild(t *testing.T, dir string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", dir+"/", "regshape")
+	build.Dir = filepath.Join("..", "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,77 @@
+//go:build torture && linux && amd64
+
+// Package torture tries to lose a login by changing the store's key at the worst moments:
+// a thousand rotations under writers and readers that are killed, and every single system
+// call of every change of key killed or failed.
+//
+//	go test -tags torture -count=1 -v ./scripts/torture
+//
+// TORTURE_ROTATIONS is how many rotations have to succeed (1000), TORTURE_SECONDS how long
+// they may take (900), TORTURE_SEED repeats the random choices of a run, TORTURE_KEEP names
+// a folder for the logs, and TORTURE_FAULTS=all leaves no call out, which takes some 15
+// minutes. Faults are injected with ptrace, which has to be allowed: strace counts the calls
+// of each thread on its own, and so cannot name the n-th call of a Go program. Everything
+// happens in temporary folders, and what is put into the kernel's keyring is taken out.
+package torture
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+)
+
+// Programs under test, built by TestMain.
+var regshape, helper string
+
+// roleVariable makes the test program one of the processes that a test needs.
+const roleVariable = "TORTURE_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVariable) {
+	case "writer":
+		os.Exit(work((*worker).write))
+	case "reader":
+		os.Exit(work((*worker).read))
+	case "inject":
+		os.Exit(inject())
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "regshape-torture-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	regshape, helper = filepath.Join(dir, "regshape"), filepath.Join(dir, "docker-credential-regshape")
+	build := exec.Command("go", "build", "-o", regshape, "regshape")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "torture: go build: %v\n%s", err, out)
+		return 1
+	}
+	if err := os.Symlink("regshape", helper); err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// number reads a whole number from the environment.
+func number(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s is no positive number", variable)
+	}
+	return n
+}

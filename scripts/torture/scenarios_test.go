@@ -1,0 +1,248 @@
+//go:build torture && linux && amd64
+
+package torture
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"golang.org/x/sys/unix"
+
+	"regshape/store"
+)
+
+const (
+	keyTag     = "REGSHAPE-KEY-1 "
+	passphrase = "torture with a long passphrase"
+)
+
+// scenario is a change of the key, and the store that it is made to.
+type scenario struct {
+	name     string
+	slots    bool // the store is protected by an age recipient
+	unlocked bool // and unlocked
+	loses    bool // and its key is lost then
+	command  func(b *base) []string
+	turnsTo  string
+	rotates  bool
+	slow     bool // scrypt takes a second
+}
+
+var scenarios = []scenario{
+	{
+		name: "rotate", turnsTo: store.SourceFile, rotates: true,
+		command: func(*base) []string { return []string{"auth", "key", "rotate"} },
+	},
+	{
+		name: "rotate-slots", slots: true, unlocked: true, turnsTo: store.SourceSlots, rotates: true,
+		command: func(*base) []string { return []string{"auth", "key", "rotate"} },
+	},
+	{
+		name: "protect-recipient", turnsTo: store.SourceSlots, rotates: true,
+		command: func(b *base) []string {
+			return []string{"auth", "key", "protect", "--recipient", b.recipient, "--identity", b.identity}
+		},
+	},
+	{
+		name: "protect-no-rotate", turnsTo: store.SourceSlots,
+		command: func(b *base) []string {
+			return []string{"auth", "key", "protect", "--recipient", b.recipient, "--no-rotate"}
+		},
+	},
+	{
+		name: "protect-passphrase", turnsTo: store.SourceSlots, rotates: true, slow: true,
+		command: func(b *base) []string {
+			return []string{"auth", "key", "protect", "--passphrase-file", b.passphrase}
+		},
+	},
+	{
+		name: "unprotect", slots: true, turnsTo: store.SourceFile, rotates: true,
+		command: func(b *base) []string { return []string{"auth", "key", "unprotect", "--identity", b.identity} },
+	},
+	{
+		name: "unprotect-no-rotate", slots: true, turnsTo: store.SourceFile,
+		command: func(b *base) []string {
+			return []string{"auth", "key", "unprotect", "--identity", b.identity, "--no-rotate"}
+		},
+	},
+	{
+		name: "restore", loses: true, turnsTo: store.SourceFile,
+		command: func(b *base) []string { return []string{"auth", "key", "restore", b.backup, "--identity", b.identity} },
+	},
+	{
+		name: "restore-slots", slots: true, loses: true, turnsTo: store.SourceFile,
+		command: func(b *base) []string { return []string{"auth", "key", "restore", b.backup, "--identity", b.identity} },
+	},
+}
+
+// step is how many calls one goes on by. Where each try takes seconds, most are left out:
+// they are those of protect-recipient. An error instead of a read is like the next one.
+func (s scenario) step(action string) int {
+	switch {
+	case os.Getenv("TORTURE_FAULTS") == "all":
+		return 1
+	case s.slow && action == "kill":
+		return 6
+	case s.slow:
+		return 30
+	case action == "EIO":
+		return 2
+	}
+	return 1
+}
+
+// base is a prepared store, to be copied for each try.
+type base struct {
+	scenario
+	dir, work, kid                          string
+	identity, recipient, passphrase, backup string
+	logins                                  map[string]string
+	copies, harmless, warned, needed        int
+}
+
+func prepare(t *testing.T, s scenario) *base {
+	t.Helper()
+	work := t.TempDir()
+	b := &base{scenario: s, work: work, dir: filepath.Join(work, "base"), logins: map[string]string{}}
+	b.identity, b.passphrase, b.backup = filepath.Join(work, "identity"), filepath.Join(work, "passphrase"), filepath.Join(work, "backup")
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.recipient = id.Recipient().String()
+	for path, text := range map[string]string{b.identity: id.String(), b.passphrase: passphrase} {
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"a.example", "b.example", "c.example/team"} {
+		b.logins[key] = value(key, "1")
+		if out, err := runHelper(b.dir, "store", storeInput(key, b.logins[key])); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if b.slots {
+		b.mustRun(t, b.dir, "auth", "key", "protect", "--recipient", b.recipient)
+	}
+	st, err := openStore(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := st.Custody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.kid = c.KID
+	if b.loses {
+		if err := os.WriteFile(b.backup, []byte(b.mustRun(t, b.dir, "auth", "key", "backup", "--recipient", b.recipient)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lost := filepath.Join(b.dir, "key")
+		if b.slots {
+			lost = filepath.Join(b.dir, "v1", "slots")
+		}
+		if err := os.RemoveAll(lost); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forgetKey(b.kid)
+	return b
+}
+
+// mustRun returns what a command of regshape prints.
+func (b *base) mustRun(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := regshapeCommand(dir, args...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("regshape %v: %v: %s", args, err, said.String())
+	}
+	return string(out)
+}
+
+// copy makes a store for one try. Nobody has unlocked it.
+func (b *base) copy(t *testing.T) string {
+	t.Helper()
+	b.copies++
+	dir := filepath.Join(b.work, fmt.Sprintf("store%d", b.copies))
+	if out, err := exec.Command("cp", "-a", b.dir, dir).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v: %s", err, out)
+	}
+	forgetKey(b.kid)
+	return dir
+}
+
+// logins lists a store.
+func logins(dir string) (map[string]string, error) {
+	return (&worker{dir: dir, mode: fresh}).list()
+}
+
+// opens fails unless the logins open, and no others are there. A store that has slots is
+// locked before, and opened by what the user holds.
+func (b *base) opens(dir string, want map[string]string) error {
+	s, err := openStore(dir)
+	if err != nil {
+		return err
+	}
+	c, err := s.Custody()
+	if err != nil {
+		return err
+	}
+	if c.Source.Source == store.SourceSlots {
+		way := []string{"--identity", b.identity}
+		if b.slow {
+			way = []string{"--passphrase-file", b.passphrase}
+		}
+		for _, args := range [][]string{{"lock"}, append([]string{"unlock"}, way...)} {
+			if out, err := regshapeCommand(dir, append([]string{"auth"}, args...)...).CombinedOutput(); err != nil {
+				return fmt.Errorf("%s: %w: %s", args[0], err, out)
+			}
+		}
+	}
+	found, err := logins(dir)
+	if err != nil {
+		return err
+	}
+	for key, value := range want {
+		got, err := (&worker{dir: dir, mode: fresh}).get(key)
+		if err != nil || got != value || found[key] != value {
+			return fmt.Errorf("%s: got %q, %w, and %q in the list", key, got, err, found[key])
+		}
+	}
+	if len(found) != len(want) {
+		return fmt.Errorf("the list has %v", found)
+	}
+	return nil
+}
+
+// kidPattern finds kids in the names of files.
+var kidPattern = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
+
+// forget takes the keys of a try out of the kernel's keyring.
+func (b *base) forget(t *testing.T, dir string, o outcome) {
+	t.Helper()
+	for _, c := range o.Calls {
+		for _, kid := range kidPattern.FindAllString(c.Path, -1) {
+			forgetKey(kid)
+		}
+	}
+	for _, file := range tree(t, dir) {
+		for _, kid := range kidPattern.FindAllString(file, -1) {
+			forgetKey(kid)
+		}
+	}
+}
+
+func forgetKey(kid string) {
+	if id, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "user", "regshape:"+kid, 0); err == nil {
+		_, _ = unix.KeyctlInt(unix.KEYCTL_INVALIDATE, id, 0, 0, 0)
+	}
+}

@@ -1,0 +1,107 @@
+//go:build torture && linux && amd64
+
+package torture
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// changing are the calls that change something on the disk: between two of them it does
+// not matter when a program is killed or stopped.
+var changing = []string{"create", "mkdir", "unlink", "link", "rename", "write", "sync"}
+
+// TestStoppedRotation stops a rotation at every call, as Ctrl-Z, a laptop's lid and a slow
+// disk do, completes it or takes it back by another process, changes the store, and lets
+// the first one go on. Nothing of the changes may be lost.
+func TestStoppedRotation(t *testing.T) {
+	for _, flag := range []string{"--resume", "--abort"} {
+		t.Run(flag[2:], func(t *testing.T) {
+			t.Parallel()
+			when, bad := 1, 0
+			for ; ; when++ {
+				o, stopped, err := stopAt(t, when, flag)
+				if err != nil {
+					bad++
+					call := call{}
+					if o.Hit != nil {
+						call = *o.Hit
+					}
+					t.Errorf("stopped at call %d (%s %s), %s by another, continued (exit %d: %s): %v", when, call.Kind, call.Path, flag, o.Exit, brief(o.Output), err)
+				}
+				if !stopped {
+					break
+				}
+			}
+			t.Logf("a rotation stopped at each of %d calls, %s by another, and then continued: %d went wrong", when-1, flag, bad)
+		})
+	}
+}
+
+// stopAt reports whether the rotation came to its n-th call, and what was wrong afterwards.
+func stopAt(t *testing.T, when int, flag string) (o outcome, stopped bool, err error) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "store")
+	want := map[string]string{}
+	set := func(key, id string) error {
+		want[key] = value(key, id)
+		_, err := runHelper(dir, "store", storeInput(key, want[key]))
+		return err
+	}
+	for _, key := range []string{"a.example", "b.example", "c.example"} {
+		if err := set(key, "old"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i, err := startInjection(plan{Dir: dir, Kinds: changing, When: when, Action: "stop"}, rotation(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stopped, err = i.stopped(); err != nil {
+		t.Fatal(err)
+	}
+	var wrong []error
+	if stopped {
+		if out, err := rotation(dir, flag).CombinedOutput(); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w: %s", flag, err, out))
+		}
+		_, eraseErr := runHelper(dir, "erase", "b.example")
+		delete(want, "b.example")
+		wrong = append(wrong, set("a.example", "new"), set("d.example", "new"), eraseErr)
+	}
+	if o, err = i.end(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(o.Output, "forget-all-logins") {
+		wrong = append(wrong, fmt.Errorf("it advises to give up the store: %s", o.Output))
+	}
+	wrong = append(wrong, holdsExactly(dir, want))
+	for _, flags := range [][]string{{"--resume"}, {"--abort"}} {
+		if out, err := rotation(dir, flags...).CombinedOutput(); err != nil {
+			wrong = append(wrong, fmt.Errorf("then %s: %w: %s", flags, err, out))
+		}
+	}
+	if errors.Join(wrong...) == nil {
+		wrong = append(wrong, holdsExactly(dir, want))
+	}
+	return o, stopped, errors.Join(append(wrong, settled(t, dir))...)
+}
+
+// holdsExactly fails unless the store answers with these values, and lists no others.
+func holdsExactly(dir string, want map[string]string) error {
+	w := &worker{dir: dir, mode: perRun}
+	for key, value := range want {
+		if got, err := w.get(key); err != nil || got != value {
+			return fmt.Errorf("%s: got %q, %v; want %q", key, got, err, value) //nolint:errorlint // often nil
+		}
+	}
+	all, err := w.list()
+	if err == nil && !maps.Equal(all, want) {
+		err = fmt.Errorf("the list has %v; want %v", all, want)
+	}
+	return err
+}

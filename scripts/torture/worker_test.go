@@ -1,0 +1,250 @@
+//go:build torture && linux && amd64
+
+package torture
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"regshape/store"
+	"regshape/store/keys"
+)
+
+// How a worker uses the store.
+const (
+	kept   = "kept"  // one store.Store for all that it does
+	fresh  = "fresh" // opened anew each time
+	perRun = "run"   // a process of the helper each time
+)
+
+// shared addresses belong to all writers.
+var shared = []string{"shared1.example", "shared2.example"}
+
+// worker is a writer or reader process. It works until it is killed, or its standard input
+// ends.
+type worker struct {
+	dir, name, mode string
+	mine, all       []string // addresses
+	log             *os.File
+	store           *store.Store
+	random          *rand.Rand
+	count           int
+}
+
+// addresses are a writer's own. The first answers for the second where that is missing.
+func addresses(writer int) []string {
+	scope := fmt.Sprintf("w%d.example/team", writer)
+	return []string{scope, scope + "/app"}
+}
+
+// work runs a worker. Its arguments come in the environment: the store's folder, its own
+// name, which no other process of the test has, its number, its mode, and its log.
+func work(step func(*worker) error) int {
+	w := &worker{dir: os.Getenv("TORTURE_DIR"), name: os.Getenv("TORTURE_NAME"), mode: os.Getenv("TORTURE_MODE")}
+	number, err := strconv.Atoi(os.Getenv("TORTURE_NUMBER"))
+	if err == nil {
+		w.log, err = os.OpenFile(os.Getenv("TORTURE_LOG"), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		return 1
+	}
+	w.mine = append(addresses(number), shared...)
+	w.all = shared
+	for i := range writers {
+		w.all = append(w.all, addresses(i)...)
+	}
+	w.random = rand.New(rand.NewPCG(uint64(os.Getpid()), uint64(now())))
+	var stopped atomic.Bool
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stopped.Store(true)
+	}()
+	for !stopped.Load() {
+		if err := step(w); err != nil {
+			fmt.Fprintln(os.Stderr, "torture:", err)
+			return 1
+		}
+		time.Sleep(time.Duration(w.random.IntN(30)) * time.Millisecond)
+	}
+	return 0
+}
+
+func (w *worker) note(e event) error {
+	line, err := json.Marshal(e)
+	if err == nil {
+		_, err = w.log.Write(append(line, '\n'))
+	}
+	return err
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// write stores or erases one login.
+func (w *worker) write() error {
+	w.count++
+	e := event{Do: "put", Key: w.mine[w.random.IntN(len(w.mine))]}
+	if w.random.IntN(4) == 0 {
+		e.Do = "erase"
+	} else {
+		e.Value = value(e.Key, fmt.Sprintf("%s.%d", w.name, w.count))
+	}
+	e.Start = now()
+	if err := w.note(e); err != nil {
+		return err
+	}
+	err := w.change(e.Key, e.Value)
+	return w.note(event{Do: "end", Key: e.Key, End: now(), Err: text(err)})
+}
+
+// read looks an address up, or lists all.
+func (w *worker) read() error {
+	e := event{Do: "get", Start: now()}
+	var err error
+	if w.random.IntN(4) == 0 {
+		e.Do = "list"
+		e.All, err = w.list()
+	} else {
+		e.Key = w.all[w.random.IntN(len(w.all))]
+		e.Value, err = w.get(e.Key)
+	}
+	e.End, e.Err = now(), text(err)
+	return w.note(e)
+}
+
+// open returns the store, anew where that is the mode.
+func (w *worker) open() (*store.Store, error) {
+	if w.store != nil {
+		return w.store, nil
+	}
+	s, err := openStore(w.dir)
+	if w.mode == kept {
+		w.store = s
+	}
+	return s, err
+}
+
+func openStore(dir string) (*store.Store, error) {
+	loc, err := store.Locate(store.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(loc, keys.Sources{})
+}
+
+func (w *worker) change(key, value string) error {
+	if w.mode == perRun {
+		if value == "" {
+			_, err := runHelper(w.dir, "erase", key)
+			return err
+		}
+		_, err := runHelper(w.dir, "store", storeInput(key, value))
+		return err
+	}
+	s, err := w.open()
+	if err != nil {
+		return err
+	}
+	if value == "" {
+		_, err := s.Erase(context.Background(), store.ParseAddress(key))
+		return err
+	}
+	return s.Put(context.Background(), store.Credential{ServerURL: key, Username: value, Secret: value})
+}
+
+// get returns what is stored for an address, "" for nothing.
+func (w *worker) get(key string) (string, error) {
+	if w.mode == perRun {
+		return helperGet(w.dir, key)
+	}
+	s, err := w.open()
+	if err != nil {
+		return "", err
+	}
+	c, err := s.Get(context.Background(), store.ParseAddress(key))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err == nil && c.Username != c.Secret {
+		err = errors.New("the user name is another entry's")
+	}
+	return c.Secret, err
+}
+
+func (w *worker) list() (map[string]string, error) {
+	all := map[string]string{}
+	if w.mode == perRun {
+		out, err := runHelper(w.dir, "list", "")
+		if err == nil {
+			err = json.Unmarshal([]byte(out), &all) // the user name is the value, too
+		}
+		return all, err
+	}
+	s, err := w.open()
+	if err != nil {
+		return nil, err
+	}
+	found, damaged, err := s.List(context.Background())
+	if len(damaged) > 0 {
+		err = errors.Join(err, damaged[0])
+	}
+	for _, c := range found {
+		all[c.ServerURL] = c.Secret
+	}
+	return all, err
+}
+
+func storeInput(key, value string) string {
+	input, _ := json.Marshal(map[string]string{"ServerURL": key, "Username": value, "Secret": value}) // strings always marshal
+	return string(input)
+}
+
+// helperGet asks the helper for an address; "" is nothing.
+func helperGet(dir, key string) (string, error) {
+	out, err := runHelper(dir, "get", key)
+	if err != nil {
+		if strings.TrimSpace(out) == "credentials not found in native keychain" {
+			return "", nil
+		}
+		return "", err
+	}
+	var c struct{ Username, Secret string }
+	if err := json.Unmarshal([]byte(out), &c); err != nil {
+		return "", err
+	}
+	if c.Username != c.Secret {
+		return "", errors.New("the user name is another entry's")
+	}
+	return c.Secret, nil
+}
+
+// runHelper runs one action of the credential helper.
+func runHelper(dir, action, input string) (string, error) {
+	path := helper
+	if path == "" {
+		path = os.Getenv("TORTURE_HELPER")
+	}
+	cmd := exec.Command(path, action)
+	cmd.Env = append(os.Environ(), "REGSHAPE_STORE="+dir)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return string(out), err
+}

@@ -95,10 +95,8 @@ const settled = 10 * time.Second
 // makeFolders creates path and its missing parents with mode 0700, each durable in its
 // own parent.
 func makeFolders(d disk, path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if age := time.Since(info.ModTime()); age > settled {
-			return nil
-		}
+	if !recent(path) {
+		return nil
 	}
 	parent := filepath.Dir(path)
 	if parent == path {
@@ -114,6 +112,12 @@ func makeFolders(d disk, path string) error {
 		return fmt.Errorf("%w: %w", ErrUnsure, err)
 	}
 	return nil
+}
+
+// recent reports that a folder may have been made just now, or is not there.
+func recent(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || time.Since(info.ModTime()) <= settled
 }
 
 func holds(path string, data []byte) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
 )
 
@@ -29,16 +30,36 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 		return view{}, err
 	}
 	v := view{store: s, names: root.nameKey(), root: root}
-	if err := v.checkGeneration(); err != nil && !errors.Is(err, ErrNotFound) {
+	err = v.checkGeneration()
+	first := errors.Is(err, ErrNotFound)
+	if err != nil && !first {
 		return view{}, err
 	}
 	if err := s.ensureNames(v.names); err != nil {
 		return view{}, err
 	}
-	if err := makeFolders(s.disk, v.folder()); err != nil {
+	if err := s.makeGeneration(v.folder(), first); err != nil {
 		return view{}, fmt.Errorf("make the store's folder: %w", err)
 	}
 	return v, nil
+}
+
+// makeGeneration makes a generation's folder durable, and makes it only in an empty store:
+// one that is gone a moment after it was seen is another run's old one.
+func (s *Store) makeGeneration(path string, first bool) error {
+	if first {
+		return makeFolders(s.disk, path)
+	}
+	if !recent(path) {
+		return nil
+	}
+	if err := makeFolders(s.disk, filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := s.disk.syncFolder(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	}
+	return nil
 }
 
 // settle finishes what a change of the key has left to do.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,8 +40,8 @@ func protected(ctx context.Context, helper, dir string) (operations []*operation
 		err = s.Rotate(ctx, store.Rotation{Source: slots.Source(), Place: slots})
 	}
 	custody, custodyErr := s.Custody()
-	if err != nil || custodyErr != nil {
-		return nil, nil, fmt.Errorf("protect the store: %w %w", err, custodyErr) //nolint:errorlint // either may be nil
+	if err = errors.Join(err, custodyErr); err != nil {
+		return nil, nil, fmt.Errorf("protect the store: %w", err)
 	}
 	input := filepath.Join(dir, "stdin-protected")
 	if err := os.WriteFile(input, []byte(address(0)), 0o600); err != nil {

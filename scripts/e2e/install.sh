@@ -1,20 +1,47 @@
 #!/bin/sh
 # Installs what the end-to-end tests run against, on Debian: real docker, podman,
-# skopeo and buildah clients, a real docker-registry, htpasswd for its accounts, and
-# nginx to stand in front of it. It starts no service, and installs nothing when all is
-# there. Clients that Debian does not have are built with Go into bin/clients.
+# skopeo and buildah clients, docker's engine, a real docker-registry, htpasswd for its
+# accounts, nginx to stand in front of it, and what makes namespaces. It starts no
+# service, and installs nothing when all is there. Clients that Debian does not have are
+# built with Go into bin/clients.
 set -eu
 
+# Built again when their versions or our own programs have changed. With an empty cache
+# Go needs nine minutes of CPU time for them, seven of these for helm.
 build_clients() {
-	echo "install.sh: building crane"
 	cd "$(dirname "$0")/clients"
-	mkdir -p ../../../bin/clients
-	CGO_ENABLED=0 "${GO:-go}" build -trimpath -ldflags '-s -w' -o ../../../bin/clients/ \
-		github.com/google/go-containerregistry/cmd/crane
+	out=../../../bin/clients
+	old=
+	for program in crane regctl helm orasprobe ggcrprobe; do
+		if [ ! -x "$out/$program" ] ||
+			[ -n "$(find . -type f -newer "$out/$program" -print -quit)" ]; then
+			old="$old $program"
+		fi
+	done
+	if [ -z "$old" ]; then
+		echo "install.sh: the clients in bin/clients are up to date"
+		return
+	fi
+	echo "install.sh: building$old"
+	mkdir -p "$out"
+	packages=
+	for program in $old; do
+		case $program in
+		crane) packages="$packages github.com/google/go-containerregistry/cmd/crane" ;;
+		regctl) packages="$packages github.com/regclient/regclient/cmd/regctl" ;;
+		helm) packages="$packages helm.sh/helm/v4/cmd/helm" ;;
+		*) packages="$packages ./$program" ;;
+		esac
+	done
+	# One word a package, so no quotes.
+	# shellcheck disable=SC2086
+	CGO_ENABLED=0 "${GO:-go}" build -trimpath -ldflags '-s -w' -o "$out/" $packages
+	# Go leaves a file alone that would not change.
+	for program in $old; do touch "$out/$program"; done
 }
 
-# Where Debian puts nginx; not every user has the folder on PATH.
-PATH=$PATH:/usr/sbin
+# Where Debian puts nginx, dockerd and ip; not every user has the folders on PATH.
+PATH=$PATH:/usr/sbin:/sbin
 
 missing=
 need() { # need PROGRAM PACKAGE
@@ -26,13 +53,17 @@ need skopeo skopeo
 need buildah buildah
 need htpasswd apache2-utils
 need nginx nginx-light
+need dockerd docker.io
+need ip iproute2
+need unshare util-linux
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 
-# Newer Debians have the client in a package of its own, without the engine.
+# Newer Debians have the client in a package of its own, beside the engine's.
 docker=
 command -v docker >/dev/null 2>&1 || docker="docker.io"
 
 if [ -z "$missing$docker" ]; then
-	echo "install.sh: docker, podman, skopeo, buildah, docker-registry, htpasswd and nginx are here"
+	echo "install.sh: what Debian has is here"
 	build_clients
 	exit 0
 fi
@@ -72,7 +103,7 @@ echo "install.sh: installing$missing $docker"
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install \
 	$missing $docker </dev/null
 
-for program in docker podman skopeo buildah docker-registry htpasswd nginx; do
+for program in docker dockerd podman skopeo buildah docker-registry htpasswd nginx ip unshare; do
 	if ! command -v "$program" >/dev/null 2>&1; then
 		echo "install.sh: $program is still missing" >&2
 		exit 1

@@ -8,6 +8,8 @@ BINDIR  := $(PREFIX)/bin
 FUZZTIME ?= 30s
 # What `make bench` hands to the benchmark, for example BENCHFLAGS='-n 5'.
 BENCHFLAGS ?=
+# One row or cell of the client matrix: CELL=podman/bearer, CELL=crane/hub/tool.
+CELL ?=
 HELPER  := docker-credential-regshape
 
 # The version is stamped below, so Go need not ask git, which refuses to
@@ -28,7 +30,7 @@ LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -
 TOOL := $(GO) tool -modfile=scripts/tools/go.mod
 SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 
-.PHONY: help build install demo test race e2e torture lint fmt cross fuzz bench cover tidy clean ci
+.PHONY: help build install demo test race e2e matrix torture lint fmt cross fuzz bench cover tidy clean ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -64,9 +66,13 @@ test: ## run the tests
 race: ## run the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(GO) test -race -short ./...
 
-e2e: ## install the real tools on Debian and run the tests against them
+e2e: ## install the real tools on Debian and test with them (CELL=podman/bearer: one cell)
 	bash scripts/e2e/install.sh
-	$(GO) test -tags e2e -count=1 -v ./scripts/e2e
+	$(GO) test -tags e2e -count=1 -timeout 20m -v $(if $(CELL),-run '^TestMatrix$$/^$(subst /,$$/^,$(CELL))$$') ./scripts/e2e
+
+matrix: ## run the whole client matrix and write its table into the README
+	bash scripts/e2e/install.sh
+	REGSHAPE_E2E_MATRIX=write $(GO) test -tags e2e -count=1 -timeout 20m -v -run '^TestMatrix$$' ./scripts/e2e
 
 torture: ## kill, starve and race changes of the key (needs strace); prints counts
 	$(GO) test -tags torture -count=1 -timeout 30m -v ./scripts/torture

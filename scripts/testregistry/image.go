@@ -9,11 +9,12 @@ import (
 	"runtime"
 )
 
-// Image is a complete OCI image of one layer.
+// Image is a complete image of one layer, in the older one of the two formats: what reads
+// OCI images reads these, too, and docker 20.10 does not look at a manifest of the newer.
 type Image struct {
-	Config   []byte // JSON, application/vnd.oci.image.config.v1+json
+	Config   []byte // JSON, application/vnd.docker.container.image.v1+json
 	Layer    []byte // a gzip-compressed tar
-	Manifest []byte // JSON, application/vnd.oci.image.manifest.v1+json
+	Manifest []byte // JSON, application/vnd.docker.distribution.manifest.v2+json
 }
 
 // descriptor points from a manifest to a blob.

@@ -12,9 +12,9 @@ import (
 
 // Media types that the registry makes or tells apart.
 const (
-	mediaManifest = "application/vnd.oci.image.manifest.v1+json"
-	mediaConfig   = "application/vnd.oci.image.config.v1+json"
-	mediaLayer    = "application/vnd.oci.image.layer.v1.tar+gzip"
+	mediaManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	mediaConfig   = "application/vnd.docker.container.image.v1+json"
+	mediaLayer    = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 )
 
 // tagName is a tag as the distribution API defines it.

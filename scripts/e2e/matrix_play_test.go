@@ -1,0 +1,138 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// play plays the cell: one login, everything that the client can do with it, and nothing
+// any more after the logout.
+func (c *cell) play() {
+	c.t.Helper()
+	if c.by == byTool {
+		c.client.login.run(c).ok().quiet()
+	} else {
+		c.regshapeLogin()
+	}
+	c.holds()
+	for _, next := range c.client.order() {
+		c.take(next)
+	}
+	if c.client.push.run != nil {
+		c.arrived()
+	}
+	if c.client.logout.keeps {
+		c.client.logout.run(c).quiet()
+		c.holds()
+		c.run("regshape", "auth", "logout", c.r.host).ok().quiet()
+		c.gone()
+		return
+	}
+	c.take(c.client.logout)
+	c.gone()
+	if c.by == byTool {
+		return
+	}
+	// The other way out.
+	c.regshapeLogin()
+	c.run("regshape", "auth", "logout", c.r.host).ok().quiet()
+	c.gone()
+}
+
+func (c *cell) take(s action) {
+	c.t.Helper()
+	if s.run == nil {
+		return
+	}
+	got := s.run(c)
+	refusal := s.refusal
+	if c.place.identity && s.noToken != "" {
+		refusal = s.noToken
+	}
+	if refusal != "" {
+		got.refused(refusal).quiet()
+		return
+	}
+	got.ok()
+	if !s.printsSecret {
+		got.quiet()
+	}
+}
+
+func (c *cell) regshapeLogin() {
+	c.t.Helper()
+	args := []string{"auth", "login", c.r.host, "-u", c.r.user, "--password-stdin"}
+	if c.place.identity {
+		args = []string{"auth", "login", c.r.host, "--identity-token", "--password-stdin"}
+	}
+	if ca := c.caFile(); ca != "" {
+		args = append(args, "--ca-file", ca)
+	}
+	c.runIn(c.secret+"\n", "regshape", args...).ok("Login Succeeded").quiet()
+}
+
+// holds fails the test unless the login is the store's only one, and no password where an
+// identity token is due.
+func (c *cell) holds() {
+	c.t.Helper()
+	user := c.r.user
+	if c.place.identity {
+		user = "<token>"
+	}
+	if got, want := c.stored(), map[string]string{c.address(): user}; !maps.Equal(got, want) {
+		c.t.Fatalf("stored: %v, want %v", got, want)
+	}
+	if _, secret := c.secretOf(c.address()); (secret == c.r.password) == c.place.identity {
+		c.t.Fatal("stored another secret than the login's")
+	}
+}
+
+// gone fails the test unless the store is empty and the registry refuses the client.
+func (c *cell) gone() {
+	c.t.Helper()
+	if got := c.stored(); len(got) != 0 {
+		c.t.Fatalf("stored after logout: %v", got)
+	}
+	c.notFound(c.address())
+	ask := c.client.inspect
+	if ask.run == nil || ask.refusal != "" {
+		ask = c.client.pull
+	}
+	c.wantsLogin(ask.run(c).refused().quiet())
+}
+
+// wantsLogin fails the test unless a client was refused for want of credentials, and not
+// because it cannot reach the registry.
+func (c *cell) wantsLogin(got result) {
+	c.t.Helper()
+	said := strings.ToLower(got.stdout + got.stderr)
+	for _, text := range []string{"unauthorized", "authentication required", "no basic auth credentials", "basic credential not found", "401"} {
+		if strings.Contains(said, text) {
+			return
+		}
+	}
+	c.t.Fatalf("refused, but not for want of credentials:\n%s", got)
+}
+
+// arrived looks into the registry's storage for what the client has pushed.
+func (c *cell) arrived() {
+	c.t.Helper()
+	tag := filepath.Join(filepath.Dir(c.r.log), "data", "docker", "registry", "v2", "repositories",
+		filepath.FromSlash(c.repository()), "_manifests", "tags", c.tag())
+	if _, err := os.Stat(tag); err != nil {
+		c.t.Fatalf("pushed without an error, but not there: %v", err)
+	}
+}
+
+// order is that of the actions between login and logout: what is pushed from a pulled image
+// comes after it, and what has to be pushed first comes before.
+func (c *client) order() []action {
+	if c.pushFirst {
+		return []action{c.list, c.push, c.inspect, c.pull}
+	}
+	return []action{c.list, c.inspect, c.pull, c.push}
+}

@@ -57,6 +57,10 @@ func TestReadmeCommands(t *testing.T) {
 			continue
 		}
 		run++
+		if _, err := exec.LookPath("age"); err != nil && os.Getenv("CI") == "" && strings.Contains(block, "recovery.txt") {
+			t.Logf("age is not installed, so this was not run:\n%s", block)
+			continue
+		}
 		cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "registry.example.com", server.Listener.Addr().String()))
 		// The tools need not be installed: their folders are enough for setup to see them.
 		cmd.Env = append(os.Environ(), "HOME="+home, "TOKEN="+secret, "TMPDIR="+home, "DBUS_SESSION_BUS_ADDRESS=")

@@ -64,15 +64,7 @@ func place(d disk, path string, data []byte, show func(from, to string) error) e
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	// On NFS and with quotas, close is where a failed write may first show.
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	if err := fill(f, data); err != nil {
 		_ = d.remove(temporary) // the first error is the one to tell
 		return err
 	}
@@ -86,6 +78,19 @@ func place(d disk, path string, data []byte, show func(from, to string) error) e
 		}
 	}
 	return nil
+}
+
+// fill writes a file that was just opened, makes it durable, and closes it.
+func fill(f newFile, data []byte) error {
+	_, err := f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	// On NFS and with quotas, close is where a failed write may first show.
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
 }
 
 // settled is how old a folder's last change must be for its own creation to be taken
@@ -162,14 +167,7 @@ func WriteUnread(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	if err := fill(f, data); err != nil {
 		_ = os.Remove(path) // the first error is the one to tell
 		return err
 	}

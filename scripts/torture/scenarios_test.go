@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,18 +82,19 @@ var scenarios = []scenario{
 	},
 }
 
-// step is how many calls one goes on by. Where each try takes seconds, most are left out:
-// they are those of protect-recipient. An error instead of a read is like the next one.
-func (s scenario) step(action string) int {
+// step is how many calls one goes on by: every call that changes something, and of those
+// that only look every fourth, since each is like its neighbours. Where a try takes seconds,
+// most are left out: they are those of protect-recipient.
+func (s scenario) step(f failing) int {
 	switch {
 	case os.Getenv("TORTURE_FAULTS") == "all":
 		return 1
-	case s.slow && action == "kill":
+	case s.slow && f.action == "kill":
 		return 6
 	case s.slow:
 		return 30
-	case action == "EIO":
-		return 2
+	case slices.Equal(f.kinds, looking):
+		return 4
 	}
 	return 1
 }

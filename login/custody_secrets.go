@@ -10,8 +10,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/term"
-
 	"regshape/login/registry"
 	"regshape/store/keys"
 )
@@ -142,16 +140,6 @@ func (e *env) askTwice() (string, error) {
 		return "", errors.New("the two passphrases differ")
 	}
 	return passphrase, nil
-}
-
-// askSecret reads a line without echo.
-func (e *env) askSecret(prompt string) (string, error) {
-	secret, err := e.ask(prompt, func(fd int) (string, error) {
-		secret, err := term.ReadPassword(fd)
-		return string(secret), err
-	})
-	_, _ = fmt.Fprintln(e.Err) // the user's own line end was not echoed
-	return secret, err
 }
 
 // readPassphrase reads a file of one line, and cuts one line ending at its end.

@@ -80,7 +80,7 @@ func (c *exportCmd) caution(e *env, cred store.Credential) {
 		e.warn("the secret is shown here, not encrypted.")
 	}
 	if !cred.Expires.IsZero() {
-		e.warn("this login is kept only until %s; what is exported does not know that.", cred.Expires.Local().Format("2006-01-02 15:04 MST"))
+		e.warn("this login is kept only until %s; what is exported does not know that.", clock(cred.Expires))
 	}
 	if cred.Kind == store.KindDevice {
 		e.warn("this is the access token of a device login; it ends by itself and is not renewed where it goes.")

@@ -152,7 +152,7 @@ func (e *env) weigh(s *store.Store, l importLogin, o importOptions) (there bool,
 	case !l.same(old):
 		reason = "the store has another login for it, of " + registry.Printable(old.Username, 120)
 	case o.remove && !old.Expires.IsZero():
-		reason = "the store has it only until " + old.Expires.Local().Format("2006-01-02 15:04 MST")
+		reason = "the store has it only until " + clock(old.Expires)
 	default:
 		return true, nil, nil
 	}

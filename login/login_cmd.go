@@ -250,7 +250,7 @@ func (c *loginCmd) succeed(e *env, to destination, cred store.Credential, r logi
 	}
 	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, %s\n", who, r.Registry, r.Where)
 	if err == nil && r.Expires != nil {
-		_, err = fmt.Fprintf(e.Out, "It expires on %s.\n", r.Expires.Local().Format("2006-01-02 15:04 MST"))
+		_, err = fmt.Fprintf(e.Out, "It expires on %s.\n", clock(*r.Expires))
 	}
 	if err == nil && r.Expires != nil && renewable(cred) {
 		_, err = fmt.Fprintf(e.Out, "Renew it with: regshape auth refresh %s\n", r.Registry)

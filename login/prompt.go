@@ -28,9 +28,14 @@ func (e *env) askUsername(registry, fallback string) (string, error) {
 	return line, err
 }
 
-// askPassword reads a line without echo.
+// askPassword reads a password without echo.
 func (e *env) askPassword(registry string) (string, error) {
-	secret, err := e.ask(fmt.Sprintf("Password for %s: ", registry), func(fd int) (string, error) {
+	return e.askSecret(fmt.Sprintf("Password for %s: ", registry))
+}
+
+// askSecret reads a line without echo.
+func (e *env) askSecret(prompt string) (string, error) {
+	secret, err := e.ask(prompt, func(fd int) (string, error) {
 		secret, err := term.ReadPassword(fd)
 		return string(secret), err
 	})

@@ -160,7 +160,7 @@ func (e *env) writeRefreshed(rows []refreshed) error {
 			text = "The login of " + r.Registry + " needs no renewal"
 		}
 		if r.Expires != nil {
-			text += ", until " + r.Expires.Local().Format("2006-01-02 15:04 MST")
+			text += ", until " + clock(*r.Expires)
 		}
 		if _, err := fmt.Fprintln(e.Out, text+"."); err != nil {
 			return err

@@ -52,7 +52,7 @@ func (r *checked) again(c *store.Credential) string {
 }
 
 func (r *checked) expired(c store.Credential) {
-	r.put(statusExpired, "the login ended on "+c.Expires.Local().Format("2006-01-02 15:04 MST"), r.again(&c))
+	r.put(statusExpired, "the login ended on "+clock(c.Expires), r.again(&c))
 }
 
 func (r *checked) skipped() {

@@ -94,8 +94,11 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, s.checkForeignMarker(kid)
 	}
+	if info, statErr := os.Lstat(folder); err != nil && statErr == nil && !info.IsDir() {
+		err = fmt.Errorf("%s: %w; upgrade regshape, then finish the rotation with it", folder, ErrNewer)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w; upgrade regshape, then finish the rotation with it", folder, ErrNewer, err)
+		return nil, err
 	}
 	for _, e := range entries {
 		if !isKID(e.Name()) {

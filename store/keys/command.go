@@ -161,8 +161,7 @@ func (b *bounded) quote() string {
 		}
 		return -1
 	}, string(bytes.ToValidUTF8(b.data, nil)))
-	upper := strings.ToUpper(text)
-	if b.over || strings.Contains(upper, "REGSHAPE-KEY") || strings.Contains(upper, "AGE-SECRET-KEY") {
+	if b.over || showsKey(text) {
 		return ""
 	}
 	lines := strings.Split(strings.TrimSpace(text), "\n")

@@ -96,7 +96,13 @@ func (Keyring) Cheap() bool { return false }
 
 // Unlock has the desktop ask the user to unlock the keyring, and waits for that until ctx
 // ends. On macOS and Windows the system does so by itself when a key is loaded.
-func (k Keyring) Unlock(ctx context.Context) error { return k.ring.unlock(ctx) }
+func (k Keyring) Unlock(ctx context.Context) error {
+	err := k.ring.unlock(ctx)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // the connection ends with it, and says only that
+	}
+	return err
+}
 
 // Available returns nil where the keyring can be used now. Otherwise the error is the one
 // that Load would return; [store.ErrLocked] may be mended by Unlock.

@@ -12,8 +12,8 @@ import (
 
 // arenaRounding, in bytes, is what the Go run-time may take of the address space above
 // what it is asked for: it reserves whole arenas of 64 MiB, and a large allocation may
-// begin in a new one.
-const arenaRounding = 64 << 20
+// begin in one and end in the next.
+const arenaRounding = 128 << 20
 
 // availableMemory returns the least of what this process may still use; known is false
 // where nothing can be read. system is the root folder, or in tests one with some files of

@@ -121,11 +121,8 @@ func (c *conversation) explain(err error) error {
 // that can be read, and without what looks like a key.
 func oneLine(text string) string {
 	const limit = 300
-	upper := strings.ToUpper(text)
-	for _, secret := range []string{"AGE-SECRET-KEY-", "AGE-PLUGIN-", "REGSHAPE-KEY-"} {
-		if strings.Contains(upper, secret) {
-			return "(hidden, as it holds a key)"
-		}
+	if showsKey(text) {
+		return "(hidden, as it holds a key)"
 	}
 	clean := []rune(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -134,6 +131,14 @@ func oneLine(text string) string {
 		return r
 	}, text))
 	return strings.TrimSpace(string(clean[:min(len(clean), limit)]))
+}
+
+// showsKey reports whether another program's words have the beginning of a key in them.
+func showsKey(text string) bool {
+	upper := strings.ToUpper(text)
+	return slices.ContainsFunc([]string{"AGE-SECRET-KEY", "AGE-PLUGIN-", "REGSHAPE-KEY"}, func(tag string) bool {
+		return strings.Contains(upper, tag)
+	})
 }
 
 type pluginRecipient struct {

@@ -284,8 +284,10 @@ func TestKeyringCustody(t *testing.T) {
 const keyringScript = `
 trap 'kill $! 2>/dev/null || true' EXIT
 mkdir -m 700 -p data config state
+# Asking the service itself would have the bus start a daemon of its own, without the keyring.
+bus() { gdbus call --session -d org.freedesktop.DBus -o /org/freedesktop/DBus -m "org.freedesktop.DBus.$@"; }
 printf secret | gnome-keyring-daemon --foreground --unlock --components=secrets >/dev/null 2>&1 &
-for i in $(seq 100); do gdbus call --session -d org.freedesktop.secrets -o /org/freedesktop/secrets -m org.freedesktop.DBus.Peer.Ping >/dev/null 2>&1 && break; sleep 0.1; done
+for i in $(seq 300); do [ "$(bus NameHasOwner org.freedesktop.secrets)" = "(true,)" ] && break; sleep 0.1; done
 echo '{"ServerURL":"a.example","Username":"a","Secret":"s"}' | docker-credential-regshape store
 regshape auth key protect --keyring
 ! regshape auth key protect --keyring
@@ -299,7 +301,9 @@ gdbus call --session -d org.freedesktop.secrets -o /org/freedesktop/secrets -m o
 regshape auth key show
 ! echo a.example | docker-credential-regshape get
 ! regshape auth key unprotect
+before=$(bus GetNameOwner org.freedesktop.secrets)
 printf secret | gnome-keyring-daemon --replace --unlock --components=secrets >/dev/null 2>&1
+for i in $(seq 300); do owner=$(bus GetNameOwner org.freedesktop.secrets) && [ "$owner" != "$before" ] && break; sleep 0.1; done
 echo a.example | docker-credential-regshape get
 regshape auth key unprotect
 echo a.example | docker-credential-regshape get

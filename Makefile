@@ -72,7 +72,7 @@ e2e: ## install the real tools on Debian and test with them (CELL=podman/bearer:
 
 matrix: ## run the whole client matrix and write its table into the README
 	bash scripts/e2e/install.sh
-	REGSHAPE_E2E_MATRIX=write $(GO) test -tags e2e -count=1 -timeout 20m -v -run '^TestMatrix$$' ./scripts/e2e
+	REGSHAPE_WRITE=1 $(GO) test -tags e2e -count=1 -timeout 20m -v -run '^TestMatrix$$' ./scripts/e2e
 
 torture: ## kill, starve and race changes of the key (needs strace); prints counts
 	$(GO) test -tags torture -count=1 -timeout 30m -v ./scripts/torture

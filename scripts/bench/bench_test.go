@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,29 +35,5 @@ func TestTable(t *testing.T) {
 		if got := thousands(n); got != want {
 			t.Errorf("thousands(%d) = %s", n, got)
 		}
-	}
-}
-
-func TestRewrite(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "README.md")
-	const before = "a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nz\n"
-	if err := os.WriteFile(path, []byte(before), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if err := rewrite(path, "new\n"); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(path)
-	if err != nil || string(got) != strings.Replace(before, "old", "new", 1) {
-		t.Errorf("%v %q", err, got)
-	}
-	if err := os.WriteFile(path, []byte("no marks"), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if err := rewrite(path, "new\n"); err == nil {
-		t.Error("a file without marks was rewritten")
-	}
-	if got, _ := os.ReadFile(path); string(got) != "no marks" {
-		t.Errorf("a file without marks is now %q", got)
 	}
 }

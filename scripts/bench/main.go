@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"regshape/scripts/page"
 )
 
 func main() {
@@ -98,7 +100,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *write {
-		return rewrite("README.md", report)
+		return page.Write("README.md", "bench", report)
 	}
 	return nil
 }

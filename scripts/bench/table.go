@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -36,37 +33,4 @@ func thousands(n int) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-// rewrite puts report between the two marks in the file at path.
-func rewrite(path, report string) error {
-	const begin, end = "<!-- bench:begin -->\n", "<!-- bench:end -->"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	head, rest, found := bytes.Cut(text, []byte(begin))
-	_, tail, closed := bytes.Cut(rest, []byte(end))
-	if !found || !closed {
-		return fmt.Errorf("%s has no %s … %s", path, strings.TrimSpace(begin), end)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".bench-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // gone already when all went well
-	_, err = fmt.Fprintf(tmp, "%s%s%s%s%s", head, begin, report, end, tail)
-	for _, step := range []func() error{func() error { return tmp.Chmod(info.Mode().Perm()) }, tmp.Close} {
-		if stepErr := step(); err == nil {
-			err = stepErr
-		}
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

@@ -5,10 +5,11 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"regshape/scripts/page"
 )
 
 // notes are the footnotes of a table, each text once, in the order of their first use.
@@ -112,15 +113,11 @@ func (m *matrix) publish(took time.Duration) {
 		m.t.Error(err)
 		return
 	}
-	command := exec.Command("go", "run", "./scripts/e2e/table")
-	if os.Getenv("REGSHAPE_E2E_MATRIX") != "write" {
-		command.Args = append(command.Args, "-check")
+	put := page.Check
+	if page.Writing() {
+		put = page.Write
 	}
-	command.Dir = filepath.Join("..", "..")
-	out, err := command.CombinedOutput()
-	if err != nil {
-		m.t.Errorf("%v: %s", err, out)
-		return
+	if err := put(filepath.Join("..", "..", "README.md"), "matrix", table); err != nil {
+		m.t.Errorf("%v (make matrix writes it)", err)
 	}
-	fmt.Printf("%s", out)
 }

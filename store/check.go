@@ -153,7 +153,7 @@ func (c *checker) entries(dir string) {
 	}
 	found := map[fileState][]string{}
 	for _, f := range files {
-		if strings.HasPrefix(f.Name(), ".") {
+		if isHidden(f.Name()) {
 			continue
 		}
 		if info, err := f.Info(); err == nil { // else erased meanwhile

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -107,6 +108,7 @@ func (c Credential) marshal() ([]byte, error) {
 // unmarshalCredential reads an opened payload.
 func unmarshalCredential(payload []byte) (Credential, error) {
 	var c Credential
+	payload = bytes.TrimRight(payload, " ") // the padding, which would be looked at twice
 	if err := json.Unmarshal(payload, &c); err != nil {
 		// The cause may quote the payload, which is secret.
 		return Credential{}, fmt.Errorf("%w: its content is no credential", ErrDamaged)

@@ -20,7 +20,7 @@ func FuzzOpenSealed(f *testing.F) {
 	f.Add(sealed[:headerSize])
 	f.Add([]byte("RGS1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := root.open(name, data); err == nil && !bytes.Equal(data, sealed) {
+		if _, err := root.open(nil, name, data); err == nil && !bytes.Equal(data, sealed) {
 			t.Fatalf("%x opens", data)
 		}
 	})

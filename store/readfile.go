@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // maxFile bounds what is read of any file of the store. A secret of 64 KiB, every
@@ -22,31 +23,41 @@ const (
 
 // readFile reads one of the store's files: regular, not a symbolic link, not too
 // large, and private. Opening never blocks, whatever stands at the path.
-func readFile(path string, s secrecy) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|openNoFollow, 0)
+func readFile(path string, s secrecy) ([]byte, error) { return readInto(nil, path, s) }
+
+// readInto is readFile that uses the memory of buf where that is enough.
+func readInto(buf []byte, path string, s secrecy) ([]byte, error) {
+	f, err := openRaw(path)
 	if err != nil {
 		if isSymlinkError(err) {
 			return nil, fmt.Errorf("%w: %s is a symbolic link", ErrUnsafe, path)
 		}
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	defer f.close()
+	info, err := f.stat()
 	switch {
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular():
+	case !info.regular:
 		return nil, fmt.Errorf("%w: %s is no regular file", ErrUnsafe, path)
-	case info.Size() > maxFile:
+	case info.size > maxFile:
 		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, maxFile)
-	case modesMatter && info.Mode().Perm()&fs.FileMode(s) != 0:
-		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run 'chmod 600 %s'", ErrUnsafe, path, info.Mode().Perm(), path)
+	case modesMatter && info.perm&fs.FileMode(s) != 0:
+		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run 'chmod 600 %s'", ErrUnsafe, path, info.perm, path)
 	}
-	data := make([]byte, info.Size())
+	data := slices.Grow(buf[:0], int(info.size))[:info.size]
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return data, nil
+}
+
+// rawInfo is what a read wants to know of its file.
+type rawInfo struct {
+	regular bool
+	perm    fs.FileMode
+	size    int64 // in bytes
 }
 
 // ReadSecret reads a file of the store that holds a secret, such as a key line. Errors

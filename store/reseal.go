@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 )
 
@@ -117,8 +116,7 @@ func (v view) entryNames() ([]string, error) {
 	}
 	var names []string
 	for _, f := range files {
-		// Temporary files, rotation markers, and what NFS makes of files removed while open.
-		if !strings.HasPrefix(f.Name(), ".") {
+		if !isHidden(f.Name()) {
 			names = append(names, f.Name())
 		}
 	}

@@ -29,17 +29,33 @@ var (
 
 // RootKey is the 32 bytes that every key of a store is derived from. It never
 // prints itself.
-type RootKey struct{ secret [keySize]byte }
+type RootKey struct {
+	secret [keySize]byte
+	// What every derivation begins with, kept because a list derives a key for each entry.
+	prk [sha256.Size]byte
+	kid [kidSize]byte
+}
 
 // NewRootKey makes a random root key.
 func NewRootKey() RootKey {
-	var k RootKey
-	_, _ = rand.Read(k.secret[:]) // never fails: it ends the program instead (crypto/rand)
+	var secret [keySize]byte
+	_, _ = rand.Read(secret[:]) // never fails: it ends the program instead (crypto/rand)
+	return rootKeyOf(secret)
+}
+
+// rootKeyOf prepares a root key for use. Without a salt, as in RFC 5869.
+func rootKeyOf(secret [keySize]byte) RootKey {
+	prk, err := hkdf.Extract(sha256.New, secret[:], nil)
+	if err != nil {
+		panic(err) // impossible: in FIPS mode a secret has to have 112 bits
+	}
+	k := RootKey{secret: secret, prk: [sha256.Size]byte(prk)}
+	copy(k.kid[:], k.derive("regshape/v1/kid", kidSize))
 	return k
 }
 
 // KID returns the key's public name, 16 hexadecimal digits.
-func (k RootKey) KID() string { return hex.EncodeToString(k.derive("regshape/v1/kid", kidSize)) }
+func (k RootKey) KID() string { return hex.EncodeToString(k.kid[:]) }
 
 // String hides the key from every fmt verb, and GoString from %#v.
 func (k RootKey) String() string { return "root key (hidden)" }
@@ -53,11 +69,12 @@ func (k RootKey) Line() string { return taggedLine(keyTag, k.KID(), k.secret[:])
 // ParseKeyLine reads a key line; white space around it is ignored. The error wraps
 // [ErrKeyDamaged] and holds nothing of the line.
 func ParseKeyLine(line string) (RootKey, error) {
-	var k RootKey
-	kid, err := parseTaggedLine(line, keyTag, k.secret[:])
+	var secret [keySize]byte
+	kid, err := parseTaggedLine(line, keyTag, secret[:])
 	if err != nil {
 		return RootKey{}, err
 	}
+	k := rootKeyOf(secret)
 	if k.KID() != kid {
 		return RootKey{}, fmt.Errorf("%w: its kid is another key's", ErrKeyDamaged)
 	}
@@ -70,12 +87,11 @@ func (k RootKey) nameKey() nameKey {
 	return n
 }
 
-// derive is HKDF-SHA256 without salt. The error is impossible: it needs a length over
-// 255 hashes, or FIPS mode with a secret under 112 bits.
+// derive is the second half of HKDF-SHA256.
 func (k RootKey) derive(info string, size int) []byte {
-	out, err := hkdf.Key(sha256.New, k.secret[:], nil, info, size)
+	out, err := hkdf.Expand(sha256.New, k.prk[:], info, size)
 	if err != nil {
-		panic(err)
+		panic(err) // impossible: no size here is over 255 hashes
 	}
 	return out
 }

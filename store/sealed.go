@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"encoding/hex"
 	"fmt"
 )
 
@@ -36,9 +35,10 @@ func (k RootKey) seal(name string, payload []byte) ([]byte, error) {
 	return append(sealed, gcm.Seal(nil, nil, padded, append(header, name...))...), nil
 }
 
-// open decrypts a sealed file found under a name. Errors are [ErrNewer] for versions,
+// open decrypts a sealed file found under a name, and appends to dst, which may be what
+// stands behind the header: [cipher.AEAD] allows that. Errors are [ErrNewer] for versions,
 // suites and types unknown here, else [ErrDamaged].
-func (k RootKey) open(name string, sealed []byte) ([]byte, error) {
+func (k RootKey) open(dst []byte, name string, sealed []byte) ([]byte, error) {
 	switch {
 	case len(sealed) < headerSize+sealExtra:
 		return nil, fmt.Errorf("%w: it is cut short", ErrDamaged)
@@ -55,7 +55,7 @@ func (k RootKey) open(name string, sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := gcm.Open(nil, nil, sealed[headerSize:], append(header, name...))
+	payload, err := gcm.Open(dst, nil, sealed[headerSize:], append(header, name...))
 	if err != nil {
 		return nil, fmt.Errorf("%w: its content was changed, or it belongs to another address", ErrDamaged)
 	}
@@ -63,9 +63,9 @@ func (k RootKey) open(name string, sealed []byte) ([]byte, error) {
 }
 
 func (k RootKey) sealHeader() []byte {
-	header := append([]byte(sealMagic), sealVersion, suiteAES256GCM, typeCredential, 0)
-	kid, _ := hex.DecodeString(k.KID())
-	return append(header, kid...)
+	header := append(make([]byte, 0, 64), sealMagic...) // room for the name that follows
+	header = append(header, sealVersion, suiteAES256GCM, typeCredential, 0)
+	return append(header, k.kid[:]...)
 }
 
 // cipherFor returns the entry's own cipher. GCM with a random nonce is the standard

@@ -83,5 +83,6 @@ func newParser(g *grammar, e *env, exit func(int)) (*kong.Kong, error) {
 		kong.Exit(exit),
 		kong.Vars{"version": e.Build.String()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
+		kong.Help(printHelp),
 	)
 }

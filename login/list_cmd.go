@@ -3,9 +3,7 @@ package login
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"text/tabwriter"
 	"time"
 
 	"regshape/login/authfile"
@@ -93,7 +91,7 @@ func (e *env) writeRows(rows []listed) error {
 	if e.JSON {
 		return writeJSON(e.Out, rows)
 	}
-	return writeTable(e.Out, rows, e.now())
+	return e.writeTable(rows)
 }
 
 func (e *env) row(s *store.Store, c store.Credential) listed {
@@ -115,13 +113,13 @@ func (e *env) row(s *store.Store, c store.Credential) listed {
 	return r
 }
 
-func writeTable(out io.Writer, rows []listed, now time.Time) error {
+func (e *env) writeTable(rows []listed) error {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(out, "No logins are stored. Log in with: regshape auth login REGISTRY")
+		_, err := fmt.Fprintln(e.Out, "No logins are stored. Log in with: regshape auth login REGISTRY")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "REGISTRY\tUSER\tWHERE\tSECURE?\tAGE\tEXPIRES") // errors show at Flush
+	now := e.now()
+	t := table{head: []string{"REGISTRY", "USER", "WHERE", "SECURE?", "AGE", "EXPIRES"}}
 	for _, r := range rows {
 		expires := "never"
 		switch {
@@ -134,10 +132,9 @@ func writeTable(out io.Writer, rows []listed, now time.Time) error {
 		if !r.Updated.IsZero() {
 			age = span(now.Sub(r.Updated))
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			r.Registry, registry.Printable(r.Username, 60), r.Where, secure(r), age, expires)
+		t.row(r.Registry, registry.Printable(r.Username, 60), r.Where, secure(r), age, expires)
 	}
-	return table.Flush()
+	return t.write(e.Out, e.columns())
 }
 
 // secure is about the way to the registry, not about the store.

@@ -2,8 +2,6 @@ package login
 
 import (
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
 	"regshape/login/registry"
@@ -83,23 +81,18 @@ func (e *env) writeStatus(rows []checked) error {
 		return writeJSON(e.Out, rows)
 	}
 	if len(rows) == 0 {
-		return writeTable(e.Out, nil, e.now())
+		return e.writeTable(nil)
 	}
-	return writeStatusTable(e.Out, rows, e.now())
-}
-
-func writeStatusTable(out io.Writer, rows []checked, now time.Time) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "REGISTRY\tUSER\tSTATUS\tSECURE?\tVERIFIED\tEXPIRES") // errors show at Flush
+	now := e.now()
+	t := table{head: []string{"REGISTRY", "USER", "STATUS", "SECURE?", "VERIFIED", "EXPIRES"}}
 	for _, r := range rows {
 		user := registry.Printable(r.Username, 60)
 		if user == "" {
 			user = "-"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			r.name(), user, r.Status, secure(listed{Transport: r.Transport}), r.verified(now), r.expires(now))
+		t.row(r.name(), user, r.Status, secure(listed{Transport: r.Transport}), r.verified(now), r.expires(now))
 	}
-	return table.Flush()
+	return t.write(e.Out, e.columns())
 }
 
 func (r *checked) name() string {

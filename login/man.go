@@ -1,0 +1,220 @@
+package login
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// ManPages returns the manual, section 1, by file name: the program's page, one for each
+// command, and the credential helper's. All but the last is read from the grammar.
+func ManPages(b Build) (map[string][]byte, error) {
+	var g grammar
+	parser, err := newParser(&g, &env{Call: Call{Out: io.Discard, Err: io.Discard, Build: b}}, func(int) {})
+	if err != nil {
+		return nil, fmt.Errorf("build the command line: %w", err)
+	}
+	pages := map[string][]byte{}
+	add := func(name, title string, write func(p *manPage)) {
+		day, _, _ := strings.Cut(b.Date, "T")
+		var p manPage
+		p.macro("TH", strings.ToUpper(name), "1", day, "regshape "+b.Version, "Container registry logins")
+		p.section("Name")
+		p.text(name + " - " + title)
+		write(&p)
+		pages[name+".1"] = p.Bytes()
+	}
+	app := parser.Model.Node
+	leaves := commandsBelow(app)
+	add("regshape", "log in to container registries once, for every tool", func(p *manPage) { p.program(app, leaves) })
+	for _, node := range leaves {
+		help := strings.TrimSuffix(oneLine(node.Help), ".")
+		add(pageName(node), strings.ToLower(help[:1])+help[1:], func(p *manPage) { p.command(node) })
+	}
+	add("docker-credential-regshape", "the credential helper of regshape", (*manPage).helper)
+	return pages, nil
+}
+
+// commandsBelow lists the commands that do something, in the grammar's order.
+func commandsBelow(node *kong.Node) []*kong.Node {
+	var found []*kong.Node
+	for _, child := range node.Children {
+		switch {
+		case child.Hidden || child.Type != kong.CommandNode:
+		case len(child.Children) > 0:
+			found = append(found, commandsBelow(child)...)
+		default:
+			found = append(found, child)
+		}
+	}
+	return found
+}
+
+func pageName(node *kong.Node) string {
+	return "regshape-" + strings.ReplaceAll(commandPath(node), " ", "-")
+}
+
+// manPage is a page in the language of man(7).
+type manPage struct{ bytes.Buffer }
+
+func (p *manPage) program(app *kong.Node, leaves []*kong.Node) {
+	p.section("Synopsis")
+	p.text("regshape [flags] COMMAND")
+	p.section("Description")
+	for paragraph := range strings.SplitSeq(description, "\n\n") {
+		p.macro("PP")
+		p.text(paragraph)
+	}
+	p.section("Commands")
+	for _, node := range leaves {
+		p.item(commandPath(node), oneLine(node.Help)+" See "+pageName(node)+"(1).")
+	}
+	p.section("Flags of every command")
+	p.flags(app)
+	p.section("Environment")
+	for _, v := range []struct{ name, what string }{
+		{"REGSHAPE_USERNAME, REGSHAPE_PASSWORD", "User name and password, for the one registry of the command line."},
+		{"REGSHAPE_STORE, REGSHAPE_PROFILE", "As --store and --profile; the helper honours them, too."},
+		{"REGSHAPE_KEY_FILE", "A file with the store's key line; it goes before what the store's config says."},
+		{"DOCKER_CONFIG, DOCKER_AUTH_CONFIG", "Docker's folder of configuration, and logins as JSON."},
+		{"REGISTRY_AUTH_FILE, SINGULARITY_AUTHFILE", "As --authfile."},
+		{"XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME", "Where the store's files are; see below."},
+	} {
+		p.item(v.name, v.what)
+	}
+	p.section("Files")
+	for _, f := range []struct{ name, what string }{
+		{"$XDG_DATA_HOME/regshape/v1", "The sealed logins (~/.local/share)."},
+		{"$XDG_STATE_HOME/regshape/key", "The key, unless it is kept elsewhere (~/.local/state)."},
+		{"$XDG_CONFIG_HOME/regshape/config", "Which key opens the store, and where it is (~/.config)."},
+	} {
+		p.item(f.name, f.what)
+	}
+	p.manual("")
+	p.seeAlso("docker-credential-regshape", "regshape-auth-login", "regshape-auth-setup", "regshape-auth-doctor")
+}
+
+func (p *manPage) command(node *kong.Node) {
+	p.section("Synopsis")
+	p.text(node.FullPath() + " " + synopsis(node))
+	p.section("Description")
+	p.text(oneLine(node.Help))
+	if len(node.Positional) > 0 {
+		p.section("Arguments")
+		for _, arg := range node.Positional {
+			p.item(arg.Summary(), oneLine(arg.Help))
+		}
+	}
+	if len(node.Flags) > 0 {
+		p.section("Flags")
+		p.flags(node)
+	}
+	p.macro("PP")
+	p.text("The flags of every command are in regshape(1).")
+	p.manual(commandPath(node))
+	p.seeAlso("regshape")
+}
+
+func synopsis(node *kong.Node) string {
+	var words []string
+	for _, arg := range node.Positional {
+		words = append(words, arg.Summary())
+	}
+	return strings.Join(append(words, "[flags]"), " ")
+}
+
+func (p *manPage) helper() {
+	p.section("Synopsis")
+	p.text("docker-credential-regshape store|get|erase|list|version")
+	p.section("Description")
+	for _, paragraph := range []string{
+		"Answers docker, podman, skopeo, buildah, crane, helm and whatever else speaks the Docker credential-helper protocol, " +
+			"on standard input and output, from the store that regshape(1) keeps. It never prompts and never uses the network.",
+		"regshape auth setup makes the tools call it. Called docker-credential-regshape-NAME, as by a link of that name, it serves the profile NAME.",
+	} {
+		p.macro("PP")
+		p.text(paragraph)
+	}
+	p.section("Exit status")
+	p.item("0", "Done.")
+	p.item("1", "Failed, or not found; one line on standard output says which.")
+	p.seeAlso("regshape", "regshape-auth-setup")
+}
+
+func (p *manPage) flags(node *kong.Node) {
+	for _, flag := range node.Flags {
+		if flag.Hidden {
+			continue
+		}
+		name := "--" + flag.Name
+		if flag.Short != 0 {
+			name = "-" + string(flag.Short) + ", " + name
+		}
+		if !flag.IsBool() && !flag.IsCounter() {
+			name += "=" + flag.FormatPlaceHolder()
+		}
+		p.item(name, oneLine(flag.Help))
+	}
+}
+
+func (p *manPage) manual(path string) {
+	m := manualOf(path)
+	p.section("Exit status")
+	for _, c := range m.exitCodes() {
+		p.item(fmt.Sprint(c.code), strings.ToUpper(c.what[:1])+c.what[1:]+".")
+	}
+	p.section("Examples")
+	for _, e := range m.examples {
+		p.item(e.line, strings.ToUpper(e.what[:1])+e.what[1:]+".")
+	}
+}
+
+func (p *manPage) seeAlso(pages ...string) {
+	p.section("See also")
+	p.text(strings.Join(pages, "(1), ") + "(1)")
+}
+
+func (p *manPage) section(title string) { p.macro("SH", strings.ToUpper(title)) }
+
+func (p *manPage) item(term, text string) {
+	p.macro("TP")
+	p.WriteString(`\fB` + roff(term) + "\\fR\n")
+	p.text(text)
+}
+
+func (p *manPage) text(text string) { p.WriteString(roff(text) + "\n") }
+
+// macro writes a request; its words may hold spaces.
+func (p *manPage) macro(name string, words ...string) {
+	p.WriteString("." + name)
+	for _, w := range words {
+		p.WriteString(` "` + strings.ReplaceAll(roff(w), `"`, `\(dq`) + `"`)
+	}
+	p.WriteString("\n")
+}
+
+// roff escapes what troff would read as its own, a hyphen among it: a pasted flag needs "-".
+func roff(text string) string {
+	var b strings.Builder
+	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
+		b.WriteString(`\&`)
+	}
+	for _, r := range text {
+		switch {
+		case r == '\\':
+			b.WriteString(`\e`)
+		case r == '-':
+			b.WriteString(`\-`)
+		case r == '\n':
+			b.WriteByte(' ')
+		case r > 127: // troff itself reads Latin-1
+			fmt.Fprintf(&b, `\[u%04X]`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,77 @@
+package login
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// table is a result for people. Its cells are safe to print, and none of it is coloured.
+type table struct {
+	head []string
+	rows [][]string
+}
+
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// write aligns the columns where they fit into width, else it gives each row a block of
+// lines, so that a narrow terminal does not break them anywhere. With a width of 0, which is
+// that of files and pipes, everything fits.
+func (t *table) write(out io.Writer, width int) error {
+	if width > 0 && t.width() > width {
+		return t.writeBlocks(out)
+	}
+	aligned := tabwriter.NewWriter(out, 0, 0, gap, ' ', 0)
+	for _, cells := range append([][]string{t.head}, t.rows...) {
+		_, _ = fmt.Fprintln(aligned, strings.Join(cells, "\t")) // errors show at Flush
+	}
+	return aligned.Flush()
+}
+
+// gap is the space between two columns.
+const gap = 2
+
+// width is that of the aligned table, in columns of a terminal.
+func (t *table) width() int {
+	widest := make([]int, len(t.head))
+	for _, cells := range append([][]string{t.head}, t.rows...) {
+		for i, cell := range cells {
+			widest[i] = max(widest[i], utf8.RuneCountInString(cell))
+		}
+	}
+	sum := gap * (len(widest) - 1)
+	for _, w := range widest {
+		sum += w
+	}
+	return sum
+}
+
+func (t *table) writeBlocks(out io.Writer) error {
+	var text strings.Builder
+	for _, cells := range t.rows {
+		text.WriteString(cells[0] + "\n")
+		for i, cell := range cells[1:] {
+			fmt.Fprintf(&text, "  %s %s\n", strings.ToLower(t.head[i+1])+":", cell)
+		}
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// columns is the width of the terminal that results go to, 0 where they go elsewhere.
+func (e *env) columns() int {
+	f, ok := e.Out.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}

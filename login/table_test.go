@@ -1,0 +1,23 @@
+package login
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTable(t *testing.T) {
+	tab := table{head: []string{"REGISTRY", "USER", "SECURE?"}}
+	tab.row("registry.example.com", "älice", "yes")
+	tab.row("quay.io", "b", "no, plain http")
+	const aligned = "REGISTRY              USER   SECURE?\n" +
+		"registry.example.com  älice  yes\n" +
+		"quay.io               b      no, plain http\n"
+	const blocks = "registry.example.com\n  user: älice\n  secure?: yes\n" +
+		"quay.io\n  user: b\n  secure?: no, plain http\n"
+	for width, want := range map[int]string{0: aligned, 200: aligned, 43: aligned, 42: blocks, 1: blocks} {
+		var out strings.Builder
+		if err := tab.write(&out, width); err != nil || out.String() != want {
+			t.Errorf("%d columns: %v\n%s", width, err, out.String())
+		}
+	}
+}

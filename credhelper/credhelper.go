@@ -15,6 +15,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -135,13 +136,19 @@ func (c Call) own(words ...string) string {
 	return strings.Join(append(line, words...), " ")
 }
 
-// oneLine adds what to do to what is wrong, and keeps it on one line.
+// oneLine adds what to do to what is wrong, and makes it one line that does nothing to a
+// terminal: an address is whatever the caller has sent.
 func (c Call) oneLine(err error) string {
 	line := err.Error()
 	if advice := store.Advice(err, c.own); advice != "" {
 		line += ": " + advice
 	}
-	return strings.Join(strings.Fields(line), " ")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(strings.Fields(line), " "))
 }
 
 // helper answers the library's calls from a store.

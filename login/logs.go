@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"regshape/login/authfile"
 	"regshape/login/registry"
 )
 
@@ -21,7 +22,7 @@ type logs struct {
 func (l *logs) open(e *env) error {
 	l.now = e.now
 	if e.LogFile != "" {
-		f, err := os.OpenFile(e.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		f, err := os.OpenFile(e.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND|authfile.OpenNoWait, 0o600)
 		if err != nil {
 			return fmt.Errorf("open the log file: %w", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"log"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -112,12 +113,23 @@ func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
 	}
 	command, err = parser.Parse(e.Args)
 	if err != nil {
-		path := "regshape"
+		path, leaf := "regshape", false
 		var parseErr *kong.ParseError
 		if errors.As(err, &parseErr) && parseErr.Context != nil && parseErr.Context.Selected() != nil {
-			path = parseErr.Context.Selected().FullPath()
+			path, leaf = parseErr.Context.Selected().FullPath(), parseErr.Context.Selected().Leaf()
 		}
-		return nil, exitUsage, &usageError{message: registry.Printable(err.Error(), 200), hint: "run '" + path + " --help'"}
+		return nil, exitUsage, &usageError{message: registry.Printable(withoutValues(err.Error(), leaf), 200), hint: "run '" + path + " --help'"}
 	}
 	return command, exitDone, nil
+}
+
+// withoutValues leaves out of the parser's message what somebody may have typed who meant
+// to give a secret: it is on their screen, and need not be in the log of a build. The name
+// of a command that does not exist stays.
+func withoutValues(message string, leaf bool) string {
+	message, _, _ = strings.Cut(message, " but got ")
+	if leaf && strings.HasPrefix(message, "unexpected argument ") {
+		return "one argument too many; it is not shown, as it may be a secret"
+	}
+	return message
 }

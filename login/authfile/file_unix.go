@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// openNoWait keeps open from waiting for the other end of a FIFO.
-const openNoWait = syscall.O_NONBLOCK
+// OpenNoWait is a flag of os.OpenFile that keeps it from waiting for the other end of a FIFO.
+const OpenNoWait = syscall.O_NONBLOCK
 
 // modesMatter says that permission bits decide who may read a file.
 const modesMatter = true

@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// openNoWait has no counterpart: what is not a regular file is refused anyway.
-const openNoWait = 0
+// OpenNoWait has no counterpart: what is not a regular file is refused anyway.
+const OpenNoWait = 0
 
 // modesMatter is false: access control lists decide, inherited from the folder.
 const modesMatter = false

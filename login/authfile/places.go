@@ -1,6 +1,8 @@
 package authfile
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -88,7 +90,13 @@ func ContainersAuth(e Env) []string {
 	if dir := e.get("XDG_CONFIG_HOME"); dir != "" {
 		later = filepath.Join(dir, "containers", "auth.json")
 	}
-	return existing(ContainersAuthWrite(e), later)
+	first := ContainersAuthWrite(e)
+	// Where root has run podman, /run/containers is root's alone. Nobody else has a file in a
+	// folder that they cannot enter; one that a variable names is another matter.
+	if _, err := os.Lstat(first); errors.Is(err, fs.ErrPermission) && e.GOOS == "linux" && e.get("XDG_RUNTIME_DIR") == "" {
+		first = ""
+	}
+	return existing(first, later)
 }
 
 // ContainersAuthWrite is the auth.json that `podman login` writes: the first one of

@@ -33,7 +33,7 @@ func Read(path string, f Format) (*Document, error) {
 
 // readText reads a regular file whole, within the bound.
 func readText(path string) ([]byte, fs.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|openNoWait, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|OpenNoWait, 0)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"regshape/scripts/testregistry"
+)
+
+// evil is text that would rename the window, colour, ring, overwrite and reorder: controls
+// of C0 and C1, and the marks that turn the direction of writing.
+const evil = "ev\x1b]0;owned\x07\x1b[31m\x08\r\x7f\u009b2J\u202e\u2066\u200bil"
+
+// harmful names the first character that a terminal would take for more than a letter.
+func harmful(text string) string {
+	for i, r := range text {
+		bad := unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Cf, r)
+		if _, size := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && size == 1 {
+			bad = true
+		}
+		if bad {
+			return fmt.Sprintf("%U at %q", r, text[max(0, i-40):min(len(text), i+20)])
+		}
+	}
+	return ""
+}
+
+// shows runs a command as a person sees it and as JSON.
+func (s *scene) shows(what, stdin string, words ...string) {
+	s.t.Helper()
+	o := s.run(stdin, words...)
+	s.tried.looks++
+	if how := harmful(o.text()); how != "" {
+		s.t.Errorf("%s: %q shows %s", what, words[:min(len(words), 3)], how)
+	}
+	o = s.run(stdin, append(words, "--json")...)
+	for line := range strings.Lines(o.out) {
+		s.tried.looks++
+		if !json.Valid([]byte(line)) { // which also holds no control character of C0
+			s.t.Errorf("%s: %q --json prints %q", what, words[:min(len(words), 3)], line)
+		}
+	}
+	if how := harmful(o.err); how != "" {
+		s.t.Errorf("%s: %q --json shows %s", what, words[:min(len(words), 3)], how)
+	}
+}
+
+// leakTerminal has everybody who can say something say evil.
+func leakTerminal(t *testing.T, tried *tally) {
+	if harmful(evil) == "" || harmful("fine\n") != "" {
+		t.Fatal("the check does not see evil")
+	}
+	t.Run("registries", func(t *testing.T) { evilRegistries(newScene(t, tried)) })
+	t.Run("issuers", func(t *testing.T) { evilIssuers(newScene(t, tried)) })
+	t.Run("files", func(t *testing.T) { evilFiles(newScene(t, tried)) })
+	t.Run("store", func(t *testing.T) { evilStore(newScene(t, tried)) })
+}
+
+// raw answers with exactly these bytes: package http would mend some of them.
+func raw(answer string) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		body := strings.ReplaceAll(answer, "SELF", "http://"+r.Host)
+		_, _ = conn.Write([]byte(body))
+	}))
+}
+
+func evilRegistries(s *scene) {
+	quoted, _ := json.Marshal(evil) // a string always marshals
+	line := strings.ReplaceAll(evil, "\r", "")
+	s.env = []string{"REGSHAPE_USERNAME=alice", "REGSHAPE_PASSWORD=" + s.secret()}
+	for name, answer := range map[string]string{
+		"status line": "HTTP/1.1 500 " + line + "\r\nContent-Length: 0\r\n\r\n",
+		"headers":     "HTTP/1.1 403 No\r\nServer: " + line + "\r\nVia: " + line + "\r\nContent-Type: " + line + "\r\nContent-Length: 0\r\n\r\n",
+		"realm":       "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"" + line + "\", service=\"" + line + "\"\r\nContent-Length: 0\r\n\r\n",
+		"scheme":      "HTTP/1.1 401 No\r\nWWW-Authenticate: " + line + " x=\"" + line + "\"\r\nContent-Length: 0\r\n\r\n",
+		"token realm": "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm=\"http://127.0.0.1:1/" + line + "\",service=\"" + line + "\"\r\nContent-Length: 0\r\n\r\n",
+		"body":        "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\nConnection: close\r\n\r\n{\"errors\":[{\"code\":" + string(quoted) + ",\"message\":" + string(quoted) + ",\"detail\":" + string(quoted) + "}]}",
+		"text body":   "HTTP/1.1 403 No\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" + evil + "\xff\xfe",
+		"redirect":    "HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/" + line + "\r\nContent-Length: 0\r\n\r\n",
+		"bad header":  "HTTP/1.1 200 OK\r\n" + line + "\r\n\r\n",
+		"no HTTP":     evil + "\r\n",
+		"wait":        "HTTP/1.1 429 No\r\nRetry-After: " + line + "\r\nContent-Length: 0\r\n\r\n",
+		"token": "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm=\"SELF/token\",service=\"x\"\r\nConnection: close\r\n\r\n" +
+			`{"error":` + string(quoted) + `,"error_description":` + string(quoted) + `,"details":` + string(quoted) + `}`,
+	} {
+		server := raw(answer)
+		host := server.Listener.Addr().String()
+		s.must(payload(host, "alice", s.secret()), "docker-credential-regshape", "store")
+		traces := []string{"--debug-calls", "--time-methods", "--time-scenarios", "--log-file=" + s.path("log")}
+		s.shows(name, "", append([]string{"regshape", "auth", "login", host, "--timeout=3s"}, traces...)...)
+		s.shows(name, "", append([]string{"regshape", "auth", "token", host, "--timeout=3s"}, traces...)...)
+		s.shows(name, "", "regshape", "auth", "status", host, "--timeout=3s")
+		server.Close()
+	}
+	if how := harmful(s.read("log")); how != "" {
+		s.t.Errorf("the log file holds %s", how)
+	}
+}
+
+func evilIssuers(s *scene) {
+	quoted, _ := json.Marshal(evil) // a string always marshals
+	text := string(quoted)
+	for name, opts := range map[string]testregistry.IssuerOptions{
+		"code":     {DeviceAnswer: `{"device_code":` + text + `,"user_code":` + text + `,"verification_uri":"https://issuer.example/","interval":1,"expires_in":2}`},
+		"page":     {DeviceAnswer: `{"device_code":"d","user_code":"ABCD","verification_uri":` + text + `,"interval":1,"expires_in":2}`},
+		"link":     {DeviceAnswer: `{"device_code":"d","user_code":"ABCD","verification_uri":"https://x.example/` + text[1:] + `,"verification_uri_complete":"https://x.example/` + text[1:] + `,"interval":1,"expires_in":2}`},
+		"error":    {DeviceAnswer: `{"error":` + text + `,"error_description":` + text + `}`},
+		"itself":   {CallsIt: "https://" + evil},
+		"username": {Claims: map[string]any{"preferred_username": evil, "email": evil}},
+	} {
+		_, at, registry, err := devices(opts)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		host := registry.Listener.Addr().String()
+		s.shows(name, "", "regshape", "auth", "login", host, "--device", "--device-client-id=cli", "--device-issuer="+at.URL, "--timeout=5s", "--debug-calls")
+		s.shows(name, "", "regshape", "auth", "list")
+		at.Close()
+		registry.Close()
+	}
+}
+
+// evilFiles has other tools' files and helpers say it.
+func evilFiles(s *scene) {
+	quoted, _ := json.Marshal(evil) // a string always marshals
+	text, auth := string(quoted), base64Of(evil+":"+s.secret())
+	logins := `"auths":{` + text + `:{"auth":"` + auth + `"},"` + evil[:2] + `.example":{"auth":"` + auth + `"},"x.example":{"auth":"` + auth + `"},"y.example":{"auth":` + text + `},"https://` + text[1:] + `:{}}`
+	s.write("bin/docker-credential-evil", "#!/bin/sh\ncat >/dev/null\nprintf '%s' \"$EVIL\" >&2\ncase $1 in list) printf '{%s:%s,\"l.example\":%s}' \"$QUOTED\" \"$QUOTED\" \"$QUOTED\";; get) printf '{\"ServerURL\":%s,\"Username\":%s,\"Secret\":\"s\"}' \"$QUOTED\" \"$QUOTED\";; *) printf '%s' \"$EVIL\"; exit 1;; esac\n", 0o700)
+	s.write("bin/docker-credential-fails", "#!/bin/sh\ncat >/dev/null\nprintf '%s' \"$EVIL\"\nprintf '%s' \"$EVIL\" >&2\nexit 1\n", 0o700)
+	s.env = []string{"PATH=" + s.path("bin") + ":" + os.Getenv("PATH"), "EVIL=" + evil, "QUOTED=" + text}
+	s.write(".config/containers/auth.json", "{"+logins+"}", 0o600)
+	for name, config := range map[string]string{
+		"logins":     "{" + logins + "}",
+		"helpers":    `{"credsStore":"evil","credHelpers":{` + text + `:"evil","f.example":"fails","g.example":` + text + `,"x.example":"evil"}}`,
+		"credsStore": `{"credsStore":` + text + `}`,
+		"fails":      `{"credsStore":"fails"}`,
+		"no JSON":    "{" + logins + `,` + text + evil,
+		"raw":        evil,
+	} {
+		s.write(".docker/config.json", config, 0o600)
+		for _, words := range [][]string{
+			{},
+			{"auth", "list"},
+			{"auth", "get", "x.example"},
+			{"auth", "get", "f.example"},
+			{"auth", "get", "y.example"},
+			{"auth", "doctor"},
+			{"auth", "import", "--dry-run"},
+			{"auth", "import"},
+			{"auth", "list"},
+			{"auth", "setup", "--dry-run", "--keep"},
+			{"auth", "logout", "x.example"},
+			{"auth", "logout", "f.example"},
+			{"auth", "import", "--from=helper:evil"},
+			{"auth", "import", "--from=helper:fails"},
+			{"auth", "list", "--authfile=" + s.path(".config/containers/auth.json")},
+			{"auth", "import", "--dry-run", "--from=" + s.path(".docker/config.json")},
+		} {
+			s.shows("config with "+name, "", append([]string{"regshape"}, words...)...)
+		}
+		s.shows("config with "+name, "pw", "regshape", "auth", "login", "f.example", "-u", evil, "--password-stdin", "--skip-verify")
+	}
+	s.write(".config/containers/registries.conf", "credential-helpers = ["+text+"]\n"+evil, 0o600)
+	s.shows("registries.conf", "", "regshape", "auth", "doctor")
+	s.shows("registries.conf", "", "regshape", "auth", "get", "x.example")
+	s.env = append(s.env, "DOCKER_AUTH_CONFIG={"+logins+"}")
+	s.shows("variable", "", "regshape", "auth", "get", "x.example")
+	s.shows("variable", "", "regshape", "auth", "doctor")
+}
+
+// evilStore puts it into the store and into the store's own files.
+func evilStore(s *scene) {
+	for _, server := range []string{evil + ".example", "x.example"} {
+		s.must(payload(server, evil, s.secret()), "docker-credential-regshape", "store")
+	}
+	for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "status", "--timeout=2s"}, {"auth", "get", "x.example"}, {"auth", "doctor"}, {"auth", "logout", evil + ".example"}} {
+		s.shows("entries", "", append([]string{"regshape"}, words...)...)
+	}
+	s.must(payload(evil+".example", evil, s.secret()), "docker-credential-regshape", "store")
+	for _, file := range s.all(entries) {
+		s.damage(file)
+	}
+	for _, action := range []string{"get", "list"} {
+		o := s.run(evil+".example", "docker-credential-regshape", action)
+		if s.tried.looks++; o.err == "" {
+			s.t.Errorf("%s of a damaged entry says nothing", action)
+		}
+		if how := harmful(o.text()); how != "" {
+			s.t.Errorf("helper %s of a damaged entry shows %s", action, how)
+		}
+	}
+	for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}} {
+		s.shows("damaged entries", "", append([]string{"regshape"}, words...)...)
+	}
+	quoted, _ := json.Marshal(evil) // a string always marshals
+	config := s.read(".config/regshape/config")
+	for name, text := range map[string]string{
+		"source":  strings.Replace(config, `"file"`, string(quoted), 1),
+		"command": strings.Replace(config, `"file"`, `"command","command":[`+string(quoted)+`],"words":[`+string(quoted)+`]`, 1),
+		"raw":     evil,
+	} {
+		if text == config {
+			s.t.Fatalf("the config names no source:\n%s", config)
+		}
+		s.write(".config/regshape/config", text, 0o600)
+		for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "key", "show"}, {"auth", "unlock"}, {"auth", "key", "rotate"}} {
+			s.shows("config of the store, "+name, "", append([]string{"regshape"}, words...)...)
+		}
+		o := s.run("x.example", "docker-credential-regshape", "get")
+		if how := harmful(o.text()); how != "" {
+			s.t.Errorf("helper with an evil config, %s, shows %s", name, how)
+		}
+	}
+}

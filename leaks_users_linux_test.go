@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// nobody is another user of the machine.
+const nobody = 65534
+
+// open lets other users through to a folder of the test's: package testing closes the
+// folder above it.
+func (s *scene) open(dir string) string {
+	s.t.Helper()
+	for _, path := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(path, 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// programs is a folder with both programs that every user can run.
+func (s *scene) programs() string {
+	s.t.Helper()
+	dir := s.path("programs")
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	s.open(s.home)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	in, err := os.Open(self)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.OpenFile(filepath.Join(dir, "regshape"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, err = io.Copy(out, in)
+	if closeErr := out.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Symlink("regshape", filepath.Join(dir, "docker-credential-regshape"))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return dir
+}
+
+// as runs a program as another user.
+func (s *scene) as(uid uint32, stdin string, args ...string) outcome {
+	s.t.Helper()
+	if strings.Contains(args[0], "regshape") { // those of this test binary are closed to others
+		args = append([]string{filepath.Join(s.programs(), args[0])}, args[1:]...)
+	}
+	return s.finish(func(ctx context.Context) *exec.Cmd {
+		cmd := s.command(ctx, stdin, args...)
+		cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR=/nonexistent")
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		return cmd
+	})
+}
+
+// leakUsers has another user try all files of a store in a home that is open to look
+// into, and both programs on it.
+func leakUsers(t *testing.T, tried *tally) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	s := newScene(t, tried)
+	programs := s.programs()
+	s.env = []string{"PATH=" + programs + ":" + os.Getenv("PATH")}
+	put := payload("h.example", "alice", s.secret())
+	s.must(put, "docker-credential-regshape", "store")
+	s.must(s.secret(), "regshape", "auth", "login", "h.example", "-u", "alice", "--password-stdin", "--skip-verify", "--authfile", s.path("auth.json"), "--log-file", s.path("log"))
+	s.must("", "regshape", "auth", "setup", "--docker")
+
+	readable := []string{}
+	err := filepath.WalkDir(s.home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasPrefix(path, programs) {
+			return err
+		}
+		if o := s.as(nobody, "", "cat", path); o.code == 0 {
+			readable = append(readable, path)
+		}
+		tried.looks++
+		return nil
+	})
+	if err != nil || len(readable) > 0 {
+		t.Errorf("another user reads %q, %v", readable, err)
+	}
+	data := s.path(".local/share/regshape")
+	before := treeOf(t, s.home)
+	for _, env := range []string{"HOME=" + s.home, "REGSHAPE_STORE=" + data, "REGSHAPE_KEY_FILE=" + s.path(keyPath)} {
+		s.env = append(s.env[:1:1], "HOME="+s.open(t.TempDir()), env)
+		for _, action := range []string{"get", "store", "list", "erase"} {
+			input := "h.example"
+			if action == "store" {
+				input = put
+			}
+			o := s.as(nobody, input, "docker-credential-regshape", action)
+			if o.code == 0 && (action == "store" || action == "get") {
+				t.Errorf("another user, %s: %s works", env, action)
+			}
+			s.silent("another user: "+action, o.text())
+		}
+		for _, words := range [][]string{{"list"}, {"get", "h.example", "--show-secret"}, {"export", "h.example", "--format=auth.json"}, {"key", "rotate"}, {"doctor"}} {
+			s.silent("another user: "+words[0], s.as(nobody, "", append([]string{"regshape", "auth"}, words...)...).text())
+		}
+	}
+	if after := treeOf(t, s.home); after != before {
+		t.Errorf("another user changed\n%s\nto\n%s", before, after)
+	}
+
+	// The other way round: root in the store of a user, and root by sudo in their home.
+	s.env = s.env[:1]
+	theirs := s.open(t.TempDir())
+	if err := os.Chown(theirs, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	s.env = append(s.env, "HOME="+theirs)
+	if o := s.as(nobody, put, "docker-credential-regshape", "store"); o.code != 0 {
+		t.Fatalf("a user's own store: %s", redacted(o.text(), s.secrets))
+	}
+	before = treeOf(t, theirs)
+	for _, sudo := range []string{"SUDO_UID=", "SUDO_UID=65534"} {
+		s.env = append(s.env[:2:2], sudo)
+		for _, words := range [][]string{
+			{"docker-credential-regshape", "store"},
+			{"docker-credential-regshape", "erase"},
+			{"regshape", "auth", "key", "rotate"},
+			{"regshape", "auth", "login", "x.example", "-u", "a", "-p", s.secret(), "--skip-verify"},
+			{"regshape", "auth", "logout", "--all"},
+			{"regshape", "auth", "key", "unprotect"},
+			{"regshape", "auth", "list"},
+		} {
+			o := s.run(put, words...)
+			if o.code == 0 && words[len(words)-1] != "unprotect" || !strings.Contains(o.text(), "uid 65534") && words[len(words)-1] != "unprotect" {
+				t.Errorf("root in another's store, %s, %q: exit code %d:\n%s", sudo, words[:2], o.code, redacted(o.text(), s.secrets))
+			}
+			s.silent("root: "+words[0], o.text())
+		}
+	}
+	if after := treeOf(t, theirs); after != before {
+		t.Errorf("root changed\n%s\nto\n%s", before, after)
+	}
+}
+
+// treeOf lists what is below a folder: mode, owner, length and name.
+func treeOf(t *testing.T, dir string) string {
+	t.Helper()
+	out, err := exec.Command("find", dir, "-printf", "%M %U %s %l %P\n").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}

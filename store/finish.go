@@ -77,11 +77,27 @@ func (s *Store) unfinished() (bool, error) {
 		paths = append(paths, s.loc.SealedKeyFile(p.KID))
 	}
 	for _, path := range paths {
-		if there, err := exists(path); err != nil || there {
+		there, err := exists(path)
+		if err == nil && there {
+			err = s.checkTurned()
+		}
+		if err != nil || there {
 			return there, err
 		}
 	}
 	return false, nil
+}
+
+// checkTurned makes sure that what a config calls the old generation is not all there is.
+// The new one is durable before the commit: where it is missing, older data was put back, as
+// from a backup, and its entries and keys are nothing to clear away.
+func (s *Store) checkTurned() error {
+	turned := view{store: s, names: nameKey{kid: s.config.KID}}
+	err := turned.checkGeneration()
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // errLeftBehind means that something old could not be removed, though nothing uses it.

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -35,8 +36,16 @@ func Advice(err error, own func(words ...string) string) string {
 		return ""
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "free some space, or name another folder with REGSHAPE_STORE"
+	case isLinkError(err): // FAT says so in a different way on each system
+		return "name a folder on a file system that has hard links with REGSHAPE_STORE"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return "make the folder writable, or name another one with REGSHAPE_STORE"
 	}
 	return ""
+}
+
+// isLinkError reports that a hard link could not be made.
+func isLinkError(err error) bool {
+	link, ok := errors.AsType[*os.LinkError](err)
+	return ok && link.Op == "link" && !errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EACCES)
 }

@@ -93,9 +93,10 @@ func fill(f newFile, data []byte) error {
 	return err
 }
 
-// settled is how old a folder's last change must be for its own creation to be taken
-// as durable: another run may have made it and be about to sync its parent.
-const settled = 10 * time.Second
+// settled is how old a folder's last change must be for its own creation to be taken as
+// durable: another run may have made it and be about to sync its parent, or have been killed
+// before. ext4 writes its journal every 5 s of its own accord, xfs and btrfs every 30 s.
+const settled = time.Minute
 
 // makeFolders creates path and its missing parents with mode 0700, each durable in its
 // own parent.
@@ -110,16 +111,22 @@ func makeFolders(d disk, path string) error {
 	if err := makeFolders(d, parent); err != nil {
 		return err
 	}
-	if err := d.mkdir(path); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := d.mkdir(path)
+	there := errors.Is(err, fs.ErrExist)
+	if err != nil && !there {
 		return err
 	}
-	if err := d.syncFolder(parent); err != nil {
+	err = d.syncFolder(parent)
+	if there && errors.Is(err, fs.ErrPermission) {
+		return nil // such as /home with mode 0711: whoever cannot list it has made nothing there
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsure, err)
 	}
 	return nil
 }
 
-// recent reports that a folder may have been made just now, or is not there.
+// recent reports that a file or folder may have been made just now, or is not there.
 func recent(path string) bool {
 	info, err := os.Stat(path)
 	return err != nil || time.Since(info.ModTime()) <= settled
@@ -139,7 +146,7 @@ func (osDisk) openNew(path string) (newFile, error) {
 
 func (osDisk) rename(from, to string) error { return RenameOver(from, to) }
 func (osDisk) link(from, to string) error   { return os.Link(from, to) }
-func (osDisk) remove(path string) error     { return os.Remove(path) }
+func (osDisk) remove(path string) error     { return removeFile(path) }
 func (osDisk) mkdir(path string) error      { return os.Mkdir(path, 0o700) }
 func (osDisk) syncFolder(path string) error { return SyncFolder(path) }
 

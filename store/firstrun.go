@@ -20,8 +20,14 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 	if errors.Is(err, ErrNoKey) {
 		root, err = s.firstKey(ctx)
 	}
-	if err == nil && s.config.KID == "" {
+	switch {
+	case err != nil:
+	case s.config.KID == "":
 		err = s.pin(ctx, root.KID())
+	case recent(s.loc.configFile()): // whoever made it may not have come to that, or never will
+		if err = s.disk.syncFolder(s.loc.Config); err != nil {
+			err = fmt.Errorf("%w: %w", ErrUnsure, err)
+		}
 	}
 	if err != nil {
 		return view{}, err

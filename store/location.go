@@ -71,14 +71,15 @@ func noHome() bool {
 	return err != nil && !named
 }
 
-// CheckProfile accepts [a-z0-9][a-z0-9._-]{0,63}.
+// CheckProfile accepts [a-z0-9][a-z0-9._-]{0,63} that does not end with a dot: Windows drops
+// that, and would take two profiles for one.
 func CheckProfile(name string) error {
 	ok := name != "" && len(name) <= 64 && !strings.ContainsRune("._-", rune(name[0]))
 	for _, c := range name {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c))
 	}
-	if !ok {
-		return errors.New("a profile name is 1 to 64 of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit")
+	if !ok || strings.HasSuffix(name, ".") {
+		return errors.New("a profile name is 1 to 64 of a-z, 0-9, '.', '_' and '-', begins with a letter or digit, and does not end with a dot")
 	}
 	return nil
 }

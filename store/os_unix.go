@@ -32,6 +32,8 @@ func ownerOf(info fs.FileInfo) (uid int, known bool) {
 // RenameOver renames a file over another one, atomically.
 func RenameOver(from, to string) error { return os.Rename(from, to) }
 
+func removeFile(path string) error { return os.Remove(path) }
+
 // SyncFolder makes renames within a folder durable; "" is the present one. File systems that cannot sync a
 // folder (EINVAL, ENOTSUP) keep what they promise without it.
 func SyncFolder(path string) error {

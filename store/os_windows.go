@@ -22,15 +22,17 @@ func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
 
 // RenameOver tries again for up to 2 s while a reader or a virus scanner holds the file.
 func RenameOver(from, to string) error {
-	const limit, pause = 2 * time.Second, 10 * time.Millisecond
-	for waited := time.Duration(0); ; waited += pause {
-		err := os.Rename(from, to)
-		held := errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
-		if !held || waited >= limit {
-			return err
-		}
-		time.Sleep(pause)
-	}
+	return whileHeld(func() error { return os.Rename(from, to) }, isHeld, time.Sleep)
+}
+
+// removeFile waits as RenameOver does: a reader keeps others from removing, too.
+func removeFile(path string) error {
+	return whileHeld(func() error { return os.Remove(path) }, isHeld, time.Sleep)
+}
+
+// isHeld recognizes what Windows says of a file that somebody has open.
+func isHeld(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }
 
 // SyncFolder is not offered by Windows; NTFS journals renames.

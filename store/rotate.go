@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // Rotation is a change of the key that seals a store, or only of the place that the key
@@ -197,6 +198,12 @@ func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, pr
 		}
 	}
 	err := s.disk.rename(target.copies, generation)
+	if errors.Is(err, fs.ErrNotExist) {
+		// A server that got the request twice says "not there" for what it has done.
+		if there, lookErr := exists(generation); lookErr == nil && there {
+			err = nil
+		}
+	}
 	if err == nil {
 		err = s.disk.syncFolder(s.loc.v1())
 	}

@@ -135,24 +135,27 @@ func (s *Store) lookToErase(ctx context.Context) (view, error) {
 // remove removes an entry, if it is there.
 func (v view) remove(a Address) (removed bool, err error) {
 	path := v.path(a.String())
-	if there, err := exists(path); err != nil || !there {
-		return false, err
-	}
 	s := v.store
-	if err := s.loc.checkWritable(); err != nil {
-		return false, err
-	}
-	err = s.disk.remove(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // another run was faster
+	there, err := exists(path)
+	if err == nil && there {
+		err = s.loc.checkWritable()
 	}
 	if err != nil {
-		return false, fmt.Errorf("remove the entry of %s: %w", a, err)
+		return false, err
 	}
-	if err := s.disk.syncFolder(filepath.Dir(path)); err != nil {
-		return true, fmt.Errorf("%s was removed, but its folder could not be synced; after a power cut it may be back: %w", a, err)
+	if there {
+		err = s.disk.remove(path)
+		removed = err == nil
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // else another run was faster
+			return false, fmt.Errorf("remove the entry of %s: %w", a, err)
+		}
 	}
-	return true, nil
+	// Also where nothing was there: whoever removed it may not have come to this.
+	err = s.disk.syncFolder(filepath.Dir(path))
+	if err != nil && (there || !errors.Is(err, fs.ErrNotExist)) {
+		return removed, fmt.Errorf("%s is removed, but its folder could not be synced; after a power cut it may be back: %w", a, err)
+	}
+	return removed, nil
 }
 
 // Expired reports whether a credential's time has run out by the store's clock.

@@ -113,10 +113,11 @@ func (x *setupEdit) splice(before, after []byte) {
 
 // back gives the bytes of before the edit, if text is what the edit left.
 func (x setupEdit) back(text []byte) (before []byte, exact bool) {
-	end := x.Offset + len(x.Inserted)
-	if sum(text) != x.After || x.Offset < 0 || end > len(text) {
+	// Not by their sum: of a damaged record it may overflow.
+	if sum(text) != x.After || x.Offset < 0 || x.Offset > len(text) || len(x.Inserted) > len(text)-x.Offset {
 		return nil, false
 	}
+	end := x.Offset + len(x.Inserted)
 	before = slices.Concat(text[:x.Offset], x.Removed, text[end:])
 	return before, sum(before) == x.Before
 }

@@ -32,7 +32,10 @@ type Address struct {
 // White space around the address and line breaks within it are dropped, as the
 // helper protocol's reader drops them (docker-credential-helpers v0.9.12).
 func ParseAddress(s string) Address {
-	s = strings.TrimSpace(strings.NewReplacer("\n", "", "\r", "").Replace(s))
+	if strings.ContainsAny(s, "\r\n") { // a Replacer is 6 KiB, and hardly ever needed
+		s = strings.NewReplacer("\n", "", "\r", "").Replace(s)
+	}
+	s = strings.TrimSpace(s)
 	opaque := Address{canonical: s}
 	rest := s
 	for {

@@ -141,7 +141,8 @@ func parseTaggedLine(line, tag string, secret []byte) (kid string, err error) {
 		return "", fmt.Errorf("%w: its kid is malformed", ErrKeyDamaged)
 	}
 	raw, err := noPadding.DecodeString(fields[2])
-	if err != nil || len(raw) != len(secret) {
+	// The last character has bits beyond the key's end, which the decoder passes over.
+	if err != nil || len(raw) != len(secret) || noPadding.EncodeToString(raw) != fields[2] {
 		return "", fmt.Errorf("%w: its key is malformed", ErrKeyDamaged)
 	}
 	copy(secret, raw)

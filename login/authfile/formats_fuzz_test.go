@@ -162,7 +162,7 @@ func FuzzHelperMessage(f *testing.F) {
 // The name of a helper comes from a file: no name leads to a program outside of PATH, or
 // to one that is not a credential helper.
 func FuzzHelperName(f *testing.F) {
-	for _, s := range []string{"pass", "../x", "a b", "", "ecr-login", "x\x00", "-h", strings.Repeat("a", 129), "gcr;id"} {
+	for _, s := range []string{"pass", "../x", "a b", "", "ecr-login", "x\x00", "-h", strings.Repeat("a", 129), strings.Repeat("a", 128), "gcr;id"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -151,7 +151,7 @@ func (h Helper) find() (string, error) {
 	if look == nil {
 		look = exec.LookPath
 	}
-	path, err := look(h.Program())
+	path, err := look("docker-credential-" + h.Name) // Program's is shortened
 	if err != nil {
 		// The cause is dropped: it says the same, or that the present folder is on PATH,
 		// from which nothing is run.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unicode/utf8"
 )
 
 // zone sorts the addresses that a registry may send us to only if it lives there
@@ -57,23 +58,28 @@ func zoneOf(ip netip.Addr) zone {
 }
 
 var (
-	errZone    = errors.New("address refused")
-	errNumeric = errors.New("odd numeric host name")
+	errZone = errors.New("address refused")
+	errOdd  = errors.New("odd host name")
 )
 
 // literalZone judges a host name without resolving it; a proxy will do that. Names
-// that a resolver would take for a number in another spelling are refused.
+// that a resolver would take for a number in another spelling are refused, and those that
+// are not ASCII: net/http maps them (UTS #46) before it asks the proxy, and makes an address
+// of full-width digits or "127。0。0。1". A name in Punycode is what such a host has anyway.
 func literalZone(host string) (zone, error) {
+	if strings.ContainsFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return zoneOpen, errOdd
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".") // also of "::1."
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return zoneOf(ip), nil
 	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return zoneLoopback, nil
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if strings.HasPrefix(last, "0x") || last != "" && strings.Trim(last, "0123456789") == "" {
-		return zoneOpen, errNumeric
+		return zoneOpen, errOdd
 	}
 	return zoneOpen, nil
 }

@@ -4,60 +4,73 @@ package torture
 
 import (
 	"fmt"
-	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"regshape/store"
 )
 
-// failing is a way to fail calls of some kinds.
-type failing struct {
-	action string
-	kinds  []string
-}
-
-var (
-	looking = []string{"open", "read", "list", "close"}
-
-	faults = []failing{
-		{"kill", changing}, // between two of them nothing changes
-		{"ENOSPC", changing},
-		{"EIO", changing},
-		{"EIO", looking},
-	}
-)
-
-// TestFaults kills and fails every call on the store's files of every change of the key.
-// After each, all logins open with the keys that the user holds, the change can be taken
-// back or completed, and a new login be stored; and no clear key is left of a store that
-// was protected.
+// TestFaults kills and fails every call on the files of every command that writes: those of
+// every day, which the errands are, and every change of the key, the scenarios. After each
+// fault, every login is answered as it was before or as the command makes it, byte for byte,
+// and as the latter if the command said so. See [home.verify] and [base.verify].
 func TestFaults(t *testing.T) {
+	var tallies []*tally
+	t.Cleanup(func() { // when all of them are done
+		whole := true
+		for _, y := range tallies {
+			whole = whole && y.calls > 0
+		}
+		publish(t, "faults", faultTable(tallies), whole)
+	})
+	for _, e := range errands {
+		y := newTally(e.title)
+		tallies = append(tallies, y)
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			failEach(t, y, prepareErrand(t, e, y))
+		})
+	}
 	for _, s := range scenarios {
+		y := newTally(s.title)
+		tallies = append(tallies, y)
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			b := prepare(t, s)
-			calls := b.calls(t)
-			for _, f := range faults {
-				met := 0
-				for when := 1; ; when += s.step(f) {
-					hit := b.fail(t, f, when)
-					if !hit {
-						break
-					}
-					met++
-				}
-				if met < 2 {
-					t.Errorf("%s: only %d calls were met", f.action, met)
-				}
-				t.Logf("%-6s at %3d of %s", f.action, met, calls.of(f.kinds))
-			}
-			t.Logf("the command warned %d times of what it left behind; a lost key was put back after --abort %d times; at the end something harmless was left %d times: a temporary file, slots without a store, entries that no key opens",
-				b.warned, b.needed, b.harmless)
+			b.tally = y
+			failEach(t, y, b)
+			t.Logf("the command warned %d times of what it left behind; a lost key was put back after --abort %d times", b.warned, b.needed)
 		})
 	}
+}
+
+// subject is a command under test.
+type subject interface {
+	// calls runs the command without any fault.
+	calls(t *testing.T) counts
+	// step is how many calls of a way to fail one goes on by.
+	step(f failing) int
+	// fail reports whether there was a call to fail.
+	fail(t *testing.T, f failing, when int) bool
+}
+
+func failEach(t *testing.T, y *tally, s subject) {
+	t.Helper()
+	calls := s.calls(t)
+	for _, n := range calls {
+		y.calls += n
+	}
+	for _, f := range faults {
+		met := 0
+		for when := 1; s.fail(t, f, when); when += s.step(f) {
+			met++
+		}
+		if met == 0 {
+			t.Errorf("%s: no call was met", f.action)
+		}
+		y.tried[f.action] += met
+		t.Logf("%-6s at %3d of %s", f.action, met, calls.of(f.kinds))
+	}
+	t.Logf("something harmless was left %d times: a temporary file, slots without a store, entries that no key opens", y.harmless)
 }
 
 // counts is how many calls there are of each kind.
@@ -84,6 +97,10 @@ func (b *base) calls(t *testing.T) counts {
 	}
 	b.verify(t, "without a fault", dir, o, "--resume")
 	b.forget(t, dir, o)
+	return countCalls(o)
+}
+
+func countCalls(o outcome) counts {
 	found := counts{}
 	for _, c := range o.Calls {
 		found[c.Kind]++
@@ -99,10 +116,15 @@ func (b *base) fail(t *testing.T, f failing, when int) bool {
 	o := b.run(t, dir, plan{Dir: dir, Kinds: f.kinds, When: when, Action: f.action})
 	flag := []string{"--abort", "--resume"}[when%2]
 	if o.Hit != nil {
-		b.verify(t, fmt.Sprintf("%s %s at call %d, %s %s (exit %d: %s)", b.name, f.action, when, o.Hit.Kind, o.Hit.Path, o.Exit, brief(o.Output)), dir, o, flag)
+		b.verify(t, where(f, when, o), dir, o, flag)
 	}
 	b.forget(t, dir, o)
 	return o.Hit != nil
+}
+
+// where says what was done to a command.
+func where(f failing, when int, o outcome) string {
+	return fmt.Sprintf("%s at call %d, %s %s (exit %d: %s)", f.action, when, o.Hit.Kind, o.Hit.Path, o.Exit, brief(o.Output))
 }
 
 func brief(text string) string {
@@ -130,7 +152,7 @@ func (b *base) run(t *testing.T, dir string, p plan) outcome {
 // verify looks at a store after a fault, mends it, and looks again.
 func (b *base) verify(t *testing.T, at, dir string, o outcome, flag string) {
 	t.Helper()
-	bad := func(format string, args ...any) { t.Errorf("%s: %s", at, fmt.Sprintf(format, args...)) }
+	bad := func(format string, args ...any) { b.tally.bad(t, at, fmt.Errorf(format, args...)) }
 	if strings.Contains(o.Output, "panic:") || strings.Contains(o.Output, "goroutine ") {
 		bad("a crash: %s", o.Output)
 	}
@@ -163,13 +185,13 @@ func (b *base) verify(t *testing.T, at, dir string, o outcome, flag string) {
 	}
 	want := b.logins
 	if err := b.opens(dir, want); err != nil {
-		bad("%v", err)
+		bad("%w", err)
 	}
 	if out, err := rotation(dir, flag).CombinedOutput(); err != nil {
 		bad("rotate %s: %v: %s", flag, err, out)
 	}
-	if found, err := logins(dir); err != nil || !maps.Equal(found, want) {
-		bad("after rotate %s: the list has %v, %v", flag, found, err)
+	if err := listsExactly(dir, want); err != nil {
+		bad("after rotate %s: %w", flag, err)
 	}
 	if out, err := runHelper(dir, "store", storeInput("new.example", value("new.example", "1"))); err != nil {
 		bad("after rotate %s, store: %v: %s", flag, err, out)
@@ -179,14 +201,14 @@ func (b *base) verify(t *testing.T, at, dir string, o outcome, flag string) {
 		after[key] = value
 	}
 	if err := b.opens(dir, after); err != nil {
-		bad("after rotate %s and store: %v", flag, err)
+		bad("after rotate %s and store: %w", flag, err)
 	}
 	left, harmless := b.leftovers(t, dir, flag == "--resume")
 	if len(left) > 0 {
 		bad("after rotate %s and store, left behind: %s", flag, strings.Join(left, ", "))
 	}
 	if len(harmless) > 0 {
-		b.harmless++
+		b.tally.harmless++
 	}
 }
 
@@ -195,53 +217,13 @@ func (b *base) checkTurned(t *testing.T, at, dir string) {
 	t.Helper()
 	s, err := openStore(dir)
 	if err != nil {
-		t.Errorf("%s: %v", at, err)
+		b.tally.bad(t, at, err)
 		return
 	}
 	c, err := s.Custody()
-	if err != nil || c.Source.Source != b.turnsTo || (c.KID != b.kid) != b.rotates {
-		t.Errorf("%s: it succeeded, but the source is %q and the kid %s, %v; it was %s", at, c.Source.Source, c.KID, err, b.kid)
-	}
-}
-
-// leftovers lists the files that a settled store should not have. harmless is what opens
-// nothing and hides nothing. A clear key in a store that is protected is the worst of them.
-func (b *base) leftovers(t *testing.T, dir string, resumed bool) (bad, harmless []string) {
-	t.Helper()
-	s, err := openStore(dir)
 	if err != nil {
-		t.Fatal(err)
+		b.tally.bad(t, at, err)
+	} else if c.Source.Source != b.turnsTo || (c.KID != b.kid) != b.rotates {
+		b.tally.bad(t, at, fmt.Errorf("it succeeded, but the source is %q and the kid %s; it was %s", c.Source.Source, c.KID, b.kid))
 	}
-	c, err := s.Custody()
-	if err != nil {
-		t.Fatal(err)
-	}
-	slots := ""
-	if c.Source.Source == store.SourceSlots {
-		slots = strings.TrimPrefix(s.Location().SlotsFolder(c.Source.Recipient), dir+"/")
-	}
-	for _, file := range tree(t, dir) {
-		data, _ := os.ReadFile(filepath.Join(dir, file))
-		key, err := store.ParseKeyLine(string(data))
-		switch isKey := err == nil; {
-		case isKey && file == "key" && c.Source.Source == store.SourceFile, file == "names", file == "config":
-		case isKey && file == "key.next-"+c.KID && c.Source.Source == store.SourceFile && !there(filepath.Join(dir, "key")):
-			harmless = append(harmless, file) // it is found there, too
-		case isKey && isTemporary(file) && c.Source.Source == store.SourceFile:
-			harmless = append(harmless, file)
-		case isKey && isTemporary(file) && key.KID() != c.KID && key.KID() != b.kid:
-			harmless = append(harmless, file) // a new key that has sealed nothing
-		case isKey:
-			bad = append(bad, file+" (a clear key)")
-		case strings.HasPrefix(file, "v1/g-"+c.KID+"/") && (!strings.Contains(file, ".rekey") || strings.HasSuffix(file, "/.rekey/")):
-		case slots != "" && (strings.HasPrefix(file, slots+"/") || file == "v1/key-"+c.KID+".age"):
-		case isTemporary(file), strings.HasPrefix(file, "v1/slots/"): // doctor names the first when it is old
-			harmless = append(harmless, file)
-		case strings.HasPrefix(file, "v1/.retired-") && !resumed: // the next rotation removes it
-			harmless = append(harmless, file)
-		default:
-			bad = append(bad, file)
-		}
-	}
-	return bad, harmless
 }

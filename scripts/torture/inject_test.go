@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +19,9 @@ import (
 type plan struct {
 	Dir    string // the store's folder
 	Kinds  []string
-	When   int    // the number of the call of these kinds, from 1; 0 for none
-	Action string // "kill", "stop", "ENOSPC" or "EIO"
+	When   int           // the number of the call of these kinds, from 1; 0 for none
+	Action string        // "kill", "stop", "jump" or an error's name
+	Shift  time.Duration // with "jump": how much later it is for the program from that call on
 }
 
 // outcome is what it reports.
@@ -48,7 +50,16 @@ func inject() int {
 	}
 	var o outcome
 	n := 0
-	t := tracer{dir: p.Dir, meet: func(_ int, c call) verdict {
+	var shift func() time.Duration
+	if p.Action == jump {
+		shift = func() time.Duration {
+			if n < p.When {
+				return 0
+			}
+			return p.Shift
+		}
+	}
+	t := tracer{dir: p.Dir, shift: shift, meet: func(_ int, c call) verdict {
 		o.Calls = append(o.Calls, c)
 		if !slices.Contains(p.Kinds, c.Kind) {
 			return verdict{}
@@ -57,13 +68,13 @@ func inject() int {
 			return verdict{}
 		}
 		o.Hit = &c
-		switch p.Action {
-		case "kill":
+		switch err, isError := errorNames[p.Action]; {
+		case isError:
+			return verdict{err: err, done: c.doneAllTheSame(err)}
+		case p.Action == kill:
 			return verdict{kill: true}
-		case "ENOSPC":
-			return verdict{err: unix.ENOSPC}
-		case "EIO":
-			return verdict{err: unix.EIO}
+		case p.Action == jump:
+			return verdict{}
 		}
 		// Only the thread in this call stops; the others run into their own stops, and
 		// stay there as long as nobody waits for them.
@@ -80,7 +91,7 @@ func inject() int {
 		return 1
 	}
 	defer os.Remove(out.Name())
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, out, out
 	ws, err := t.run(cmd)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture: trace:", err)
@@ -125,7 +136,7 @@ func startInjection(p plan, command *exec.Cmd) (*injection, error) {
 	i.cmd.Args = append([]string{os.Args[0]}, command.Args...)
 	i.cmd.Env = append(slices.Clone(command.Env), roleVariable+"=inject", "TORTURE_PLAN="+string(text))
 	i.cmd.ExtraFiles = []*os.File{reportTo, continueFrom}
-	i.cmd.Stderr = os.Stderr
+	i.cmd.Stdin, i.cmd.Stderr = command.Stdin, os.Stderr
 	return i, i.cmd.Start()
 }
 

@@ -1,15 +1,16 @@
 //go:build torture && linux && amd64
 
-// Package torture tries to lose a login by changing the store's key at the worst moments:
-// a thousand rotations under writers and readers that are killed, and every single system
-// call of every change of key killed or failed.
+// Package torture tries to lose a login. It kills or fails every single system call of the
+// commands that write, lets a crowd of processes loose on one store while some are killed,
+// changes the key a thousand times under writers and readers, and turns the clock.
 //
 //	go test -tags torture -count=1 -v ./scripts/torture
 //
+// Each test prints a table of what it did, and with REGSHAPE_WRITE=1 writes it into SECURITY.md.
+//
 // TORTURE_ROTATIONS is how many rotations have to succeed (1000), TORTURE_SECONDS how long
 // they may take (900), TORTURE_SEED repeats the random choices of a run, TORTURE_KEEP names
-// a folder for the logs, and TORTURE_FAULTS=all leaves no call out, which takes some 15
-// minutes. Faults are injected with ptrace, which has to be allowed: strace counts the calls
+// a folder for the logs, and TORTURE_FAULTS=all leaves no call out, which takes an hour. Faults are injected with ptrace, which has to be allowed: strace counts the calls
 // of each thread on its own, and so cannot name the n-th call of a Go program. Everything
 // happens in temporary folders, and what is put into the kernel's keyring is taken out.
 package torture
@@ -32,9 +33,11 @@ const roleVariable = "TORTURE_ROLE"
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "writer":
-		os.Exit(work((*worker).write))
+		os.Exit(work(own, (*worker).write))
 	case "reader":
-		os.Exit(work((*worker).read))
+		os.Exit(work(own, (*worker).read))
+	case "crowd":
+		os.Exit(work(anywhere, (*worker).mix))
 	case "inject":
 		os.Exit(inject())
 	}

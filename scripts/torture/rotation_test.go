@@ -56,15 +56,13 @@ func TestRotationUnderLoad(t *testing.T) {
 	killer.Wait()
 	c.dismiss()
 
-	c.lastLook()
-	lost, wrong := c.history.check()
-	for i, e := range append(append(lost, wrong...), c.history.errors...) {
-		if i == 20 {
-			t.Errorf("and more")
-			break
+	for _, flags := range []string{"--resume", "--abort"} {
+		if out, err := rotation(c.dir, flags).CombinedOutput(); err != nil {
+			t.Errorf("rotate %s at the end: %v: %s", flags, err, out)
 		}
-		t.Error(e)
 	}
+	c.lastLook(everyAddress())
+	seen := c.judge()
 	if len(r.failures) > 0 {
 		t.Errorf("%d rotations failed; the first: %s", len(r.failures), r.failures[0])
 	}
@@ -74,76 +72,13 @@ func TestRotationUnderLoad(t *testing.T) {
 	if err := settled(t, c.dir); err != nil {
 		t.Errorf("at the end: %v", err)
 	}
-	c.report(r, took, len(lost), len(wrong))
-}
-
-// report prints what happened.
-func (c *crew) report(r *rotator, took time.Duration, lost, wrong int) {
-	var puts, erases, open, gets, lists int
-	var longest time.Duration
-	for _, change := range c.history.changes {
-		switch {
-		case !change.acked:
-			open++
-			continue
-		case change.value == "":
-			erases++
-		default:
-			puts++
-		}
-		longest = max(longest, time.Duration(change.end-change.start))
-	}
-	for _, look := range c.history.looks {
-		if look.scopes == nil {
-			lists++
-		} else {
-			gets++
-		}
-	}
-	if longest > workerPatience {
-		c.t.Errorf("a writer waited %s", longest)
-	}
-	c.t.Logf("%s in %s", r, took.Round(time.Second))
-	c.t.Logf("%d workers killed", c.kills)
-	c.t.Logf("acknowledged: %d writes, %d erases; cut short: %d; longest wait of a writer %s", puts, erases, open, longest.Round(time.Millisecond))
-	c.t.Logf("looks: %d gets, %d lists", gets, lists)
-	c.t.Logf("lost %d, wrong %d, errors %d", lost, wrong, len(c.history.errors))
+	t.Logf("%s in %s", r, took.Round(time.Second))
+	publish(t, "load-rotation", r.table()+"\n"+seen.table(), true)
 }
 
 func there(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// lastLook reads everything once more, by package store and by the helper.
-func (c *crew) lastLook() {
-	c.t.Helper()
-	for _, flags := range []string{"--resume", "--abort"} {
-		if out, err := rotation(c.dir, flags).CombinedOutput(); err != nil {
-			c.t.Errorf("rotate %s at the end: %v: %s", flags, err, out)
-		}
-	}
-	all := shared
-	for i := range writers {
-		all = append(all, addresses(i)...)
-	}
-	for _, mode := range []string{fresh, perRun} {
-		w := &worker{dir: c.dir, mode: mode}
-		for _, key := range all {
-			start := now()
-			found, err := w.get(key)
-			if err != nil {
-				c.t.Errorf("get %s at the end: %v", key, err)
-			}
-			c.history.looks = append(c.history.looks, look{scopes: scopes(key), value: found, start: start, end: now()})
-		}
-		start := now()
-		found, err := w.list()
-		if err != nil {
-			c.t.Errorf("list at the end: %v", err)
-		}
-		c.history.looks = append(c.history.looks, look{all: found, start: start, end: now()})
-	}
 }
 
 // settled fails when anything of a rotation is left behind.
@@ -177,4 +112,12 @@ func settled(t *testing.T, dir string) error {
 func (r *rotator) String() string {
 	return fmt.Sprintf("%d rotations; %d killed, of which %d resumed, %d aborted, %d left to the writers; %d stopped and continued; %d taken back",
 		r.done, r.killed, r.resumed, r.aborted, r.left, r.stopped, r.takenBack)
+}
+
+// table is the page's, of what was done to the key.
+func (r *rotator) table() string {
+	return fmt.Sprintf("`make torture`: the key is changed while %d writers and %d readers work.\n\n"+
+		"| changes of the key | killed | stopped and continued | completed by another run | taken back by another run | left to the writers |\n"+
+		"| ---: | ---: | ---: | ---: | ---: | ---: |\n| %d | %d | %d | %d | %d | %d |\n",
+		writers, readers, r.done, r.killed, r.stopped, r.resumed, r.aborted, r.left)
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -26,9 +25,10 @@ const (
 // scenario is a change of the key, and the store that it is made to.
 type scenario struct {
 	name     string
-	slots    bool // the store is protected by an age recipient
-	unlocked bool // and unlocked
-	loses    bool // and its key is lost then
+	title    string // in the table
+	slots    bool   // the store is protected by an age recipient
+	unlocked bool   // and unlocked
+	loses    bool   // and its key is lost then
 	command  func(b *base) []string
 	turnsTo  string
 	rotates  bool
@@ -37,64 +37,68 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{
-		name: "rotate", turnsTo: store.SourceFile, rotates: true,
+		name: "rotate", title: "`key rotate`", turnsTo: store.SourceFile, rotates: true,
 		command: func(*base) []string { return []string{"auth", "key", "rotate"} },
 	},
 	{
-		name: "rotate-slots", slots: true, unlocked: true, turnsTo: store.SourceSlots, rotates: true,
+		name: "rotate-slots", title: "`key rotate` of a protected store", slots: true, unlocked: true, turnsTo: store.SourceSlots, rotates: true,
 		command: func(*base) []string { return []string{"auth", "key", "rotate"} },
 	},
 	{
-		name: "protect-recipient", turnsTo: store.SourceSlots, rotates: true,
+		name: "protect-recipient", title: "`key protect --recipient`", turnsTo: store.SourceSlots, rotates: true,
 		command: func(b *base) []string {
 			return []string{"auth", "key", "protect", "--recipient", b.recipient, "--identity", b.identity}
 		},
 	},
 	{
-		name: "protect-no-rotate", turnsTo: store.SourceSlots,
+		name: "protect-no-rotate", title: "`key protect --no-rotate`", turnsTo: store.SourceSlots,
 		command: func(b *base) []string {
 			return []string{"auth", "key", "protect", "--recipient", b.recipient, "--no-rotate"}
 		},
 	},
 	{
-		name: "protect-passphrase", turnsTo: store.SourceSlots, rotates: true, slow: true,
+		name: "protect-passphrase", title: "`key protect`, passphrase", turnsTo: store.SourceSlots, rotates: true, slow: true,
 		command: func(b *base) []string {
 			return []string{"auth", "key", "protect", "--passphrase-file", b.passphrase}
 		},
 	},
 	{
-		name: "unprotect", slots: true, turnsTo: store.SourceFile, rotates: true,
+		name: "unprotect", title: "`key unprotect`", slots: true, turnsTo: store.SourceFile, rotates: true,
 		command: func(b *base) []string { return []string{"auth", "key", "unprotect", "--identity", b.identity} },
 	},
 	{
-		name: "unprotect-no-rotate", slots: true, turnsTo: store.SourceFile,
+		name: "unprotect-no-rotate", title: "`key unprotect --no-rotate`", slots: true, turnsTo: store.SourceFile,
 		command: func(b *base) []string {
 			return []string{"auth", "key", "unprotect", "--identity", b.identity, "--no-rotate"}
 		},
 	},
 	{
-		name: "restore", loses: true, turnsTo: store.SourceFile,
+		name: "restore", title: "`key restore`", loses: true, turnsTo: store.SourceFile,
 		command: func(b *base) []string { return []string{"auth", "key", "restore", b.backup, "--identity", b.identity} },
 	},
 	{
-		name: "restore-slots", slots: true, loses: true, turnsTo: store.SourceFile,
+		name: "restore-slots", title: "`key restore` of a protected store", slots: true, loses: true, turnsTo: store.SourceFile,
 		command: func(b *base) []string { return []string{"auth", "key", "restore", b.backup, "--identity", b.identity} },
 	},
 }
 
 // step is how many calls one goes on by: every call that changes something, and of those
-// that only look every fourth, since each is like its neighbours. Where a try takes seconds,
-// most are left out: they are those of protect-recipient.
+// that only look every fourth, since each is like its neighbours; see [failing.likeAnother].
+// Where a try takes seconds, most are left out: they are those of protect-recipient.
 func (s scenario) step(f failing) int {
 	switch {
-	case os.Getenv("TORTURE_FAULTS") == "all":
+	case everyCall():
 		return 1
-	case s.slow && f.action == "kill":
-		return 6
+	case s.slow && f.action == kill:
+		return 8
 	case s.slow:
-		return 30
-	case slices.Equal(f.kinds, looking):
-		return 4
+		return 40
+	case f.onlyLooks() && f.likeAnother():
+		return 24
+	case f.likeAnother():
+		return 6
+	case f.onlyLooks():
+		return 6
 	}
 	return 1
 }
@@ -105,7 +109,8 @@ type base struct {
 	dir, work, kid                          string
 	identity, recipient, passphrase, backup string
 	logins                                  map[string]string
-	copies, harmless, warned, needed        int
+	copies, warned, needed                  int
+	tally                                   *tally
 }
 
 func prepare(t *testing.T, s scenario) *base {
@@ -175,54 +180,12 @@ func (b *base) copy(t *testing.T) string {
 	t.Helper()
 	b.copies++
 	dir := filepath.Join(b.work, fmt.Sprintf("store%d", b.copies))
-	if out, err := exec.Command("cp", "-a", b.dir, dir).CombinedOutput(); err != nil {
+	// Folders that are new to the program are synced, too, so their age does not go along.
+	if out, err := exec.Command("cp", "-r", "--preserve=mode,ownership,links", b.dir, dir).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
 	}
 	forgetKey(b.kid)
 	return dir
-}
-
-// logins lists a store.
-func logins(dir string) (map[string]string, error) {
-	return (&worker{dir: dir, mode: fresh}).list()
-}
-
-// opens fails unless the logins open, and no others are there. A store that has slots is
-// locked before, and opened by what the user holds.
-func (b *base) opens(dir string, want map[string]string) error {
-	s, err := openStore(dir)
-	if err != nil {
-		return err
-	}
-	c, err := s.Custody()
-	if err != nil {
-		return err
-	}
-	if c.Source.Source == store.SourceSlots {
-		way := []string{"--identity", b.identity}
-		if b.slow {
-			way = []string{"--passphrase-file", b.passphrase}
-		}
-		for _, args := range [][]string{{"lock"}, append([]string{"unlock"}, way...)} {
-			if out, err := regshapeCommand(dir, append([]string{"auth"}, args...)...).CombinedOutput(); err != nil {
-				return fmt.Errorf("%s: %w: %s", args[0], err, out)
-			}
-		}
-	}
-	found, err := logins(dir)
-	if err != nil {
-		return err
-	}
-	for key, value := range want {
-		got, err := (&worker{dir: dir, mode: fresh}).get(key)
-		if err != nil || got != value || found[key] != value {
-			return fmt.Errorf("%s: got %q, %w, and %q in the list", key, got, err, found[key])
-		}
-	}
-	if len(found) != len(want) {
-		return fmt.Errorf("the list has %v", found)
-	}
-	return nil
 }
 
 // kidPattern finds kids in the names of files.

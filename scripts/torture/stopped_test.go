@@ -11,10 +11,6 @@ import (
 	"testing"
 )
 
-// changing are the calls that change something on the disk: between two of them it does
-// not matter when a program is killed or stopped.
-var changing = []string{"create", "mkdir", "unlink", "link", "rename", "write", "sync"}
-
 // TestStoppedRotation stops a rotation at every call, as Ctrl-Z, a laptop's lid and a slow
 // disk do, completes it or takes it back by another process, changes the store, and lets
 // the first one go on. Nothing of the changes may be lost.

@@ -7,35 +7,32 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// call is one system call that has to do with the store.
-type call struct {
-	Kind string
-	Path string // below the store's folder
-}
-
 // tracer runs a program and lets meet decide what happens to each system call on a path
 // below dir. It counts over all threads.
 type tracer struct {
-	dir  string
-	meet func(pid int, c call) verdict
+	dir   string
+	meet  func(pid int, c call) verdict
+	shift func() time.Duration // how much later it is for the program; nil leaves its clock alone
 
 	pid    int
-	failed map[int]unix.Errno // threads whose present call is not to be done, and its result
+	failed map[int]unix.Errno // threads whose present call fails, and the error
+	asked  map[int]uint64     // threads that ask for the time, and where it is put
 }
 
-// verdict is what is done to a call: nothing, the error in its place, or the end of all.
+// verdict is what is done to a call: nothing, an error in its place, an error although it was
+// done, or the end of all.
 type verdict struct {
 	err  unix.Errno
+	done bool
 	kill bool
 }
 
@@ -47,13 +44,18 @@ func (t *tracer) run(cmd *exec.Cmd) (unix.WaitStatus, error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
-	t.pid, t.failed = cmd.Process.Pid, map[int]unix.Errno{}
+	t.pid, t.failed, t.asked = cmd.Process.Pid, map[int]unix.Errno{}, map[int]uint64{}
 	var ws unix.WaitStatus
 	if _, err := wait(t.pid, &ws); err != nil || !ws.Stopped() {
 		return 0, fmt.Errorf("the program did not stop at its beginning: %w", err)
 	}
 	if err := unix.PtraceSetOptions(t.pid, unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_EXITKILL); err != nil {
 		return 0, fmt.Errorf("ptrace is not allowed here: %w", err)
+	}
+	if t.shift != nil {
+		if err := t.hideClock(); err != nil {
+			return 0, fmt.Errorf("take the program's clock away: %w", err)
+		}
 	}
 	for next, signal := t.pid, 0; ; {
 		if err := unix.PtraceSyscall(next, signal); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -116,10 +118,14 @@ func (t *tracer) syscallStop(id int) error {
 	if info[0] != infoEntry {
 		errno, failing := t.failed[id]
 		if !failing {
-			return nil
+			return t.turnClock(id)
 		}
 		delete(t.failed, id)
 		return t.setRegisters(id, func(r *unix.PtraceRegs) { r.Rax = uint64(-int64(errno)) })
+	}
+	if t.shift != nil && word(0) == unix.SYS_CLOCK_GETTIME && word(1) == unix.CLOCK_REALTIME {
+		t.asked[id] = word(2)
+		return nil
 	}
 	c, ok := t.name(id, int(word(0)), func(n int) uint64 { return word(1 + n) })
 	if !ok {
@@ -127,6 +133,10 @@ func (t *tracer) syscallStop(id int) error {
 	}
 	v := t.meet(t.pid, c)
 	if v == (verdict{}) {
+		return nil
+	}
+	if v.done {
+		t.failed[id] = v.err
 		return nil
 	}
 	// A number that is no call's: the kernel does nothing.
@@ -145,48 +155,6 @@ func (t *tracer) setRegisters(id int, change func(*unix.PtraceRegs)) error {
 	}
 	change(&r)
 	return unix.PtraceSetRegs(id, &r)
-}
-
-// name returns the call, if it is one of those that Go programs work on files with and is
-// about something below the store's folder.
-func (t *tracer) name(id, number int, arg func(int) uint64) (call, bool) {
-	kind, paths := "", []string{}
-	at := func(n int) string { return t.text(id, arg(n)) }
-	fd := func() []string {
-		target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", t.pid, int(arg(0))))
-		return []string{target}
-	}
-	switch number {
-	case unix.SYS_OPENAT:
-		kind, paths = "open", []string{at(1)}
-		if arg(2)&unix.O_CREAT != 0 {
-			kind = "create"
-		}
-	case unix.SYS_MKDIRAT:
-		kind, paths = "mkdir", []string{at(1)}
-	case unix.SYS_UNLINKAT:
-		kind, paths = "unlink", []string{at(1)}
-	case unix.SYS_LINKAT:
-		kind, paths = "link", []string{at(3), at(1)}
-	case unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
-		kind, paths = "rename", []string{at(3), at(1)}
-	case unix.SYS_WRITE:
-		kind, paths = "write", fd()
-	case unix.SYS_READ:
-		kind, paths = "read", fd()
-	case unix.SYS_GETDENTS64:
-		kind, paths = "list", fd()
-	case unix.SYS_FSYNC, unix.SYS_FDATASYNC:
-		kind, paths = "sync", fd()
-	case unix.SYS_CLOSE:
-		kind, paths = "close", fd()
-	}
-	for _, path := range paths {
-		if below, ok := strings.CutPrefix(path, t.dir); ok {
-			return call{kind, below}, true
-		}
-	}
-	return call{}, false
 }
 
 // text reads a string of the program, up to a page's end at a time.

@@ -10,9 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +34,7 @@ type worker struct {
 	dir, name, mode string
 	mine, all       []string // addresses
 	log             *os.File
+	spell           func(key string) string // how the worker spells an address this time; nil for as it is
 	store           *store.Store
 	random          *rand.Rand
 	count           int
@@ -47,9 +46,22 @@ func addresses(writer int) []string {
 	return []string{scope, scope + "/app"}
 }
 
-// work runs a worker. Its arguments come in the environment: the store's folder, its own
+// own gives a worker addresses of its own beside those that belong to all.
+func own(w *worker, number int) {
+	w.mine, w.all = append(addresses(number), shared...), everyAddress()
+}
+
+func everyAddress() []string {
+	found := shared
+	for i := range writers {
+		found = append(found, addresses(i)...)
+	}
+	return found
+}
+
+// work runs a worker after place has told it its addresses. Its arguments come in the environment: the store's folder, its own
 // name, which no other process of the test has, its number, its mode, and its log.
-func work(step func(*worker) error) int {
+func work(place func(w *worker, number int), step func(*worker) error) int {
 	w := &worker{dir: os.Getenv("TORTURE_DIR"), name: os.Getenv("TORTURE_NAME"), mode: os.Getenv("TORTURE_MODE")}
 	number, err := strconv.Atoi(os.Getenv("TORTURE_NUMBER"))
 	if err == nil {
@@ -59,12 +71,8 @@ func work(step func(*worker) error) int {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 		return 1
 	}
-	w.mine = append(addresses(number), shared...)
-	w.all = shared
-	for i := range writers {
-		w.all = append(w.all, addresses(i)...)
-	}
 	w.random = rand.New(rand.NewPCG(uint64(os.Getpid()), uint64(now())))
+	place(w, number)
 	var stopped atomic.Bool
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -108,7 +116,7 @@ func (w *worker) write() error {
 	if err := w.note(e); err != nil {
 		return err
 	}
-	err := w.change(e.Key, e.Value)
+	err := w.change(w.spelled(e.Key), e.Value)
 	return w.note(event{Do: "end", Key: e.Key, End: now(), Err: text(err)})
 }
 
@@ -121,10 +129,17 @@ func (w *worker) read() error {
 		e.All, err = w.list()
 	} else {
 		e.Key = w.all[w.random.IntN(len(w.all))]
-		e.Value, err = w.get(e.Key)
+		e.Value, err = w.get(w.spelled(e.Key))
 	}
 	e.End, e.Err = now(), text(err)
 	return w.note(e)
+}
+
+func (w *worker) spelled(key string) string {
+	if w.spell == nil {
+		return key
+	}
+	return w.spell(key)
 }
 
 // open returns the store, anew where that is the mode.
@@ -186,12 +201,17 @@ func (w *worker) get(key string) (string, error) {
 	return c.Secret, err
 }
 
+// list returns all logins by their canonical addresses.
 func (w *worker) list() (map[string]string, error) {
 	all := map[string]string{}
 	if w.mode == perRun {
 		out, err := runHelper(w.dir, "list", "")
+		users := map[string]string{} // the user name is the value, too
 		if err == nil {
-			err = json.Unmarshal([]byte(out), &all) // the user name is the value, too
+			err = json.Unmarshal([]byte(out), &users)
+		}
+		for key, value := range users {
+			all[store.ParseAddress(key).String()] = value
 		}
 		return all, err
 	}
@@ -204,47 +224,7 @@ func (w *worker) list() (map[string]string, error) {
 		err = errors.Join(err, damaged[0])
 	}
 	for _, c := range found {
-		all[c.ServerURL] = c.Secret
+		all[store.ParseAddress(c.ServerURL).String()] = c.Secret
 	}
 	return all, err
-}
-
-func storeInput(key, value string) string {
-	input, _ := json.Marshal(map[string]string{"ServerURL": key, "Username": value, "Secret": value}) // strings always marshal
-	return string(input)
-}
-
-// helperGet asks the helper for an address; "" is nothing.
-func helperGet(dir, key string) (string, error) {
-	out, err := runHelper(dir, "get", key)
-	if err != nil {
-		if strings.TrimSpace(out) == "credentials not found in native keychain" {
-			return "", nil
-		}
-		return "", err
-	}
-	var c struct{ Username, Secret string }
-	if err := json.Unmarshal([]byte(out), &c); err != nil {
-		return "", err
-	}
-	if c.Username != c.Secret {
-		return "", errors.New("the user name is another entry's")
-	}
-	return c.Secret, nil
-}
-
-// runHelper runs one action of the credential helper.
-func runHelper(dir, action, input string) (string, error) {
-	path := helper
-	if path == "" {
-		path = os.Getenv("TORTURE_HELPER")
-	}
-	cmd := exec.Command(path, action)
-	cmd.Env = append(os.Environ(), "REGSHAPE_STORE="+dir)
-	cmd.Stdin = strings.NewReader(input)
-	out, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return string(out), err
 }

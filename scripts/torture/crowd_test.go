@@ -1,0 +1,153 @@
+//go:build torture && linux && amd64
+
+package torture
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	crowd       = 16
+	crowdTime   = 30 * time.Second // on a store that is filled
+	firstTime   = 20 * time.Second // of first runs, one store after the other
+	maxFirstRun = 40
+)
+
+// crowdAddresses belong to all processes of a crowd: registries, and scopes of them, of which
+// the wider ones answer for those that are missing.
+func crowdAddresses() (found []string) {
+	for i := range 4 {
+		host := fmt.Sprintf("c%d.example", i)
+		found = append(found, host, host+"/team", host+"/team/app")
+	}
+	return found
+}
+
+// anywhere lets a worker work on all addresses, in all spellings.
+func anywhere(w *worker, _ int) {
+	w.mine, w.all = crowdAddresses(), crowdAddresses()
+	w.spell = func(key string) string { return spelling(w.random, key) }
+}
+
+// spelling returns one of the ways to write an address.
+func spelling(random *rand.Rand, key string) string {
+	host, path, scoped := strings.Cut(key, "/")
+	host = []string{host, strings.ToUpper(host), host + ":443"}[random.IntN(3)]
+	if scoped {
+		return []string{"", "https://", "docker://"}[random.IntN(3)] + host + "/" + path + []string{"", "/"}[random.IntN(2)]
+	}
+	return []string{"", "https://", "HTTPS://"}[random.IntN(3)] + host + []string{"", "/", "/v2/"}[random.IntN(3)]
+}
+
+// mix does any of the things that workers do.
+func (w *worker) mix() error {
+	if w.random.IntN(2) == 0 {
+		return w.write()
+	}
+	return w.read()
+}
+
+// TestCrowd lets 16 processes store, erase, get and list the same few logins at once, with
+// some of them killed at random moments: in stores that are not there yet, where the first
+// run of one has to win, and in one that is filled. What all of them saw is then compared by
+// [history.check].
+func TestCrowd(t *testing.T) {
+	seed := number(t, "TORTURE_SEED", int(time.Now().Unix()))
+	t.Logf("TORTURE_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(uint64(seed), 3))
+
+	var first seen
+	stores := 0
+	for began := time.Now(); stores < maxFirstRun && time.Since(began) < firstTime && !t.Failed(); stores++ {
+		first.add(firstRuns(t, random, stores))
+	}
+	filled := filledStore(t, random)
+	publish(t, "load-crowd", fmt.Sprintf("`make torture`: %d processes at once on %d addresses, each in several spellings; the key stays as it is.\n\n", crowd, len(crowdAddresses()))+
+		"| store |"+seenHead+"| --- |"+seenRule+
+		fmt.Sprintf("| %d empty ones, one after the other |", stores)+first.row()+
+		"| a filled one |"+filled.row(), true)
+}
+
+// filledStore sets the crowd on one store for a while.
+func filledStore(t *testing.T, random *rand.Rand) seen {
+	t.Helper()
+	c := &crew{t: t, dir: filepath.Join(t.TempDir(), "store"), logs: t.TempDir(), random: random}
+	w := &worker{dir: c.dir, mode: perRun}
+	for _, key := range crowdAddresses() {
+		start := now()
+		if err := w.change(key, value(key, "before")); err != nil {
+			t.Fatal(err)
+		}
+		c.history.changes = append(c.history.changes, change{key: key, value: value(key, "before"), start: start, end: now(), acked: true})
+	}
+	for i := range crowd {
+		c.hire("crowd", i, []string{perRun, kept, perRun, fresh}[i%4])
+	}
+	stop := make(chan struct{})
+	var killer sync.WaitGroup
+	killer.Go(func() { c.killSome(stop) })
+	time.Sleep(crowdTime)
+	close(stop)
+	killer.Wait()
+	c.dismiss()
+	c.lastLook(crowdAddresses())
+	if err := settled(t, c.dir); err != nil {
+		t.Errorf("at the end: %v", err)
+	}
+	return c.judge()
+}
+
+// firstRuns starts the crowd's helpers at once where no store is yet, kills some, and looks at
+// what is there then.
+func firstRuns(t *testing.T, random *rand.Rand, round int) seen {
+	t.Helper()
+	c := &crew{t: t, dir: filepath.Join(t.TempDir(), "store"), random: random}
+	addresses := crowdAddresses()
+	var all sync.WaitGroup
+	var mu sync.Mutex // guards the history and the count of the killed
+	for i := range crowd {
+		key := addresses[random.IntN(len(addresses))]
+		run := &firstRun{dir: c.dir, key: key, spelled: spelling(random, key), id: fmt.Sprintf("%d.%d", round, i)}
+		run.erases = i%8 == 7
+		if random.IntN(4) == 0 {
+			run.killAfter = time.Duration(1+random.IntN(40)) * time.Millisecond
+		}
+		all.Go(func() {
+			made, killed, err := run.run()
+			mu.Lock()
+			defer mu.Unlock()
+			c.history.changes = append(c.history.changes, made)
+			if killed {
+				c.kills++
+			} else if err != nil {
+				c.history.errors = append(c.history.errors, fmt.Sprintf("store %d, %s: %v", round, key, err))
+			}
+		})
+	}
+	all.Wait()
+	// Whatever was killed, the next login goes in, under the one key.
+	start, last := now(), value(addresses[0], fmt.Sprintf("%d.last", round))
+	if err := (&worker{dir: c.dir, mode: perRun}).change(addresses[0], last); err != nil {
+		t.Errorf("store %d, then another login: %v", round, err)
+	}
+	c.history.changes = append(c.history.changes, change{key: addresses[0], value: last, start: start, end: now(), acked: true})
+	c.lastLook(addresses)
+	generations, err := filepath.Glob(filepath.Join(c.dir, "v1", "g-*"))
+	if err != nil || len(generations) != 1 {
+		t.Errorf("store %d: there are the generations %v, %v", round, generations, err)
+	}
+	bad := slices.DeleteFunc(tree(t, c.dir), func(file string) bool {
+		return storeFile.MatchString("store/"+file) || isTemporary(file) || strings.HasPrefix(file, "key.next-")
+	})
+	if len(bad) > 0 {
+		t.Errorf("store %d: left behind: %v", round, bad)
+	}
+	return c.judge()
+}

@@ -6,21 +6,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"regshape/store"
 	"regshape/store/keys"
 )
 
+// unlockedGet is in a row of its own.
+const unlockedGet = "`get`, unlocked with a passphrase"
+
 // protected makes a store whose key a passphrase protects, unlocked for as long as a
-// benchmark may take, and lists what is timed on it. lock ends that.
-func protected(ctx context.Context, helper, dir string) (operations []*operation, lock func(), err error) {
-	f, err := fill(ctx, filepath.Join(dir, "protected"), 1)
-	if err != nil {
+// benchmark may take, and returns the get that is timed on it. lock ends that.
+func protected(ctx context.Context, helper, dir string) (get *operation, lock func(), err error) {
+	folder := filepath.Join(dir, "protected")
+	if err := fill(ctx, folder, 1); err != nil {
 		return nil, nil, err
 	}
-	loc, err := store.Locate(store.Options{Dir: f.dir})
+	loc, err := store.Locate(store.Options{Dir: folder})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,14 +49,14 @@ func protected(ctx context.Context, helper, dir string) (operations []*operation
 	if err := os.WriteFile(input, []byte(address(0)), 0o600); err != nil {
 		return nil, nil, err
 	}
-	get := &operation{
-		name:    "`get`, unlocked with a passphrase, 1 stored",
-		command: []string{helper, "get"}, env: []string{"REGSHAPE_STORE=" + f.dir}, input: input,
+	get = &operation{
+		tool: ours, action: actGet, size: 1, name: unlockedGet,
+		command: []string{helper, "get"}, env: ourEnvironment(folder), input: input,
 	}
 	lock = func() { _ = slots.Lock(custody.KID) }
-	if out, err := get.output(ctx); err != nil || !strings.Contains(out, `"Username":"bench"`) {
+	if err := get.check(ctx); err != nil {
 		lock()
-		return nil, nil, fmt.Errorf("%s does not work: %v, %d bytes of output", get.name, err, len(out)) //nolint:errorlint // err may be nil
+		return nil, nil, err
 	}
-	return []*operation{get}, lock, nil
+	return get, lock, nil
 }

@@ -1,11 +1,15 @@
-// Command bench compares whole runs of docker-credential-regshape with an empty
-// Go program, built the same way, on the machine it runs on. Times differ from
-// machine to machine and from hour to hour; the ratios are what to read. Rounds
-// are interleaved, so that whatever else the machine does meets every program.
+// Command bench compares whole runs of docker-credential-regshape with an empty Go program
+// built the same way, and with what else answers docker on the machine it runs on: a
+// plaintext config.json, pass, and the Secret Service. Times differ from machine to machine
+// and from hour to hour; the ratios are what to read. Rounds are interleaved, so that
+// whatever else the machine does meets every program. The stores lie below $TMPDIR, whose
+// disk the writes are about.
 //
 //	go run ./scripts/bench             # from the top of the tree
-//	go run ./scripts/bench -n 5 -sizes 1,100
-//	go run ./scripts/bench -write      # also put the table into README.md
+//	go run ./scripts/bench -n 2 -sizes 1,50
+//	go run ./scripts/bench -write      # also put the tables into README.md, and the chart beside this file
+//
+// install.sh installs the other tools on Debian.
 package main
 
 import (
@@ -16,16 +20,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
-	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"regshape/scripts/page"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if errors.Is(err, flag.ErrHelp) {
@@ -40,9 +43,9 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	rounds := flags.Int("n", 200, "rounds")
-	sizeList := flags.String("sizes", "1,1000,10000", "numbers of credentials, separated by commas")
-	write := flags.Bool("write", false, "rewrite the table in README.md")
+	rounds := flags.Int("n", 100, "rounds")
+	sizeList := flags.String("sizes", "1,1000,100000", "numbers of credentials, separated by commas")
+	write := flags.Bool("write", false, "rewrite the tables in README.md and the chart in scripts/bench/chart.svg")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -59,50 +62,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 
-	fmt.Fprintln(stderr, "building")
-	programs, err := build(ctx, dir)
+	found, err := compare(ctx, dir, sizes, *rounds, stderr)
 	if err != nil {
 		return err
 	}
-	operations := []*operation{{name: "an empty Go program", command: []string{programs.empty}}}
-	for _, size := range sizes {
-		fmt.Fprintf(stderr, "storing %d\n", size)
-		store, err := fill(ctx, dir, size)
-		if err != nil {
-			return err
-		}
-		more, err := helperOperations(ctx, programs.helper, dir, store)
-		if err != nil {
-			return err
-		}
-		operations = append(operations, more...)
-	}
-	if runtime.GOOS == "linux" { // elsewhere it would be kept in the user's own keyring
-		more, lock, err := protected(ctx, programs.helper, dir)
-		if err != nil {
-			return err
-		}
-		defer lock()
-		operations = append(operations, more...)
-	}
-	fmt.Fprintf(stderr, "measuring %d rounds\n", *rounds)
-	if err := measure(ctx, operations, *rounds); err != nil {
+	if _, err := io.WriteString(stdout, found.report()); err != nil {
 		return err
 	}
-	report := table(operations, *rounds)
-	get := operations[slices.IndexFunc(operations, func(o *operation) bool { return o.traced })]
-	trace, err := syscalls(ctx, operations[0], get, dir)
-	if err != nil {
+	if !*write {
+		return nil
+	}
+	if err := os.WriteFile("scripts/bench/chart.svg", []byte(found.chart()), 0o644); err != nil {
 		return err
 	}
-	report += trace
-	if _, err := io.WriteString(stdout, report); err != nil {
-		return err
-	}
-	if *write {
-		return page.Write("README.md", "bench", report)
-	}
-	return nil
+	return page.Write("README.md", "bench", found.report())
 }
 
 func parseSizes(list string) ([]int, error) {

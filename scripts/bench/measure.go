@@ -4,75 +4,37 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
 // operation is one command line that is timed.
 type operation struct {
-	name    string
-	command []string
-	env     []string // added to the environment
-	input   string   // path of what is on stdin; "" for nothing
-	before  *operation
-	every   int  // runs once in so many rounds; 0 is every round
-	traced  bool // its system calls are reported
-	fails   bool // exits with 1, as it should
+	tool     string // "" for the empty program
+	action   action
+	size     int    // credentials in its store
+	name     string // of a row of its own; "" where tool, action and size say all
+	command  []string
+	env      []string // added to the environment
+	input    string   // path of what is on stdin; "" for nothing
+	before   *operation
+	fails    bool          // exits with 1, as it should
+	estimate time.Duration // how long its check took
 
-	times []time.Duration
-	peak  int64 // bytes of memory, 0 where it cannot be read
+	times  []time.Duration
+	faults []int64 // minor page faults, nothing where the system does not count them
+	peak   int64   // bytes of memory, 0 where it cannot be read
+	trace  trace
 }
 
-// helperOperations lists what is timed on one store, after checking that each
-// of it does what it should. dir takes the files for stdin.
-func helperOperations(ctx context.Context, helper, dir string, f filled) ([]*operation, error) {
-	input := func(name, text string) (string, error) {
-		path := filepath.Join(dir, fmt.Sprintf("stdin-%s-%d", name, f.size))
-		return path, os.WriteFile(path, []byte(text), 0o600)
+func (o *operation) String() string {
+	if o.name != "" {
+		return o.name
 	}
-	middle, err := input("get", address(f.size/2))
-	if err != nil {
-		return nil, err
-	}
-	missing, err := input("missing", "nowhere.example.com")
-	if err != nil {
-		return nil, err
-	}
-	extra, err := input("store", `{"ServerURL":"extra.example.com","Username":"bench","Secret":"correct horse battery staple"}`)
-	if err != nil {
-		return nil, err
-	}
-	extraAddress, err := input("erase", "extra.example.com")
-	if err != nil {
-		return nil, err
-	}
-	op := func(action, what, input string) *operation {
-		return &operation{
-			name:    fmt.Sprintf("`%s`%s, %s stored", action, what, thousands(f.size)),
-			command: []string{helper, action}, env: []string{"REGSHAPE_STORE=" + f.dir}, input: input,
-		}
-	}
-	get, miss, list := op("get", "", middle), op("get", " of an address that is not there", missing), op("list", "", "")
-	put, erase := op("store", "", extra), op("erase", "", extraAddress)
-	get.traced, miss.fails = true, true
-	erase.before = put
-	if f.size > 100 {
-		list.every = 10 // it opens every entry
-	}
-	for _, check := range []struct {
-		op   *operation
-		want string
-	}{{put, ""}, {get, `"Username":"bench"`}, {miss, "credentials not found in native keychain"}, {list, `"bench"`}, {erase, ""}} {
-		out, err := check.op.output(ctx)
-		if !strings.Contains(out, check.want) || (err != nil) != check.op.fails {
-			return nil, fmt.Errorf("%s does not work: %v, %d bytes of output", check.op.name, err, len(out)) //nolint:errorlint // err may be nil
-		}
-	}
-	return []*operation{get, miss, list, put, erase}, nil
+	return fmt.Sprintf("%s %s, %s stored", o.tool, o.action, thousands(o.size))
 }
 
 // start prepares one run. Files rather than pipes: a pipe would put the
@@ -103,54 +65,74 @@ func (o *operation) output(ctx context.Context) (string, error) {
 	return out.String(), err
 }
 
-// once runs o and returns how long the whole process took.
-func (o *operation) once(ctx context.Context) (time.Duration, error) {
-	if o.before != nil {
-		if _, err := o.before.once(ctx); err != nil {
-			return 0, err
-		}
+// prepare makes what the next run of o needs to be there.
+func (o *operation) prepare(ctx context.Context) error {
+	if o.before == nil {
+		return nil
+	}
+	_, err := o.before.output(ctx)
+	return err
+}
+
+// once runs o and notes how long the whole process took.
+func (o *operation) once(ctx context.Context) error {
+	if err := o.prepare(ctx); err != nil {
+		return err
 	}
 	cmd, done, err := o.start(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer done()
 	began := time.Now()
 	err = cmd.Run()
 	took := time.Since(began)
 	if (err != nil) != o.fails {
-		return 0, fmt.Errorf("unexpected result: %v", err) //nolint:errorlint // err may be nil
+		return fmt.Errorf("unexpected result: %v", err) //nolint:errorlint // err may be nil
 	}
-	return took, ctx.Err()
+	o.times = append(o.times, took)
+	if faults, counted := minorFaults(cmd.ProcessState); counted {
+		o.faults = append(o.faults, faults)
+	}
+	return ctx.Err()
 }
 
-// measure runs every operation once a round, each round beginning with
-// another one, and then once more to see how much memory it takes.
+// measure runs the operations in rounds, each round in another order: what has just run
+// leaves the processor's caches to the next, and none is to suffer from the same one each
+// time. The seed is fixed, so that all runs of the benchmark do the same.
 func measure(ctx context.Context, operations []*operation, rounds int) error {
+	shuffle := rand.New(rand.NewPCG(1, 2))
 	for round := range rounds {
-		for i := range operations {
-			o := operations[(i+round)%len(operations)]
-			if o.every > 0 && round%o.every != 0 {
+		for _, i := range shuffle.Perm(len(operations)) {
+			o := operations[i]
+			if round%o.every(rounds) != 0 {
 				continue
 			}
-			took, err := o.once(ctx)
-			if err != nil {
-				return fmt.Errorf("%s: %w", o.name, err)
+			if err := o.once(ctx); err != nil {
+				return fmt.Errorf("%s: %w", o, err)
 			}
-			o.times = append(o.times, took)
 		}
-	}
-	for _, o := range operations {
-		peak, err := o.peakMemory(ctx)
-		if err != nil {
-			return fmt.Errorf("%s: memory: %w", o.name, err)
-		}
-		o.peak = peak
 	}
 	return nil
 }
 
-func (o *operation) median() time.Duration {
-	slices.Sort(o.times)
-	return o.times[len(o.times)/2]
+// every says that o runs once in so many rounds: a slow one less often, lest the benchmark
+// be about it alone, but at least three times where there are as many rounds.
+func (o *operation) every(rounds int) int {
+	const share = 25 * time.Millisecond // of each round
+	return max(1, min(1+int(o.estimate/share), (rounds+2)/3))
+}
+
+// ratio is how many times longer than the other o takes.
+func (o *operation) ratio(other *operation) float64 {
+	return float64(median(o.times)) / float64(median(other.times))
+}
+
+// median returns the upper one of an even number, and 0 of nothing.
+func median[T int | int64 | time.Duration](values []T) T {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
 }

@@ -24,10 +24,8 @@ const (
 // program seems as large as this one. The child is therefore stopped at its
 // exit, where /proc still has the peak of its own memory.
 func (o *operation) peakMemory(ctx context.Context) (int64, error) {
-	if o.before != nil {
-		if _, err := o.before.once(ctx); err != nil {
-			return 0, err
-		}
+	if err := o.prepare(ctx); err != nil {
+		return 0, err
 	}
 	cmd, done, err := o.start(ctx)
 	if err != nil {

@@ -9,19 +9,20 @@ import (
 	"runtime"
 )
 
-// programs are paths of what is compared.
-type programs struct{ helper, empty string }
+// programs are paths of what is built for the run.
+type programs struct{ helper, plaintext, empty string }
 
-// build builds regshape under its second name and an empty program with the
-// same flags, below dir. The working folder must be the top of the tree.
+// build builds regshape under its second name, the plaintext reader and an empty program,
+// all with the same flags, below dir. The working folder must be the top of the tree.
 func build(ctx context.Context, dir string) (programs, error) {
 	suffix := ""
 	if runtime.GOOS == "windows" {
 		suffix = ".exe"
 	}
 	p := programs{
-		helper: filepath.Join(dir, "docker-credential-regshape"+suffix),
-		empty:  filepath.Join(dir, "empty"+suffix),
+		helper:    filepath.Join(dir, "docker-credential-regshape"+suffix),
+		plaintext: filepath.Join(dir, "plaintext"+suffix),
+		empty:     filepath.Join(dir, "empty"+suffix),
 	}
 	source := filepath.Join(dir, "source")
 	if err := os.Mkdir(source, 0o700); err != nil {
@@ -35,10 +36,12 @@ func build(ctx context.Context, dir string) (programs, error) {
 			return p, err
 		}
 	}
-	for _, b := range []struct{ from, to string }{{".", p.helper}, {source, p.empty}} {
+	for _, b := range []struct{ folder, from, to string }{
+		{".", ".", p.helper}, {".", "./scripts/bench/plaintext", p.plaintext}, {source, ".", p.empty},
+	} {
 		linked := filepath.Join(source, "linked")
-		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", linked, ".")
-		cmd.Dir = b.from
+		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", linked, b.from)
+		cmd.Dir = b.folder
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return p, fmt.Errorf("go build: %w\n%s", err, out)

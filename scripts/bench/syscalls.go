@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -26,47 +24,56 @@ type trace struct {
 	opened []string // paths, in order
 }
 
-// syscalls says in a line of Markdown how many system calls o makes, against
-// an empty program, and which files it opens that the empty one does not.
-// Without strace it says so.
-func syscalls(ctx context.Context, empty, o *operation, dir string) (string, error) {
-	base, err := empty.trace(ctx, dir)
-	if errors.Is(err, exec.ErrNotFound) {
-		return "\n(strace is not installed: system calls not counted)\n", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	own, err := o.trace(ctx, dir)
-	if err != nil {
-		return "", err
-	}
-	var opened []string
-	for _, path := range own.opened {
-		if slices.Contains(base.opened, path) {
-			continue
+// traceOften runs o under strace, several times, since Go's scheduler does not make the same
+// number of calls each time, and keeps the run with the median of them.
+func (o *operation) traceOften(ctx context.Context, dir string) error {
+	const often = 5
+	var traces []trace
+	for range often {
+		t, err := o.traceOnce(ctx, dir)
+		if err != nil {
+			return fmt.Errorf("%s: strace: %w", o, err)
 		}
-		if rest, ok := strings.CutPrefix(path, dir+"/"); ok {
-			path = "STORE" + rest[strings.Index(rest, "/"):]
-		}
-		opened = append(opened, "`"+path+"`")
+		traces = append(traces, t)
 	}
-	return fmt.Sprintf("\n%s: %d system calls, an empty program %d; files opened: %s.\n",
-		o.name, own.calls, base.calls, strings.Join(opened, ", ")), nil
+	slices.SortFunc(traces, func(a, b trace) int { return a.calls - b.calls })
+	o.trace = traces[often/2]
+	return nil
 }
 
-// trace runs o under strace.
-func (o operation) trace(ctx context.Context, dir string) (trace, error) {
+func (o operation) traceOnce(ctx context.Context, dir string) (trace, error) {
+	if err := o.prepare(ctx); err != nil {
+		return trace{}, err
+	}
 	log := filepath.Join(dir, "strace")
 	o.command = append([]string{"strace", "-f", "-o", log}, o.command...)
-	if _, err := o.output(ctx); err != nil {
-		return trace{}, fmt.Errorf("strace: %w", err)
+	if _, err := o.output(ctx); (err != nil) != o.fails {
+		return trace{}, fmt.Errorf("unexpected result: %v", err) //nolint:errorlint // err may be nil
 	}
 	text, err := os.ReadFile(log)
 	if err != nil {
 		return trace{}, err
 	}
 	return parseTrace(string(text)), nil
+}
+
+// beyond returns which files were opened that an empty program does not open, each once,
+// those below dir without the name of the store's folder.
+func (t trace) beyond(empty trace, dir string) []string {
+	var opened []string
+	for _, path := range t.opened {
+		if slices.Contains(empty.opened, path) {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(path, dir+"/"); ok {
+			_, below, _ := strings.Cut(rest, "/")
+			path = "STORE/" + below
+		}
+		if !slices.Contains(opened, path) {
+			opened = append(opened, path)
+		}
+	}
+	return opened
 }
 
 func parseTrace(text string) trace {

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// action is what a tool is asked to do.
+type action string
+
+const (
+	actGet   action = "get"
+	actMiss  action = "get-miss" // get of an address that is not stored
+	actStore action = "store"
+	actErase action = "erase"
+	actList  action = "list"
+)
+
+// actions returns all of them, in the order of the tables.
+func actions() []action { return []action{actGet, actMiss, actStore, actErase, actList} }
+
+// The names of the tools, in the tables and in the chart.
+const (
+	ours      = "regshape"
+	plaintext = "plaintext"
+	passTool  = "pass"
+	secretsvc = "secretservice"
+)
+
+// toolNames returns all of them, in the order of the tables.
+func toolNames() []string { return []string{ours, plaintext, passTool, secretsvc} }
+
+// tool is one of what is compared: a program that speaks the helper protocol.
+type tool struct {
+	name    string
+	program string
+	silent  bool // exits with 0 and names no user where it has no credential
+}
+
+// What the operations write and remove, beside what the store was filled with.
+const (
+	extraAddress = "extra.example.com" // always there: what is timed is its replacement
+	goneAddress  = "gone.example.com"  // there only for the erase that is timed
+	credential   = `{"ServerURL":"%s","Username":"` + benchUser + `","Secret":"` + benchSecret + `"}`
+)
+
+// operations lists what is timed of one tool on one store, after checking that each of it
+// does what it should. dir takes the files for stdin; env leads the tool to its store.
+func (t tool) operations(ctx context.Context, dir string, size int, env ...string) ([]*operation, error) {
+	op := func(what string, a action, text string) (*operation, error) {
+		word := a
+		if a == actMiss {
+			word = actGet
+		}
+		o := &operation{
+			tool: t.name, action: a, size: size, fails: a == actMiss && !t.silent,
+			command: []string{t.program, string(word)}, env: env,
+			input: filepath.Join(dir, fmt.Sprintf("stdin-%s-%d-%s", t.name, size, what)),
+		}
+		return o, os.WriteFile(o.input, []byte(text), 0o600)
+	}
+	get, err1 := op("get", actGet, address(size/2))
+	miss, err2 := op("miss", actMiss, "nowhere.example.com")
+	store, err3 := op("store", actStore, fmt.Sprintf(credential, extraAddress))
+	erase, err4 := op("erase", actErase, goneAddress)
+	list, err5 := op("list", actList, "unused")
+	before, err6 := op("before", actStore, fmt.Sprintf(credential, goneAddress))
+	gone, err7 := op("gone", actMiss, goneAddress)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
+		return nil, err
+	}
+	erase.before = before
+	for _, o := range []*operation{store, get, miss, list, erase, gone} {
+		if err := o.check(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return []*operation{get, miss, store, erase, list}, nil
+}
+
+// check runs o once and looks at what it answers.
+func (o *operation) check(ctx context.Context) error {
+	if err := o.prepare(ctx); err != nil {
+		return fmt.Errorf("%s does not work: %w", o.before, err)
+	}
+	began := time.Now()
+	out, err := o.output(ctx)
+	o.estimate = time.Since(began)
+	known := strings.Contains(out, `"`+benchUser+`"`)
+	if (err != nil) != o.fails || known != (o.action == actGet || o.action == actList) {
+		return fmt.Errorf("%s does not work: %v, %d bytes of output", o, err, len(out)) //nolint:errorlint // err may be nil
+	}
+	return nil
+}

@@ -6,8 +6,9 @@ PREFIX  ?= $(HOME)/.local
 BINDIR  := $(PREFIX)/bin
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
-# What `make bench` hands to the benchmark, for example BENCHFLAGS='-n 5'.
-BENCHFLAGS ?=
+# What `make bench` and `make mutate` hand on, for example BENCHFLAGS='-n 5'.
+BENCHFLAGS  ?=
+MUTATEFLAGS ?=
 # One row or cell of the client matrix: CELL=podman/bearer, CELL=crane/hub/tool.
 CELL ?=
 HELPER  := docker-credential-regshape
@@ -30,7 +31,7 @@ LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -
 TOOL := $(GO) tool -modfile=scripts/tools/go.mod
 SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 
-.PHONY: help build install demo test race e2e matrix torture lint fmt cross fuzz bench cover tidy clean ci
+.PHONY: help build install demo test race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof cover tidy clean ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -74,8 +75,11 @@ matrix: ## run the whole client matrix and write its table into the README
 	bash scripts/e2e/install.sh
 	REGSHAPE_WRITE=1 $(GO) test -tags e2e -count=1 -timeout 20m -v -run '^TestMatrix$$' ./scripts/e2e
 
-torture: ## kill, starve and race changes of the key (needs strace); prints counts
-	$(GO) test -tags torture -count=1 -timeout 30m -v ./scripts/torture
+torture: ## kill, starve, race and cut the power of what writes (root: power cuts); prints counts
+	$(GO) test -tags torture -count=1 -timeout 45m -v ./scripts/torture
+
+mutate: ## break package store one line at a time, and see that a test notices (MUTATEFLAGS='-n 40')
+	$(GO) run ./scripts/mutate $(MUTATEFLAGS)
 
 lint: ## check go.mod, the Go code, dead code and the shell scripts
 	$(GO) mod tidy -diff
@@ -95,15 +99,24 @@ cross: ## build and vet for the other systems
 	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
-	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
-	  echo "$$list" | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' | \
-	  while read -r package target; do \
-	    echo "$$package $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
-	  done
+	$(GO) run ./scripts/fuzz -time $(FUZZTIME)
 
-bench: ## compare whole processes with an empty Go program
+bench: ## compare whole processes with an empty Go program and with other helpers
+	bash scripts/bench/install.sh
 	$(GO) run ./scripts/bench $(BENCHFLAGS)
+
+microbench: ## time single functions; bin/bench.old.txt, if there, is compared with
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench . -count 6 ./store ./store/keys ./credhelper >bin/bench.txt
+	$(TOOL) benchstat $(wildcard bin/bench.old.txt) bin/bench.txt
+
+# What differs from run to run is not compared with the tables, only written on demand.
+proof: ## all of this at length, and write the tables of README.md and SECURITY.md
+	REGSHAPE_WRITE=1 $(GO) test -count=1 -run 'Tamper|Leak' . ./store ./store/keys
+	REGSHAPE_WRITE=1 $(MAKE) torture
+	$(MAKE) mutate MUTATEFLAGS=-write
+	$(GO) run ./scripts/fuzz -time $(FUZZTIME) -write
+	$(MAKE) bench BENCHFLAGS=-write
 
 cover: ## run the tests and say how much of the code they reach
 	@mkdir -p bin
@@ -126,4 +139,6 @@ ci: ## everything a change must pass
 	$(MAKE) race
 	$(MAKE) e2e
 	$(MAKE) torture
+	$(MAKE) mutate MUTATEFLAGS='-n 40'
 	$(MAKE) fuzz FUZZTIME=20000x
+	$(MAKE) bench BENCHFLAGS='-n 2 -sizes 1,50'

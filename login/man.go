@@ -25,7 +25,7 @@ func ManPages(b Build) (map[string][]byte, error) {
 		p.section("Name")
 		p.text(name + " - " + title)
 		write(&p)
-		pages[name+".1"] = p.Bytes()
+		pages[name+".1"] = p.out.Bytes()
 	}
 	app := parser.Model.Node
 	leaves := commandsBelow(app)
@@ -58,7 +58,7 @@ func pageName(node *kong.Node) string {
 }
 
 // manPage is a page in the language of man(7).
-type manPage struct{ bytes.Buffer }
+type manPage struct{ out bytes.Buffer }
 
 func (p *manPage) program(app *kong.Node, leaves []*kong.Node) {
 	p.section("Synopsis")
@@ -181,19 +181,19 @@ func (p *manPage) section(title string) { p.macro("SH", strings.ToUpper(title)) 
 
 func (p *manPage) item(term, text string) {
 	p.macro("TP")
-	p.WriteString(`\fB` + roff(term) + "\\fR\n")
+	p.out.WriteString(`\fB` + roff(term) + "\\fR\n")
 	p.text(text)
 }
 
-func (p *manPage) text(text string) { p.WriteString(roff(text) + "\n") }
+func (p *manPage) text(text string) { p.out.WriteString(roff(text) + "\n") }
 
 // macro writes a request; its words may hold spaces.
 func (p *manPage) macro(name string, words ...string) {
-	p.WriteString("." + name)
+	p.out.WriteString("." + name)
 	for _, w := range words {
-		p.WriteString(` "` + strings.ReplaceAll(roff(w), `"`, `\(dq`) + `"`)
+		p.out.WriteString(` "` + strings.ReplaceAll(roff(w), `"`, `\(dq`) + `"`)
 	}
-	p.WriteString("\n")
+	p.out.WriteString("\n")
 }
 
 // roff escapes what troff would read as its own, a hyphen among it: a pasted flag needs "-".

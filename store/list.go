@@ -41,16 +41,22 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 		return nil, nil, err
 	}
 	v.needKey(ctx)
-	folder := v.folder()
-	files, err := os.ReadDir(folder)
+	names, err := v.entryNames()
 	if err != nil {
-		return nil, nil, fmt.Errorf("list the store: %w", err)
+		return nil, nil, err
 	}
-	files = slices.DeleteFunc(files, func(f fs.DirEntry) bool { return isHidden(f.Name()) })
-	if len(files) > 0 && v.keyErr != nil {
+	if len(names) > 0 && v.keyErr != nil {
 		return nil, nil, v.keyErr
 	}
-	for _, e := range v.openAll(files) {
+	all := v.openAll(names)
+	slices.SortFunc(all, func(a, b *opened) int {
+		if order := cmp.Compare(a.credential.Canonical, b.credential.Canonical); order != 0 {
+			return order
+		}
+		return cmp.Compare(a.path, b.path) // of those that did not open
+	})
+	found = make([]Credential, 0, len(all))
+	for _, e := range all {
 		switch {
 		case e.err == nil:
 			found = append(found, e.credential)
@@ -58,8 +64,22 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 			damaged = append(damaged, &EntryError{File: e.path, Err: e.err})
 		}
 	}
-	slices.SortFunc(found, func(a, b Credential) int { return cmp.Compare(a.Canonical, b.Canonical) })
 	return found, damaged, nil
+}
+
+// entryNames lists the files of a generation that are entries, or stand where only
+// entries should, in no order.
+func (v view) entryNames() ([]string, error) {
+	folder, err := os.Open(v.folder())
+	var names []string
+	if err == nil {
+		names, err = folder.Readdirnames(-1)
+		_ = folder.Close() // it was only read
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the store: %w", err)
+	}
+	return slices.DeleteFunc(names, isHidden), nil
 }
 
 // isHidden tells files that are no entries: temporary files, rotation markers, and what NFS
@@ -73,18 +93,19 @@ type opened struct {
 	err        error
 }
 
-// openAll opens files of the generation, in their order, on all processors: to open one is
-// mostly computing.
-func (v view) openAll(files []fs.DirEntry) []opened {
-	all := make([]opened, len(files))
+// openAll opens files of the generation on all processors: to open one is mostly computing.
+func (v view) openAll(names []string) []*opened {
+	all := make([]*opened, 0, len(names))
 	var workers sync.WaitGroup
-	for part := range slices.Chunk(all, partSize(len(all))) {
-		names := files[:len(part)]
-		files = files[len(part):]
+	for part := range slices.Chunk(names, partSize(len(names))) {
+		found := make([]opened, len(part))
+		for i := range found {
+			all = append(all, &found[i])
+		}
 		workers.Go(func() {
 			var buf []byte
-			for i := range part {
-				part[i], buf = v.openEntry(names[i].Name(), buf)
+			for i, name := range part {
+				found[i], buf = v.openEntry(name, buf)
 			}
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 )
@@ -105,20 +104,4 @@ func (c *copying) seal(name string) error {
 		return fmt.Errorf("read the copy of the entry of %s back: %w", cred.Canonical, err)
 	}
 	return nil
-}
-
-// entryNames lists the files of a generation that are entries, or stand where only
-// entries should: what is removed with it must not be somebody's.
-func (v view) entryNames() ([]string, error) {
-	files, err := os.ReadDir(v.folder())
-	if err != nil {
-		return nil, fmt.Errorf("list the store: %w", err)
-	}
-	var names []string
-	for _, f := range files {
-		if !isHidden(f.Name()) {
-			names = append(names, f.Name())
-		}
-	}
-	return names, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -129,5 +130,30 @@ func TestSudo(t *testing.T) {
 	}
 	if out, err := run("store", payload); err != nil {
 		t.Errorf("store as a container's root: %v: %s", err, out)
+	}
+}
+
+// A home lies beside others in a folder that nobody may list, as /home often is. A first
+// login there cannot make the folder durable that its home stands in, nor need it.
+func TestHomeThatCannotBeListed(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a home for another user")
+	}
+	s := newScene(t, &tally{})
+	s.programs()
+	homes := s.path("homes")
+	home := filepath.Join(homes, "ann")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chmod(homes, 0o711), os.Chown(home, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	s.env = []string{"HOME=" + home}
+	if o := s.as(nobody, payload("h.example", "ann", s.secret()), "docker-credential-regshape", "store"); o.code != 0 {
+		t.Errorf("store: exit %d: %s", o.code, o.text())
+	}
+	if o := s.as(nobody, "h.example", "docker-credential-regshape", "get"); o.code != 0 || !strings.Contains(o.out, s.secret()) {
+		t.Errorf("get: exit %d: %s", o.code, o.err)
 	}
 }

@@ -117,8 +117,8 @@ func makeFolders(d disk, path string) error {
 		return err
 	}
 	err = d.syncFolder(parent)
-	if there && errors.Is(err, fs.ErrPermission) {
-		return nil // such as /home with mode 0711: whoever cannot list it has made nothing there
+	if there && errors.Is(err, fs.ErrPermission) && !owns(parent) {
+		return nil // such as /home with mode 0711, where only its owner makes folders
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsure, err)
@@ -130,6 +130,16 @@ func makeFolders(d disk, path string) error {
 func recent(path string) bool {
 	info, err := os.Stat(path)
 	return err != nil || time.Since(info.ModTime()) <= settled
+}
+
+// owns reports that a folder is the user's own, or may be.
+func owns(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return true
+	}
+	uid, known := ownerOf(info)
+	return !known || uid == os.Geteuid()
 }
 
 func holds(path string, data []byte) bool {

@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// notingKey tells what it is asked for, and can refuse it.
+type notingKey struct {
+	*memoryKey
+	note   func(what string)
+	refuse map[string]error
+	load   func(kid string) (RootKey, error) // in place of the memory's, unless nil
+	cheap  bool
+	// The place that a source with a command names, unless nil.
+	elsewhere *notingKey
+}
+
+func (n *notingKey) did(what string) error {
+	if n.note != nil {
+		n.note(what)
+	}
+	return n.refuse[what]
+}
+
+func (n *notingKey) Choose(_ Location, source KeySource) (Key, error) {
+	if n.elsewhere != nil && source.Command != nil {
+		return n.elsewhere, n.elsewhere.did("choose")
+	}
+	return n, n.did("choose")
+}
+
+func (n *notingKey) Load(ctx context.Context, kid string) (RootKey, error) {
+	if err := n.did("load"); err != nil {
+		return RootKey{}, err
+	}
+	if n.load != nil {
+		return n.load(kid)
+	}
+	return n.memoryKey.Load(ctx, kid)
+}
+
+func (n *notingKey) Stage(ctx context.Context, k RootKey, from string) error {
+	if err := n.did("stage"); err != nil {
+		return err
+	}
+	return n.memoryKey.Stage(ctx, k, from)
+}
+
+func (n *notingKey) Promote(ctx context.Context, kid string) error {
+	if err := n.did("promote"); err != nil {
+		return err
+	}
+	return n.memoryKey.Promote(ctx, kid)
+}
+
+func (n *notingKey) Discard(ctx context.Context, kid string) error {
+	if err := n.did("discard"); err != nil {
+		return err
+	}
+	return n.memoryKey.Discard(ctx, kid)
+}
+
+func (n *notingKey) Cheap() bool { return n.cheap }
+
+// notingStore is a store, with one entry unless it is to be empty, whose key's place
+// refuses what the test says later.
+func notingStore(t *testing.T, empty bool) (*Store, *notingKey) {
+	t.Helper()
+	key := &notingKey{memoryKey: &memoryKey{}, refuse: map[string]error{}}
+	loc, err := Locate(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(loc, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if empty {
+		return s, key
+	}
+	mustPut(t, s, "a.example", "s")
+	if s, err = Open(loc, key); err != nil { // as a later run does
+		t.Fatal(err)
+	}
+	return s, key
+}
+
+func TestFirstRunWithAPlaceThatRefuses(t *testing.T) {
+	for _, what := range []string{"load", "stage", "promote"} {
+		s, key := notingStore(t, true)
+		key.refuse[what] = syscall.EIO
+		if err := s.Put(t.Context(), Credential{ServerURL: "a", Username: "u"}); !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s refused: %v", what, err)
+		}
+		delete(key.refuse, what)
+		mustPut(t, s, "a", "s")
+		if got := secretOf(s, "a"); got != "s" {
+			t.Errorf("%s refused once: then get says %s", what, got)
+		}
+		settledTree(t, s, key.memoryKey)
+	}
+	// A key that the config does not come to pin is forgotten.
+	s, key := notingStore(t, true)
+	stopped := false
+	s.disk = &brokenDisk{step: "link", err: syscall.EIO, stopped: &stopped}
+	if err := s.Put(t.Context(), Credential{ServerURL: "a", Username: "u"}); !errors.Is(err, syscall.EIO) || len(key.keys) != 0 {
+		t.Errorf("without a config: %v, and %d keys", err, len(key.keys))
+	}
+}
+
+func TestRotationWithAPlaceThatRefuses(t *testing.T) {
+	for _, what := range []string{"stage", "load", "promote", "discard"} {
+		s, key := notingStore(t, false)
+		before := key.root(t)
+		place := &notingKey{memoryKey: key.memoryKey, refuse: map[string]error{what: syscall.EIO}}
+		r := Rotation{Source: KeySource{Source: "memory"}, Place: place}
+		turned := what == "promote" || what == "discard"
+		if turned { // the store asks its sources for the place
+			key.refuse[what] = syscall.EIO
+		}
+		err := s.Rotate(t.Context(), r)
+		custody, custodyErr := s.Custody()
+		if !errors.Is(err, syscall.EIO) || LeftBehind(err) != turned || custodyErr != nil || (custody.KID == before.KID()) == turned {
+			t.Errorf("%s refused: %v, and the key is %s (%v)", what, err, custody.KID, custodyErr)
+		}
+		if what == "discard" && !strings.Contains(err.Error(), before.KID()) {
+			t.Errorf("which key is left behind is not said: %v", err)
+		}
+		if got := secretOf(s, "a.example"); got != "s" {
+			t.Errorf("%s refused: get says %s", what, got)
+		}
+		clear(key.refuse)
+		if _, err := s.Resume(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		settledTree(t, s, key.memoryKey)
+	}
+}
+
+// A new key is only trusted when it can be read back, or is locked.
+func TestNewKeyIsReadBack(t *testing.T) {
+	for _, test := range []struct {
+		load func(string) (RootKey, error)
+		want error
+	}{
+		{func(string) (RootKey, error) { return NewRootKey(), nil }, ErrWrongKey},
+		{func(string) (RootKey, error) { return RootKey{}, ErrNoKey }, ErrNoKey},
+		{func(string) (RootKey, error) { return RootKey{}, ErrLocked }, nil},
+	} {
+		s, key := notingStore(t, false)
+		err := s.Rotate(t.Context(), Rotation{
+			Source: KeySource{Source: "memory"},
+			Place:  &notingKey{memoryKey: key.memoryKey, load: test.load},
+		})
+		if test.want == nil && err != nil || !errors.Is(err, test.want) {
+			t.Errorf("rotate: %v, want %v", err, test.want)
+		}
+		settledTree(t, s, key.memoryKey)
+		if got := secretOf(s, "a.example"); got != "s" {
+			t.Errorf("get says %s", got)
+		}
+	}
+}
+
+func TestRestoreToAPlaceThatRefuses(t *testing.T) {
+	elsewhere := KeySource{Source: "memory", Command: []string{"elsewhere"}}
+	for _, what := range []string{"stage", "promote"} {
+		for _, source := range []KeySource{{Source: "memory"}, elsewhere} {
+			for _, config := range []bool{true, false} {
+				s, key := notingStore(t, false)
+				root := key.root(t)
+				place := key
+				if source.Command != nil {
+					place = &notingKey{memoryKey: &memoryKey{}, refuse: map[string]error{}}
+					key.elsewhere = place
+				}
+				if !config {
+					if err := s.disk.remove(s.loc.configFile()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				place.refuse[what] = syscall.EIO
+				if err := s.Restore(t.Context(), root, source, place); !errors.Is(err, syscall.EIO) {
+					t.Errorf("%s refused, to %v, config %t: %v", what, source, config, err)
+				}
+				clear(place.refuse)
+				if err := s.Restore(t.Context(), root, source, place); err != nil {
+					t.Errorf("once more, to %v, config %t: %v", source, config, err)
+				}
+				if got := secretOf(s, "a.example"); got != "s" {
+					t.Errorf("%s refused, to %v, config %t: get says %s", what, source, config, got)
+				}
+			}
+		}
+	}
+}

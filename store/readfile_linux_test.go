@@ -1,0 +1,132 @@
+package store
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A file of the greatest size is read, and none that gives less than it has.
+func TestReadFileSizes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	for size, want := range map[int]error{0: nil, 1: nil, maxFile: nil, maxFile + 1: ErrUnsafe} {
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		data, err := readFile(path, secretFile)
+		if !errors.Is(err, want) || want == nil && (err != nil || len(data) != size) {
+			t.Errorf("%d bytes: %d, %v", size, len(data), err)
+		}
+	}
+	// The kernel's files say that they have a page, and give less.
+	const short = "/sys/devices/system/cpu/online"
+	info, err := os.Stat(short)
+	if err != nil {
+		t.Skipf("no file that gives less than it says: %v", err)
+	}
+	data, err := readFile(short, sealedFile)
+	if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), short) {
+		t.Errorf("of %d bytes: %q, %v", info.Size(), data, err)
+	}
+}
+
+// An error of a read names the step and the file.
+func TestRawFileErrors(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	_, err := openRaw(none)
+	if want := "open " + none + ": no such file or directory"; err == nil || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	closed := rawFile{fd: -1, path: "/p"}
+	if _, err := closed.stat(); err == nil || err.Error() != "stat /p: bad file descriptor" {
+		t.Errorf("%v", err)
+	}
+	if n, err := closed.Read(make([]byte, 1)); n != 0 || err == nil || err.Error() != "read /p: bad file descriptor" {
+		t.Errorf("%d, %v", n, err)
+	}
+	calls := 0
+	err = closed.again("x", func() error {
+		if calls++; calls < 3 {
+			return syscall.EINTR
+		}
+		return nil
+	})
+	if err != nil || calls != 3 {
+		t.Errorf("interrupted twice: %v after %d calls", err, calls)
+	}
+}
+
+// A read at the end says so, as an io.Reader does, and a read of nothing does not.
+func TestRawFileEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("ab"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := openRaw(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	if n, err := f.Read(nil); n != 0 || err != nil {
+		t.Errorf("of nothing: %d, %v", n, err)
+	}
+	if data, err := io.ReadAll(f); string(data) != "ab" || err != nil {
+		t.Errorf("%q, %v", data, err)
+	}
+	if n, err := f.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %d, %v", n, err)
+	}
+	if n, err := f.Read(nil); n != 0 || err != nil {
+		t.Errorf("of nothing, at the end: %d, %v", n, err)
+	}
+}
+
+// No file stays open, whether it could be read or not.
+func TestReadFileClosesFiles(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes what was forgotten
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
+	if err := errors.Join(os.WriteFile(good, nil, 0o600), os.WriteFile(bad, nil, 0o600), os.Chmod(bad, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	for range 40 {
+		if _, err := readFile(good, secretFile); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readFile(bad, secretFile); !errors.Is(err, ErrUnsafe) {
+			t.Fatal(err)
+		}
+	}
+	s, _ := notingStore(t, false)
+	for range 40 {
+		if found, _, err := s.List(t.Context()); len(found) != 1 || err != nil {
+			t.Fatal(found, err)
+		}
+	}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil || len(open) > 40 {
+		t.Errorf("%d files are open (%v)", len(open), err)
+	}
+}
+
+// A path that leads through a file is an error, and no file that is not there.
+func TestExists(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Symlink("none", file+"link")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{file: true, file + "link": true, file + "x": false} {
+		if there, err := exists(path); there != want || err != nil {
+			t.Errorf("%s: %t, %v", path, there, err)
+		}
+	}
+	if there, err := exists(filepath.Join(file, "x")); there || err == nil {
+		t.Errorf("below a file: %t, %v", there, err)
+	}
+}

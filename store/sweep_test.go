@@ -1,0 +1,162 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// Sweeping removes all old generations and all copies that nobody can commit any more.
+func TestSweep(t *testing.T) {
+	s, _, kid := markedStore(t, oneToken)
+	v1 := s.loc.v1()
+	dead := []string{retiredPrefix + "a", retiredPrefix + "b", copiesPrefix + twoToken, copiesPrefix + "x"}
+	live := []string{copiesPrefix + oneToken, "slots", "g-" + kid}
+	for _, name := range append(dead, live[:2]...) {
+		if err := errors.Join(os.MkdirAll(filepath.Join(v1, name, "below"), 0o700), os.WriteFile(filepath.Join(v1, name, "f"), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.sweep(); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, err := os.ReadDir(v1)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	slices.Sort(live)
+	if !slices.Equal(left, live) || err != nil {
+		t.Errorf("left are %q (%v), want %q", left, err, live)
+	}
+	for what, step := range map[string]string{"an old generation": "remove", "v1": "sync folder"} {
+		stopped := false
+		if err := os.MkdirAll(filepath.Join(v1, retiredPrefix+"c", "below"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s.disk = &brokenDisk{step: step, err: syscall.EIO, stopped: &stopped}
+		if err := s.sweep(); !LeftBehind(err) || !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s cannot be removed or synced: %v", what, err)
+		}
+	}
+	if LeftBehind(syscall.EIO) || LeftBehind(nil) {
+		t.Error("any error is about something left behind")
+	}
+}
+
+// A folder that another run removes at the same moment is no error; a disk that fails is.
+func TestRemoveFolder(t *testing.T) {
+	for after := range 3 { // a file, the folder below, the folder itself
+		for cause, fails := range map[syscall.Errno]bool{syscall.ENOENT: false, syscall.EIO: true} {
+			s, _ := notingStore(t, true)
+			folder := filepath.Join(s.loc.Data, "x")
+			if err := errors.Join(os.MkdirAll(filepath.Join(folder, "b"), 0o700), os.WriteFile(filepath.Join(folder, "a"), nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			stopped := false
+			s.disk = &brokenDisk{step: "remove", after: after, err: cause, lies: true, stopped: &stopped}
+			if err := s.removeFolder(folder); !stopped || errors.Is(err, cause) != fails || err != nil && !fails {
+				t.Errorf("%v at %d: %v", cause, after, err)
+			}
+			if there, err := exists(folder); (there || err != nil) && !fails {
+				t.Errorf("the folder is still there (%v)", err)
+			}
+		}
+	}
+	s, _ := notingStore(t, true)
+	if err := s.removeFolder(filepath.Join(s.loc.Data, "none")); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(s.loc.Data, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.removeFolder(file); err == nil {
+		t.Error("a file was removed as a folder")
+	}
+}
+
+// The name of a retired generation says whose it was, and no two have the same.
+func TestRetire(t *testing.T) {
+	s, _, kid := markedStore(t)
+	stopped := false
+	s.disk = &brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}
+	left, err := s.retire(kid)
+	if err != nil || !LeftBehind(left) {
+		t.Errorf("retire: %v, %v", left, err)
+	}
+	names, err := filepath.Glob(filepath.Join(s.loc.v1(), retiredPrefix+kid+"-*"))
+	if err != nil || len(names) != 1 || !isKID(names[0][len(names[0])-16:]) {
+		t.Errorf("it is now %q (%v)", names, err)
+	}
+	s.disk = osDisk{}
+	if left, err := s.retire(kid); left != nil || err != nil {
+		t.Errorf("once more: %v, %v", left, err)
+	}
+}
+
+// What an aborted change made is gone at once, also where its key is one that the user made.
+func TestAbortRemovesCopies(t *testing.T) {
+	s, _, kid := markedStore(t)
+	next := s.config
+	next.Key, next.KID = KeySource{Source: SourceCommand, Command: []string{"/bin/x"}}, NewRootKey().KID()
+	generation := s.loc.Generation(next.KID)
+	copies := s.loc.copiesFolder(oneToken)
+	if err := errors.Join(s.stage(oneToken, next), mark(s, kid, oneToken), os.Mkdir(copies, 0o700), os.Mkdir(generation, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.abort(t.Context(), kid, oneToken); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := exists(copies); there || err != nil {
+		t.Errorf("the copies are still there (%v)", err)
+	}
+	if there, err := exists(generation); !there || err != nil {
+		t.Errorf("the generation, which may be another's with the same key, is gone (%v)", err)
+	}
+	if tokens, err := s.underWay(kid); len(tokens) != 0 || err != nil {
+		t.Errorf("still under way: %q, %v", tokens, err)
+	}
+	s, _, kid = markedStore(t, oneToken)
+	stopped := false
+	s.disk = &brokenDisk{step: "sync folder", err: syscall.EIO, stopped: &stopped}
+	if err := s.abort(t.Context(), kid, oneToken); !errors.Is(err, syscall.EIO) {
+		t.Errorf("an abort that is not durable: %v", err)
+	}
+	s, _, kid = markedStore(t, oneToken)
+	s.disk = &brokenDisk{step: "remove", after: 1, err: syscall.EIO, stopped: &stopped}
+	if err := s.abort(t.Context(), kid, oneToken); !errors.Is(err, syscall.EIO) {
+		t.Errorf("an abort whose marker stays: %v", err)
+	}
+	s.disk = &brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}
+	if err := s.abort(t.Context(), kid, oneToken); !errors.Is(err, syscall.EIO) {
+		t.Errorf("an abort of what is taken back already, whose marker stays: %v", err)
+	}
+	if err := s.unmark(kid, oneToken); !errors.Is(err, syscall.EIO) {
+		t.Errorf("a marker that cannot be removed: %v", err)
+	}
+}
+
+// Where the config cannot be read nobody's key is forgotten: it may be the present one.
+func TestClearNeedsTheConfig(t *testing.T) {
+	s, key, _ := markedStore(t)
+	next := s.config
+	next.KID = NewRootKey().KID()
+	for what, content := range map[string]string{"garbage": "garbage", "gone": ""} {
+		err := os.Remove(s.loc.configFile())
+		if content != "" {
+			err = os.WriteFile(s.loc.configFile(), []byte(content), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		key.note = func(step string) { t.Errorf("with a config that is %s the place is asked to %s", what, step) }
+		s.clear(t.Context(), oneToken, next)
+		if err := os.WriteFile(s.loc.configFile(), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

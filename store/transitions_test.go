@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A rotation clears what others that were taken back have left marked, however many, and
+// does not begin beside one that is staged.
+func TestRotateBesideMarkers(t *testing.T) {
+	s, key, kid := markedStore(t, oneToken, twoToken)
+	if err := s.Move(t.Context(), here(key.memoryKey)); !errors.Is(err, ErrRotating) {
+		t.Errorf("move beside what is staged: %v", err)
+	}
+	v := view{store: s, names: key.root(t).nameKey(), root: key.root(t)}
+	now := *s
+	if err := now.transition(t.Context(), v, here(key.memoryKey), NewRootKey()); !errors.Is(err, ErrRotating) {
+		t.Errorf("a transition beside what is staged: %v", err)
+	}
+	if tokens, err := s.underWay(kid); err != nil || len(tokens) != 2 {
+		t.Errorf("and the others are now %q (%v)", tokens, err)
+	}
+	for _, token := range []string{oneToken, twoToken} {
+		if err := os.Remove(s.loc.stagedConfig(token)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = *s
+	stopped := false
+	now.disk = &brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}
+	if err := now.transition(t.Context(), v, here(key.memoryKey), NewRootKey()); !errors.Is(err, syscall.EIO) {
+		t.Errorf("beside markers that cannot be removed: %v", err)
+	}
+	now = *s
+	if err := now.transition(t.Context(), v, here(key.memoryKey), NewRootKey()); err != nil {
+		t.Errorf("beside markers of nobody: %v", err)
+	}
+	settledTree(t, s, key.memoryKey)
+}
+
+// A key that was made elsewhere may come a second time, after a try that was cut short when
+// its generation was there already.
+func TestRotateToAKeyThatWasTried(t *testing.T) {
+	s, key, _ := markedStore(t)
+	to := NewRootKey()
+	old := s.loc.Generation(to.KID())
+	if err := errors.Join(os.Mkdir(old, 0o700), os.WriteFile(filepath.Join(old, "rest"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r := Rotation{Source: key.Default(), Place: key, Key: &to}
+	s.disk = strangeDisk{renamed: func(from, to string) error {
+		if strings.Contains(to, retiredPrefix) {
+			return syscall.EIO
+		}
+		return os.Rename(from, to)
+	}}
+	if err := s.Rotate(t.Context(), r); !errors.Is(err, syscall.EIO) {
+		t.Errorf("which cannot be taken out of the way: %v", err)
+	}
+	s.disk = osDisk{}
+	if err := errors.Join(os.MkdirAll(old, 0o700), os.WriteFile(filepath.Join(old, "rest"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Rotate(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := exists(filepath.Join(old, "rest")); there || err != nil {
+		t.Errorf("what the first try left is in the new generation (%v)", err)
+	}
+	settledTree(t, s, key.memoryKey)
+}
+
+// A rotation that its caller stops copies no further, and leaves the store as it was.
+func TestRotationIsStopped(t *testing.T) {
+	s, key, _ := markedStore(t)
+	const entries = 60
+	for i := range entries {
+		mustPut(t, s, strings.Repeat("x", i+1)+".example", "s")
+	}
+	before := key.root(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	told := 0
+	r := here(key.memoryKey)
+	r.Progress = func(int, int) {
+		told++
+		stop()
+	}
+	if err := s.Rotate(ctx, r); !errors.Is(err, context.Canceled) || told >= entries || told == 0 {
+		t.Errorf("%v, after %d of %d entries", err, told, entries)
+	}
+	if key.root(t) != before {
+		t.Error("the key was changed")
+	}
+	settledTree(t, s, key.memoryKey)
+}
+
+// A copy that does not read back as what was copied ends the rotation.
+func TestCopiesAreReadBack(t *testing.T) {
+	for what, content := range map[string]func(to RootKey, name string) []byte{
+		"garbage": func(RootKey, string) []byte { return []byte("garbage") },
+		"another": func(to RootKey, name string) []byte {
+			sealed, _ := to.seal(name, []byte(`{"Canonical":"a.example","Secret":"other"}`))
+			return sealed
+		},
+	} {
+		s, key, _ := markedStore(t)
+		to := NewRootKey()
+		s.disk = strangeDisk{renamed: func(from, name string) error {
+			if !strings.Contains(name, copiesPrefix) {
+				return os.Rename(from, name)
+			}
+			return errors.Join(os.Remove(from), os.WriteFile(name, content(to, filepath.Base(name)), 0o600))
+		}}
+		if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key, Key: &to}); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "a.example") {
+			t.Errorf("%s: %v", what, err)
+		}
+		s.disk = osDisk{}
+		if got := secretOf(s, "a.example"); got != "s" {
+			t.Errorf("%s: get says %s", what, got)
+		}
+		settledTree(t, s, key.memoryKey)
+	}
+}
+
+// A move that another run takes back says that the key is being changed.
+func TestMoveMeetsAnother(t *testing.T) {
+	s, key := notingStore(t, false)
+	place := &notingKey{memoryKey: &memoryKey{}}
+	place.note = func(what string) {
+		if what != "stage" {
+			return
+		}
+		if _, err := memoryStoreOf(t, s, key).Abort(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	key.elsewhere = place
+	elsewhere := KeySource{Source: "memory", Command: []string{"elsewhere"}}
+	if err := s.Move(t.Context(), Rotation{Source: elsewhere, Place: place}); !errors.Is(err, ErrRotating) {
+		t.Errorf("move: %v", err)
+	}
+	if got := secretOf(s, "a.example"); got != "s" || len(place.keys) != 0 {
+		t.Errorf("get says %s, and the new place has %d keys", got, len(place.keys))
+	}
+	// A move to the same place that is taken back leaves the key in it.
+	s, key, kid := markedStore(t)
+	next := s.config
+	next.Previous = &Pin{Key: next.Key, KID: kid}
+	if err := s.stage(oneToken, next); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := s.Abort(t.Context()); !done || err != nil {
+		t.Errorf("abort: %t, %v", done, err)
+	}
+	settledTree(t, s, key.memoryKey)
+}
+
+// A rotation whose key is changed by another run before it begins goes on from the new one.
+func TestRotationBeginsAfterAnother(t *testing.T) {
+	s, key := notingStore(t, false)
+	other := memoryStoreOf(t, s, key)
+	met := false
+	key.note = func(what string) {
+		if what == "load" && !met {
+			met = true
+			if err := other.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil {
+		t.Errorf("rotate: %v", err)
+	}
+	if got := secretOf(s, "a.example"); got != "s" {
+		t.Errorf("get says %s", got)
+	}
+	settledTree(t, s, key.memoryKey)
+}
+
+// A server that repeats a request says "not there" of the rename that it has done.
+func TestRenameOfTheCopiesThatLies(t *testing.T) {
+	for _, lies := range []bool{true, false} {
+		s, key, kid := markedStore(t)
+		s.disk = strangeDisk{renamed: func(from, to string) error {
+			if !strings.Contains(from, copiesPrefix) || strings.Contains(to, copiesPrefix) {
+				return os.Rename(from, to)
+			}
+			if lies {
+				return errors.Join(os.Rename(from, to), fs.ErrNotExist)
+			}
+			return fs.ErrNotExist
+		}}
+		err := s.Rotate(t.Context(), here(key.memoryKey))
+		s.disk = osDisk{}
+		custody, custodyErr := s.Custody()
+		if (err == nil) != lies || custodyErr != nil || (custody.KID != kid) != lies {
+			t.Errorf("lies %t: %v, and the key is %s, was %s", lies, err, custody.KID, kid)
+		}
+		if got := secretOf(s, "a.example"); got != "s" {
+			t.Errorf("get says %s", got)
+		}
+		settledTree(t, s, key.memoryKey)
+	}
+}
+
+// What prepares a rotation is of the key that the store has by then.
+func TestPrepareMeetsARotation(t *testing.T) {
+	s, key := notingStore(t, false)
+	other := memoryStoreOf(t, s, key)
+	met := false
+	key.note = func(what string) {
+		if what == "load" && !met {
+			met = true
+			if err := other.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	now := *s
+	v, err := now.prepareToRotate(t.Context())
+	if err != nil || !met || v.names.kid != key.root(t).KID() || v.root != key.root(t) {
+		t.Errorf("of %q, %v", v.names.kid, err)
+	}
+}

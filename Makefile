@@ -6,9 +6,10 @@ PREFIX  ?= $(HOME)/.local
 BINDIR  := $(PREFIX)/bin
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
-# What `make bench` and `make mutate` hand on, for example BENCHFLAGS='-n 5'.
-BENCHFLAGS  ?=
-MUTATEFLAGS ?=
+# What `make bench`, `make mutate` and `make release` hand on, for example BENCHFLAGS='-n 5'.
+BENCHFLAGS   ?=
+MUTATEFLAGS  ?=
+RELEASEFLAGS ?=
 # One row or cell of the client matrix: CELL=podman/bearer, CELL=crane/hub/tool.
 CELL ?=
 HELPER  := docker-credential-regshape
@@ -31,7 +32,7 @@ LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -
 TOOL := $(GO) tool -modfile=scripts/tools/go.mod
 SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 
-.PHONY: help build install demo test race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof cover tidy clean ci
+.PHONY: help build install demo test race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof release cover tidy clean ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -84,7 +85,7 @@ mutate: ## break package store one line at a time, and see that a test notices (
 lint: ## check go.mod, the Go code, dead code and the shell scripts
 	$(GO) mod tidy -diff
 	$(TOOL) golangci-lint run
-	@dead=$$($(TOOL) deadcode -test -tags e2e,torture ./...) || exit 1; \
+	@dead=$$($(TOOL) deadcode -test -tags e2e,torture,release ./...) || exit 1; \
 	  if [ -n "$$dead" ]; then echo "dead code:"; echo "$$dead"; exit 1; fi
 	@command -v shellcheck >/dev/null || { echo "shellcheck is not installed"; exit 1; }
 	shellcheck $(SHELLSCRIPTS)
@@ -118,6 +119,9 @@ proof: ## all of this at length, and write the tables of README.md and SECURITY.
 	$(GO) run ./scripts/fuzz -time $(FUZZTIME) -write
 	$(MAKE) bench BENCHFLAGS=-write
 
+release: ## archives, packages, checksums and SBOMs into dist (RELEASEFLAGS='-only linux/amd64')
+	$(GO) run ./scripts/release $(RELEASEFLAGS)
+
 cover: ## run the tests and say how much of the code they reach
 	@mkdir -p bin
 	$(GO) test -coverpkg=./... -coverprofile=bin/cover.out ./...
@@ -127,9 +131,10 @@ cover: ## run the tests and say how much of the code they reach
 tidy: ## check that both go.mod files are tidy
 	$(GO) mod tidy -diff
 	$(GO) -C scripts/tools mod tidy -diff
+	$(GO) -C scripts/release/tools mod tidy -diff
 
 clean: ## remove what make built
-	rm -rf bin
+	rm -rf bin dist
 
 # Sub-makes keep the order under -j too: the cheap checks come first.
 ci: ## everything a change must pass

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// archive packs one system's files below one folder, in the order of their names.
+func (r *release) archive(t target, program string, files []file) error {
+	data, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	second := file{name: helper, link: "regshape"}
+	pack, ending := packTar, ".tar.gz"
+	if t.os == "windows" {
+		second = file{name: helper + t.exe(), data: data, exec: true}
+		pack, ending = packZip, ".zip"
+	}
+	files = append([]file{{name: "regshape" + t.exe(), data: data, exec: true}, second}, files...)
+	slices.SortFunc(files, byName)
+	top := r.base(t)
+	packed, err := pack(top+"/", files, r.stamp.time)
+	if err != nil {
+		return fmt.Errorf("pack %s: %w", top, err)
+	}
+	return r.publish(top+ending, packed)
+}
+
+// base is what the names of one system's files begin with.
+func (r *release) base(t target) string {
+	return strings.Join([]string{"regshape", r.stamp.name(), t.os, t.arch}, "_")
+}
+
+// publish writes a file of the release, for all to read, and notes it for SHA256SUMS.
+func (r *release) publish(name string, data []byte) error {
+	r.files = append(r.files, name)
+	path := filepath.Join(r.out, name)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o644)
+}
+
+// mode is the same whatever the umask and the checkout say.
+func (f file) mode() os.FileMode {
+	switch {
+	case f.link != "":
+		return 0o777
+	case f.exec:
+		return 0o755
+	}
+	return 0o644
+}
+
+// folders are those that the files stand in, top first.
+func folders(top string, files []file) []string {
+	names := []string{top}
+	for _, f := range files {
+		if dir, _, ok := strings.Cut(f.name, "/"); ok && !slices.Contains(names, top+dir+"/") {
+			names = append(names, top+dir+"/")
+		}
+	}
+	return names
+}
+
+// packTar leaves owners at 0 without a name, and everything at the time of the commit.
+func packTar(top string, files []file, when time.Time) ([]byte, error) {
+	var packed bytes.Buffer
+	zipped, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	w := tar.NewWriter(zipped)
+	for _, dir := range folders(top, files) {
+		h := &tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755, ModTime: when, Format: tar.FormatUSTAR}
+		if err := w.WriteHeader(h); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range files {
+		h := &tar.Header{
+			Typeflag: tar.TypeReg, Name: top + f.name, Size: int64(len(f.data)),
+			Mode: int64(f.mode()), ModTime: when, Format: tar.FormatUSTAR,
+		}
+		if f.link != "" {
+			h.Typeflag, h.Linkname = tar.TypeSymlink, f.link
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(f.data); err != nil {
+			return nil, err
+		}
+	}
+	err = errors.Join(w.Close(), zipped.Close())
+	return packed.Bytes(), err
+}
+
+// packZip takes no links: windows makes them for administrators alone.
+func packZip(top string, files []file, when time.Time) ([]byte, error) {
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	for _, f := range files {
+		h := &zip.FileHeader{Name: top + f.name, Method: zip.Deflate, Modified: when}
+		h.SetMode(f.mode())
+		part, err := w.CreateHeader(h)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := part.Write(f.data); err != nil {
+			return nil, err
+		}
+	}
+	err := w.Close()
+	return packed.Bytes(), err
+}

@@ -1,0 +1,128 @@
+// Command release makes from one commit everything that is published of it, byte for byte
+// the same wherever and whenever it runs.
+//
+//	release [-out dist] [-only linux/amd64] [-key FILE]
+//
+// In the folder -out, for each system (all six, or those of -only):
+//
+//	regshape_VERSION_OS_ARCH.tar.gz    the program, manual, completions, licences; .zip for windows
+//	regshape_VERSION_linux_ARCH.deb    the same for Debian and its kin
+//	regshape_VERSION_linux_ARCH.rpm    the same for Fedora and its kin
+//	regshape_VERSION_OS_ARCH.cdx.json  what the program is made of (CycloneDX)
+//	bin/OS_ARCH/                       the program as built, for the Containerfile
+//	SHA256SUMS                         the checksum of every file above that has VERSION in its name
+//	SHA256SUMS.sig                     its signature, where -key or REGSHAPE_SIGNING_KEY names a key
+//
+// The commit gives version and time, so it refuses a checkout with changes of its own. It
+// runs in the top folder of the checkout and needs Go, git and, to sign, ssh-keygen.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"regshape/login"
+)
+
+func main() {
+	out := flag.String("out", "dist", "`folder` to write to; what an earlier release left in it is removed")
+	only := flag.String("only", "", "systems to build for, such as `linux/amd64,darwin/arm64`; all without it")
+	key := flag.String("key", os.Getenv("REGSHAPE_SIGNING_KEY"), "ssh private key `file` that signs SHA256SUMS")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Stdout, *out, *only, *key)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "release:", err)
+		os.Exit(1)
+	}
+}
+
+// release is one run: the commit it is made of, and where it goes.
+type release struct {
+	ctx   context.Context
+	say   io.Writer
+	out   string // absolute
+	work  string // a temporary folder
+	stamp stamp
+	files []string // names in out that SHA256SUMS is to list
+}
+
+func run(ctx context.Context, say io.Writer, out, only, key string) error {
+	targets, err := choose(only)
+	if err != nil {
+		return err
+	}
+	stamp, err := readStamp(ctx)
+	if err != nil {
+		return err
+	}
+	if out, err = filepath.Abs(out); err != nil {
+		return err
+	}
+	if err := clearOut(out); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	r := &release{ctx: ctx, say: say, out: out, work: work, stamp: stamp}
+	fmt.Fprintf(say, "regshape %s, commit %s of %s\n", stamp.version, stamp.commit, stamp.date())
+	shared, err := sharedFiles(ctx, stamp)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if err := r.make(t, shared); err != nil {
+			return fmt.Errorf("%s: %w", t, err)
+		}
+	}
+	if err := r.checksums(); err != nil {
+		return err
+	}
+	return r.sign(key)
+}
+
+// make builds all that is published for one system.
+func (r *release) make(t target, shared []file) error {
+	program, err := r.build(t)
+	if err != nil {
+		return err
+	}
+	parts, err := readParts(program)
+	if err != nil {
+		return err
+	}
+	licences, err := thirdParty(r.ctx, parts)
+	if err != nil {
+		return err
+	}
+	files := append([]file{{name: "LICENSES-THIRD-PARTY", data: licences}}, shared...)
+	if err := r.bill(t, program, parts); err != nil {
+		return err
+	}
+	if err := r.archive(t, program, files); err != nil {
+		return err
+	}
+	if t.os != "linux" {
+		return nil
+	}
+	return r.packages(t, program, files)
+}
+
+// stampOf is what the linker writes into the program, as the front end takes it.
+func stampOf(s stamp) login.Build {
+	return login.Build{Version: s.version, Commit: s.commit, Date: s.date()}
+}

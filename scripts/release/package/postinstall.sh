@@ -1,0 +1,9 @@
+#!/bin/sh
+# dpkg calls this with "configure" and the version before, if any; rpm with the number
+# of versions that are there now.
+set -e
+case "$1:$2" in
+configure: | 1:)
+	echo "regshape: 'regshape auth setup' has your docker and podman use it"
+	;;
+esac

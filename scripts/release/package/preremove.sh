@@ -1,0 +1,15 @@
+#!/bin/sh
+# dpkg calls this with "remove", or "upgrade"; rpm with the number of versions that stay.
+set -e
+case "$1" in
+remove | 0)
+	cat <<'END'
+regshape: who ran 'regshape auth setup' runs 'regshape auth setup --undo' before
+the removal. After it, each of these users mends by hand:
+  ~/.docker/config.json: remove "credsStore": "regshape", and from "credHelpers"
+      every entry that names regshape
+  ~/.config/containers/registries.conf.d/50-regshape.conf: remove this file
+Until then podman fails and docker has no logins, for want of the helper.
+END
+	;;
+esac

@@ -9,46 +9,6 @@ import (
 	"testing"
 )
 
-// What a rotation that was cut short is begun again with.
-func TestAsBefore(t *testing.T) {
-	s, key := notingStore(t, false)
-	s.config.Key = KeySource{Source: SourceSlots, Recipient: "age1x"}
-	to := NewRootKey()
-	if err := key.Stage(t.Context(), to, ""); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		source KeySource
-		kid    string
-		refuse string
-		again  bool
-		key    bool
-	}{
-		{KeySource{Source: SourceFile}, to.KID(), "", true, false},
-		{KeySource{Source: SourceFile}, s.config.KID, "", false, false},
-		{KeySource{Source: SourceFile}, to.KID(), "choose", false, false},
-		{KeySource{Source: SourceSlots, Recipient: "age1x"}, to.KID(), "", true, false},
-		{KeySource{Source: SourceSlots, Recipient: "age1x"}, s.config.KID, "", false, false},
-		{KeySource{Source: SourceSlots, Recipient: "age1y"}, to.KID(), "", false, false},
-		{KeySource{Source: SourceCommand}, to.KID(), "", true, true},
-		{KeySource{Source: SourceEnvironment}, to.KID(), "", true, true},
-		{KeySource{Source: SourceCommand}, to.KID(), "load", false, false},
-	} {
-		clear(key.refuse)
-		if test.refuse != "" {
-			key.refuse[test.refuse] = syscall.EIO
-		}
-		r := s.asBefore(t.Context(), Config{Key: test.source, KID: test.kid})
-		if (r != nil) != test.again {
-			t.Errorf("%+v: %+v", test, r)
-			continue
-		}
-		if r != nil && (!r.Source.Equal(test.source) || r.Place != key || (r.Key != nil) != test.key || r.Key != nil && *r.Key != to) {
-			t.Errorf("%+v: %+v", test, r)
-		}
-	}
-}
-
 // Two that were cut short, and what they left, are taken back together, and told.
 func TestTakeBackSeveral(t *testing.T) {
 	s, key, kid := markedStore(t, oneToken, twoToken)
@@ -132,31 +92,6 @@ func TestUnderWay(t *testing.T) {
 	if _, err := s.underWay(""); err == nil {
 		t.Error("a config folder that is a file has nothing staged")
 	}
-}
-
-// Resume goes on to the end, and tells how far it is.
-func TestResumeTellsProgress(t *testing.T) {
-	s, key, _ := markedStore(t, oneToken)
-	mark := 0
-	done, err := s.Resume(t.Context(), func(done, total int) { mark = done + 10*total })
-	if !done || err != nil || mark != 11 {
-		t.Errorf("%t, %v, progress %d", done, err, mark)
-	}
-	settledTree(t, s, key.memoryKey)
-	// New slots need their ways in, which only the user has: that is taken back, and no more.
-	s, key, kid := markedStore(t)
-	next := s.config
-	next.Key, next.KID = KeySource{Source: SourceSlots, Recipient: "age1x"}, NewRootKey().KID()
-	if err := s.stage(oneToken, next); err != nil {
-		t.Fatal(err)
-	}
-	if done, err := s.Resume(t.Context(), nil); !done || err != nil {
-		t.Errorf("%t, %v", done, err)
-	}
-	if custody, err := s.Custody(); err != nil || custody.KID != kid {
-		t.Errorf("the key is %s, want %s (%v)", custody.KID, kid, err)
-	}
-	settledTree(t, s, key.memoryKey)
 }
 
 // Key files that a change left are discarded in their place; where that fails it is told.

@@ -44,6 +44,7 @@ if [ ! -e "$policy" ]; then
 	trap 'exit 1' HUP INT TERM
 fi
 
+echo "install.sh: note: once it finds pass and docker-credential-pass, a docker without any login uses them" >&2
 $sudo apt-get -qq update </dev/null
 echo "install.sh: installing$missing"
 # One word a package, so no quotes.

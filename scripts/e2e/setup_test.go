@@ -20,6 +20,8 @@ func plainHome(t *testing.T) *home {
 	h.must(err)
 	h.write(registriesConf, strings.TrimPrefix(string(conf), helperLine))
 	h.must(os.RemoveAll(filepath.Join(h.dir, ".docker")))
+	// Without any login there, docker takes pass for its store where that is installed.
+	h.write(".docker/config.json", `{"auths": {"unrelated.example": {}}}`)
 	return h
 }
 

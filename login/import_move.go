@@ -5,6 +5,7 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
 )
@@ -96,7 +97,8 @@ func (e *env) takeOut(s *store.Store, src importSource, safe []importLogin, r *i
 	if err != nil && e.ctx.Err() != nil {
 		return e.ctx.Err()
 	}
-	if err != nil {
+	unsure := errors.Is(err, authfile.ErrUnsure)
+	if err != nil && !unsure {
 		r.failed = append(r.failed, importFailure{From: src.name, Reason: "nothing was removed: " + registry.Printable(err.Error(), 400)})
 		return nil
 	}
@@ -105,6 +107,11 @@ func (e *env) takeOut(s *store.Store, src importSource, safe []importLogin, r *i
 		r.failed = append(r.failed, f)
 	}
 	r.removed = len(safe) - len(left)
+	if unsure { // nothing is lost, but a secret may stay where the user was told it is not
+		r.failed = append(r.failed, importFailure{
+			From: src.name, Reason: "the logins are out of it, but its folder could not be synced: after a power cut they may be back",
+		})
+	}
 	if src.file {
 		return nil
 	}

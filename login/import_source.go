@@ -77,9 +77,6 @@ func fileSource(p place) importSource {
 				left = removeEntries(d, logins)
 				return nil
 			})
-			if errors.Is(err, authfile.ErrUnsure) {
-				err = nil // it is out of the file, and in the store durably
-			}
 			return left, err
 		},
 	}

@@ -3,6 +3,7 @@
 package torture
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -61,7 +62,8 @@ func (c *crew) killSome(stop chan struct{}) {
 
 // collect adds the log of a process that is gone to the history.
 func (c *crew) collect(m *member) {
-	if err := c.history.add(m.process.log, now()); err != nil {
+	err := c.history.add(m.process.log, now())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it was killed before it began
 		c.t.Error(err)
 	}
 }

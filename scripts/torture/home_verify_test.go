@@ -61,13 +61,12 @@ func (h *home) verify(t *testing.T, at string, o outcome) {
 	}
 }
 
-// unsynced returns an error for each name in the store that the errand changed without syncing the folder
-// afterwards: it was acknowledged, and a power cut may take it back. What has gone out of docker's
-// file may come back there, since the store has it.
+// unsynced returns an error for each name that the errand changed without syncing the folder
+// afterwards: it was acknowledged, and a power cut may take it back.
 func (h *home) unsynced(o outcome) (errs []error) {
 	for i, c := range o.Calls {
 		named := c.Kind == "mkdir" || c.Kind == "rename" || c.Kind == "link" || c.Kind == "unlink"
-		if !named || c.Path == "" || isTemporary(c.Path) || strings.HasPrefix(c.Path, "/.docker/") {
+		if !named || c.Path == "" || isTemporary(c.Path) {
 			continue
 		}
 		folder := call{"sync", strings.TrimSuffix(filepath.Dir(c.Path), "/")}

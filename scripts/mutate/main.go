@@ -154,7 +154,7 @@ func run(ctx context.Context, args []string, explained string, stdout, stderr io
 	r := report{mutants: s.mutants, tried: chosen, results: results, reasons: reasons, tests: len(h.tests), took: time.Since(begin)}
 	fmt.Fprint(stdout, r.text())
 	if o.write {
-		if err := page.Write("SECURITY.md", "mutation", r.table()); err != nil {
+		if err := page.Write("SECURITY.md", "mutation", "`make mutate`: package `store`, one line broken at a time.\n\n"+r.table()); err != nil {
 			return err
 		}
 	}

@@ -145,5 +145,5 @@ ci: ## everything a change must pass
 	$(MAKE) e2e
 	$(MAKE) torture
 	$(MAKE) mutate MUTATEFLAGS='-n 40'
-	$(MAKE) fuzz FUZZTIME=2000x
+	$(MAKE) fuzz FUZZTIME=500x
 	$(MAKE) bench BENCHFLAGS='-n 2 -sizes 1,50'

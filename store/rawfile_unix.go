@@ -10,7 +10,7 @@ import (
 )
 
 // rawFile is a file that is only read. Package os would offer each one to the network
-// poller, in vain: six system calls of a lookup, and a third of the time of a list.
+// poller, in vain: six system calls of a lookup, and one for each entry of a list.
 type rawFile struct {
 	fd   int
 	path string

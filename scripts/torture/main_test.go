@@ -10,7 +10,9 @@
 //
 // TORTURE_ROTATIONS is how many rotations have to succeed (1000), TORTURE_SECONDS how long
 // they may take (900), TORTURE_SEED repeats the random choices of a run, TORTURE_KEEP names
-// a folder for the logs, and TORTURE_FAULTS=all leaves no call out, which takes an hour. Faults are injected with ptrace, which has to be allowed: strace counts the calls
+// a folder for the logs, TORTURE_CUTS is how many power cuts each file system stands (36), and
+// TORTURE_FAULTS=all leaves no call out, which may take an hour. Faults are injected with
+// ptrace, which has to be allowed: strace counts the calls
 // of each thread on its own, and so cannot name the n-th call of a Go program. Everything
 // happens in temporary folders, and what is put into the kernel's keyring is taken out.
 package torture

@@ -387,7 +387,10 @@ func testBus(t *testing.T) *dbus.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	t.Cleanup(func() {
+		conn.Eavesdrop(nil) // closing would also close that channel, while messages still come in
+		_ = conn.Close()
+	})
 	return conn
 }
 

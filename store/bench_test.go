@@ -25,7 +25,7 @@ func BenchmarkSeal(b *testing.B) {
 	name := root.nameKey().name(c.Canonical)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := root.seal(name, payload); err != nil {
+		if _, err := root.sealer().seal(name, payload); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -35,13 +35,13 @@ func BenchmarkOpen(b *testing.B) {
 	c, payload := benchCredential(b)
 	root := NewRootKey()
 	name := root.nameKey().name(c.Canonical)
-	sealed, err := root.seal(name, payload)
+	sealed, err := root.sealer().seal(name, payload)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := root.open(nil, name, sealed); err != nil {
+		if _, err := root.sealer().open(nil, name, sealed); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -52,11 +52,11 @@ func BenchmarkUnmarshalCredential(b *testing.B) {
 	c, payload := benchCredential(b)
 	root := NewRootKey()
 	name := root.nameKey().name(c.Canonical)
-	sealed, err := root.seal(name, payload)
+	sealed, err := root.sealer().seal(name, payload)
 	if err != nil {
 		b.Fatal(err)
 	}
-	padded, err := root.open(nil, name, sealed)
+	padded, err := root.sealer().open(nil, name, sealed)
 	if err != nil {
 		b.Fatal(err)
 	}

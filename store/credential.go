@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -107,11 +106,13 @@ func (c Credential) marshal() ([]byte, error) {
 
 // unmarshalCredential reads an opened payload.
 func unmarshalCredential(payload []byte) (Credential, error) {
-	var c Credential
-	payload = bytes.TrimRight(payload, " ") // the padding, which would be looked at twice
-	if err := json.Unmarshal(payload, &c); err != nil {
-		// The cause may quote the payload, which is secret.
-		return Credential{}, fmt.Errorf("%w: its content is no credential", ErrDamaged)
+	payload = trimPadding(payload)
+	c, ok := plainCredential(payload)
+	if !ok {
+		if err := json.Unmarshal(payload, &c); err != nil {
+			// The cause may quote the payload, which is secret.
+			return Credential{}, fmt.Errorf("%w: its content is no credential", ErrDamaged)
+		}
 	}
 	c.payload = payload
 	return c, nil

@@ -314,7 +314,7 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	root := key.root(t)
 	v := view{store: s, names: root.nameKey(), root: root}
 	newer := `{"ServerURL":"h","Canonical":"h","Username":"u","Secret":"s","Created":"2020-01-01T00:00:00Z","Updated":"2020-01-01T00:00:00Z","renew":null,"Future":{"a":[1,2]}}`
-	sealed, err := root.seal(filepath.Base(v.path("h")), []byte(newer))
+	sealed, err := root.sealer().seal(filepath.Base(v.path("h")), []byte(newer))
 	if err != nil {
 		t.Fatal(err)
 	}

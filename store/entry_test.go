@@ -17,7 +17,7 @@ func TestOpenedButWrong(t *testing.T) {
 	v := view{store: s, names: root.nameKey(), root: root}
 	for what, payload := range map[string]string{"no JSON": "canary", "another address": `{"Canonical":"b.example","Secret":"canary"}`} {
 		path := v.path("a.example")
-		sealed, err := root.seal(filepath.Base(path), []byte(payload))
+		sealed, err := root.sealer().seal(filepath.Base(path), []byte(payload))
 		if err == nil {
 			err = os.WriteFile(path, sealed, 0o600)
 		}

@@ -53,7 +53,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 		if order := cmp.Compare(a.credential.Canonical, b.credential.Canonical); order != 0 {
 			return order
 		}
-		return cmp.Compare(a.path, b.path) // of those that did not open
+		return cmp.Compare(a.name, b.name) // of those that did not open
 	})
 	found = make([]Credential, 0, len(all))
 	for _, e := range all {
@@ -61,7 +61,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 		case e.err == nil:
 			found = append(found, e.credential)
 		case !errors.Is(e.err, fs.ErrNotExist): // erased meanwhile
-			damaged = append(damaged, &EntryError{File: e.path, Err: e.err})
+			damaged = append(damaged, &EntryError{File: filepath.Join(v.folder(), e.name), Err: e.err})
 		}
 	}
 	return found, damaged, nil
@@ -88,44 +88,52 @@ func isHidden(name string) bool { return strings.HasPrefix(name, ".") }
 
 // opened is what became of one file of a generation.
 type opened struct {
-	path       string
+	name       string
 	credential Credential
 	err        error
 }
 
 // openAll opens files of the generation on all processors: to open one is mostly computing.
 func (v view) openAll(names []string) []*opened {
-	all := make([]*opened, 0, len(names))
+	parts := slices.Collect(slices.Chunk(names, 64)) // so few that processors end together
+	queue := make(chan int, len(parts))
+	for n := range parts {
+		queue <- n
+	}
+	close(queue)
+	done := make([][]opened, len(parts))
 	var workers sync.WaitGroup
-	for part := range slices.Chunk(names, partSize(len(names))) {
-		found := make([]opened, len(part))
-		for i := range found {
-			all = append(all, &found[i])
-		}
+	for range min(len(parts), runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
-			var buf []byte
-			for i, name := range part {
-				found[i], buf = v.openEntry(name, buf)
+			o := v.opener()
+			for n := range queue {
+				done[n] = o.openPart(parts[n])
 			}
 		})
 	}
 	workers.Wait()
+	all := make([]*opened, 0, len(names))
+	for _, part := range done {
+		for i := range part {
+			all = append(all, &part[i])
+		}
+	}
 	return all
 }
 
-// partSize is how many of n entries one goroutine opens: fewer are not worth one.
-func partSize(n int) int {
-	const few = 32
-	return max(few, (n+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+func (o *opener) openPart(names []string) []opened {
+	part := make([]opened, len(names))
+	for i, name := range names {
+		part[i] = o.openListed(name)
+	}
+	return part
 }
 
-func (v view) openEntry(name string, buf []byte) (opened, []byte) {
-	o := opened{path: filepath.Join(v.folder(), name)}
+func (o *opener) openListed(name string) opened {
 	if !isEntryName(name) {
-		o.err = fmt.Errorf("%w: its name is no entry's", ErrDamaged)
-		return o, buf
+		return opened{name: name, err: fmt.Errorf("%w: its name is no entry's", ErrDamaged)}
 	}
-	o.credential, buf, o.err = v.openInto(buf, o.path)
-	o.credential.payload = nil // it is in buf; Put finds it again in the entry
-	return o, buf
+	c, err := o.open(name)
+	c.payload = nil // it is in the opener's memory; Put finds it again in the entry
+	return opened{name: name, credential: c, err: err}
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"io/fs"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +24,7 @@ func TestListOfFewEntries(t *testing.T) {
 	}
 }
 
-// A list is whole however many work on it.
+// A list is whole however many parts it is opened in.
 func TestListOfManyEntries(t *testing.T) {
 	s, _ := notingStore(t, true)
 	const n = 150
@@ -40,20 +39,6 @@ func TestListOfManyEntries(t *testing.T) {
 		if found[i].Canonical >= found[i+1].Canonical {
 			t.Errorf("%s before %s", found[i].Canonical, found[i+1].Canonical)
 		}
-	}
-}
-
-// The work is split evenly, and not where there is little of it.
-func TestPartSize(t *testing.T) {
-	const processors = 4
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
-	for n, want := range map[int]int{0: 32, 1: 32, 128: 32, 129: 33, 400: 100, 401: 101} {
-		if got := partSize(n); got != want {
-			t.Errorf("of %d one has %d, want %d", n, got, want)
-		}
-	}
-	if got := runtime.GOMAXPROCS(0); got != processors {
-		t.Errorf("the program has now %d processors", got)
 	}
 }
 

@@ -49,21 +49,21 @@ func TestWhatIsWrongWithALine(t *testing.T) {
 // Each byte of the header that says what a newer version may mean is looked at.
 func TestNewerSealedFiles(t *testing.T) {
 	root := NewRootKey()
-	sealed, err := root.seal("n", []byte("{}"))
+	sealed, err := root.sealer().seal("n", []byte("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := 4; i < 8; i++ {
 		changed := append([]byte(nil), sealed...)
 		changed[i]++
-		if _, err := root.open(nil, "n", changed); !errors.Is(err, ErrNewer) {
+		if _, err := root.sealer().open(nil, "n", changed); !errors.Is(err, ErrNewer) {
 			t.Errorf("byte %d: %v", i, err)
 		}
 	}
 	for i := 8; i < headerSize; i++ {
 		changed := append([]byte(nil), sealed...)
 		changed[i]++
-		if _, err := root.open(nil, "n", changed); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "another key") {
+		if _, err := root.sealer().open(nil, "n", changed); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "another key") {
 			t.Errorf("byte %d: %v", i, err)
 		}
 	}

@@ -80,7 +80,7 @@ func (c *copying) copyEntry(name string) {
 // seal copies one entry, unless it was erased meanwhile, and reads the copy back.
 func (c *copying) seal(name string) error {
 	path := filepath.Join(c.from.folder(), name)
-	cred, err := c.from.openFile(path)
+	cred, err := c.from.opener().open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -88,7 +88,7 @@ func (c *copying) seal(name string) error {
 		return &EntryError{File: path, Err: err}
 	}
 	target := c.to.path(cred.Canonical)
-	sealed, err := c.to.root.seal(filepath.Base(target), cred.payload)
+	sealed, err := c.to.root.sealer().seal(filepath.Base(target), cred.payload)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
@@ -96,7 +96,7 @@ func (c *copying) seal(name string) error {
 	if err := place(disk, target, sealed, disk.rename); err != nil {
 		return fmt.Errorf("copy the entry of %s: %w", cred.Canonical, err)
 	}
-	found, err := c.to.openFile(target)
+	found, err := c.to.opener().open(filepath.Base(target))
 	if err == nil && !bytes.Equal(found.payload, cred.payload) {
 		err = ErrDamaged
 	}

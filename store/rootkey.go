@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"strings"
 )
@@ -20,11 +21,13 @@ const (
 	keySize  = 32
 	kidSize  = 8
 	nameSize = 20
+
+	nameDigits = "0123456789abcdefghijklmnopqrstuv"
 )
 
 var (
 	noPadding    = base32.StdEncoding.WithPadding(base32.NoPadding)
-	nameEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
+	nameEncoding = base32.NewEncoding(nameDigits).WithPadding(base32.NoPadding)
 )
 
 // RootKey is the 32 bytes that every key of a store is derived from. It never
@@ -50,7 +53,7 @@ func rootKeyOf(secret [keySize]byte) RootKey {
 		panic(err) // impossible: in FIPS mode a secret has to have 112 bits
 	}
 	k := RootKey{secret: secret, prk: [sha256.Size]byte(prk)}
-	copy(k.kid[:], k.derive("regshape/v1/kid", kidSize))
+	copy(k.kid[:], k.derivation().derive("regshape/v1/kid"))
 	return k
 }
 
@@ -83,18 +86,27 @@ func ParseKeyLine(line string) (RootKey, error) {
 
 func (k RootKey) nameKey() nameKey {
 	n := nameKey{kid: k.KID()}
-	copy(n.secret[:], k.derive("regshape/v1/names", keySize))
+	copy(n.secret[:], k.derivation().derive("regshape/v1/names"))
 	return n
 }
 
-// derive is the second half of HKDF-SHA256.
-func (k RootKey) derive(info string, size int) []byte {
-	out, err := hkdf.Expand(sha256.New, k.prk[:], info, size)
-	if err != nil {
-		panic(err) // impossible: no size here is over 255 hashes
-	}
-	return out
+// mac is HMAC-SHA256 under one key, used again and again: setting it up costs as much as
+// using it.
+type mac struct{ hash.Hash }
+
+func newMAC(key []byte) mac { return mac{hmac.New(sha256.New, key)} }
+
+func (m mac) sum(text string) []byte {
+	m.Reset()
+	m.Write([]byte(text))
+	return m.Sum(nil)
 }
+
+// derivation is the second half of HKDF-SHA256 (RFC 5869) with the root key.
+func (k RootKey) derivation() mac { return newMAC(k.prk[:]) }
+
+// derive makes a key of 32 bytes or fewer, for which the first block of HKDF is enough.
+func (m mac) derive(info string) []byte { return m.sum(info + "\x01") }
 
 // nameKey turns addresses into entry names; it opens nothing.
 type nameKey struct {
@@ -105,11 +117,13 @@ type nameKey struct {
 func (n nameKey) String() string   { return "name key (hidden)" }
 func (n nameKey) GoString() string { return n.String() }
 
+func (n nameKey) naming() mac { return newMAC(n.secret[:]) }
+
 // name returns the entry name of a canonical address, 32 characters of base32hex.
-func (n nameKey) name(canonical string) string {
-	mac := hmac.New(sha256.New, n.secret[:])
-	mac.Write([]byte(canonical))
-	return nameEncoding.EncodeToString(mac.Sum(nil)[:nameSize])
+func (n nameKey) name(canonical string) string { return n.naming().name(canonical) }
+
+func (m mac) name(canonical string) string {
+	return nameEncoding.EncodeToString(m.sum(canonical)[:nameSize])
 }
 
 func (n nameKey) line() string { return taggedLine(namesTag, n.kid, n.secret[:]) }
@@ -156,8 +170,7 @@ func isKID(s string) bool {
 
 // isEntryName tells an entry from a stray file.
 func isEntryName(s string) bool {
-	raw, err := nameEncoding.DecodeString(s)
-	return err == nil && len(raw) == nameSize
+	return len(s) == nameEncoding.EncodedLen(nameSize) && strings.Trim(s, nameDigits) == ""
 }
 
 // ErrKeyDamaged means that a key line or names line was found but cannot be used.

@@ -18,27 +18,40 @@ const (
 	padTo      = 1024
 )
 
+// sealer seals and opens entries with one root key, one after another.
+type sealer struct {
+	keys   mac
+	header [headerSize]byte
+}
+
+func (k RootKey) sealer() sealer {
+	s := sealer{keys: k.derivation()}
+	header := append(s.header[:0], sealMagic...)
+	header = append(header, sealVersion, suiteAES256GCM, typeCredential, 0)
+	copy(s.header[len(header):], k.kid[:])
+	return s
+}
+
 // seal encrypts a payload for one entry name. The payload is padded with spaces,
 // which JSON ignores.
-func (k RootKey) seal(name string, payload []byte) ([]byte, error) {
+func (s sealer) seal(name string, payload []byte) ([]byte, error) {
 	padded := make([]byte, 0, len(payload)+padTo)
 	padded = append(padded, payload...)
 	padded = append(padded, bytes.Repeat([]byte{' '}, padTo-1-(len(payload)+padTo-1)%padTo)...)
 
-	header := k.sealHeader()
-	gcm, err := k.cipherFor(name)
+	gcm, err := s.cipherFor(name)
 	if err != nil {
 		return nil, err
 	}
 	sealed := make([]byte, 0, headerSize+len(padded)+sealExtra)
-	sealed = append(sealed, header...)
-	return append(sealed, gcm.Seal(nil, nil, padded, append(header, name...))...), nil
+	sealed = append(sealed, s.header[:]...)
+	return append(sealed, gcm.Seal(nil, nil, padded, s.bound(name))...), nil
 }
 
 // open decrypts a sealed file found under a name, and appends to dst, which may be what
 // stands behind the header: [cipher.AEAD] allows that. Errors are [ErrNewer] for versions,
 // suites and types unknown here, else [ErrDamaged].
-func (k RootKey) open(dst []byte, name string, sealed []byte) ([]byte, error) {
+func (s sealer) open(dst []byte, name string, sealed []byte) ([]byte, error) {
 	switch {
 	case len(sealed) < headerSize+sealExtra:
 		return nil, fmt.Errorf("%w: it is cut short", ErrDamaged)
@@ -47,32 +60,30 @@ func (k RootKey) open(dst []byte, name string, sealed []byte) ([]byte, error) {
 	case sealed[4] != sealVersion || sealed[5] != suiteAES256GCM || sealed[6] != typeCredential || sealed[7] != 0:
 		return nil, fmt.Errorf("%w: sealed file version %d, suite %d, type %d", ErrNewer, sealed[4], sealed[5], sealed[6])
 	}
-	header := k.sealHeader()
-	if !bytes.Equal(sealed[8:headerSize], header[8:]) {
+	if !bytes.Equal(sealed[8:headerSize], s.header[8:]) {
 		return nil, fmt.Errorf("%w: it is sealed under another key", ErrDamaged)
 	}
-	gcm, err := k.cipherFor(name)
+	gcm, err := s.cipherFor(name)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := gcm.Open(dst, nil, sealed[headerSize:], append(header, name...))
+	payload, err := gcm.Open(dst, nil, sealed[headerSize:], s.bound(name))
 	if err != nil {
 		return nil, fmt.Errorf("%w: its content was changed, or it belongs to another address", ErrDamaged)
 	}
 	return payload, nil
 }
 
-func (k RootKey) sealHeader() []byte {
-	header := append(make([]byte, 0, 64), sealMagic...) // room for the name that follows
-	header = append(header, sealVersion, suiteAES256GCM, typeCredential, 0)
-	return append(header, k.kid[:]...)
+// bound is what the cipher binds an entry to beside its key.
+func (s sealer) bound(name string) []byte {
+	return append(append(make([]byte, 0, 64), s.header[:]...), name...)
 }
 
 // cipherFor returns the entry's own cipher. GCM with a random nonce is the standard
 // library's, so that this path also runs under GODEBUG=fips140=only; a key of its own
 // for each entry keeps the number of nonces for one key small.
-func (k RootKey) cipherFor(name string) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(k.derive("regshape/v1/cred/"+name, keySize))
+func (s sealer) cipherFor(name string) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(s.keys.derive("regshape/v1/cred/" + name))
 	if err != nil {
 		return nil, err
 	}

@@ -11,32 +11,32 @@ import (
 func TestSealedFileRefusesEveryChange(t *testing.T) {
 	root := NewRootKey()
 	name := root.nameKey().name("ghcr.io")
-	sealed, err := root.seal(name, []byte(`{"Secret":"x"}`))
+	sealed, err := root.sealer().seal(name, []byte(`{"Secret":"x"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := root.open(nil, name, sealed); err != nil || string(bytes.TrimSpace(got)) != `{"Secret":"x"}` {
+	if got, err := root.sealer().open(nil, name, sealed); err != nil || string(bytes.TrimSpace(got)) != `{"Secret":"x"}` {
 		t.Fatalf("open: %q, %v", got, err)
 	}
 	for bit := range len(sealed) * 8 {
 		changed := bytes.Clone(sealed)
 		changed[bit/8] ^= 1 << (bit % 8)
-		if _, err := root.open(nil, name, changed); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
+		if _, err := root.sealer().open(nil, name, changed); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
 			t.Fatalf("bit %d flipped: %v", bit, err)
 		}
 	}
 	for n := range sealed {
-		if _, err := root.open(nil, name, sealed[:n]); !errors.Is(err, ErrDamaged) {
+		if _, err := root.sealer().open(nil, name, sealed[:n]); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("cut to %d bytes: %v", n, err)
 		}
 	}
-	if _, err := root.open(nil, name, append(bytes.Clone(sealed), 0)); !errors.Is(err, ErrDamaged) {
+	if _, err := root.sealer().open(nil, name, append(bytes.Clone(sealed), 0)); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a byte more: %v", err)
 	}
-	if _, err := root.open(nil, root.nameKey().name("quay.io"), sealed); !errors.Is(err, ErrDamaged) {
+	if _, err := root.sealer().open(nil, root.nameKey().name("quay.io"), sealed); !errors.Is(err, ErrDamaged) {
 		t.Errorf("under another name: %v", err)
 	}
-	if _, err := NewRootKey().open(nil, name, sealed); !errors.Is(err, ErrDamaged) {
+	if _, err := NewRootKey().sealer().open(nil, name, sealed); !errors.Is(err, ErrDamaged) {
 		t.Errorf("under another key: %v", err)
 	}
 }
@@ -45,7 +45,7 @@ func TestSealedSizeHidesTheSecretsLength(t *testing.T) {
 	root := NewRootKey()
 	sizes := map[int]int{1: 1024, 1023: 1024, 1024: 1024, 1025: 2048, 2048: 2048}
 	for length, padded := range sizes {
-		sealed, err := root.seal("n", []byte(strings.Repeat("x", length)))
+		sealed, err := root.sealer().seal("n", []byte(strings.Repeat("x", length)))
 		if err != nil || len(sealed) != headerSize+sealExtra+padded {
 			t.Errorf("%d bytes are sealed in %d (%v), want %d", length, len(sealed), err, headerSize+sealExtra+padded)
 		}
@@ -66,7 +66,7 @@ func TestDerivations(t *testing.T) {
 	if got := root.nameKey().name("ghcr.io"); got != vectorName {
 		t.Errorf("entry name %s, want %s", got, vectorName)
 	}
-	if got := fmt.Sprintf("%x", root.derive("regshape/v1/cred/"+vectorName, keySize)); got != vectorCredKey {
+	if got := fmt.Sprintf("%x", root.derivation().derive("regshape/v1/cred/"+vectorName)); got != vectorCredKey {
 		t.Errorf("entry key %s, want %s", got, vectorCredKey)
 	}
 	if got := root.Line(); got != vectorLine {

@@ -99,7 +99,7 @@ func (v view) write(ctx context.Context, c Credential) error {
 		return err
 	}
 	path := v.path(c.Canonical)
-	sealed, err := v.root.seal(filepath.Base(path), payload)
+	sealed, err := v.root.sealer().seal(filepath.Base(path), payload)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}

@@ -106,7 +106,7 @@ func TestCopiesAreReadBack(t *testing.T) {
 	for what, content := range map[string]func(to RootKey, name string) []byte{
 		"garbage": func(RootKey, string) []byte { return []byte("garbage") },
 		"another": func(to RootKey, name string) []byte {
-			sealed, _ := to.seal(name, []byte(`{"Canonical":"a.example","Secret":"other"}`))
+			sealed, _ := to.sealer().seal(name, []byte(`{"Canonical":"a.example","Secret":"other"}`))
 			return sealed
 		},
 	} {

@@ -134,37 +134,9 @@ func (v view) read(ctx context.Context, canonical string) (Credential, error) {
 			return Credential{}, fmt.Errorf("%s: %w", canonical, v.keyErr)
 		}
 	}
-	c, err := v.openFile(path)
+	c, err := v.opener().open(filepath.Base(path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Credential{}, &EntryError{Address: canonical, File: path, Err: err}
 	}
 	return c, err
-}
-
-// openFile opens a sealed file and checks that it is the one its name says.
-func (v view) openFile(path string) (Credential, error) {
-	c, _, err := v.openInto(nil, path)
-	return c, err
-}
-
-// openInto is openFile that uses the memory of buf where that is enough, and returns what
-// is there for the next one. The credential's payload is in it.
-func (v view) openInto(buf []byte, path string) (Credential, []byte, error) {
-	sealed, err := readInto(buf, path, sealedFile)
-	if err != nil {
-		return Credential{}, buf, err
-	}
-	name := filepath.Base(path)
-	payload, err := v.root.open(sealed[min(len(sealed), headerSize):][:0], name, sealed)
-	if err != nil {
-		return Credential{}, sealed, err
-	}
-	c, err := unmarshalCredential(payload)
-	if err == nil && v.names.name(c.Canonical) != name {
-		err = fmt.Errorf("%w: it holds another address's credential", ErrDamaged)
-	}
-	if err != nil {
-		return Credential{}, sealed, err
-	}
-	return c, sealed, nil
 }

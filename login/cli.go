@@ -13,7 +13,7 @@ type grammar struct {
 
 	Auth struct {
 		Login   loginCmd   `cmd:"" help:"Log in to a registry: verify the credential there, then store it sealed."`
-		Logout  logoutCmd  `cmd:"" help:"Remove the credential of a registry from the store."`
+		Logout  logoutCmd  `cmd:"" help:"Remove the login of a registry, wherever it would be found."`
 		List    listCmd    `cmd:"" help:"List the stored logins, never a secret."`
 		Status  statusCmd  `cmd:"" help:"Verify every stored login live."`
 		Get     getCmd     `cmd:"" help:"Tell what would be used for a registry, from where, and who else has a login for it."`
@@ -81,7 +81,7 @@ func newParser(g *grammar, e *env, exit func(int)) (*kong.Kong, error) {
 		kong.Description(description),
 		kong.Writers(e.Out, e.Err),
 		kong.Exit(exit),
-		kong.Vars{"version": e.Build.String()},
+		kong.Vars{"version": e.version()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
 		kong.Help(printHelp),
 	)

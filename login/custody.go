@@ -229,13 +229,15 @@ func (s openedSlots) Load(ctx context.Context, kid string) (store.RootKey, error
 	return s.Key.Load(ctx, kid)
 }
 
-// notOfStore is an error of the OS keyring's for a store that has its key elsewhere, so
-// that "unlock" would not help.
+// notOfStore is an error of a place that the key is not in yet: neither is the store
+// locked nor its key missing, and what mends that would not help, or give up its logins.
 func notOfStore(err error) error {
-	if !errors.Is(err, store.ErrLocked) {
-		return err
+	for _, state := range []error{store.ErrLocked, store.ErrNoKey, store.ErrKeyDamaged} {
+		if errors.Is(err, state) {
+			return errors.New(strings.TrimPrefix(err.Error(), state.Error()+": "))
+		}
 	}
-	return errors.New(strings.TrimPrefix(err.Error(), store.ErrLocked.Error()+": "))
+	return err
 }
 
 // clock is a time as the user's clock shows it.

@@ -105,9 +105,9 @@ func keyPlace(loc store.Location, source store.KeySource, kid, keyFile string) s
 
 // What a change of the key does and does not do.
 const (
-	rotatedNote = "the store has a new key, since the old one may stand in backups or snapshots. That takes back nothing " +
-		"that somebody has already read: where the old key may have leaked, revoke the tokens and replace the passwords. " +
-		"Backups of the old key are of no use any more: make a new one with '%s'."
+	rotatedNote = "the store has a new key, since the old one may stand in backups or snapshots.\n" +
+		"  That takes back nothing that somebody has already read: where the old key may have leaked, revoke the tokens and replace the passwords.\n" +
+		"  Backups of the old key are of no use any more: make a new one with '%s'."
 	keptNote = "the key itself is the old one (--no-rotate): whoever finds it in a backup or snapshot opens this store. " +
 		"'%s' makes a new one."
 )

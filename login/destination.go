@@ -11,7 +11,8 @@ import (
 // destination is where a login goes.
 type destination interface {
 	put(ctx context.Context, c store.Credential) error
-	// String says where, to follow "sealed in" or "stored in".
+	// place is the folder, program or file, String the words for it.
+	place() string
 	String() string
 }
 
@@ -56,7 +57,8 @@ func (d storeDestination) put(ctx context.Context, c store.Credential) error {
 	return d.Put(ctx, c)
 }
 
-func (d storeDestination) String() string { return "sealed in " + d.Location().Data }
+func (d storeDestination) place() string  { return d.Location().Data }
+func (d storeDestination) String() string { return "sealed in " + d.place() }
 
 // helperDestination is another tool's helper.
 type helperDestination struct{ authfile.Helper }
@@ -68,7 +70,8 @@ func (d helperDestination) put(ctx context.Context, c store.Credential) error {
 	return d.Store(ctx, c.ServerURL, c.Username, c.Secret)
 }
 
-func (d helperDestination) String() string { return "stored by " + d.Program() }
+func (d helperDestination) place() string  { return d.Program() }
+func (d helperDestination) String() string { return "stored by " + d.place() }
 
 // fileDestination is an auth.json that the user named.
 type fileDestination struct {
@@ -93,4 +96,5 @@ func (d fileDestination) put(_ context.Context, c store.Credential) error {
 	return err
 }
 
-func (d fileDestination) String() string { return "stored in " + d.path }
+func (d fileDestination) place() string  { return d.path }
+func (d fileDestination) String() string { return "stored in " + d.place() }

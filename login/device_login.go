@@ -129,7 +129,7 @@ func (c *deviceFlags) client(address store.Address, known *store.Renewal) (regis
 	}
 	return d, &usageError{
 		fmt.Sprintf("no %s is known for a device login to %s", missing, shown(address)),
-		fmt.Sprintf("regshape auth login %s --device --device-issuer URL --device-client-id ID; ask the registry's operator for both", shown(address)),
+		"ask the registry's operator for both, then add --device-issuer URL --device-client-id ID",
 	}
 }
 

@@ -25,8 +25,8 @@ type finding struct {
 	Check string   `json:"check"` // the name of the check
 	Level severity `json:"level"` // "ok", "info" or "problem"
 	What  string   `json:"what"`
-	Where string   `json:"where"` // a path or a variable, "" where there is none
-	Fix   string   `json:"fix"`   // the command that mends it, "" where there is none
+	Where string   `json:"where,omitempty"` // a path or a variable
+	Fix   string   `json:"fix,omitempty"`   // the command that mends it
 }
 
 func good(what, where string) finding { return finding{"", severityOK, what, where, ""} }

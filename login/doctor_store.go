@@ -151,12 +151,11 @@ func (c keyCheck) place(e *env, k *custody) []finding {
 
 // mends is the command for an error of the store, without the words around it.
 func (e *env) mends(err error) string {
-	giveUp := e.own("auth", "key", "reset", "--forget-all-logins")
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return e.own("auth", "unlock")
-	case strings.Contains(e.advice(err), giveUp):
-		return giveUp
+	case strings.Contains(e.advice(err), e.own("auth", "key", "restore", "BACKUP")):
+		return e.own("auth", "key", "restore", "BACKUP") // never the one that gives up all logins
 	}
 	return "" // for what is unsafe the check of the files has it
 }

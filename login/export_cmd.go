@@ -41,7 +41,7 @@ func (c *exportCmd) Run(e *env) error {
 	}
 	cred, err := s.Get(e.ctx, address)
 	if errors.Is(err, store.ErrNotFound) {
-		err = fmt.Errorf("%w: run 'regshape auth login %s'", err, name)
+		err = fmt.Errorf("regshape's store has no login for %s: run '%s'", name, e.own("auth", "login", name))
 	}
 	if err != nil {
 		return &storeError{name, "export credentials", err}

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"regshape/login/authfile"
 	"regshape/login/registry"
@@ -50,7 +54,7 @@ var errInterrupted = errors.New("interrupted")
 type report struct {
 	Status   string `json:"status"` // "error"
 	Registry string `json:"registry,omitempty"`
-	Reason   string `json:"reason"` // an outcome of verification, or usage, store, input, interrupted
+	Reason   string `json:"reason"` // an outcome of verification, or usage, store, input, interrupted; of import and setup their name
 	Message  string `json:"message"`
 	Hint     string `json:"hint,omitempty"`
 	Detail   string `json:"detail,omitempty"` // what the registry itself said
@@ -62,7 +66,10 @@ func (e *env) fail(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	if errors.Is(err, errTold) {
+	switch told := errors.Is(err, errTold); {
+	case told && errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case told:
 		return exitFailed
 	}
 	r, code := e.describe(err)
@@ -71,7 +78,7 @@ func (e *env) fail(err error) int {
 		return code
 	}
 	_, _ = fmt.Fprintf(e.Err, "Error: %s\n", r.Message)
-	if r.Detail != "" {
+	if !strings.Contains(r.Message, r.Detail) {
 		_, _ = fmt.Fprintf(e.Err, "The registry says: %s\n", r.Detail)
 	}
 	if r.Hint != "" {
@@ -95,20 +102,70 @@ func (e *env) describe(err error) (report, int) {
 	case errors.As(err, &verify):
 		r.Registry, r.Reason = verify.registry, string(verify.result.Outcome)
 		r.Hint, r.Detail = verify.result.Hint, verify.result.Detail
-		if r.Hint == "" && verify.result.Outcome == registry.Rejected {
-			r.Hint = "check the user name; many registries want an access token in place of the password"
+		if r.Hint == "" {
+			r.Hint = hintFor(verify.result.Outcome)
 		}
 	case errors.As(err, &stored):
 		r.Registry, r.Reason = stored.registry, "store"
 	}
+	if _, ok := errors.AsType[*authfile.SyntaxError](err); ok && r.Hint == "" {
+		r.Hint = "mend it at that line and column; nothing in it was changed"
+	}
 	if r.Hint == "" && errors.Is(err, authfile.ErrNotOnPath) {
-		r.Hint = "install it, or change the settings that name it: regshape auth doctor"
+		r.Hint = "install it, or change the setting that names it; '" + e.own("auth", "doctor") + "' has the command"
 	}
 	return r, exitFailed
 }
 
+// hintFor is what may help where the registry client has nothing better to say.
+func hintFor(o registry.Outcome) string {
+	switch o {
+	case registry.Rejected:
+		return "check the user name; many registries want an access token in place of the password"
+	case registry.Unreachable:
+		return "check the registry's name, the port and the network, or try again later"
+	case registry.Throttled:
+		return "wait a while, then try again"
+	}
+	return ""
+}
+
 // advice is what mends an error of the store that the flags name.
-func (e *env) advice(err error) string { return store.Advice(err, e.own) }
+func (e *env) advice(err error) string {
+	if path, ok := errors.AsType[*fs.PathError](err); ok && !e.ofStore(path.Path) {
+		return "" // a file of the user's or of another tool's, which REGSHAPE_STORE does not move
+	}
+	return store.Advice(err, e.own)
+}
+
+// problem is an error with what mends it, for a result that goes on without.
+func (e *env) problem(err error) string {
+	if advice := e.advice(err); advice != "" {
+		return err.Error() + ": " + advice
+	}
+	return err.Error()
+}
+
+// ofStore reports whether a path is one of the store's, or a folder that they are in.
+func (e *env) ofStore(path string) bool {
+	loc, err := e.locate()
+	if err != nil {
+		return true
+	}
+	path = filepath.Clean(path)
+	for _, dir := range []string{loc.Data, loc.State, loc.Config} {
+		if within(path, dir) || within(dir, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether a path is a folder or below it.
+func within(path, dir string) bool {
+	rest, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rest)
+}
 
 // warn tells something that does not stop the command.
 func (e *env) warn(format string, args ...any) {
@@ -119,4 +176,10 @@ func writeJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
+}
+
+// stamp is a time for JSON: in UTC and whole seconds, as all others.
+func stamp(t time.Time) *time.Time {
+	t = t.UTC().Truncate(time.Second)
+	return &t
 }

@@ -73,7 +73,11 @@ func (c *getCmd) Run(e *env) error {
 
 func (r getResult) write(e *env) error {
 	if r.Source == fromNowhere {
-		_, err := fmt.Fprintf(e.Out, "%s: anonymous. No login is stored anywhere; log in with: regshape auth login %s\n", r.Registry, r.Registry)
+		why, again := "No login was found", e.own("auth", "login", r.Registry)
+		if c, _, ok := e.expiredEntry(store.ParseAddress(r.Registry)); ok {
+			why = "Its login ended on " + clock(c.Expires)
+		}
+		_, err := fmt.Fprintf(e.Out, "%s: anonymous. %s; log in with: %s\n", r.Registry, why, again)
 		return err
 	}
 	kind := ""

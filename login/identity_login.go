@@ -52,7 +52,7 @@ func (c identityArg) givenToken(e *env, name string, stdin bool) (username, toke
 	if !e.interactive() {
 		return "", "", &usageError{
 			"no terminal to ask at, and no identity token given",
-			fmt.Sprintf("pipe it: … | regshape auth login %s --identity-token --password-stdin; or obtain one with -u USER and a password", name),
+			fmt.Sprintf("pipe it: '… | %s', or obtain one with -u USER and a password", e.own("auth", "login", name, "--identity-token", "--password-stdin")),
 		}
 	}
 	token, err = e.ask(fmt.Sprintf("Identity token for %s: ", name), func(fd int) (string, error) {

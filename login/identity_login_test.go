@@ -64,7 +64,7 @@ func TestIdentityTokenLogin(t *testing.T) {
 		"rotated":        {[]string{"--identity-token"}, first, rotated, rotated, store.KindIdentityToken, 0, "Identity token for ", ""},
 		"revoked":        {[]string{"--identity-token"}, "revoked-canary", first, "", "", 1, "authentication rejected", "Succeeded"},
 		"unasked for":    {[]string{"-u", "alice"}, password, first, password, store.KindPassword, 0, "alice for ", "Identity token for"},
-		"not verified":   {[]string{"--identity-token", "--skip-verify"}, first, "", first, store.KindIdentityToken, 0, "without being verified", ""},
+		"not verified":   {[]string{"--identity-token", "--skip-verify"}, first, "", first, store.KindIdentityToken, 0, "is not verified", ""},
 		"not obtainable": {[]string{"-u", "alice", "--identity-token", "--skip-verify"}, password, first, "", "", 2, "--skip-verify forbids it", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func (e *env) importAll(s *store.Store, groups []importGroup, o importOptions) (
 				looked = append(looked, e.tilde(src.name))
 				continue
 			default:
-				all.failed = append(all.failed, importFailure{From: src.name, Reason: sourceReason(src, err)})
+				all.failed = append(all.failed, importFailure{From: src.name, Message: sourceReason(src, err)})
 			}
 			found = true
 		}
@@ -92,7 +92,7 @@ func (e *env) importAll(s *store.Store, groups []importGroup, o importOptions) (
 			case len(looked) > 1 || looked[0] != e.tilde(g.named):
 				reason = "there is no " + strings.Join(looked, " and no ")
 			}
-			all.failed = append(all.failed, importFailure{From: g.named, Reason: reason})
+			all.failed = append(all.failed, importFailure{From: g.named, Message: reason})
 		}
 	}
 	return all, nil

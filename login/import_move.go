@@ -99,7 +99,7 @@ func (e *env) takeOut(s *store.Store, src importSource, safe []importLogin, r *i
 	}
 	unsure := errors.Is(err, authfile.ErrUnsure)
 	if err != nil && !unsure {
-		r.failed = append(r.failed, importFailure{From: src.name, Reason: "nothing was removed: " + registry.Printable(err.Error(), 400)})
+		r.failed = append(r.failed, importFailure{From: src.name, Message: "nothing was removed: " + registry.Printable(err.Error(), 400)})
 		return nil
 	}
 	for _, f := range left {
@@ -109,7 +109,7 @@ func (e *env) takeOut(s *store.Store, src importSource, safe []importLogin, r *i
 	r.removed = len(safe) - len(left)
 	if unsure { // nothing is lost, but a secret may stay where the user was told it is not
 		r.failed = append(r.failed, importFailure{
-			From: src.name, Reason: "the logins are out of it, but its folder could not be synced: after a power cut they may be back",
+			From: src.name, Message: "the logins are out of it, but its folder could not be synced: after a power cut they may be back",
 		})
 	}
 	if src.file {
@@ -129,7 +129,7 @@ func (e *env) takeOut(s *store.Store, src importSource, safe []importLogin, r *i
 	return nil
 }
 
-const replaceHint = "regshape auth import --replace puts what was found in its place"
+const replaceHint = "'regshape auth import --replace', with the same --from if any, puts what was found in its place"
 
 // weigh decides about one login. there means that the store has it, or is about to; a
 // refusal concerns this login alone, err the store and so all logins that follow. Without

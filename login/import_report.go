@@ -2,6 +2,7 @@ package login
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"regshape/login/registry"
@@ -20,7 +21,7 @@ type importFailure struct {
 	Registry string `json:"registry,omitempty"`
 	Username string `json:"username,omitempty"`
 	From     string `json:"from"`
-	Reason   string `json:"reason"`
+	Message  string `json:"message"`
 	Hint     string `json:"hint,omitempty"`
 }
 
@@ -35,12 +36,14 @@ type importReport struct {
 
 // importResult is the JSON of import.
 type importResult struct {
-	Status  string          `json:"status"` // "success", or "error" where something failed
+	Status  string          `json:"status"` // "success"; "error" beside Reason and Message where something failed
 	Moved   []importedLogin `json:"moved"`
 	Already []importedLogin `json:"already"` // the store had them, byte for byte
 	Failed  []importFailure `json:"failed"`
-	Removed bool            `json:"removed"` // logins were taken out of their source
-	DryRun  bool            `json:"dry_run"` // nothing was changed; moved is what would be
+	Removed bool            `json:"removed"`          // logins were taken out of their source
+	DryRun  bool            `json:"dry_run"`          // nothing was changed; moved is what would be
+	Reason  string          `json:"reason,omitempty"` // "import"
+	Message string          `json:"message,omitempty"`
 }
 
 func (r *importReport) add(other importReport) {
@@ -61,7 +64,7 @@ func (r *importReport) result(o importOptions) importResult {
 		Failed:  append([]importFailure{}, r.failed...),
 	}
 	if len(r.failed) > 0 {
-		result.Status = "error"
+		result.Status, result.Reason, result.Message = "error", "import", "not every login could be moved"
 	}
 	return result
 }
@@ -111,7 +114,7 @@ func (r *importReport) warnings(e *env, o importOptions) {
 	hints := map[string]bool{"": true}
 	for _, f := range r.failed {
 		if f.Registry == "" {
-			reason := f.Reason
+			reason := f.Message
 			if !strings.HasPrefix(reason, f.From) { // a helper's own words name it
 				reason = e.tilde(f.From) + ": " + reason
 			}
@@ -122,11 +125,11 @@ func (r *importReport) warnings(e *env, o importOptions) {
 		if f.Username != "" {
 			who += " (" + registry.Printable(f.Username, 120) + ")"
 		}
-		e.warn("%s, from %s: %s.", who, e.tilde(f.From), f.Reason)
+		e.warn("%s, from %s: %s.", who, e.tilde(f.From), f.Message)
 	}
 	if !o.dryRun && !o.remove {
 		for _, path := range r.left {
-			e.warn("still in plaintext in %s: regshape auth import --remove takes it out.", e.tilde(path))
+			e.warn("still in plaintext in %s: '%s' takes it out.", e.tilde(path), e.takingOut(path))
 		}
 	}
 	for _, f := range r.failed {
@@ -135,6 +138,15 @@ func (r *importReport) warnings(e *env, o importOptions) {
 			_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", f.Hint)
 		}
 	}
+}
+
+// takingOut is the command that takes the logins out of a file. Only those of other tools
+// are found without being named.
+func (e *env) takingOut(path string) string {
+	if slices.ContainsFunc(e.places(), func(p place) bool { return p.path == path }) {
+		return e.own("auth", "import", "--remove")
+	}
+	return e.own("auth", "import", "--remove", "--from", path)
 }
 
 // count is "1 login", "2 logins", "2 entries".

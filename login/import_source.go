@@ -160,7 +160,7 @@ func (l importLogin) failure(reason string) *importFailure {
 	if l.key != l.name() {
 		reason = fmt.Sprintf("%s (%q there)", reason, registry.Printable(l.key, 200))
 	}
-	return &importFailure{Registry: l.name(), Username: l.username, Reason: reason}
+	return &importFailure{Registry: l.name(), Username: l.username, Message: reason}
 }
 
 // absent reports whether an error says only that a source is not there.

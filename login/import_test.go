@@ -134,7 +134,7 @@ func TestImportMeetsLogin(t *testing.T) {
 	if err != nil || len(left) != 1 || left["r00002.example"].Secret != "newer" {
 		t.Errorf("left %v, %v", left, err)
 	}
-	if len(r.failed) != 1 || r.failed[0].Registry != "r00002.example" || !strings.Contains(r.failed[0].Reason, "changed meanwhile") || r.removed != 3 {
+	if len(r.failed) != 1 || r.failed[0].Registry != "r00002.example" || !strings.Contains(r.failed[0].Message, "changed meanwhile") || r.removed != 3 {
 		t.Errorf("failed %v, %d removed", r.failed, r.removed)
 	}
 }

@@ -44,7 +44,7 @@ func (c *keyBackupCmd) Run(e *env) error {
 		return k.failed(err)
 	}
 	e.note("keep the backup away from this machine, and what opens it apart from it. It opens the store of kid %s until the key is rotated; "+
-		"'%s' takes it back, and so does the age program.", root.KID(), e.own("auth", "key", "restore", "FILE"))
+		"'%s' takes it back, and the age program opens it, too.", root.KID(), e.own("auth", "key", "restore", "BACKUP"))
 	if e.JSON {
 		return writeJSON(e.Out, backupResult{"success", root.KID(), sealed.String()})
 	}

@@ -24,9 +24,9 @@ type keyProtectCmd struct {
 
 // keyResult is the JSON of key protect, unprotect and rotate.
 type keyResult struct {
-	Status  string     `json:"status"`          // "success"
-	Source  string     `json:"source"`          // as in key show
-	KID     string     `json:"kid"`             // "" for a store that is not there yet
+	Status  string     `json:"status"` // "success"
+	Source  string     `json:"source"` // as in key show
+	KID     string     `json:"kid"`
 	Where   string     `json:"where"`           // as in key show
 	Slots   []slotJSON `json:"slots"`           // the ways in
 	Rotated bool       `json:"rotated"`         // false: the key is the one it was
@@ -69,7 +69,9 @@ func (c *keyProtectCmd) check() error {
 		}
 	}
 	switch {
-	case ways != 1:
+	case ways > 1:
+		return &usageError{"the key is kept in one place", "give only one of --keyring, --command, and --passphrase or --recipient"}
+	case ways == 0:
 		return &usageError{"say where the key is to be", "give one of --passphrase, --recipient age1…, --keyring and --command PROGRAM"}
 	case c.Command == "" && (c.Shell || len(c.Arguments) > 0):
 		return &usageError{"--shell and arguments are for --command", "regshape auth key protect --command PROGRAM -- ARGUMENT…"}
@@ -122,7 +124,7 @@ func (c *keyProtectCmd) command(k *custody) (said string, err error) {
 	r := store.Rotation{Source: source, Place: place}
 	found, err := place.Lines(k.e.ctx)
 	if err != nil {
-		return "", err
+		return "", notOfStore(err)
 	}
 	if !c.NoRotate {
 		if r.Key, err = k.newKey(found, "the command"); err != nil {
@@ -166,7 +168,7 @@ func (k *custody) succeed(said string, rotated bool) error {
 			return k.failed(err)
 		}
 		if until, _, err := slots.Unlocked(k.now.KID); err == nil {
-			r.Until = &until
+			r.Until = stamp(until)
 		}
 	}
 	if k.keyFile != "" && r.Source != store.SourceEnvironment {

@@ -17,7 +17,7 @@ func (c *keyResetCmd) Run(e *env) error {
 	if !c.ForgetAllLogins {
 		return &usageError{
 			"a reset gives up every stored login",
-			"if that is meant: regshape auth key reset --forget-all-logins",
+			"if that is meant: " + e.own("auth", "key", "reset", "--forget-all-logins"),
 		}
 	}
 	loc, err := e.locate()

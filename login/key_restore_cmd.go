@@ -42,7 +42,11 @@ func (c *keyRestoreCmd) Run(e *env) error {
 		source, place = k.now.Source, keys.NewKeyring()
 	}
 	before := k.now.Source.Source
-	if err := k.settle(k.store.Restore(e.ctx, root, source, place)); err != nil {
+	err = k.settle(k.store.Restore(e.ctx, root, source, place))
+	if errors.Is(err, store.ErrWrongKey) { // the store's own key may be where it should be
+		err = fmt.Errorf("%v: give the backup of the store's own key", err) //nolint:errorlint // its advice is to do what was just done
+	}
+	if err != nil {
 		return k.failed(err)
 	}
 	// The store as any other run finds it now.

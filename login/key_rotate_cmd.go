@@ -15,11 +15,11 @@ type keyRotateCmd struct {
 
 // rotateResult is the JSON of key rotate --resume and --abort.
 type rotateResult struct {
-	Status string `json:"status"` // "success"
-	Done   bool   `json:"done"`   // false: nothing was under way
-	Source string `json:"source"` // as in key show
-	KID    string `json:"kid"`
-	Where  string `json:"where"` // as in key show
+	Status string `json:"status"`        // "success"
+	Done   bool   `json:"done"`          // false: nothing was under way
+	Source string `json:"source"`        // as in key show
+	KID    string `json:"kid,omitempty"` // absent for a store that is not there yet
+	Where  string `json:"where"`         // as in key show
 }
 
 // Run makes a new key in the present place and seals every login under it.

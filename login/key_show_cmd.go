@@ -16,17 +16,18 @@ type keyShowCmd struct{}
 
 // keyShow is the JSON of key show.
 type keyShow struct {
-	Status   string     `json:"status"` // "success"
-	Source   string     `json:"source"` // "file", "slots", "keyring", "command" or "environment"
-	KID      string     `json:"kid"`    // "" for a store that is not there yet
-	Where    string     `json:"where"`  // a path, a command line, or words
+	Status   string     `json:"status"`        // "success"
+	Source   string     `json:"source"`        // "file", "slots", "keyring", "command" or "environment"
+	KID      string     `json:"kid,omitempty"` // absent for a store that is not there yet
+	Where    string     `json:"where"`         // a path, a command line, or words
 	Slots    []slotJSON `json:"slots"`
 	Locked   bool       `json:"locked"`
-	Until    *time.Time `json:"until,omitempty"` // slots that are unlocked: until when
-	Protects []string   `json:"protects"`        // against what
-	Not      []string   `json:"not"`             // against what not
-	UnderWay bool       `json:"under_way"`       // a change of the key is, or was cut short
-	Left     string     `json:"left,omitempty"`  // where the key before this one still is
+	Until    *time.Time `json:"until,omitempty"`   // slots that are unlocked: until when
+	Protects []string   `json:"protects"`          // against what
+	Not      []string   `json:"not"`               // against what not
+	UnderWay bool       `json:"under_way"`         // a change of the key is, or was cut short
+	Left     string     `json:"left,omitempty"`    // where the key before this one still is
+	Problem  string     `json:"problem,omitempty"` // why the key cannot be read there
 }
 
 // slotJSON is one way in.
@@ -73,7 +74,11 @@ func (r *keyShow) state(k *custody) (why string, err error) {
 		}
 		var until time.Time
 		if until, _, err = slots.Unlocked(k.now.KID); err == nil {
-			r.Until = &until
+			r.Until = stamp(until)
+		}
+	case r.Source == store.SourceFile, r.Source == store.SourceEnvironment:
+		if _, err := k.store.RootKey(k.e.ctx); err != nil && !errors.Is(err, store.ErrLocked) {
+			r.Problem = k.e.problem(err)
 		}
 	case r.Source == store.SourceKeyring && runtime.GOOS != "darwin" && runtime.GOOS != "windows":
 		_, err = k.store.RootKey(k.e.ctx) // there the system itself would ask the user
@@ -108,6 +113,7 @@ func (r keyShow) write(k *custody, what, lockedWhy string) error {
 		line("kid", r.KID)
 	}
 	line("where", r.Where)
+	line("problem", r.Problem)
 	if r.Source == store.SourceSlots {
 		var ways []string
 		for _, s := range r.Slots {

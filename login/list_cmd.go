@@ -17,9 +17,9 @@ type listCmd struct{}
 type listed struct {
 	Registry  string     `json:"registry"`
 	Username  string     `json:"username"`
-	Kind      string     `json:"kind"`   // "password", "identity-token" or "device"
-	Where     string     `json:"where"`  // the folder of the store
-	Secure    *bool      `json:"secure"` // TLS with verification; null where nothing is known
+	Kind      string     `json:"kind"`             // "password", "identity-token" or "device"
+	Where     string     `json:"where"`            // the folder of the store, or the file
+	Secure    *bool      `json:"secure,omitempty"` // TLS with verification
 	Transport string     `json:"transport,omitempty"`
 	Created   time.Time  `json:"created,omitzero"` // absent for logins in a file
 	Updated   time.Time  `json:"updated,omitzero"`
@@ -115,7 +115,7 @@ func (e *env) row(s *store.Store, c store.Credential) listed {
 
 func (e *env) writeTable(rows []listed) error {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(e.Out, "No logins are stored. Log in with: regshape auth login REGISTRY")
+		_, err := fmt.Fprintln(e.Out, "No logins are stored. Log in with: "+e.own("auth", "login", "REGISTRY"))
 		return err
 	}
 	now := e.now()

@@ -27,7 +27,7 @@ type loginResult struct {
 	Username  string     `json:"username"` // "<token>" for an identity token
 	Reason    string     `json:"reason"`   // "verified", "unverified" or "skipped"
 	Transport string     `json:"transport,omitempty"`
-	Where     string     `json:"where"` // "sealed in FOLDER", "stored by PROGRAM" or "stored in FILE"
+	Where     string     `json:"where"` // the folder of the store, a helper's program, or a file
 	Expires   *time.Time `json:"expires,omitempty"`
 }
 
@@ -92,7 +92,7 @@ func (c *loginCmd) finish(e *env, client *registry.Client, to destination, cred 
 	}
 	reason := "skipped"
 	if c.SkipVerify {
-		e.warn("the credential for %s is stored without being verified.", name)
+		e.warn("the credential for %s is not verified (--skip-verify).", name)
 	} else {
 		result := client.Verify(e.ctx, address.Host(), pullScope(c.Scope), registry.Credential{
 			Username: cred.Username, Secret: cred.Secret, IdentityToken: cred.Kind == store.KindIdentityToken,
@@ -149,7 +149,7 @@ func (c *loginCmd) check(e *env) (store.Address, error) {
 	case address.PlainHTTP() && !e.PlainHTTP && !registry.Loopback(address.Host()):
 		err = &usageError{
 			"http:// sends the password unencrypted",
-			fmt.Sprintf("if that is meant: regshape auth login %s --plain-http", address.Host()),
+			"if that is meant: " + e.own("auth", "login", address.Host(), "--plain-http"),
 		}
 	}
 	if err == nil && !c.Device {
@@ -186,10 +186,7 @@ func (c *loginCmd) credential(e *env, url string) (username, secret string, err 
 		secret = e.Getenv("REGSHAPE_PASSWORD")
 	}
 	if (username == "" || secret == "") && !e.interactive() {
-		return "", "", &usageError{
-			"no terminal to ask at, and no user name and password given",
-			fmt.Sprintf("pipe the password: … | regshape auth login %s -u USER --password-stdin", name),
-		}
+		return "", "", e.cannotAsk(name, username, secret)
 	}
 	if username == "" {
 		known := "" // a default only, so a place that cannot be read does not matter
@@ -237,7 +234,7 @@ func (e *env) caution(name, host string, result registry.Result) {
 
 func (c *loginCmd) succeed(e *env, to destination, cred store.Credential, r loginResult) error {
 	r.Status, r.Username, r.Transport = "success", cred.Username, string(cred.Transport)
-	r.Where = to.String()
+	r.Where = to.place()
 	if !cred.Expires.IsZero() {
 		r.Expires = &cred.Expires
 	}
@@ -248,12 +245,12 @@ func (c *loginCmd) succeed(e *env, to destination, cred store.Credential, r logi
 	if cred.Kind == store.KindIdentityToken {
 		who = "Identity token"
 	}
-	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, %s\n", who, r.Registry, r.Where)
+	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, %s\n", who, r.Registry, to)
 	if err == nil && r.Expires != nil {
 		_, err = fmt.Fprintf(e.Out, "It expires on %s.\n", clock(*r.Expires))
 	}
 	if err == nil && r.Expires != nil && renewable(cred) {
-		_, err = fmt.Fprintf(e.Out, "Renew it with: regshape auth refresh %s\n", r.Registry)
+		_, err = fmt.Fprintf(e.Out, "Renew it with: %s\n", e.own("auth", "refresh", r.Registry))
 	}
 	return err
 }

@@ -10,10 +10,10 @@ import (
 
 // logoutAllResult is the JSON of logout --all.
 type logoutAllResult struct {
-	Status  string   `json:"status"`  // "success"
-	Removed []string `json:"removed"` // registries; empty for a locked store, whose names nobody can read
-	Count   int      `json:"count"`   // entries removed
-	Still   []string `json:"still"`   // foreign places that have logins
+	Status     string   `json:"status"`     // "success"
+	Registries []string `json:"registries"` // empty for a locked store, whose names nobody can read
+	Count      int      `json:"count"`      // entries removed
+	Still      []string `json:"still"`      // foreign places that have logins
 }
 
 // all empties regshape's own store, locked or not. Foreign places are named.
@@ -25,10 +25,10 @@ func (c *logoutCmd) all(e *env) error {
 	if err != nil {
 		return &storeError{"", "remove credentials", err}
 	}
-	r := logoutAllResult{Status: "success", Removed: []string{}}
+	r := logoutAllResult{Status: "success", Registries: []string{}, Still: []string{}}
 	if found, _, err := s.List(e.ctx); err == nil { // the names are worth having, not more
 		for _, c := range found {
-			r.Removed = append(r.Removed, shown(store.ParseAddress(c.ServerURL)))
+			r.Registries = append(r.Registries, shown(store.ParseAddress(c.ServerURL)))
 		}
 	}
 	if r.Count, err = s.EraseAll(e.ctx); err != nil {
@@ -42,12 +42,12 @@ func (c *logoutCmd) all(e *env) error {
 	if e.JSON {
 		return writeJSON(e.Out, r)
 	}
-	for _, name := range r.Removed {
+	for _, name := range r.Registries {
 		if _, err := fmt.Fprintf(e.Out, "Removing login credentials for %s.\n", name); err != nil {
 			return err
 		}
 	}
-	if unnamed := r.Count - len(r.Removed); unnamed > 0 {
+	if unnamed := r.Count - len(r.Registries); unnamed > 0 {
 		_, err = fmt.Fprintf(e.Out, "Removing %d entries that cannot be opened.\n", unnamed)
 	} else if r.Count == 0 {
 		_, err = fmt.Fprintln(e.Out, "Not logged in to any registry.")

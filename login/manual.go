@@ -41,7 +41,7 @@ func manualOf(path string) manual {
 			{"regshape auth status ghcr.io --scope team/app", "a robot account that may see one repository"},
 		}}
 	case "auth get":
-		return manual{failed: "there is no login for it", examples: []example{
+		return manual{failed: "a place that may have it cannot be read", examples: []example{
 			{"regshape auth get ghcr.io/team/app", "whose login a pull would use, and from where"},
 			{"regshape auth get ghcr.io --show-secret --json", "with the secret, for scripts"},
 		}}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
+	"regshape/store"
 )
 
 // overviewCmd is regshape without a command.
@@ -16,11 +17,12 @@ type overviewCmd struct{}
 
 // overview is its JSON.
 type overview struct {
+	Status    string   `json:"status"` // "success", also where there is a problem
 	Version   string   `json:"version"`
-	Store     string   `json:"store"`  // the folder
-	Logins    int      `json:"logins"` // -1 where the store cannot be read
+	Store     string   `json:"store,omitempty"`  // the folder; absent where none can be named
+	Logins    *int     `json:"logins,omitempty"` // absent where the store cannot be read
 	Problem   string   `json:"problem,omitempty"`
-	Docker    string   `json:"docker"`    // "configured", "not configured", "absent" or "broken"
+	Docker    string   `json:"docker"`    // "configured", "not-configured", "absent" or "broken"
 	Podman    string   `json:"podman"`    // likewise, for skopeo and buildah too
 	Plaintext []string `json:"plaintext"` // files with unencrypted logins
 	Next      string   `json:"next"`      // the command to run next
@@ -29,26 +31,26 @@ type overview struct {
 // What is said of a tool's settings.
 const (
 	toolConfigured    = "configured"
-	toolNotConfigured = "not configured"
+	toolNotConfigured = "not-configured"
 	toolAbsent        = "absent"
 	toolBroken        = "broken"
 )
 
 // Run says where the user stands, in under ten lines.
 func (overviewCmd) Run(e *env) error {
-	o := overview{Version: e.Build.Version, Docker: e.dockerState(), Podman: e.podmanState(), Plaintext: []string{}}
-	if err := o.countLogins(e); err != nil {
-		o.Logins, o.Problem = -1, err.Error()
-		if advice := e.advice(err); advice != "" {
-			o.Problem += ": " + advice
-		}
+	o := overview{Status: "success", Version: e.Build.Version, Docker: e.dockerState(), Podman: e.podmanState(), Plaintext: []string{}}
+	err := o.countLogins(e)
+	if err != nil {
+		o.Problem = e.problem(err)
 	}
 	for _, p := range e.places() {
 		if d, err := authfile.Read(p.path, p.format); err == nil && slices.ContainsFunc(d.Entries(), isLogin) {
 			o.Plaintext = append(o.Plaintext, p.path)
 		}
 	}
-	o.Next = o.next()
+	if o.Next = o.next(e); errors.Is(err, store.ErrLocked) {
+		o.Next = e.own("auth", "unlock")
+	}
 	if e.JSON {
 		return writeJSON(e.Out, o)
 	}
@@ -66,7 +68,10 @@ func (o *overview) countLogins(e *env) error {
 		return err
 	}
 	found, _, err := s.List(e.ctx)
-	o.Logins = len(found)
+	if err == nil {
+		n := len(found)
+		o.Logins = &n
+	}
 	return err
 }
 
@@ -106,27 +111,24 @@ func (e *env) podmanState() string {
 	return toolAbsent
 }
 
-func (o *overview) next() string {
+func (o *overview) next(e *env) string {
 	switch {
 	case o.Docker == toolBroken, o.Podman == toolBroken, o.Problem != "":
-		return "regshape auth doctor"
+		return e.own("auth", "doctor")
 	case o.Docker == toolNotConfigured, o.Podman == toolNotConfigured:
-		return "regshape auth setup"
+		return e.own("auth", "setup")
 	case len(o.Plaintext) > 0:
-		return "regshape auth import --remove"
-	case o.Logins == 0:
-		return "regshape auth login REGISTRY"
+		return e.own("auth", "import", "--remove")
+	case *o.Logins == 0:
+		return e.own("auth", "login", "REGISTRY")
 	}
-	return "regshape auth list"
+	return e.own("auth", "list")
 }
 
 func (o *overview) write(e *env) error {
-	logins := fmt.Sprintf("%d logins", o.Logins)
-	switch {
-	case o.Problem != "":
-		logins = "cannot be read: " + o.Problem
-	case o.Logins == 1:
-		logins = "1 login"
+	logins := "cannot be read: " + o.Problem
+	if o.Logins != nil {
+		logins = count(*o.Logins, "login")
 	}
 	plaintext := "none left by other tools"
 	if len(o.Plaintext) > 0 {
@@ -139,6 +141,6 @@ podman:     %s
 plaintext:  %s
 next:       %s
 help:       regshape --help
-`, e.Build, o.Store, logins, o.Docker, o.Podman, plaintext, o.Next)
+`, e.Build, o.Store, logins, strings.ReplaceAll(o.Docker, "-", " "), strings.ReplaceAll(o.Podman, "-", " "), plaintext, o.Next)
 	return err
 }

@@ -108,3 +108,18 @@ func readSecret(in io.Reader) (string, error) {
 	}
 	return secret, nil
 }
+
+// cannotAsk says what is missing where nobody can be asked for it.
+func (e *env) cannotAsk(name, username, secret string) error {
+	missing, user := "user name and password", "USER"
+	switch {
+	case secret != "":
+		return &usageError{"no terminal to ask at, and no user name given", "add -u USER or set REGSHAPE_USERNAME"}
+	case username != "":
+		missing, user = "password", username
+	}
+	return &usageError{
+		"no terminal to ask at, and no " + missing + " given",
+		"pipe the password: … | " + e.own("auth", "login", name, "-u", user, "--password-stdin"),
+	}
+}

@@ -21,8 +21,8 @@ type refreshed struct {
 	Status   string     `json:"status"` // "renewed", "unchanged" or "failed"
 	Expires  *time.Time `json:"expires,omitempty"`
 	Reason   string     `json:"reason,omitempty"` // why it is not renewed: an outcome of verification, "store", "not-a-device-login" or "not-renewable"
-
-	message, hint string
+	Message  string     `json:"message,omitempty"`
+	Hint     string     `json:"hint,omitempty"`
 }
 
 // The states of a refreshed login.
@@ -86,14 +86,14 @@ func (c *refreshCmd) logins(e *env, s *store.Store) ([]store.Credential, []refre
 		row := refreshed{Registry: name, Status: failedStatus, Reason: "not-a-device-login"}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			row.message, row.hint = "there is no login", fmt.Sprintf("regshape auth login %s --device", name)
+			row.Message, row.Hint = "there is no login", "log in: "+e.own("auth", "login", name, "--device")
 		case err != nil:
 			return nil, nil, &storeError{name, "renew the login of " + name, err}
 		case login.Kind != store.KindDevice:
-			row.message = "it is no device login, and nothing of it can be renewed"
+			row.Message = "it is no device login, and nothing of it can be renewed"
 		case !renewable(login) && !hubToken(login):
-			row.Reason, row.message = "not-renewable", "the issuer gave no refresh token"
-			row.hint = fmt.Sprintf("log in again: regshape auth login %s --device", name)
+			row.Reason, row.Message = "not-renewable", "the issuer gave no refresh token"
+			row.Hint = "log in again: " + e.own("auth", "login", name, "--device")
 		default:
 			found = append(found, login)
 			continue
@@ -120,7 +120,8 @@ func (e *env) tellRefreshed(rows []refreshed) error {
 		return 1
 	})
 	failed := false
-	for _, r := range rows {
+	for i, r := range rows {
+		rows[i].Message = registry.Printable(r.Message, 400)
 		failed = failed || r.Status == failedStatus
 	}
 	if e.JSON {
@@ -134,6 +135,8 @@ func (e *env) tellRefreshed(rows []refreshed) error {
 		return err
 	}
 	switch {
+	case e.ctx.Err() != nil && e.JSON:
+		return errors.Join(errTold, errInterrupted) // the rows are the one JSON value
 	case e.ctx.Err() != nil:
 		return errInterrupted
 	case failed:
@@ -149,9 +152,9 @@ func (e *env) writeRefreshed(rows []refreshed) error {
 	}
 	for _, r := range rows {
 		if r.Status == failedStatus {
-			_, _ = fmt.Fprintf(e.Err, "Error: Could not renew the login of %s: %s\n", r.Registry, registry.Printable(r.message, 400))
-			if r.hint != "" {
-				_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", r.hint)
+			_, _ = fmt.Fprintf(e.Err, "Error: Could not renew the login of %s: %s\n", r.Registry, r.Message)
+			if r.Hint != "" {
+				_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", r.Hint)
 			}
 			continue
 		}

@@ -26,9 +26,9 @@ const (
 func (e *env) renew(s *store.Store, c store.Credential) refreshed {
 	address := store.ParseAddress(c.Canonical)
 	row := refreshed{Registry: shown(store.ParseAddress(c.ServerURL)), Status: failedStatus}
-	again := fmt.Sprintf("log in again: regshape auth login %s --device", row.Registry)
+	again := "log in again: " + e.own("auth", "login", row.Registry, "--device")
 	if e.ctx.Err() != nil {
-		row.Reason, row.message = "interrupted", "interrupted"
+		row.Reason, row.Message = "interrupted", "interrupted"
 		return row
 	}
 	if hubToken(c) {
@@ -37,7 +37,7 @@ func (e *env) renew(s *store.Store, c store.Credential) refreshed {
 	}
 	client, err := e.issuerClient(c)
 	if err != nil {
-		row.Reason, row.message = "input", err.Error()
+		row.Reason, row.Message = "input", err.Error()
 		return row
 	}
 	ctx, stop := e.grace()
@@ -50,24 +50,24 @@ func (e *env) renew(s *store.Store, c store.Credential) refreshed {
 		// Another run renewed it or logged in meanwhile; its token is the younger one.
 		return row.renewed(now)
 	case result.Outcome == registry.Rejected:
-		row.Reason, row.message, row.hint = string(result.Outcome), "the issuer no longer renews it: "+result.Message, again
+		row.Reason, row.Message, row.Hint = string(result.Outcome), "the issuer no longer renews it: "+result.Message, again
 		return row
 	case result.Outcome != registry.Verified:
-		row.Reason, row.message, row.hint = string(result.Outcome), result.Message, result.Hint
+		row.Reason, row.Message, row.Hint = string(result.Outcome), result.Message, result.Hint
 		return row
 	case moved || errors.Is(err, store.ErrNotFound):
 		c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Token: grant.RefreshToken}
 		e.withdraw(client, s, c)
-		row.Reason, row.message = "store", "it was removed or replaced meanwhile"
+		row.Reason, row.Message = "store", "it was removed or replaced meanwhile"
 		return row
 	}
 	c.Secret, c.Expires = grant.AccessToken, grant.Expires
 	c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Scope: c.Renew.Scope, Token: grant.RefreshToken}
 	if err := e.keep(s, c); err != nil {
-		row.Reason, row.message, row.hint = "store", fmt.Sprintf("the new token could not be stored: %v", err), e.advice(err)
+		row.Reason, row.Message, row.Hint = "store", fmt.Sprintf("the new token could not be stored: %v", err), e.advice(err)
 		if grant.RefreshToken != old {
-			row.message += "; the issuer has made the old one void"
-			row.hint = "when the store can be written, " + again
+			row.Message += "; the issuer has made the old one void"
+			row.Hint = "when the store can be written, " + again
 		}
 		return row
 	}

@@ -44,9 +44,9 @@ const (
 	fromNowhere     = "anonymous"
 )
 
-// failed says which source an error is about, unless the error already begins with it.
+// failed says which source an error is about, unless the error already names it.
 func (s source) failed(err error) error {
-	if strings.HasPrefix(err.Error(), s.where) {
+	if strings.Contains(err.Error(), s.where) {
 		return err
 	}
 	return fmt.Errorf("%s: %w", s.where, err)

@@ -65,7 +65,7 @@ func Run(ctx context.Context, c Call) int {
 	log.SetOutput(io.Discard) // net/http writes oddities of servers there
 	e := &env{Call: c, ctx: ctx, now: time.Now, clients: &clients{}}
 	var g grammar
-	e.JSON = slices.Contains(c.Args, "--json") // for errors of the parser itself
+	e.JSON = slices.ContainsFunc(c.Args, asksForJSON) // for errors of the parser itself
 	command, code, err := parse(&g, e)
 	if command == nil && err == nil {
 		return code
@@ -78,11 +78,14 @@ func Run(ctx context.Context, c Call) int {
 	if err == nil {
 		err = command.Run(e)
 	}
-	if closeErr := e.logs.close(); err == nil {
-		err = closeErr
+	if closeErr := e.logs.close(); err == nil && closeErr != nil {
+		e.warn("%v.", closeErr) // the one JSON value has been written
+		err = errTold
 	}
 	return e.fail(err)
 }
+
+func asksForJSON(arg string) bool { return arg == "--json" || arg == "--json=true" }
 
 // fromEnvironment fills in what flags leave open. An empty variable is one that is not
 // set, as for the helper: kong would take an empty path for the present folder.
@@ -118,9 +121,27 @@ func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
 		if errors.As(err, &parseErr) && parseErr.Context != nil && parseErr.Context.Selected() != nil {
 			path, leaf = parseErr.Context.Selected().FullPath(), parseErr.Context.Selected().Leaf()
 		}
-		return nil, exitUsage, &usageError{message: registry.Printable(withoutValues(err.Error(), leaf), 200), hint: "run '" + path + " --help'"}
+		hint := "run '" + path + " --help'"
+		if command, ok := belowAuth(parser, err.Error()); ok && path == "regshape" {
+			hint = "run '" + command + "'"
+		}
+		return nil, exitUsage, &usageError{message: registry.Printable(withoutValues(err.Error(), leaf), 200), hint: hint}
 	}
 	return command, exitDone, nil
+}
+
+// belowAuth finds the command that somebody meant who left "auth" out, as docker and podman
+// have it.
+func belowAuth(parser *kong.Kong, message string) (command string, ok bool) {
+	word, _, _ := strings.Cut(strings.TrimPrefix(message, "unexpected argument "), ",")
+	for _, group := range parser.Model.Children {
+		for _, node := range group.Children {
+			if node.Name == word {
+				return node.FullPath(), true
+			}
+		}
+	}
+	return "", false
 }
 
 // withoutValues leaves out of the parser's message what somebody may have typed who meant
@@ -128,8 +149,14 @@ func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
 // of a command that does not exist stays.
 func withoutValues(message string, leaf bool) string {
 	message, _, _ = strings.Cut(message, " but got ")
-	if leaf && strings.HasPrefix(message, "unexpected argument ") {
+	word, unexpected := strings.CutPrefix(message, "unexpected argument ")
+	switch {
+	case unexpected && leaf:
 		return "one argument too many; it is not shown, as it may be a secret"
+	case unexpected:
+		return "unknown command " + word
+	case strings.HasSuffix(message, ": expected duration"):
+		return message + ", such as 8h or 30m"
 	}
 	return message
 }

@@ -109,14 +109,14 @@ func (s *setup) done(edits []plannedEdit, name secondName) error {
 	case len(edits) == 0 && !name.made:
 		s.say("Everything is set up already.")
 	default:
-		s.say("Set up; regshape auth setup --undo takes it back.")
+		s.say("Set up; '%s' takes it back.", s.own("auth", "setup", "--undo"))
 	}
 	for _, p := range s.places() {
 		if d, err := authfile.Read(p.path, p.format); err == nil && slices.ContainsFunc(d.Entries(), isLogin) {
-			s.say("Still in plaintext in %s: regshape auth import --remove takes it out.", p.path)
+			s.say("Still in plaintext in %s: '%s' takes it out.", p.path, s.own("auth", "import", "--remove"))
 		}
 	}
-	s.say("To log in: regshape auth login REGISTRY")
+	s.say("To log in: %s", s.own("auth", "login", "REGISTRY"))
 	return nil
 }
 

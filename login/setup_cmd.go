@@ -22,7 +22,7 @@ type setupResult struct {
 	Status   string          `json:"status"`  // "success"; "error" beside Reason and Message
 	Changed  []setupChange   `json:"changed"` // in the order in which it happened
 	Imported []importedLogin `json:"imported"`
-	Failed   []importFailure `json:"failed,omitempty"` // what could not be moved into the store
+	Failed   []importFailure `json:"failed"`           // what could not be moved into the store
 	DryRun   bool            `json:"dry_run"`          // nothing was written: the others say what would be
 	Reason   string          `json:"reason,omitempty"` // "setup"
 	Message  string          `json:"message,omitempty"`
@@ -53,7 +53,7 @@ func (c *setupCmd) Run(e *env) error {
 	if e.Profile != "" {
 		s.helper += "-" + e.Profile // its program's name picks the profile
 	}
-	s.result = setupResult{Status: "success", Changed: []setupChange{}, Imported: []importedLogin{}, DryRun: c.DryRun}
+	s.result = setupResult{Status: "success", Changed: []setupChange{}, Imported: []importedLogin{}, Failed: []importFailure{}, DryRun: c.DryRun}
 	var err error
 	if s.loc, err = e.locate(); err != nil {
 		return err

@@ -29,19 +29,19 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 	if err != nil {
 		return err
 	}
-	s.result.Failed = report.failed
+	s.result.Failed = append(s.result.Failed, report.failed...)
 	if len(report.failed) > 0 && !s.Keep {
 		s.tellFailed()
 		return &setupRefusal{
 			"these logins would no longer be found, and they cannot be moved into the store; nothing was changed",
-			"see to them, or go on without them: regshape auth setup --keep",
+			"see to them, or go on without them: add --keep",
 		}
 	}
 	if !s.DryRun {
 		if report, err = s.importAll(target, edits, hosts, false); err != nil {
 			return err
 		}
-		if s.result.Failed = report.failed; len(report.failed) > 0 && !s.Keep {
+		if s.result.Failed = append([]importFailure{}, report.failed...); len(report.failed) > 0 && !s.Keep {
 			s.tellFailed()
 			return &setupRefusal{"a login could not be moved into the store after all; no file was edited", "run setup again"}
 		}
@@ -77,7 +77,7 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 			case errors.As(err, &stored), err != nil && s.ctx.Err() != nil:
 				return all, err
 			case err != nil:
-				r.failed = append(r.failed, importFailure{From: src.name, Reason: registry.Printable(err.Error(), 400)})
+				r.failed = append(r.failed, importFailure{From: src.name, Message: registry.Printable(err.Error(), 400)})
 			}
 			// Podman reads docker's file, too: what is wrong there is told once.
 			r.failed = slices.DeleteFunc(r.failed, func(f importFailure) bool { return slices.Contains(all.failed, f) })
@@ -158,10 +158,10 @@ func (s *setup) tellFailed() {
 		if f.Registry != "" {
 			what = fmt.Sprintf("%s, from %s", f.Registry, s.tilde(f.From))
 		}
-		if f.Registry == "" && strings.HasPrefix(f.Reason, f.From) {
-			s.warn("%s.", f.Reason) // the error names its source already
+		if f.Registry == "" && strings.HasPrefix(f.Message, f.From) {
+			s.warn("%s.", f.Message) // the error names its source already
 			continue
 		}
-		s.warn("%s: %s.", what, f.Reason)
+		s.warn("%s: %s.", what, f.Message)
 	}
 }

@@ -68,7 +68,7 @@ func loadSetupRecord(loc store.Location) (setupRecord, error) {
 		return r, fmt.Errorf("%s is damaged: restore it, or remove it and edit the files by hand", path)
 	}
 	if r.Version != setupRecordVersion {
-		return r, fmt.Errorf("%s has version %d: %w; upgrade regshape", path, r.Version, store.ErrNewer)
+		return r, fmt.Errorf("%s has version %d: %w", path, r.Version, store.ErrNewer)
 	}
 	r.read = data
 	return r, nil

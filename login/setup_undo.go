@@ -65,7 +65,7 @@ func (s *setup) undo() error {
 		s.say("Nothing was written (--dry-run).")
 		return nil
 	}
-	s.say("Logins that are in the store stay there; regshape auth export REGISTRY writes one out.")
+	s.say("Logins that are in the store stay there; '%s' writes one out.", s.own("auth", "export", "REGISTRY", "--format", "FORMAT"))
 	return nil
 }
 

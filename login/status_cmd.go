@@ -1,8 +1,6 @@
 package login
 
 import (
-	"fmt"
-
 	"regshape/login/registry"
 	"regshape/store"
 )
@@ -53,7 +51,7 @@ func (c *statusCmd) check(e *env) ([]store.Address, error) {
 	if err != nil {
 		return nil, err
 	}
-	one := "name it: regshape auth status REGISTRY"
+	one := "name it: " + e.own("auth", "status", "REGISTRY")
 	switch {
 	case e.Timeout <= 0:
 		err = &usageError{"--timeout takes a time, more than zero", "for example --timeout 10s"}
@@ -91,7 +89,7 @@ func (e *env) refusePlain(address store.Address, entry *store.Credential) (messa
 		entry != nil && (entry.Transport == store.TransportHTTP || store.ParseAddress(entry.ServerURL).PlainHTTP()) {
 		return "", "", false
 	}
-	return "http:// sends the password unencrypted", fmt.Sprintf("if that is meant: regshape auth status %s --plain-http", address.Host()), true
+	return "http:// sends the password unencrypted", "if that is meant: " + e.own("auth", "status", address.Host(), "--plain-http"), true
 }
 
 // forgetAccount drops the account of the environment: it is for one registry, and must

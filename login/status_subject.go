@@ -56,7 +56,7 @@ func (e *env) ownSubject(c store.Credential, where string) subject {
 	s.row.fill(&answer{username: c.Username, entry: &c})
 	switch {
 	case c.Expired(e.now()):
-		s.row.expired(c)
+		s.row.expired(e, c)
 	case s.address.Opaque() || c.Transport == "" && !isPullable(s.address):
 		s.row.skipped()
 	default:
@@ -118,9 +118,9 @@ func (e *env) resolveSubject(s subject) subject {
 		if c, where, ok := e.expiredEntry(s.address); ok {
 			s.row.Where = where
 			s.row.fill(&answer{username: c.Username, entry: &c})
-			s.row.expired(c)
+			s.row.expired(e, c)
 		} else {
-			s.row.absent()
+			s.row.absent(e)
 		}
 		return s
 	}

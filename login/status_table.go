@@ -10,15 +10,15 @@ import (
 
 // checked is one login in the JSON of status. Times are RFC 3339 in UTC.
 type checked struct {
-	Registry  string     `json:"registry"` // "" for a damaged entry, whose address nobody can read
-	Username  string     `json:"username"`
-	Where     string     `json:"where"`
+	Registry  string     `json:"registry,omitempty"` // absent for a damaged entry, whose address nobody can read
+	Username  string     `json:"username,omitempty"`
+	Where     string     `json:"where,omitempty"`
 	Status    string     `json:"status"` // an outcome of verification, or one of the status constants
 	Reason    string     `json:"reason"` // the same; "store" where the login could not be read
 	Message   string     `json:"message"`
 	Hint      string     `json:"hint,omitempty"`
 	Detail    string     `json:"detail,omitempty"` // what the registry itself said
-	Secure    *bool      `json:"secure"`           // TLS with verification; null where nothing is known
+	Secure    *bool      `json:"secure,omitempty"` // TLS with verification
 	Transport string     `json:"transport,omitempty"`
 	Verified  *time.Time `json:"verified,omitempty"` // when it was last accepted, now included
 	Expires   *time.Time `json:"expires,omitempty"`

@@ -35,8 +35,8 @@ func (r *checked) put(status, message, hint string) {
 }
 
 // again is how to get a login that works: a device login can often be renewed.
-func (r *checked) again(c *store.Credential) string {
-	again := "log in again: regshape auth login " + r.Registry
+func (r *checked) again(e *env, c *store.Credential) string {
+	again := "log in again: " + e.own("auth", "login", r.Registry)
 	switch {
 	case c == nil, c.Kind == store.KindPassword:
 		return again
@@ -48,19 +48,19 @@ func (r *checked) again(c *store.Credential) string {
 		// What docker's device login at its Hub ends in is a token that nothing renews.
 		return again + " --device"
 	}
-	return "renew it: regshape auth refresh " + r.Registry
+	return "renew it: " + e.own("auth", "refresh", r.Registry)
 }
 
-func (r *checked) expired(c store.Credential) {
-	r.put(statusExpired, "the login ended on "+clock(c.Expires), r.again(&c))
+func (r *checked) expired(e *env, c store.Credential) {
+	r.put(statusExpired, "the login ended on "+clock(c.Expires), r.again(e, &c))
 }
 
 func (r *checked) skipped() {
 	r.put(statusSkipped, "this is no registry's login, so there is nobody to ask", "")
 }
 
-func (r *checked) absent() {
-	r.put(statusAbsent, "no login is stored", "log in: regshape auth login "+r.Registry)
+func (r *checked) absent(e *env) {
+	r.put(statusAbsent, "no login is stored", "log in: "+e.own("auth", "login", r.Registry))
 }
 
 // unreadable says why a login could not even be looked at. Its reason is that of other
@@ -78,12 +78,12 @@ func (r *checked) unreadable(e *env, err error) {
 	r.put(status, registry.Printable(told.Message, 400), told.Hint)
 	r.Reason = "store"
 	if r.Hint == "" {
-		r.Hint = "find out more with: regshape auth doctor"
+		r.Hint = "find out more with: " + e.own("auth", "doctor")
 	}
 }
 
 // judge puts what the registry said into the row.
-func (r *checked) judge(s subject, result registry.Result, now time.Time) {
+func (r *checked) judge(e *env, s subject, result registry.Result) {
 	r.put(string(result.Outcome), result.Message, result.Hint)
 	if !strings.Contains(result.Message, result.Detail) {
 		r.Detail = result.Detail
@@ -93,33 +93,33 @@ func (r *checked) judge(s subject, result registry.Result, now time.Time) {
 	}
 	switch result.Outcome {
 	case registry.Verified:
-		now = now.UTC().Truncate(time.Second)
+		now := e.now().UTC().Truncate(time.Second)
 		r.Verified = &now
 	case registry.Unverified:
 		r.Hint = ""
 	case registry.Rejected:
-		r.rejected(s.login)
+		r.rejected(e, s.login)
 	case registry.Forbidden:
-		r.Hint = fmt.Sprintf("the login may be right; if it is for one repository: regshape auth status %s --scope NAME/OF/REPOSITORY", s.address.Registry().Host())
+		r.Hint = "the login may be right; if it is for one repository: " + e.own("auth", "status", s.address.Registry().Host(), "--scope", "NAME/OF/REPOSITORY")
 	case registry.Unreachable:
 		r.otherwise("the login itself may be good: look at the network and the registry's name, then ask again")
 	case registry.TLS:
 		if strings.Contains(r.Hint, "--ca-file") || strings.Contains(r.Hint, "--plain-http") {
-			r.Hint += fmt.Sprintf("; 'regshape auth login %s' keeps it", r.Registry)
+			r.Hint += fmt.Sprintf("; '%s' keeps it", e.own("auth", "login", r.Registry))
 		}
-		r.otherwise("look closer: regshape auth status " + r.Registry + " --debug-calls")
+		r.otherwise("look closer: " + e.own("auth", "status", r.Registry, "--debug-calls"))
 	case registry.Throttled:
 		r.otherwise("wait a while, then ask again")
 	case registry.NotARegistry:
-		r.otherwise("if it has moved: regshape auth logout " + r.Registry)
+		r.otherwise("if it has moved: " + e.own("auth", "logout", r.Registry))
 	case registry.Protocol:
-		r.otherwise("look closer: regshape auth status " + r.Registry + " --debug-calls")
+		r.otherwise("look closer: " + e.own("auth", "status", r.Registry, "--debug-calls"))
 	}
 }
 
 // rejected says what a refusal means for what is stored, which was good once.
-func (r *checked) rejected(login *answer) {
-	r.Hint = r.again(login.entry)
+func (r *checked) rejected(e *env, login *answer) {
+	r.Hint = r.again(e, login.entry)
 	switch {
 	case login.identityToken:
 		r.Message += ": the identity token has ended or was revoked"

@@ -36,6 +36,8 @@ func (c *tokenCmd) Run(e *env) error {
 	var entry *store.Credential
 	if found.found != nil {
 		credential, entry = found.found.credential(), found.found.entry
+	} else if c, _, ok := e.expiredEntry(address); ok {
+		e.warn("the login for %s ended on %s; the token is an anonymous one.", name, clock(c.Expires))
 	}
 	client, err := e.client(address.Host(), entry)
 	if err != nil {

@@ -40,7 +40,7 @@ func (c *unlockCmd) Run(e *env) error {
 	case hasSlots:
 		var until time.Time
 		if until, text, err = c.slots(k, slots); err == nil {
-			r.Until = &until
+			r.Until = stamp(until)
 		}
 	case r.Source == store.SourceKeyring:
 		text = "The OS keyring is unlocked, and the key is in it."

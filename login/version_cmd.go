@@ -1,7 +1,9 @@
 package login
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -10,6 +12,7 @@ type versionCmd struct{}
 
 // versionResult is the JSON of version.
 type versionResult struct {
+	Status  string `json:"status"` // "success"
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`
 	Date    string `json:"date,omitempty"`
@@ -17,18 +20,38 @@ type versionResult struct {
 
 // Run prints the version.
 func (versionCmd) Run(e *env) error {
-	if e.JSON {
-		return writeJSON(e.Out, versionResult(e.Build))
-	}
-	_, err := fmt.Fprintln(e.Out, e.Build)
+	_, err := fmt.Fprintln(e.Out, e.version())
 	return err
+}
+
+// version is what the command prints, and the flag.
+func (e *env) version() string {
+	if !e.JSON {
+		return e.Build.String()
+	}
+	text, _ := json.Marshal(versionResult{"success", e.Build.Version, e.Build.Commit, e.Build.Date}) // strings always marshal
+	return string(text)
 }
 
 type completionCmd struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"The shell: bash, zsh or fish."`
 }
 
+// completionResult is the JSON of completion.
+type completionResult struct {
+	Status string `json:"status"` // "success"
+	Shell  string `json:"shell"`
+	Script string `json:"script"`
+}
+
 // Run prints a script that the shell's start file can evaluate.
 func (c completionCmd) Run(e *env, app *kong.Kong) error {
+	if e.JSON {
+		var script strings.Builder
+		if err := writeCompletion(&script, c.Shell, app.Model); err != nil {
+			return err
+		}
+		return writeJSON(e.Out, completionResult{"success", c.Shell, script.String()})
+	}
 	return writeCompletion(e.Out, c.Shell, app.Model)
 }

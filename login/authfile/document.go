@@ -84,6 +84,9 @@ func Parse(name string, data []byte, f Format) (*Document, error) {
 		d.blank = append([]byte{}, data...)
 		d.root = new(hujson.Object)
 		d.value = hujson.Value{Value: d.root, AfterExtra: hujson.Extra(data)}
+		if len(data) == 0 {
+			d.value.AfterExtra = hujson.Extra("\n") // a new file ends as text files do
+		}
 		return d, nil
 	}
 	value, err := parseStandard(name, data)

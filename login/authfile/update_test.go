@@ -45,7 +45,7 @@ func setStore(d *Document) error {
 	return nil
 }
 
-const withStore = "{\n\t\"credsStore\": \"regshape\"\n}"
+const withStore = "{\n\t\"credsStore\": \"regshape\"\n}\n"
 
 func TestUpdate(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "folder")

@@ -18,44 +18,44 @@ import (
 func (term *terminal) awaitSlowly(text string) {
 	term.t.Helper()
 	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(10 * time.Millisecond) {
-		if strings.Contains(term.text(), text) {
+		if strings.Contains(term.Text(), text) {
 			return
 		}
 		select {
-		case <-term.exited:
-			term.await(text)
+		case <-term.Ended():
+			term.Await(text)
 			return
 		default:
 		}
 	}
-	term.t.Fatalf("the terminal never showed %q, only:\n%s", text, term.text())
+	term.t.Fatalf("the terminal never showed %q, only:\n%s", text, term.Text())
 }
 
 // answer types a secret at a prompt that comes for the nth time.
 func (term *terminal) answer(prompt string, nth int, secret string) {
 	term.t.Helper()
-	for begin := time.Now(); strings.Count(term.text(), prompt) < nth; time.Sleep(10 * time.Millisecond) {
+	for begin := time.Now(); strings.Count(term.Text(), prompt) < nth; time.Sleep(10 * time.Millisecond) {
 		if time.Since(begin) > time.Minute {
-			term.t.Fatalf("%q was not asked for the %d. time:\n%s", prompt, nth, term.text())
+			term.t.Fatalf("%q was not asked for the %d. time:\n%s", prompt, nth, term.Text())
 		}
 	}
-	term.awaitEcho(false)
-	term.input(secret)
+	term.AwaitEcho(false)
+	term.Input(secret)
 }
 
 // wantExit checks the exit code, and that the secrets were not echoed.
 func (term *terminal) wantExit(code int, secrets ...string) {
 	term.t.Helper()
 	select {
-	case <-term.exited:
+	case <-term.Ended():
 	case <-time.After(time.Minute):
 	}
-	if got := term.exitCode(); got != code {
-		term.t.Fatalf("exit code %d, want %d:\n%s", got, code, term.text())
+	if got := term.ExitCode(); got != code {
+		term.t.Fatalf("exit code %d, want %d:\n%s", got, code, term.Text())
 	}
 	for _, s := range secrets {
-		if strings.Contains(term.text(), s) {
-			term.t.Errorf("the terminal shows a secret:\n%s", term.text())
+		if strings.Contains(term.Text(), s) {
+			term.t.Errorf("the terminal shows a secret:\n%s", term.Text())
 		}
 	}
 }
@@ -95,15 +95,15 @@ func TestPassphrasePrompts(t *testing.T) {
 	term.answer("New passphrase: ", 1, passphrase+"\n")
 	term.answer("The same again: ", 1, passphrase+"x\n")
 	term.wantExit(1, passphrase)
-	term.await("the two passphrases differ")
+	term.Await("the two passphrases differ")
 	term = startTerminal(t, home, "auth", "key", "protect", "--passphrase")
 	term.answer("New passphrase: ", 1, "\n")
 	term.wantExit(1)
-	term.await("the passphrase is empty")
+	term.Await("the passphrase is empty")
 	term = startTerminal(t, home, "auth", "key", "protect", "--passphrase")
 	term.answer("New passphrase: ", 1, "half of it\x03")
 	term.wantExit(130, passphrase)
-	term.awaitEcho(true)
+	term.AwaitEcho(true)
 	if state := keyState(t, home); state.Source != "file" {
 		t.Errorf("the key is in %q by now", state.Source)
 	}
@@ -112,8 +112,8 @@ func TestPassphrasePrompts(t *testing.T) {
 	term.answer("New passphrase: ", 1, passphrase+"\n")
 	term.answer("The same again: ", 1, passphrase+"\n")
 	term.wantExit(0, passphrase)
-	term.await("slot 1 (passphrase)")
-	term.await("The store is unlocked until ")
+	term.Await("slot 1 (passphrase)")
+	term.Await("The store is unlocked until ")
 	runIn(t, home, "auth", "lock")
 
 	term = startTerminal(t, home, "auth", "unlock")
@@ -121,7 +121,7 @@ func TestPassphrasePrompts(t *testing.T) {
 	term.awaitSlowly("The passphrase is wrong, try again.")
 	term.answer("Passphrase: ", 2, passphrase+"\n")
 	term.wantExit(0, passphrase)
-	term.await("The store is unlocked until ")
+	term.Await("The store is unlocked until ")
 	if keyState(t, home).Locked {
 		t.Error("the store is locked after unlock")
 	}
@@ -130,11 +130,11 @@ func TestPassphrasePrompts(t *testing.T) {
 	term = startTerminal(t, home, "auth", "unlock")
 	term.answer("Passphrase: ", 1, "half\x03")
 	term.wantExit(130)
-	term.awaitEcho(true)
+	term.AwaitEcho(true)
 	term = startTerminal(t, home, "auth", "key", "unprotect")
 	term.answer("Passphrase: ", 1, "\x03")
 	term.wantExit(130)
-	term.awaitEcho(true)
+	term.AwaitEcho(true)
 	if state := keyState(t, home); !state.Locked || state.Source != "slots" {
 		t.Errorf("the store is %+v", state)
 	}
@@ -145,7 +145,7 @@ func TestPassphrasePrompts(t *testing.T) {
 		term.answer("Passphrase: ", n, "\n") // nothing is never right, and costs no time
 	}
 	term.wantExit(1)
-	term.await("Could not unlock the store: the passphrase is wrong")
+	term.Await("Could not unlock the store: the passphrase is wrong")
 }
 
 // A backup to the screen, and back from a file, with what was typed.
@@ -162,8 +162,8 @@ func TestBackupPrompts(t *testing.T) {
 	term.answer("The same again: ", 1, passphrase+"\n")
 	term.wantExit(0, passphrase, "REGSHAPE-KEY")
 	const footer = "-----END AGE ENCRYPTED FILE-----"
-	term.await(footer)
-	_, text, _ := strings.Cut(term.text(), "-----BEGIN")
+	term.Await(footer)
+	_, text, _ := strings.Cut(term.Text(), "-----BEGIN")
 	text, _, _ = strings.Cut(text, footer)
 	backup := filepath.Join(home, "backup.age")
 	if err := os.WriteFile(backup, []byte("-----BEGIN"+text+footer+"\n"), 0o600); err != nil {
@@ -177,7 +177,7 @@ func TestBackupPrompts(t *testing.T) {
 	term.awaitSlowly("The passphrase is wrong, try again.")
 	term.answer("Passphrase of the backup: ", 2, passphrase+"\n")
 	term.wantExit(0, passphrase)
-	term.await("It opens 1 login.")
+	term.Await("It opens 1 login.")
 }
 
 // A plugin asks at the terminal, once the store's slots are its own.
@@ -206,20 +206,20 @@ func TestPluginPrompts(t *testing.T) {
 	runIn(t, home, "auth", "lock")
 	term := startTerminal(t, home, "auth", "unlock", "--identity", identity)
 	term.answer("age-plugin-regshapetest: PIN", 1, "1234\n")
-	term.await("touch the device")
-	term.await("really [yes/no]: ")
-	term.input("yes\n")
+	term.Await("touch the device")
+	term.Await("really [yes/no]: ")
+	term.Input("yes\n")
 	term.wantExit(0, "1234", "\x1b[31m", pin)
 	runIn(t, home, "auth", "lock")
 
 	term = startTerminal(t, home, "auth", "unlock", "--identity", identity)
 	term.answer("age-plugin-regshapetest: PIN", 1, "9999\n")
 	term.wantExit(1, "9999", "\x07", pin)
-	term.await("age-plugin-regshapetest failed: wrong PIN")
+	term.Await("age-plugin-regshapetest failed: wrong PIN")
 	term = startTerminal(t, home, "auth", "unlock", "--identity", identity)
 	term.answer("age-plugin-regshapetest: PIN", 1, "12\x03")
 	term.wantExit(130)
-	term.awaitEcho(true)
+	term.AwaitEcho(true)
 	if !keyState(t, home).Locked {
 		t.Error("the store is unlocked")
 	}

@@ -147,11 +147,11 @@ func TestDeviceAtATerminal(t *testing.T) {
 	t.Setenv("DISPLAY", ":0")
 	t.Setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
 	term := startTerminal(t, home, login...)
-	term.await("Waiting for you to confirm in the browser…")
+	term.Await("Waiting for you to confirm in the browser…")
 	begin := time.Now()
-	term.input("\x03")
-	if code := term.exitCode(); code != 130 || time.Since(begin) > 2*time.Second {
-		t.Errorf("exit code %d after %v, want 130 at once:\n%s", code, time.Since(begin), term.text())
+	term.Input("\x03")
+	if code := term.ExitCode(); code != 130 || time.Since(begin) > 2*time.Second {
+		t.Errorf("exit code %d after %v, want 130 at once:\n%s", code, time.Since(begin), term.Text())
 	}
 	if _, err := os.Stat(opened); err == nil {
 		t.Error("a browser was opened over SSH")
@@ -162,33 +162,33 @@ func TestDeviceAtATerminal(t *testing.T) {
 
 	t.Setenv("SSH_CONNECTION", "")
 	term = startTerminal(t, home, login...)
-	term.await(" left")
-	code := regexp.MustCompile(`(?m)^  ([A-Z2-7]{4}-[A-Z2-7]{4})\r?$`).FindStringSubmatch(term.text())
+	term.Await(" left")
+	code := regexp.MustCompile(`(?m)^  ([A-Z2-7]{4}-[A-Z2-7]{4})\r?$`).FindStringSubmatch(term.Text())
 	if code == nil {
-		t.Fatalf("no code is shown:\n%s", term.text())
+		t.Fatalf("no code is shown:\n%s", term.Text())
 	}
 	link := at.URL + "/activate?user_code=" + code[1]
-	term.await("To log in to " + host + ", open this page on any device:\r\n  " + link)
-	term.await("\r\x1b[K")
+	term.Await("To log in to " + host + ", open this page on any device:\r\n  " + link)
+	term.Await("\r\x1b[K")
 	if !issuer.Confirm(code[1]) {
 		t.Fatalf("the issuer does not know the code %s", code[1])
 	}
-	if got := term.exitCode(); got != 0 {
-		t.Fatalf("exit code %d:\n%s", got, term.text())
+	if got := term.ExitCode(); got != 0 {
+		t.Fatalf("exit code %d:\n%s", got, term.Text())
 	}
-	term.await("Login Succeeded")
+	term.Await("Login Succeeded")
 	said, err := os.ReadFile(opened)
 	if want := "1|" + link + "||"; err != nil || string(said) != want {
 		t.Errorf("the browser got %q, %v; want %q", said, err, want)
 	}
-	if found := canary.Find([]byte(term.text()), issuer.Secrets()...); found != "" {
+	if found := canary.Find([]byte(term.Text()), issuer.Secrets()...); found != "" {
 		t.Errorf("the terminal shows a secret (%s)", found)
 	}
 	term = startProgram(t, "docker-credential-regshape", home, "get")
-	term.input(host + "\n\x04")
-	if got := term.exitCode(); got != 0 {
-		t.Fatalf("get: exit code %d:\n%s", got, term.text())
+	term.Input(host + "\n\x04")
+	if got := term.ExitCode(); got != 0 {
+		t.Fatalf("get: exit code %d:\n%s", got, term.Text())
 	}
-	term.await(`"Username":"alice"`)
-	term.await(`"Secret":"access-`)
+	term.Await(`"Username":"alice"`)
+	term.Await(`"Secret":"access-`)
 }

@@ -81,31 +81,3 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 }
-
-// What the README shows as a session is what the program says.
-func TestReadmeSession(t *testing.T) {
-	const secret = "canary-session"
-	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
-	defer server.Close()
-	sessions := readmeBlocks(t, "console")
-	if len(sessions) != 1 {
-		t.Fatalf("%d sessions in the README, want 1", len(sessions))
-	}
-	lines := strings.Split(sessions[0], "\n")
-	home := t.TempDir()
-	host := server.Listener.Addr().String()
-	args := strings.Fields(strings.ReplaceAll(lines[0], "registry.example.com", host))
-	term := startTerminal(t, home, args[2:]...)
-	term.await("Password for " + host + ": ")
-	term.awaitEcho(false)
-	term.input(secret + "\n")
-	if code := term.exitCode(); code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, term.text())
-	}
-	want := strings.Join(lines[1:4], "\n")
-	term.await("sealed in")
-	got := strings.NewReplacer("\r", "", host, "registry.example.com", home, "/home/alice", ": \r\n", ":\n").Replace(strings.TrimSpace(term.text()))
-	if got != want {
-		t.Errorf("the program says:\n%s\nthe README:\n%s", got, want)
-	}
-}

@@ -87,7 +87,13 @@ const (
 	tlsAddress = "10.1.1.1:5000"
 	tlsName    = "registry.example"
 
-	ownHosts = "127.0.0.1 localhost\n::1 localhost\n10.1.1.1 registry.example\n" +
+	sessionAddress = "10.1.1.1:443"
+	sessionName    = "registry.example.com"
+
+	// authorities are those that programs trust on Debian.
+	authorities = "/etc/ssl/certs/ca-certificates.crt"
+
+	ownHosts = "127.0.0.1 localhost\n::1 localhost\n10.1.1.1 registry.example registry.example.com\n" +
 		"127.0.0.1 registry-1.docker.io index.docker.io docker.io\n127.0.0.2 auth.docker.io\n"
 )
 
@@ -102,13 +108,12 @@ func startHub(work string) (*registry, error) {
 		return nil, err
 	}
 	// The programs of the namespaces trust this authority, and no other.
-	const bundle = "/etc/ssl/certs/ca-certificates.crt"
 	own := filepath.Join(work, "authorities.pem")
 	if err := os.WriteFile(own, authority.CertPEM(), 0o644); err != nil {
 		return nil, err
 	}
-	if out, err := exec.Command("mount", "--bind", own, bundle).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("mount over %s: %w: %s", bundle, err, out)
+	if out, err := exec.Command("mount", "--bind", own, authorities).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("mount over %s: %w: %s", authorities, err, out)
 	}
 	r := &registry{name: "hub"}
 	err = r.start(work, func(dir string) (string, error) {

@@ -39,7 +39,7 @@ func Advice(err error, own func(words ...string) string) string {
 	case isLinkError(err): // FAT says so in a different way on each system
 		return "name a folder on a file system that has hard links with REGSHAPE_STORE"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
-		return "make the folder writable, or name another one with REGSHAPE_STORE"
+		return "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"
 	}
 	return ""
 }

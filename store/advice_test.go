@@ -34,12 +34,12 @@ func TestAdvice(t *testing.T) {
 		{errors.Join(ErrUnsafe, fs.ErrPermission), ""},
 		{syscall.ENOSPC, "free some space, or name another folder with REGSHAPE_STORE"},
 		{syscall.EDQUOT, "free some space, or name another folder with REGSHAPE_STORE"},
-		{syscall.EROFS, "make the folder writable, or name another one with REGSHAPE_STORE"},
-		{syscall.EACCES, "make the folder writable, or name another one with REGSHAPE_STORE"},
+		{syscall.EROFS, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
+		{syscall.EACCES, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
 		{&os.LinkError{Op: "link", Err: syscall.EPERM}, "name a folder on a file system that has hard links with REGSHAPE_STORE"},
-		{&os.LinkError{Op: "link", Err: syscall.EROFS}, "make the folder writable, or name another one with REGSHAPE_STORE"},
-		{&os.LinkError{Op: "link", Err: syscall.EACCES}, "make the folder writable, or name another one with REGSHAPE_STORE"},
-		{&os.LinkError{Op: "rename", Err: syscall.EPERM}, "make the folder writable, or name another one with REGSHAPE_STORE"},
+		{&os.LinkError{Op: "link", Err: syscall.EROFS}, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
+		{&os.LinkError{Op: "link", Err: syscall.EACCES}, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
+		{&os.LinkError{Op: "rename", Err: syscall.EPERM}, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
 		{errors.Join(ErrNoKey, placeError{}), "put one there"},
 		{errors.New("anything else"), ""},
 	} {
@@ -60,5 +60,9 @@ func TestEntryErrorText(t *testing.T) {
 		if err.Error() != test.want || !errors.Is(err, ErrDamaged) {
 			t.Errorf("%q, want %q", err, test.want)
 		}
+	}
+	named := &EntryError{File: "/s/x", Err: &fs.PathError{Op: "open", Path: "/s/x", Err: fs.ErrPermission}}
+	if want := "open /s/x: permission denied"; named.Error() != want {
+		t.Errorf("%q, want %q", named, want)
 	}
 }

@@ -95,7 +95,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 		return nil, s.checkForeignMarker(kid)
 	}
 	if info, statErr := os.Lstat(folder); err != nil && statErr == nil && !info.IsDir() {
-		err = fmt.Errorf("%s: %w; upgrade regshape, then finish the rotation with it", folder, ErrNewer)
+		err = fmt.Errorf("%s: %w, which has to finish the change of the key", folder, ErrNewer)
 	}
 	if err != nil {
 		return nil, err
@@ -112,11 +112,11 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 			return nil, err
 		}
 		if string(content) != markerContent {
-			return nil, fmt.Errorf("%s: %w; upgrade regshape, then finish the rotation with it", filepath.Join(folder, e.Name()), ErrNewer)
+			return nil, fmt.Errorf("%s: %w, which has to finish the change of the key", filepath.Join(folder, e.Name()), ErrNewer)
 		}
 		tokens = append(tokens, e.Name())
 	}
-	return tokens, nil
+	return tokens, s.checkForeignMarker(kid)
 }
 
 // checkForeignMarker refuses a generation with a marker that a later version may use.
@@ -124,7 +124,7 @@ func (s *Store) checkForeignMarker(kid string) error {
 	path := filepath.Join(s.loc.Generation(kid), ".switched")
 	there, err := exists(path)
 	if err == nil && there {
-		err = fmt.Errorf("%s: %w; upgrade regshape, then finish the rotation with it", path, ErrNewer)
+		err = fmt.Errorf("%s: %w, which has to finish the change of the key", path, ErrNewer)
 	}
 	return err
 }

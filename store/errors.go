@@ -2,7 +2,7 @@ package store
 
 import (
 	"errors"
-	"fmt"
+	"strings"
 )
 
 // Errors that callers tell apart. All others are fatal and say what is wrong.
@@ -35,10 +35,14 @@ type EntryError struct {
 }
 
 func (e *EntryError) Error() string {
-	if e.Address == "" {
-		return fmt.Sprintf("%v (%s)", e.Err, e.File)
+	text := e.Err.Error()
+	if !strings.Contains(text, e.File) { // an error of the system's names it
+		text += " (" + e.File + ")"
 	}
-	return fmt.Sprintf("%s: %v (%s)", e.Address, e.Err, e.File)
+	if e.Address != "" {
+		text = e.Address + ": " + text
+	}
+	return text
 }
 
 // Unwrap returns the cause.

@@ -114,7 +114,7 @@ func (s *Store) retire(kid string) (left, err error) {
 	v1 := s.loc.v1()
 	err = s.disk.rename(s.loc.Generation(kid), filepath.Join(v1, retiredPrefix+kid+"-"+newToken()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("take the old generation out of the way: %w", err)
+		return nil, fmt.Errorf("take the entries of the old key out of the way: %w", err)
 	}
 	return s.sweep(), nil
 }

@@ -172,6 +172,16 @@ func TestNewerFormatsAreNotWritten(t *testing.T) {
 		}
 		remove(t, path)
 	}
+	// One marker does not hide the other.
+	for _, err := range []error{os.Mkdir(filepath.Join(folder, ".rekey"), 0o700), os.WriteFile(filepath.Join(folder, ".switched"), nil, 0o600)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := open(t, dir).Put(context.Background(), store.Credential{ServerURL: "b", Username: "b", Secret: "s"}); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("put beside both markers: %v", err)
+	}
+	remove(t, filepath.Join(folder, ".switched"))
 	for _, config := range []string{`{"version":2,"key":{"source":"file"},"kid":"0011223344556677"}`, `{"version":1,"key":{"source":"tpm"},"kid":"0011223344556677"}`} {
 		if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)

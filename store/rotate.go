@@ -180,7 +180,7 @@ func (s *Store) orMoved(token string, err error) error {
 func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, progress func(done, total int)) error {
 	target := view{store: s, names: to.nameKey(), root: to, copies: s.loc.copiesFolder(token)}
 	if err := makeFolders(s.disk, target.copies); err != nil {
-		return fmt.Errorf("make the new generation: %w", err)
+		return fmt.Errorf("make the entries of the new key: %w", err)
 	}
 	if err := copyAll(ctx, v, target, progress); err != nil {
 		return err
@@ -208,7 +208,7 @@ func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, pr
 		err = s.disk.syncFolder(s.loc.v1())
 	}
 	if err != nil {
-		return fmt.Errorf("make the new generation: %w", err)
+		return fmt.Errorf("make the entries of the new key: %w", err)
 	}
 	return nil
 }

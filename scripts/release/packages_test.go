@@ -89,7 +89,7 @@ func testImage(t *testing.T, src string) {
 	}
 	var ids []string
 	for range 2 {
-		out := buildah("build", "--isolation", "chroot", "--timestamp", "1767323045", "--no-cache", "--quiet",
+		out := buildah("build", "--platform", "linux/amd64", "--isolation", "chroot", "--timestamp", "1767323045", "--no-cache", "--quiet",
 			"-f", filepath.Join(src, "scripts/release/Containerfile"), filepath.Join(src, "dist/bin"))
 		ids = append(ids, strings.TrimSpace(out))
 	}

@@ -32,10 +32,10 @@ LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -
 TOOL := $(GO) tool -modfile=scripts/tools/go.mod
 SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 
-.PHONY: help build install demo test race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof release cover tidy clean ci
+.PHONY: help build install demo test race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof release releasetest cover tidy clean ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 build: ## build bin/regshape and its second name
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/regshape .
@@ -122,6 +122,9 @@ proof: ## all of this at length, and write the tables of README.md and SECURITY.
 release: ## archives, packages, checksums and SBOMs into dist (RELEASEFLAGS='-only linux/amd64')
 	$(GO) run ./scripts/release $(RELEASEFLAGS)
 
+releasetest: ## make two releases, compare them, and live with the package (root, Debian)
+	$(GO) test -tags release -count=1 -timeout 20m -v ./scripts/release
+
 cover: ## run the tests and say how much of the code they reach
 	@mkdir -p bin
 	$(GO) test -coverpkg=./... -coverprofile=bin/cover.out ./...
@@ -147,3 +150,4 @@ ci: ## everything a change must pass
 	$(MAKE) mutate MUTATEFLAGS='-n 40'
 	$(MAKE) fuzz FUZZTIME=500x
 	$(MAKE) bench BENCHFLAGS='-n 2 -sizes 1,50'
+	$(MAKE) releasetest

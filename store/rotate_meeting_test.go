@@ -68,7 +68,9 @@ func TestRotationsMeet(t *testing.T) {
 		wg.Go(func() {
 			s := memoryStore(t, dir, key)
 			for range 10 {
-				if err := s.Rotate(context.Background(), here(key)); err != nil && !errors.Is(err, ErrRotating) && !LeftBehind(err) {
+				err := s.Rotate(context.Background(), here(key))
+				// The last is for a run that the others were in the way of each time.
+				if err != nil && !errors.Is(err, ErrRotating) && !LeftBehind(err) && !strings.Contains(err.Error(), "try again when it is quiet") {
 					t.Errorf("rotate: %v", err)
 				}
 				if got := secretOf(s, "a.example"); got != "s" {

@@ -19,8 +19,11 @@ require (
 	golang.org/x/oauth2 v0.37.0
 )
 
-// Tests alone.
-require github.com/rogpeppe/go-internal v1.16.0
+// Tests and releases alone.
+require (
+	github.com/CycloneDX/cyclonedx-go v0.12.0
+	github.com/rogpeppe/go-internal v1.16.0
+)
 
 require (
 	filippo.io/hpke v0.4.0 // indirect

@@ -125,12 +125,14 @@ func (x plannedEdit) diff() string {
 	if x.Tool == "docker" {
 		return authfile.Diff(x.before, x.after, x.File)
 	}
+	// All of it is replaced, or made, or removed: an empty side begins before its first line.
+	old, now := slices.Collect(strings.Lines(string(x.before))), slices.Collect(strings.Lines(string(x.after)))
 	var b strings.Builder
-	fmt.Fprintf(&b, "--- %s\n+++ %s\n", x.File, x.File)
-	for line := range strings.Lines(string(x.before)) {
+	fmt.Fprintf(&b, "--- %s\n+++ %s\n@@ -%d,%d +%d,%d @@\n", x.File, x.File, min(1, len(old)), len(old), min(1, len(now)), len(now))
+	for _, line := range old {
 		b.WriteString("-" + line)
 	}
-	for line := range strings.Lines(string(x.after)) {
+	for _, line := range now {
 		b.WriteString("+" + line)
 	}
 	return b.String()

@@ -1,4 +1,8 @@
-// Package keys has the places that a store's root key can be in.
+// Package keys has the places that a store's root key can be in: a file, slots (the key
+// encrypted with age to passphrases, recipients and hardware), the OS keyring, and what a
+// command prints. Each is a [store.Key]; which one a store uses is in its config, and
+// [Sources] makes it. A key that slots have opened is kept for a while where the kernel, or
+// the OS keyring, forgets it. Backups are here, too.
 package keys
 
 import (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -74,6 +75,10 @@ func fileSource(p place) importSource {
 		},
 		remove: func(_ context.Context, logins []importLogin) (left []importFailure, err error) {
 			_, err = authfile.Update(p.path, p.format, 0o600, func(d *authfile.Document) error {
+				// A network file system may not find for a moment what is there.
+				if info, err := os.Stat(p.path); err == nil && info.Size() > 0 && len(d.Bytes()) == 0 {
+					return fmt.Errorf("%s was not found, and is there: try again in a minute", p.path)
+				}
 				left = removeEntries(d, logins)
 				return nil
 			})

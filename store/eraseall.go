@@ -2,11 +2,8 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // EraseAll removes every credential, also of a store that is locked or has no key, and
@@ -40,7 +37,8 @@ func (s *Store) empty(kid string) (erased int, err error) {
 	if _, err := s.markers(kid); err != nil {
 		return 0, err
 	}
-	folder := s.loc.Generation(kid)
+	v := view{store: s, names: nameKey{kid: kid}}
+	folder := v.folder()
 	if err := checkFolder(folder); err != nil {
 		return 0, err
 	}
@@ -52,7 +50,7 @@ func (s *Store) empty(kid string) (erased int, err error) {
 		if !isEntryName(f.Name()) {
 			continue
 		}
-		if err := s.disk.remove(filepath.Join(folder, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := v.removeSure(f.Name()); err != nil {
 			return erased, fmt.Errorf("remove an entry: %w", err)
 		}
 		erased++

@@ -49,6 +49,12 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 		return nil, nil, v.keyErr
 	}
 	all := v.openAll(names)
+	for _, e := range all {
+		if errors.Is(e.err, fs.ErrNotExist) {
+			e.credential, e.err = v.openSure(e.name)
+			e.credential.payload = nil
+		}
+	}
 	slices.SortFunc(all, func(a, b *opened) int {
 		if order := cmp.Compare(a.credential.Canonical, b.credential.Canonical); order != 0 {
 			return order

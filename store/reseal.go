@@ -80,7 +80,7 @@ func (c *copying) copyEntry(name string) {
 // seal copies one entry, unless it was erased meanwhile, and reads the copy back.
 func (c *copying) seal(name string) error {
 	path := filepath.Join(c.from.folder(), name)
-	cred, err := c.from.opener().open(name)
+	cred, err := c.from.openSure(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -135,8 +135,12 @@ func (s *Store) lookToErase(ctx context.Context) (view, error) {
 // remove removes an entry, if it is there.
 func (v view) remove(a Address) (removed bool, err error) {
 	path := v.path(a.String())
+	name := filepath.Base(path)
 	s := v.store
 	there, err := exists(path)
+	if err == nil && !there {
+		there, err = v.lists(name)
+	}
 	if err == nil && there {
 		err = s.loc.checkWritable()
 	}
@@ -144,9 +148,7 @@ func (v view) remove(a Address) (removed bool, err error) {
 		return false, err
 	}
 	if there {
-		err = s.disk.remove(path)
-		removed = err == nil
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // else another run was faster
+		if removed, err = v.removeSure(name); err != nil {
 			return false, fmt.Errorf("remove the entry of %s: %w", a, err)
 		}
 	}

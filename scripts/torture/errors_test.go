@@ -18,6 +18,7 @@ const (
 // errorNames are the errors by their names in a plan.
 var errorNames = map[string]unix.Errno{
 	"ENOSPC": unix.ENOSPC, "EDQUOT": unix.EDQUOT, "EIO": unix.EIO, "EACCES": unix.EACCES, "EINTR": unix.EINTR,
+	"ENOENT": unix.ENOENT, "ESTALE": unix.ESTALE,
 }
 
 // failing is a way to fail calls of some kinds.
@@ -35,7 +36,10 @@ type failing struct {
 //   - EIO everywhere: any call may have to read the disk or ask a server;
 //   - EACCES where a name is looked up, and where rights are changed;
 //   - EINTR everywhere. Local disks give it where a program waits; FUSE and NFS also at calls
-//     on names, and those may have been done all the same (see doneAllTheSame).
+//     on names, and those may have been done all the same (see doneAllTheSame);
+//   - ENOENT where a name is looked up that is there: the client of a network file system has
+//     kept an old answer;
+//   - ESTALE at every look: another machine has replaced what was found.
 //
 // Those that change something and those that only look are separate ways, as the latter are
 // sampled.
@@ -49,6 +53,8 @@ var faults = []failing{
 	{"EACCES", []string{"open", "stat"}},
 	{"EINTR", changing},
 	{"EINTR", looking},
+	{"ENOENT", []string{"open", "stat"}},
+	{"ESTALE", []string{"open", "read", "list", "stat", "fstat"}},
 }
 
 // doneAllTheSame reports whether a call that fails was done: Linux has closed a file whatever
@@ -71,7 +77,7 @@ func (f failing) onlyLooks() bool {
 // likeAnother reports whether the program goes the same way after it as after one of the
 // faults that a change of the key meets at every call.
 func (f failing) likeAnother() bool {
-	return f.action == "EDQUOT" || f.action == "EACCES" || f.action == "EINTR"
+	return f.action == "EDQUOT" || f.action == "EACCES" || f.action == "EINTR" || f.action == "ESTALE"
 }
 
 // everyCall is what TORTURE_FAULTS=all asks for.

@@ -63,7 +63,7 @@ func (y *tally) bad(t *testing.T, at string, err error) {
 	t.Errorf("%s: %s: %v", at, kind, err)
 }
 
-var actions = []string{kill, "ENOSPC", "EDQUOT", "EIO", "EACCES", "EINTR"}
+var actions = []string{kill, "ENOSPC", "EDQUOT", "EIO", "EACCES", "EINTR", "ENOENT", "ESTALE"}
 
 // damageReport is the last columns, in this order.
 var damageReport = []damage{lost, torn, wrong}

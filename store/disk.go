@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// disk is what a write needs of a file system. Tests put one in that fails or lies at
-// a chosen step.
+// disk is what a write needs of a file system, and what tells a writer that it was lied to.
+// Tests put one in that fails or lies at a chosen step.
 type disk interface {
 	openNew(path string) (newFile, error)
 	rename(from, to string) error
@@ -21,6 +21,7 @@ type disk interface {
 	remove(path string) error
 	mkdir(path string) error
 	syncFolder(path string) error
+	list(path string) ([]string, error) // the names in a folder, in no order
 }
 
 type newFile interface {
@@ -159,6 +160,15 @@ func (osDisk) link(from, to string) error   { return os.Link(from, to) }
 func (osDisk) remove(path string) error     { return removeFile(path) }
 func (osDisk) mkdir(path string) error      { return os.Mkdir(path, 0o700) }
 func (osDisk) syncFolder(path string) error { return SyncFolder(path) }
+
+func (osDisk) list(path string) ([]string, error) {
+	folder, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close() // it is only read
+	return folder.Readdirnames(-1)
+}
 
 // MakeFolders makes a folder and its missing parents with mode 0700, each durable in its
 // own parent.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"os"
 )
 
 // EraseAll removes every credential, also of a store that is locked or has no key, and
@@ -42,15 +41,15 @@ func (s *Store) empty(kid string) (erased int, err error) {
 	if err := checkFolder(folder); err != nil {
 		return 0, err
 	}
-	files, err := os.ReadDir(folder)
+	names, err := v.entryNames()
 	if err != nil {
-		return 0, fmt.Errorf("list the store: %w", err)
+		return 0, err
 	}
-	for _, f := range files {
-		if !isEntryName(f.Name()) {
+	for _, name := range names {
+		if !isEntryName(name) {
 			continue
 		}
-		if _, err := v.removeSure(f.Name()); err != nil {
+		if _, err := v.removeSure(name); err != nil {
 			return erased, fmt.Errorf("remove an entry: %w", err)
 		}
 		erased++

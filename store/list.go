@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -76,12 +75,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 // entryNames lists the files of a generation that are entries, or stand where only
 // entries should, in no order.
 func (v view) entryNames() ([]string, error) {
-	folder, err := os.Open(v.folder())
-	var names []string
-	if err == nil {
-		names, err = folder.Readdirnames(-1)
-		_ = folder.Close() // it was only read
-	}
+	names, err := v.store.disk.list(v.folder())
 	if err != nil {
 		return nil, fmt.Errorf("list the store: %w", err)
 	}

@@ -75,7 +75,9 @@
 //  3. mark the present generation with .rekey/<token>; refuse if another token is
 //     there;
 //  4. seal every entry anew into DATA/v1/.new-<token>, read each copy back, let the
-//     names file answer for both keys, and rename the folder to the new generation;
+//     names file answer for both keys, and rename the folder to the new generation. An
+//     entry that cannot be found was erased meanwhile only if its folder does not
+//     list it any more: a network file system may say "not there" of what is;
 //  5. rename config.next-<token> over the config: the commit;
 //  6. clear away the old key and the staged names, rename the old generation to
 //     .retired-*, and remove it.

@@ -53,7 +53,7 @@ func TestExampleWSL(t *testing.T) {
 		h, r := example(t)
 		h.write(".docker/config.json", config)
 		tools[0].look(h, r).refused().quiet()
-		h.script(r, setup).refused("docker-credential-desktop.exe is not on PATH", "nothing was changed", "regshape auth setup --keep").quiet()
+		h.script(r, setup).refused("docker-credential-desktop.exe is not on PATH", "nothing was changed", "add --keep").quiet()
 		if got := h.files()[".docker/config.json"]; got != config {
 			t.Errorf("the refusal left %q", got)
 		}

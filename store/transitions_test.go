@@ -162,9 +162,10 @@ func TestMoveMeetsAnother(t *testing.T) {
 	settledTree(t, s, key.memoryKey)
 }
 
-// A rotation whose key is changed by another run before it begins goes on from the new one.
-func TestRotationBeginsAfterAnother(t *testing.T) {
-	s, key := notingStore(t, false)
+// rotatedAtLoad has another run rotate when the key is asked for first, and returns whether
+// it has.
+func rotatedAtLoad(t *testing.T, s *Store, key *notingKey) *bool {
+	t.Helper()
 	other := memoryStoreOf(t, s, key)
 	met := false
 	key.note = func(what string) {
@@ -175,8 +176,15 @@ func TestRotationBeginsAfterAnother(t *testing.T) {
 			}
 		}
 	}
-	if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil {
-		t.Errorf("rotate: %v", err)
+	return &met
+}
+
+// A rotation whose key is changed by another run before it begins goes on from the new one.
+func TestRotationBeginsAfterAnother(t *testing.T) {
+	s, key := notingStore(t, false)
+	met := rotatedAtLoad(t, s, key)
+	if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil || !*met {
+		t.Errorf("rotate: %v; the other run had rotated: %t", err, *met)
 	}
 	if got := secretOf(s, "a.example"); got != "s" {
 		t.Errorf("get says %s", got)
@@ -213,19 +221,10 @@ func TestRenameOfTheCopiesThatLies(t *testing.T) {
 // What prepares a rotation is of the key that the store has by then.
 func TestPrepareMeetsARotation(t *testing.T) {
 	s, key := notingStore(t, false)
-	other := memoryStoreOf(t, s, key)
-	met := false
-	key.note = func(what string) {
-		if what == "load" && !met {
-			met = true
-			if err := other.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil {
-				t.Error(err)
-			}
-		}
-	}
+	met := rotatedAtLoad(t, s, key)
 	now := *s
 	v, err := now.prepareToRotate(t.Context())
-	if err != nil || !met || v.names.kid != key.root(t).KID() || v.root != key.root(t) {
+	if err != nil || !*met || v.names.kid != key.root(t).KID() || v.root != key.root(t) {
 		t.Errorf("of %q, %v", v.names.kid, err)
 	}
 }

@@ -146,8 +146,21 @@ const (
 	copiesPrefix  = ".new-"
 )
 
-// removeFolder removes a folder of ours and what is in it.
-func (s *Store) removeFolder(path string) error {
+// removeTries is how often a directory is emptied that gets new files meanwhile.
+const removeTries = 10
+
+// removeFolder removes a folder of ours and what is in it. A system call of a writer that
+// found the directory before it was moved may make one more file after it was listed.
+func (s *Store) removeFolder(path string) (err error) {
+	for range removeTries {
+		if err = s.emptyAndRemove(path); !errors.Is(err, fs.ErrExist) { // ENOTEMPTY
+			return err
+		}
+	}
+	return err
+}
+
+func (s *Store) emptyAndRemove(path string) error {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

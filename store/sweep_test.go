@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -76,6 +77,34 @@ func TestRemoveFolder(t *testing.T) {
 	}
 	if err := s.removeFolder(file); err == nil {
 		t.Error("a file was removed as a folder")
+	}
+}
+
+// A writer may have found the old generation before it was moved, and make its file, or a
+// marker's directory, after it was listed. That is removed, too, unless it never ends.
+func TestFileInRetiredGeneration(t *testing.T) {
+	for _, late := range []string{".tmp-late", "late", filepath.Join(".rekey", oneToken)} {
+		for _, times := range []int{1, 3, -1} {
+			s, key, kid := markedStore(t)
+			left := times
+			s.disk = &lyingDisk{lie: func(step, path string, do func() error) error {
+				if retired := filepath.Base(path); step == "remove" && strings.HasPrefix(retired, retiredPrefix+kid) && left != 0 {
+					left--
+					file := filepath.Join(path, late)
+					if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
+						t.Error(err)
+					}
+				}
+				return do()
+			}}
+			err := s.Rotate(t.Context(), here(key.memoryKey))
+			if times > 0 && err != nil || times < 0 && !LeftBehind(err) || left > 0 {
+				t.Errorf("%s, %d times: %v", late, times, err)
+			}
+			if times > 0 {
+				settledTree(t, s, key.memoryKey)
+			}
+		}
 	}
 }
 

@@ -198,3 +198,20 @@ func TestRestoreToAPlaceThatRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A place that does not take the new key, because it is locked, is not turned to: nobody
+// would have that key.
+func TestRotate_lockedPlaceRefusesTheKey(t *testing.T) {
+	s, key := notingStore(t, false)
+	before := key.root(t)
+	place := &notingKey{memoryKey: &memoryKey{}, refuse: map[string]error{"stage": ErrLocked}}
+	if err := s.Rotate(t.Context(), Rotation{Source: KeySource{Source: "memory", Command: []string{"x"}}, Place: place}); !errors.Is(err, ErrLocked) {
+		t.Errorf("got %v, want %v", err, ErrLocked)
+	}
+	if custody, err := s.Custody(); err != nil || custody.KID != before.KID() {
+		t.Errorf("the store has turned to %s (%v)", custody.KID, err)
+	}
+	if got := secretOf(s, "a.example"); got != "s" {
+		t.Error(got)
+	}
+}

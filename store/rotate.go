@@ -149,17 +149,20 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 }
 
 // keep makes the new key durable in its place, and looks whether it is there. A place that
-// is not readable at once, because it is locked, has to be trusted.
+// took it and is not readable at once, because it is locked, has to be trusted.
 func (s *Store) keep(ctx context.Context, place Key, to RootKey, from, token string) error {
 	err := place.Stage(ctx, to, from)
 	if err == nil {
 		var staged RootKey
 		staged, err = place.Load(ctx, to.KID())
-		if err == nil && staged != to {
+		switch {
+		case errors.Is(err, ErrLocked):
+			err = nil
+		case err == nil && staged != to:
 			err = ErrWrongKey
 		}
 	}
-	if err == nil || errors.Is(err, ErrLocked) {
+	if err == nil {
 		return nil
 	}
 	return s.orMoved(token, fmt.Errorf("keep the new key: %w", err))

@@ -8,38 +8,44 @@ import (
 // What a rotation that was cut short is begun again with.
 func TestAsBefore(t *testing.T) {
 	s, key := notingStore(t, false)
-	s.config.Key = KeySource{Source: SourceSlots, Recipient: "age1x"}
 	to := NewRootKey()
 	if err := key.Stage(t.Context(), to, ""); err != nil {
 		t.Fatal(err)
 	}
+	slots := KeySource{Source: SourceSlots, Recipient: "age1x"}
+	file, command, environment := KeySource{Source: SourceFile}, KeySource{Source: SourceCommand}, KeySource{Source: SourceEnvironment}
 	for _, test := range []struct {
-		source KeySource
-		kid    string
-		refuse string
-		again  bool
-		key    bool
+		now, next KeySource
+		kid       string
+		refuse    string
+		again     bool
+		key       bool
 	}{
-		{KeySource{Source: SourceFile}, to.KID(), "", true, false},
-		{KeySource{Source: SourceFile}, s.config.KID, "", false, false},
-		{KeySource{Source: SourceFile}, to.KID(), "choose", false, false},
-		{KeySource{Source: SourceSlots, Recipient: "age1x"}, to.KID(), "", true, false},
-		{KeySource{Source: SourceSlots, Recipient: "age1x"}, s.config.KID, "", false, false},
-		{KeySource{Source: SourceSlots, Recipient: "age1y"}, to.KID(), "", false, false},
-		{KeySource{Source: SourceCommand}, to.KID(), "", true, true},
-		{KeySource{Source: SourceEnvironment}, to.KID(), "", true, true},
-		{KeySource{Source: SourceCommand}, to.KID(), "load", false, false},
+		{file, file, to.KID(), "", true, false},
+		{file, file, s.config.KID, "", false, false},
+		{file, file, to.KID(), "choose", false, false},
+		{slots, slots, to.KID(), "", true, false},
+		{slots, slots, s.config.KID, "", false, false},
+		{command, command, to.KID(), "", true, true},
+		{environment, environment, to.KID(), "", true, true},
+		{command, command, to.KID(), "load", false, false},
+		// Another place is the user's to say.
+		{slots, KeySource{Source: SourceSlots, Recipient: "age1y"}, to.KID(), "", false, false},
+		{slots, file, to.KID(), "", false, false},
+		{slots, command, to.KID(), "", false, false},
+		{file, KeySource{Source: SourceKeyring}, to.KID(), "", false, false},
 	} {
 		clear(key.refuse)
 		if test.refuse != "" {
 			key.refuse[test.refuse] = syscall.EIO
 		}
-		r := s.asBefore(t.Context(), Config{Key: test.source, KID: test.kid})
+		s.config.Key = test.now
+		r := s.asBefore(t.Context(), Config{Key: test.next, KID: test.kid})
 		if (r != nil) != test.again {
 			t.Errorf("%+v: %+v", test, r)
 			continue
 		}
-		if r != nil && (!r.Source.Equal(test.source) || r.Place != key || (r.Key != nil) != test.key || r.Key != nil && *r.Key != to) {
+		if r != nil && (!r.Source.Equal(test.next) || r.Place != key || (r.Key != nil) != test.key || r.Key != nil && *r.Key != to) {
 			t.Errorf("%+v: %+v", test, r)
 		}
 	}

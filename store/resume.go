@@ -109,11 +109,9 @@ func (s *Store) takeBack(ctx context.Context) (again *Rotation, done bool, err e
 }
 
 // asBefore returns the rotation that a staged config was to be the end of. It is nil where
-// the user has to say more: new slots have ways in that only the user can give again, and
-// a change of the place alone needs no going on.
+// the key was to go to another place: that only the user can say, and not a file.
 func (s *Store) asBefore(ctx context.Context, next Config) *Rotation {
-	newSlots := next.Key.Source == SourceSlots && !next.Key.Equal(s.config.Key)
-	if newSlots || next.KID == s.config.KID {
+	if !next.Key.Equal(s.config.Key) || next.KID == s.config.KID {
 		return nil
 	}
 	place, err := s.sources.Choose(s.loc, next.Key)

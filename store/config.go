@@ -17,6 +17,7 @@ type Config struct {
 	Key      KeySource `json:"key"`
 	KID      string    `json:"kid"` // 16 hexadecimal digits
 	Previous *Pin      `json:"previous,omitempty"`
+	Proof    string    `json:"proof,omitempty"` // the key's word about the previous one, see [RootKey.vouch]
 
 	read []byte // as read, for the fields that this version does not know; nil without a file
 }
@@ -24,8 +25,9 @@ type Config struct {
 // Pin is the key that a config named before the present one. It may have to be cleared
 // away yet: the run that should have may have been killed.
 type Pin struct {
-	Key KeySource `json:"key"`
-	KID string    `json:"kid"`
+	Key   KeySource `json:"key"`
+	KID   string    `json:"kid"`
+	Proof string    `json:"proof,omitempty"` // this key's word about the one that replaced it
 }
 
 // KeySource names a place that holds a key, and what it takes to find it there; see

@@ -53,8 +53,11 @@
 // The config names the key source, chosen once and never probed, and pins the
 // kid: a key that derives another kid is refused, so key and data cannot be
 // replaced together without the config. It also says where the key before this
-// one was, so that any later run can clear it away. Fields that this version does
-// not know are kept when the config is rewritten.
+// one was, so that any later run can clear it away. The OS keyring has keys of other
+// stores, too: a key is removed from there only if it vouches for the other key of the
+// change with "proof", the hexadecimal digits of HKDF(RK, "regshape/v1/turn/" + the other
+// key's kid, 16 bytes). Fields that this version does not know are kept when the config
+// is rewritten.
 //
 // # Slots
 //

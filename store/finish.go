@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/hmac"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,14 +49,37 @@ func (s *Store) discard(ctx context.Context, p Pin) error {
 	if p.KID == s.config.KID && p.Key.Equal(s.config.Key) {
 		return nil
 	}
-	place, err := s.sources.Choose(s.loc, p.Key)
-	if err == nil {
-		err = place.Discard(ctx, p.KID)
-	}
-	if err != nil {
+	if err := s.forget(ctx, p.Key, p.KID, s.config.KID, p.Proof); err != nil {
 		return fmt.Errorf("%w: the key %s: %w", errLeftBehind, p.KID, err)
 	}
 	return nil
+}
+
+// forget has a place forget a key of this store's. The OS keyring has the keys of other
+// stores too, and a config is data that others may have written: there the key itself has
+// to have vouched for the other key of the change.
+func (s *Store) forget(ctx context.Context, source KeySource, kid, other, proof string) error {
+	place, err := s.sources.Choose(s.loc, source)
+	if err == nil && source.Source == SourceKeyring {
+		var k RootKey
+		k, err = place.Load(ctx, kid)
+		switch {
+		case errors.Is(err, ErrNoKey):
+			return nil
+		case err == nil && !hmac.Equal([]byte(k.vouch(other)), []byte(proof)):
+			err = fmt.Errorf("nothing proves that it was this store's: if it was, remove it from the OS keyring yourself (service regshape, account %s)", kid)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return place.Discard(ctx, kid)
+}
+
+// vouch is a root key's word that a store turned from it to the key with this kid, or from
+// that key to it. Only who has the key can give it.
+func (k RootKey) vouch(kid string) string {
+	return hex.EncodeToString(k.derivation().derive("regshape/v1/turn/" + kid)[:kidSize*2])
 }
 
 // unfinished reports whether a commit has left something to do that matters to writers, or

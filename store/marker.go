@@ -148,9 +148,11 @@ func (s *Store) clear(ctx context.Context, token string, next Config) {
 	if next.KID == config.KID && next.Key.Equal(config.Key) {
 		return
 	}
-	if place, err := s.sources.Choose(s.loc, next.Key); err == nil {
-		_ = place.Discard(ctx, next.KID)
+	from := ""
+	if next.Previous != nil {
+		from = next.Previous.KID
 	}
+	_ = s.forget(ctx, next.Key, next.KID, from, next.Proof)
 }
 
 // newToken returns 16 random hexadecimal digits, in the form of a kid.

@@ -107,8 +107,8 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 		}
 	}
 	next := s.config
-	next.Previous = &Pin{Key: s.config.Key, KID: from}
-	next.KID, next.Key = to.KID(), r.Source
+	next.Previous = &Pin{Key: s.config.Key, KID: from, Proof: v.root.vouch(to.KID())}
+	next.KID, next.Key, next.Proof = to.KID(), r.Source, to.vouch(from)
 	committed := false
 	defer func() {
 		if committed {

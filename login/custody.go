@@ -28,8 +28,10 @@ type custody struct {
 	keyFile string // REGSHAPE_KEY_FILE
 	store   *store.Store
 	now     store.Custody
-	// identity is the store's own age identity, once the store was found or made open.
+	// identity is the store's own age identity, once the store was found or made open, and
+	// opened the key where that was for this run alone.
 	identity string
+	opened   *store.RootKey
 	// terminal is as it was; nil without one.
 	terminal *term.State
 }
@@ -109,7 +111,7 @@ func (k *custody) where() string { return keyPlace(k.loc, k.effective(), k.now.K
 
 // slots returns the store's slots; ok is false where its key is elsewhere.
 func (k *custody) slots() (s keys.Slots, ok bool) {
-	s = keys.Slots{Location: k.loc, Recipient: k.now.Source.Recipient}
+	s = keys.Slots{Location: k.loc, Recipient: k.now.Source.Recipient, Identity: k.identity}
 	return s, k.effective().Source == store.SourceSlots
 }
 
@@ -139,7 +141,7 @@ func (k *custody) ready(with wayIn) error {
 	_, identity, err := slots.Unlocked(k.now.KID)
 	if err == nil {
 		k.identity = identity
-		return nil
+		return slots.Prove(identity)
 	}
 	if !errors.Is(err, store.ErrLocked) {
 		return err
@@ -152,7 +154,8 @@ func (k *custody) ready(with wayIn) error {
 	if err != nil {
 		return err
 	}
-	k.store, err = store.Open(k.loc, configured{keyFile: k.keyFile, opened: &root})
+	k.opened = &root
+	k.store, err = store.Open(k.loc, k.configured())
 	return err
 }
 
@@ -192,9 +195,12 @@ func (p *progress) sealing(done, total int) {
 // configured chooses the places that a config names, whatever REGSHAPE_KEY_FILE says: a
 // change goes from one to another, and the variable would stand in for both.
 type configured struct {
-	keyFile string         // only for the source "environment"
-	opened  *store.RootKey // the key of slots that were opened for this run; nil for none
+	keyFile  string         // only for the source "environment"
+	opened   *store.RootKey // the key of slots that were opened for this run; nil for none
+	identity string         // and the identity of those slots
 }
+
+func (k *custody) configured() configured { return configured{k.keyFile, k.opened, k.identity} }
 
 var _ store.Sources = configured{}
 
@@ -208,6 +214,10 @@ func (c configured) Choose(loc store.Location, source store.KeySource) (store.Ke
 		all.KeyFile = c.keyFile
 	}
 	place, err := all.Choose(loc, source)
+	if slots, ok := place.(keys.Slots); ok {
+		slots.Identity = c.identity
+		place = slots
+	}
 	if err == nil && c.opened != nil && source.Source == store.SourceSlots {
 		place = openedSlots{place, *c.opened}
 	}

@@ -9,6 +9,7 @@ import (
 )
 
 type keyRotateCmd struct {
+	wayIn
 	Resume bool `xor:"rotate" help:"Finish a change of the key that was cut short."`
 	Abort  bool `xor:"rotate" help:"Take it back."`
 }
@@ -24,9 +25,19 @@ type rotateResult struct {
 
 // Run makes a new key in the present place and seals every login under it.
 func (c *keyRotateCmd) Run(e *env) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	k, err := e.openCustodyToChange("rotate the key")
 	if err != nil {
 		return err
+	}
+	// A locked store, and nobody to ask: to say that it is locked is to say what to do.
+	_, slots := k.slots()
+	if slots && (c.wayIn != wayIn{} || e.interactive()) && !c.Abort && k.now.KID != "" {
+		if err := k.ready(c.wayIn); err != nil {
+			return k.failed(err)
+		}
 	}
 	switch {
 	case c.Resume:
@@ -37,7 +48,7 @@ func (c *keyRotateCmd) Run(e *env) error {
 		return k.failed(errors.New("there is no store yet: the first login makes its key"))
 	}
 	r := store.Rotation{Source: k.now.Source}
-	if r.Place, err = (configured{keyFile: k.keyFile}).Choose(k.loc, k.now.Source); err != nil {
+	if r.Place, err = k.configured().Choose(k.loc, k.now.Source); err != nil {
 		return k.failed(err)
 	}
 	switch place := r.Place.(type) {

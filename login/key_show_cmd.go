@@ -73,8 +73,12 @@ func (r *keyShow) state(k *custody) (why string, err error) {
 			return "", err
 		}
 		var until time.Time
-		if until, _, err = slots.Unlocked(k.now.KID); err == nil {
+		var identity string
+		if until, identity, err = slots.Unlocked(k.now.KID); err == nil {
 			r.Until = stamp(until)
+			if err := slots.Prove(identity); err != nil {
+				r.Problem = err.Error()
+			}
 		}
 	case r.Source == store.SourceFile, r.Source == store.SourceEnvironment:
 		if _, err := k.store.RootKey(k.e.ctx); err != nil && !errors.Is(err, store.ErrLocked) {

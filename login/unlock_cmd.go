@@ -68,7 +68,10 @@ func (c *unlockCmd) check() error {
 // takes the way in again.
 func (c *unlockCmd) slots(k *custody, slots keys.Slots) (until time.Time, text string, err error) {
 	if c.For == nil && c.wayIn == (wayIn{}) {
-		if until, _, err := slots.Unlocked(k.now.KID); err == nil {
+		if until, identity, err := slots.Unlocked(k.now.KID); err == nil {
+			if err := slots.Prove(identity); err != nil {
+				k.e.warn("%v.", err)
+			}
 			return until, "The store is unlocked already, until " + clock(until) + ".", nil
 		}
 	}

@@ -26,6 +26,7 @@ import (
 type Slots struct {
 	Location  store.Location
 	Recipient string // of the store's identity, "age1…", as the config has it
+	Identity  string // the store's identity where this run has opened it; "" is that of the unlocked key
 
 	cache cache     // nil is the operating system's
 	fresh *newSlots // nil for slots that a config names
@@ -62,10 +63,10 @@ func NewSlots(loc store.Location, until time.Time) (Slots, error) {
 	}, nil
 }
 
-// String hides a new identity from every fmt verb, and GoString from %#v.
+// String hides an identity from every fmt verb, and GoString from %#v.
 func (s Slots) String() string { return "slots of " + s.Recipient }
 
-// GoString hides a new identity.
+// GoString hides an identity.
 func (s Slots) GoString() string { return s.String() }
 
 // Source is what a config says of these slots.
@@ -120,16 +121,47 @@ func (s Slots) noKeyError(kid string) error {
 	return fmt.Errorf("%w: there is no %s", store.ErrNoKey, s.Location.SealedKeyFile(kid))
 }
 
-// Stage encrypts the key line to the store's identity, and unlocks k for as long as the
-// key that it replaces is. It refuses while there is no slot, since nobody could open
-// what it writes. That the key cannot be kept unlocked is no error: it is safe on disk.
+// Prove makes sure that an identity is the one of the config's recipient. The config is
+// data that somebody else may have written: a key is encrypted only to a recipient whose
+// identity is in hand.
+func (s Slots) Prove(identity string) error {
+	_, err := s.prove(identity)
+	return err
+}
+
+func (s Slots) prove(identity string) (*age.X25519Recipient, error) {
+	id, err := age.ParseX25519Identity(identity)
+	if err != nil { // the cause may quote it
+		return nil, errors.New("the store's age identity is not at hand, and nothing else proves who can open the key: run 'regshape auth unlock', then try again")
+	}
+	if own := id.Recipient().String(); own != s.Recipient {
+		return nil, fmt.Errorf("%s names the age recipient %.80q, but the identity that opened this store belongs to %s: "+
+			"nothing is encrypted to the first one; if you gave the store new slots elsewhere, run 'regshape auth lock' and 'regshape auth unlock', "+
+			"otherwise put the second one back into that file", filepath.Join(s.Location.Config, "config"), s.Recipient, own)
+	}
+	return id.Recipient(), nil
+}
+
+// Stage encrypts the key line to the store's identity, which has to be at hand, and unlocks
+// k for as long as the key that it replaces is. It refuses while there is no slot, since
+// nobody could open what it writes. That the key cannot be kept unlocked is no error: it
+// is safe on disk.
 func (s Slots) Stage(ctx context.Context, k store.RootKey, from string) error {
 	if err := checkFIPS(); err != nil {
 		return err
 	}
-	recipient, err := age.ParseX25519Recipient(s.Recipient)
+	u := unlocked{Key: k, Identity: s.Identity}
+	if s.fresh != nil {
+		u.Identity, u.Until = s.fresh.identity, s.fresh.until
+	} else if old, err := s.unlockedKeys().load(from); err == nil {
+		u.Until = old.Until
+		if s.Identity == "" {
+			u.Identity = old.Identity
+		}
+	}
+	recipient, err := s.prove(u.Identity)
 	if err != nil {
-		return errors.New("the config's age recipient is damaged: restore the config")
+		return err
 	}
 	data, err := encrypt(ctx, k.Line()+"\n", Way{recipient: recipient})
 	if err != nil {
@@ -149,12 +181,6 @@ func (s Slots) Stage(ctx context.Context, k store.RootKey, from string) error {
 	} else if len(slots) == 0 {
 		_ = removeFile(path) // the error to tell is why
 		return fmt.Errorf("%w: %s has no slot, so nobody could open the new key: try again", store.ErrNoKey, s.folder())
-	}
-	u := unlocked{Key: k}
-	if s.fresh != nil {
-		u.Identity, u.Until = s.fresh.identity, s.fresh.until
-	} else if old, err := s.unlockedKeys().load(from); err == nil {
-		u.Identity, u.Until = old.Identity, old.Until
 	}
 	if u.Until.After(time.Now()) {
 		_ = s.unlockedKeys().keep(u) // else it is locked, as its error says on the next lookup

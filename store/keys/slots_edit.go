@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"filippo.io/age"
-
 	"regshape/store"
 )
 
@@ -74,9 +72,8 @@ func (s Slots) Add(ctx context.Context, way Way, identity string) (Slot, error) 
 	if identity == "" && s.fresh != nil {
 		identity = s.fresh.identity
 	}
-	id, err := age.ParseX25519Identity(identity)
-	if err != nil || id.Recipient().String() != s.Recipient { // the cause may quote the identity
-		return Slot{}, errors.New("the identity for the new slot is not this store's: unlock the store")
+	if err := s.Prove(identity); err != nil {
+		return Slot{}, err
 	}
 	data, err := encrypt(ctx, identity+"\n", way)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -135,6 +137,10 @@ func (s Slots) openIdentity(ctx context.Context, o Opener) (*age.X25519Identity,
 		}
 	}
 	reason := fmt.Errorf("%w: %s", ErrNoSlot, inWords(slots))
+	if others, err := os.ReadDir(filepath.Dir(s.folder())); err == nil && len(slots) == 0 && len(others) > 0 {
+		reason = fmt.Errorf("%w for the age recipient %.80q that the config names, but %s has slots of another one: "+
+			"the config was changed: restore it from a backup", reason, s.Recipient, filepath.Dir(s.folder()))
+	}
 	if len(byPassphrase) > 0 {
 		if o.UI != nil && o.UI.Display != nil {
 			for _, p := range problems {

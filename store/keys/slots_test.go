@@ -114,6 +114,10 @@ func TestSlotsUnlockedAsTheyWere(t *testing.T) {
 	if _, err := later.Load(ctx, second.KID()); err != store.ErrLocked { //nolint:errorlint // nothing is to be added
 		t.Errorf("load of a locked key: %v", err)
 	}
+	if err := later.Stage(ctx, store.NewRootKey(), second.KID()); err == nil || errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "auth unlock") {
+		t.Errorf("stage without an identity at hand: %v", err) // a locked place would be trusted to have taken it
+	}
+	later.Identity = s.fresh.identity // as a run that has opened a slot
 	third := stageNew(t, later, second.KID())
 	_, err = later.Load(ctx, third.KID())
 	wantError(t, err, store.ErrLocked)
@@ -173,6 +177,44 @@ func TestSlotsNeverStageWhatNobodyCanOpen(t *testing.T) {
 	}
 }
 
+// A recipient that somebody has written into the config gets neither the next key nor a way
+// in, whatever slots are there for it: the unlocked identity is another's.
+func TestSlotsStage_strangersRecipient(t *testing.T) {
+	ctx := t.Context()
+	s, _ := freshSlots(t, time.Now().Add(time.Minute))
+	first := stageNew(t, s, "")
+	stranger := newIdentity(t)
+	for what, recipient := range map[string]string{
+		"a stranger's":   stranger.Recipient().String(),
+		"no recipient":   "age1\x1b]0;x",
+		"none":           "",
+		"a post-quantum": "age1pq1" + strings.Repeat("q", 100),
+	} {
+		changed := ofConfig(s)
+		changed.Recipient = recipient
+		if err := store.WriteOver(filepath.Join(changed.folder(), "1.passphrase.age"), []byte("junk")); err != nil {
+			t.Fatal(err)
+		}
+		for _, identity := range []string{"", s.fresh.identity} {
+			changed.Identity = identity
+			k := store.NewRootKey()
+			err := changed.Stage(ctx, k, first.KID())
+			wantError(t, err, err, s.Recipient, filepath.Join(s.Location.Config, "config"), "auth lock")
+			if err == nil || strings.ContainsRune(err.Error(), '\x1b') || errors.Is(err, store.ErrLocked) {
+				t.Errorf("%s: stage: %v", what, err)
+			}
+			if _, err := os.Stat(s.Location.SealedKeyFile(k.KID())); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: the next key is there: %v", what, err)
+			}
+		}
+		if _, err := changed.Add(ctx, mustRecipient(t, stranger.Recipient().String()), s.fresh.identity); err == nil {
+			t.Errorf("%s: a way in was added", what)
+		}
+	}
+	_, _, err := Slots{Location: s.Location, Recipient: newIdentity(t).Recipient().String()}.Open(ctx, first.KID(), Opener{})
+	wantError(t, err, ErrNoSlot, "the config was changed")
+}
+
 func TestSlotsDiscard(t *testing.T) {
 	ctx := t.Context()
 	s, id := freshSlots(t, time.Now().Add(time.Minute))
@@ -221,6 +263,7 @@ func TestSlotsDiscardBesideStage(t *testing.T) {
 		s.cache = blockedCache{}
 		old, k := stageNew(t, s, ""), store.NewRootKey()
 		later := ofConfig(s)
+		later.Identity = s.fresh.identity
 		var wg sync.WaitGroup
 		var stageErr error
 		wg.Go(func() { stageErr = later.Stage(ctx, k, "") })
@@ -243,7 +286,7 @@ func TestSlotsDiscardBesideStage(t *testing.T) {
 func TestSlotsNeverPrintTheirIdentity(t *testing.T) {
 	s, id := freshSlots(t, time.Time{})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		for _, v := range []any{s, Opener{Identities: []age.Identity{id}}} {
+		for _, v := range []any{s, Slots{Recipient: s.Recipient, Identity: s.fresh.identity}, Opener{Identities: []age.Identity{id}}} {
 			if text := fmt.Sprintf(verb, v); strings.Contains(text, "SECRET") || strings.Contains(text, s.fresh.identity) {
 				t.Errorf("%s of a %T prints the identity", verb, v)
 			}

@@ -27,7 +27,7 @@ func (j *jsonWalk) keySteps() []step {
 			{command: "auth key rotate", flags: []string{"--abort"}, env: env},
 		}, append(more, step{command: "auth lock", env: env})...)
 	}
-	steps := look(env, step{command: "auth key protect", flags: []string{"--recipient=" + j.recipient, "--no-rotate"}, env: j.in("fresh")})
+	steps := look(env, step{command: "auth key protect", flags: []string{"--recipient=" + j.recipient, identity, "--no-rotate"}, env: j.in("fresh")})
 	steps = append(steps,
 		step{command: "auth lock", env: j.in("fresh")},
 		step{command: "auth login", flags: []string{"k.example", "--skip-verify"}, env: append(env, j.password()...)},

@@ -31,7 +31,7 @@ func leakModes(t *testing.T, tried *tally) {
 			{"", []string{"regshape", "auth", "setup", "--docker", "--podman"}},
 			{"", []string{"regshape", "auth", "setup", "--docker", "--docker-config", s.path("fresh", "config.json")}},
 			{"", []string{"regshape", "auth", "key", "rotate"}},
-			{"", []string{"regshape", "auth", "key", "protect", "--no-rotate", "--recipient=age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"}},
+			{testIdentity, []string{"regshape", "auth", "key", "protect", "--no-rotate", "--recipient=" + testRecipient, "--identity=-"}},
 			{"", []string{"regshape", "auth", "lock"}},
 		} {
 			o := masked(one.stdin, one.args...)

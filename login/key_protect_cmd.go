@@ -17,7 +17,7 @@ type keyProtectCmd struct {
 	Keyring        bool     `help:"Keep the key in the keyring of the operating system."`
 	Command        string   `placeholder:"PROGRAM" help:"Take the key from what this program prints. Its arguments follow after --; they stand in the config, so no secret may be among them."`
 	Shell          bool     `help:"Have /bin/sh run the command."`
-	Identity       string   `placeholder:"FILE" type:"path" help:"With an age recipient: prove that this identity file opens it. For a store that is locked: the way in."`
+	Identity       string   `placeholder:"FILE" type:"path" help:"The identity file of the age recipient: the key is encrypted only to what somebody can open. For a store that is locked: the way in."`
 	NoRotate       bool     `name:"no-rotate" help:"Keep the present key, and change only its place."`
 	Arguments      []string `arg:"" optional:"" name:"argument" help:"Arguments of the program."`
 }

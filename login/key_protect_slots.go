@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"regshape/store"
 	"regshape/store/keys"
@@ -52,9 +53,21 @@ func (p *protectPlan) add(slots keys.Slots) (made []keys.Slot, err error) {
 	return made, nil
 }
 
+// checkProvable refuses recipients of which nobody would have shown that he can open what
+// is encrypted to them. Only a plugin's may need no identity file.
+func (p *protectPlan) checkProvable() error {
+	if p.passphrase != "" || p.file != "" || slices.ContainsFunc(p.ways, keys.Way.OfPlugin) {
+		return nil
+	}
+	return &usageError{
+		"nothing given opens what is encrypted to this recipient: without its identity the store would be locked for good",
+		"regshape auth key protect --recipient age1… --identity FILE, or add --passphrase",
+	}
+}
+
 // prove opens the key again with what the user has given, through the files that are on
-// the disk by now. A recipient whose identity was not given cannot be proved.
-func (p *protectPlan) prove(ctx context.Context, slots keys.Slots, kid, identity string) error {
+// the disk by now. alone says that there are no other ways in: one of these has to open it.
+func (p *protectPlan) prove(ctx context.Context, slots keys.Slots, kid, identity string, alone bool) error {
 	var openers []keys.Opener
 	if p.passphrase != "" {
 		// The store's own identity opens no slot. It is here because plugins are left
@@ -71,6 +84,9 @@ func (p *protectPlan) prove(ctx context.Context, slots keys.Slots, kid, identity
 			return err
 		}
 		openers = append(openers, o)
+	}
+	if alone && len(openers) == 0 {
+		openers = append(openers, keys.Opener{UI: p.e.pluginUI()})
 	}
 	for _, o := range openers {
 		if _, _, err := slots.Open(ctx, kid, o); err != nil {
@@ -96,7 +112,7 @@ func (s provenSlots) Stage(ctx context.Context, root store.RootKey, from string)
 	if err != nil {
 		return notOfStore(err)
 	}
-	return s.plan.prove(ctx, s.Slots, root.KID(), identity)
+	return s.plan.prove(ctx, s.Slots, root.KID(), identity, true)
 }
 
 // firstSlots turns the store to slots.
@@ -112,6 +128,9 @@ func (c *keyProtectCmd) firstSlots(k *custody) (said string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if err := plan.checkProvable(); err != nil {
+		return "", err
+	}
 	_, err = plan.add(slots)
 	if err == nil {
 		err = k.turn(store.Rotation{Source: slots.Source(), Place: provenSlots{slots, plan}}, !c.NoRotate)
@@ -122,10 +141,6 @@ func (c *keyProtectCmd) firstSlots(k *custody) (said string, err error) {
 			_ = slots.Discard(context.WithoutCancel(k.e.ctx), store.NewRootKey().KID())
 		}
 		return "", err
-	}
-	if c.Identity == "" && len(c.Recipient) > 0 {
-		k.e.note("whether you have the identity of the recipient was not tried: do that with '%s'.",
-			k.e.own("auth", "unlock", "--identity", "FILE"))
 	}
 	return "The key is encrypted now", nil
 }
@@ -142,7 +157,7 @@ func (c *keyProtectCmd) addSlots(k *custody) (said string, err error) {
 	slots, _ := k.slots()
 	made, err := plan.add(slots)
 	if err == nil {
-		err = plan.prove(k.e.ctx, slots, k.now.KID, k.identity)
+		err = plan.prove(k.e.ctx, slots, k.now.KID, k.identity, false)
 	}
 	if err != nil {
 		for _, s := range made {

@@ -3,6 +3,7 @@ package login
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"regshape/store"
 	"regshape/store/keys"
@@ -70,5 +71,9 @@ func (c *keyUnprotectCmd) remove(k *custody) error {
 	}
 	k.e.warn("whoever has an old copy of that slot, and what opens it, can still open the store. To be rid of it, run '%s' and '%s'.",
 		k.e.own("auth", "key", "unprotect"), k.e.own("auth", "key", "protect", "--passphrase"))
+	if left, err := slots.List(); err == nil && !slices.ContainsFunc(left, func(s keys.Slot) bool { return s.Type == "passphrase" }) {
+		k.e.warn("without a passphrase only an identity opens the store: make sure that you have it, with '%s'.",
+			k.e.own("auth", "unlock", "--identity", "FILE"))
+	}
 	return k.succeed(fmt.Sprintf("Slot %d is removed", *c.Slot), false)
 }

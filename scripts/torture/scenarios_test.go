@@ -53,7 +53,7 @@ var scenarios = []scenario{
 	{
 		name: "protect-no-rotate", title: "`key protect --no-rotate`", turnsTo: store.SourceSlots,
 		command: func(b *base) []string {
-			return []string{"auth", "key", "protect", "--recipient", b.recipient, "--no-rotate"}
+			return []string{"auth", "key", "protect", "--recipient", b.recipient, "--identity", b.identity, "--no-rotate"}
 		},
 	},
 	{
@@ -135,7 +135,7 @@ func prepare(t *testing.T, s scenario) *base {
 		}
 	}
 	if b.slots {
-		b.mustRun(t, b.dir, "auth", "key", "protect", "--recipient", b.recipient)
+		b.mustRun(t, b.dir, "auth", "key", "protect", "--recipient", b.recipient, "--identity", b.identity)
 	}
 	st, err := openStore(b.dir)
 	if err != nil {

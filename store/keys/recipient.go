@@ -18,6 +18,9 @@ type Way struct {
 	recipient age.Recipient
 }
 
+// OfPlugin reports that it is a plugin's recipient.
+func (w Way) OfPlugin() bool { return strings.HasPrefix(w.kind, typePlugin) }
+
 // String hides what the way holds from every fmt verb, and GoString from %#v.
 func (w Way) String() string { return "way in (" + w.kind + ")" }
 

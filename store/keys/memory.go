@@ -8,8 +8,13 @@ import (
 )
 
 const (
-	// maxWorkFactor is age's own limit: 4 GiB of memory, and some 15 s.
-	maxWorkFactor = 22
+	// maxWorkFactor is four times what is written here: 1 GiB of memory, and some 4 s. Other
+	// programs of age's choose by the machine, and stay below that. What a file asks for
+	// beyond is to keep whoever opens it busy.
+	maxWorkFactor = workFactor + 2
+
+	// maxWork is what all slots together may take, as that of sixteen that are written here.
+	maxWork = 16 << workFactor
 
 	// memoryMargin, in bytes, is for the rest of the program.
 	memoryMargin = 32 << 20

@@ -136,6 +136,16 @@ func (s Slots) openIdentity(ctx context.Context, o Opener) (*age.X25519Identity,
 			problems = append(problems, err)
 		}
 	}
+	// Others may have put slots here to keep whoever unlocks the store busy.
+	slices.SortStableFunc(byPassphrase, func(a, b slotFile) int { return a.file.logN - b.file.logN })
+	work := 0
+	for i, f := range byPassphrase {
+		if work += 1 << f.file.logN; work > maxWork {
+			problems = append(problems, fmt.Errorf("%s: not tried, since the slots before it take too long: remove those that are not yours", f.File))
+			byPassphrase = byPassphrase[:i]
+			break
+		}
+	}
 	reason := fmt.Errorf("%w: %s", ErrNoSlot, inWords(slots))
 	if others, err := os.ReadDir(filepath.Dir(s.folder())); err == nil && len(slots) == 0 && len(others) > 0 {
 		reason = fmt.Errorf("%w for the age recipient %.80q that the config names, but %s has slots of another one: "+

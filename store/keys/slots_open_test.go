@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -196,3 +198,35 @@ func TestOpenRefusesUnsafeFiles(t *testing.T) {
 }
 
 func unlockError(_ time.Time, err error) error { return err }
+
+// Slots that others have put there cost no more than a moment, and hide none that is cheap.
+func TestOpen_slotsThatKeepBusy(t *testing.T) {
+	s, _ := freshSlots(t, time.Time{})
+	k := stageNew(t, s, "")
+	plant := func(name string, logN int) {
+		t.Helper()
+		text := fmt.Sprintf("%s-> scrypt AAAAAAAAAAAAAAAAAAAAAA %d\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n--- x\n", ageIntro, logN)
+		if err := store.WriteOver(filepath.Join(s.folder(), name), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plant("2.passphrase.age", 22)
+	_, _, err := s.Open(t.Context(), k.KID(), Opener{Passphrase: func() (string, error) {
+		t.Error("asked for a passphrase that no slot may take")
+		return "p", nil
+	}})
+	wantError(t, err, ErrNoSlot, "2^22, and more than 2^20 is refused", "2.passphrase.age")
+
+	for n := range 20 {
+		plant(fmt.Sprintf("%d.passphrase.age", n+2), workFactor)
+	}
+	slot, err := s.Add(t.Context(), mustPassphrase(t, "p"), "")
+	if err != nil || slot.Number != 22 {
+		t.Fatal(slot, err)
+	}
+	if got, _, err := s.Open(t.Context(), k.KID(), Opener{Passphrase: answer("p")}); err != nil || got != k {
+		t.Errorf("by the slot after them: %v", err)
+	}
+	_, _, err = s.Open(t.Context(), k.KID(), Opener{Passphrase: answer("wrong")})
+	wantError(t, err, ErrWrongPassphrase, "not tried, since the slots before it take too long")
+}

@@ -49,7 +49,6 @@ func (c *loginCmd) Run(e *env) error {
 			return &storeError{name, "store credentials", err}
 		}
 	}
-	e.PlainHTTP = e.PlainHTTP || address.PlainHTTP()
 	options := e.clientOptions(address.Host(), nil)
 	options.WantIdentityToken = !c.Device && c.obtains(e.username())
 	client, err := registry.New(options)

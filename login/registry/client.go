@@ -15,7 +15,8 @@ const defaultTimeout = 30 * time.Second
 // Options say how to reach registries. The zero value is fit for public ones.
 type Options struct {
 	// PlainHTTP asks by http only. Without it http is tried only on localhost and
-	// literal loopback addresses, and only when nothing there speaks TLS.
+	// literal loopback addresses, only when nothing there speaks TLS, and only where the
+	// address that is connected to is a loopback one.
 	PlainHTTP bool
 	// Insecure accepts any certificate, the token server's included.
 	Insecure bool
@@ -47,6 +48,7 @@ type Client struct {
 	opt    Options
 	tls    *tls.Config
 	tokens *tokenCache
+	around *perimeter
 	proxy  func(*http.Request) (*url.URL, error)
 	dial   dialFunc
 	now    func() time.Time
@@ -67,7 +69,8 @@ func New(opt Options) (*Client, error) {
 		opt.UserAgent = "regshape"
 	}
 	return &Client{
-		opt: opt, tls: cfg, tokens: &tokenCache{}, proxy: http.ProxyFromEnvironment, dial: dialNet, now: time.Now, sleep: sleep,
+		opt: opt, tls: cfg, tokens: &tokenCache{}, around: &perimeter{},
+		proxy: http.ProxyFromEnvironment, dial: dialNet, now: time.Now, sleep: sleep,
 	}, nil
 }
 
@@ -97,7 +100,7 @@ func (c *Client) open(ctx context.Context, host string) (context.Context, contex
 		c: c, router: c.newRouter(), base: &url.URL{Scheme: "https", Host: addr}, loopback: loopback,
 		deadline: c.now().Add(c.opt.Timeout), secrets: &redactor{},
 	}
-	s.router.base = s.base
+	s.router.base, s.router.plain = s.base, c.opt.PlainHTTP
 	s.rt = s.router
 	for _, wrap := range c.opt.Wrap {
 		s.rt = wrap(s.rt)

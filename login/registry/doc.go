@@ -14,8 +14,10 @@
 //   - An https registry cannot send the secret to an http realm, and no redirect
 //     leads from https to http.
 //   - Loopback, link-local and cloud metadata addresses are dialled for a realm or
-//     a redirect only when the registry itself is there. The check is made on the
-//     resolved address, at dial time, so that a DNS answer cannot evade it.
+//     a redirect only when the registry itself is there, and the registry has to stay
+//     where it was first reached. The check is made on the resolved address, at dial
+//     time, so that a DNS answer cannot evade it; behind a proxy, on the literal host.
+//   - Plain http unasked is for addresses that are loopback, whatever their name.
 //   - Certificates that the user keeps for a host, as docker and podman do, are used
 //     for that host alone; see [CertDirs].
 //   - A token is asked for once and used until shortly before its end, by the

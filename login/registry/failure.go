@@ -53,7 +53,7 @@ func classify(err error) *failure {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &z):
-		return &failure{outcome: Protocol, message: "the address was refused: " + z.Error()}
+		return &failure{outcome: Protocol, message: "the address was refused: " + z.why, hint: z.hint}
 	case errors.Is(err, context.Canceled):
 		out.message = "interrupted"
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -44,8 +44,9 @@ type metadata struct {
 	scopes                    []string
 }
 
-// openIssuer prepares a session with an issuer in the place of a registry: its own origin
-// is dialled freely, every other one that its metadata names under the perimeter's check.
+// openIssuer prepares a session with an issuer in the place of a registry, whose own origin
+// has to stay where it was first reached; every other one that its metadata names is under
+// the perimeter's check.
 func (c *Client) openIssuer(issuer string) (*session, *url.URL, *failure) {
 	u, err := parseIssuer(issuer)
 	if err != nil {

@@ -5,22 +5,24 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 // router sends each request of one verification over the right transport, one for each
-// origin, since certificates are an origin's own. The registry's own origin is dialled
-// freely, and where it was reached is noted. Any other origin is dialled under the
+// origin, since certificates are an origin's own. Where the registry's own origin was
+// first reached is noted, and it has to stay there; every other origin is dialled under the
 // perimeter's check. Behind a proxy the dialled address is the proxy's, so there the
 // literal host is judged instead.
 type router struct {
 	c       *Client
-	base    *url.URL
+	base    *url.URL // origin of the registry, or of the issuer in its place
+	plain   bool     // http to any address; else to loopback alone
 	proxy   func(*http.Request) (*url.URL, error)
-	around  *perimeter
 	greeted atomic.Bool // the registry spoke before it was asked
 	wanted  atomic.Bool // a server asked for a client certificate, got none, and has not answered
 
@@ -37,31 +39,67 @@ type route struct {
 type via int
 
 const (
-	free via = iota
+	own via = iota
 	guarded
 	proxied
 )
 
 func (c *Client) newRouter() *router {
-	return &router{c: c, proxy: c.proxy, around: &perimeter{}, transports: map[route]*http.Transport{}}
+	return &router{c: c, proxy: c.proxy, transports: map[route]*http.Transport{}}
 }
 
 // dial connects as the registry, others and the proxy are each to be connected to.
-func (r *router) dial(how via) func(context.Context, string, string) (net.Conn, error) {
+func (r *router) dial(scheme string, how via) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		switch how {
-		case guarded:
-			return r.c.dial(ctx, network, addr, r.around.check)
-		case proxied:
+		if how == proxied {
 			return r.c.dial(ctx, network, addr, nil)
 		}
-		conn, err := r.c.dial(ctx, network, addr, nil)
-		if err == nil {
-			r.around.noteAddr(conn.RemoteAddr().String())
-			conn = &firstWord{Conn: conn, theirs: &r.greeted}
+		conn, err := r.c.dial(ctx, network, addr, func(_, address string, _ syscall.RawConn) error {
+			return r.admit(scheme, how, address)
+		})
+		if err != nil || how != own {
+			return conn, err
 		}
-		return conn, err
+		if ip, err := netip.ParseAddr(hostOf(conn.RemoteAddr().String())); err == nil {
+			if err := r.c.around.arrive(r.base.Host, zoneOf(ip)); err != nil {
+				_ = conn.Close()
+				return nil, err
+			}
+		}
+		return &firstWord{Conn: conn, theirs: &r.greeted}, nil
 	}
+}
+
+// admit is a net.Dialer's Control: it sees the resolved address before anything is sent to
+// it. The error is a *zoneError.
+func (r *router) admit(scheme string, how via, address string) error {
+	ip, err := netip.ParseAddr(hostOf(address))
+	switch {
+	case err != nil:
+		return errSpelling
+	case scheme == "http" && !r.plain && !ip.Unmap().IsLoopback():
+		return errPlain
+	case how == own:
+		return r.c.around.stays(r.base.Host, zoneOf(ip))
+	}
+	return r.c.around.permit(r.base.Host, zoneOf(ip))
+}
+
+// admitName is admit for a host that only the proxy resolves, and which is a loopback
+// address of the proxy's if of any.
+func (r *router) admitName(u *url.URL, how via) error {
+	z, err := literalZone(u.Hostname())
+	switch {
+	case u.Scheme == "http" && !r.plain:
+		return errPlain
+	case how == own && err != nil:
+		return nil // the user's own word
+	case how == own:
+		return r.c.around.arrive(r.base.Host, z)
+	case err != nil:
+		return errSpelling
+	}
+	return r.c.around.permit(r.base.Host, z)
 }
 
 // transport makes a transport when it is first needed.
@@ -87,7 +125,7 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 		return &tls.Certificate{}, nil
 	}
 	t := &http.Transport{
-		DialContext:     r.dial(how),
+		DialContext:     r.dial(u.Scheme, how),
 		TLSClientConfig: cfg,
 		// A third of the time leaves room for the fall-back to http on loopback.
 		TLSHandshakeTimeout:    min(r.c.opt.Timeout/3, 10*time.Second),
@@ -119,20 +157,15 @@ func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
 			hint: "look at HTTP_PROXY and HTTPS_PROXY",
 		})
 	}
-	own, how := sameOrigin(req.URL, r.base), proxied
-	switch {
-	case proxy == nil && own:
-		how = free
-	case proxy == nil:
-		how = guarded
-	case own:
-		if z, err := literalZone(req.URL.Hostname()); err == nil {
-			r.around.note(z)
-		}
-	default:
-		if err := r.around.checkName(req.URL.Hostname()); err != nil {
+	how := guarded
+	if sameOrigin(req.URL, r.base) {
+		how = own
+	}
+	if proxy != nil {
+		if err := r.admitName(req.URL, how); err != nil {
 			return refuse(req, err)
 		}
+		how = proxied
 	}
 	t, err := r.transport(req.URL, how)
 	if err != nil {

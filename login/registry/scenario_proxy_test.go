@@ -73,10 +73,11 @@ func proxyScenarios() []scenario {
 	for name, host := range map[string]string{
 		"IPv6 loopback": "[::1]", "metadata": "169.254.169.254", "odd name of loopback": "x.far.localhost.",
 		"number": "2130706433", "hexadecimal number": "0x7f.1",
+		"metadata name": "metadata.google.internal", "metadata address of IPv6": "[fd00:ec2::254]", "metadata address behind a translator": "[64:ff9b::a9fe:a9fe]",
 	} {
 		zone := "it is at a loopback address and the registry is not"
 		switch {
-		case name == "metadata":
+		case strings.HasPrefix(name, "metadata"):
 			zone = "it is at a cloud metadata address and the registry is not"
 		case strings.HasSuffix(name, "number"):
 			zone = "its address is not in a usual spelling"

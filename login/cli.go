@@ -56,9 +56,9 @@ type globals struct {
 	Authfile     string `placeholder:"FILE" type:"path" group:"Other tools" help:"Use the logins in this auth.json and nothing else ($REGISTRY_AUTH_FILE)."`
 
 	PlainHTTP bool          `name:"plain-http" group:"Connection" help:"Talk to the registry over http, unencrypted."`
-	Insecure  bool          `group:"Connection" help:"Do not verify the registry's TLS certificate."`
+	Insecure  bool          `group:"Connection" help:"Do not verify the TLS certificate of the registry's own host."`
 	CAFile    string        `name:"ca-file" placeholder:"FILE" type:"path" group:"Connection" help:"Trust the certificates in this PEM file too."`
-	CertFile  string        `name:"cert-file" placeholder:"FILE" type:"path" group:"Connection" help:"Client certificate, PEM."`
+	CertFile  string        `name:"cert-file" placeholder:"FILE" type:"path" group:"Connection" help:"Client certificate for the registry, PEM."`
 	KeyFile   string        `name:"key-file" placeholder:"FILE" type:"path" group:"Connection" help:"The client certificate's key, PEM."`
 	Timeout   time.Duration `default:"30s" group:"Connection" help:"Longest network time for one registry."`
 

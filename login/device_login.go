@@ -149,8 +149,8 @@ func tokenRejectedHint(c store.Credential) string {
 		registry.Printable(c.Username, 100))
 }
 
-// issuerClient reaches the issuer of a stored login. That the registry's certificate was
-// not verified says nothing of the issuer's: that takes --insecure anew.
+// issuerClient reaches the issuer of a stored login. How the registry was reached says
+// nothing of the issuer, except which CAs the user trusts.
 func (e *env) issuerClient(c store.Credential) (*registry.Client, error) {
 	return e.client(store.ParseAddress(c.ServerURL).Host(), &store.Credential{CAFile: c.CAFile})
 }

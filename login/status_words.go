@@ -105,7 +105,11 @@ func (r *checked) judge(e *env, s subject, result registry.Result) {
 		r.otherwise("the login itself may be good: look at the network and the registry's name, then ask again")
 	case registry.TLS:
 		if strings.Contains(r.Hint, "--ca-file") || strings.Contains(r.Hint, "--plain-http") {
+			own := strings.HasPrefix(r.Hint, "trust the registry's CA")
 			r.Hint += fmt.Sprintf("; '%s' keeps it", e.own("auth", "login", r.Registry))
+			if own && !strings.Contains(r.Hint, "--insecure") {
+				r.Hint += " (--insecure goes on without verification)"
+			}
 		}
 		r.otherwise("look closer: " + e.own("auth", "status", r.Registry, "--debug-calls"))
 	case registry.Throttled:

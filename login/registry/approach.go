@@ -54,7 +54,7 @@ func (s *session) ping(ctx context.Context) (*answer, error) {
 	}
 	if !s.c.opt.PlainHTTP {
 		// A broken certificate file is no reason to fall back to http.
-		if _, err := s.c.tlsFor(s.base); err != nil {
+		if _, err := s.router.tlsFor(s.base); err != nil {
 			return nil, err
 		}
 	}

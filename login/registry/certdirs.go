@@ -56,14 +56,26 @@ func CertDirs(home string, getenv func(string) string) []string {
 // for exactly this host. All folders count, where podman stops at the first: a registry
 // that either tool trusts is one that the user trusts. A flag wins over the files of its
 // kind. The error is a *failure that names the file.
-func (c *Client) tlsFor(u *url.URL) (*tls.Config, error) {
-	cfg := c.tls.Clone()
+//
+// A client certificate is shown to the registry's own origin alone: to another one, it
+// would make whatever the registry asks for there the user's own request. A certificate
+// goes unverified on the registry's own host alone, and never that of an issuer, which
+// the flag is not about.
+func (r *router) tlsFor(u *url.URL) (*tls.Config, error) {
+	cfg, opt := r.c.tls.Clone(), r.c.opt
+	own := sameOrigin(u, r.base)
+	//nolint:gosec // only on the user's word: --insecure
+	cfg.InsecureSkipVerify = opt.Insecure && !r.issuer && strings.EqualFold(u.Hostname(), r.base.Hostname())
+	if !own || r.issuer {
+		cfg.Certificates = nil
+	}
 	if u.Scheme != "https" {
 		return cfg, nil
 	}
-	for _, dir := range c.opt.CertDirs {
+	files := certFiles{ca: opt.CAFile == "" && !cfg.InsecureSkipVerify, client: own && len(cfg.Certificates) == 0}
+	for _, dir := range opt.CertDirs {
 		for _, name := range certFolders(u) {
-			if err := c.addCerts(cfg, filepath.Join(dir, name)); err != nil {
+			if err := files.addTo(cfg, filepath.Join(dir, name)); err != nil {
 				return nil, &failure{
 					outcome: TLS, message: Printable(err.Error(), 300),
 					hint: "mend or remove that file; docker and podman read it, too",
@@ -100,8 +112,11 @@ func certFolders(u *url.URL) []string {
 	return names
 }
 
-// addCerts adds the files of one folder to cfg.
-func (c *Client) addCerts(cfg *tls.Config, folder string) error {
+// certFiles says which kinds of files count.
+type certFiles struct{ ca, client bool }
+
+// addTo adds the files of one folder to cfg.
+func (f certFiles) addTo(cfg *tls.Config, folder string) error {
 	files, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		// Older docker daemons keep /etc/docker from everyone but root; podman goes on, too.
@@ -115,15 +130,15 @@ func (c *Client) addCerts(cfg *tls.Config, folder string) error {
 		stem := strings.TrimSuffix(path, filepath.Ext(path))
 		switch filepath.Ext(path) {
 		case ".crt":
-			if c.opt.CAFile == "" && !c.opt.Insecure {
+			if f.ca {
 				err = addCA(cfg, path)
 			}
 		case ".cert":
-			if c.opt.CertFile == "" {
+			if f.client {
 				err = addPair(cfg, path, stem+".key")
 			}
 		case ".key":
-			if c.opt.CertFile == "" {
+			if f.client {
 				err = together(path, stem+".cert")
 			}
 		}

@@ -18,14 +18,17 @@ type Options struct {
 	// literal loopback addresses, only when nothing there speaks TLS, and only where the
 	// address that is connected to is a loopback one.
 	PlainHTTP bool
-	// Insecure accepts any certificate, the token server's included.
+	// Insecure accepts any certificate of the registry's own host. A token server on
+	// another host and an issuer have to have one that can be verified.
 	Insecure bool
-	// CAFile holds PEM certificates that are trusted beside the system's. CertFile
-	// and KeyFile hold the client certificate; either both or neither.
+	// CAFile holds PEM certificates that are trusted beside the system's, for all servers.
+	// CertFile and KeyFile hold the client certificate, for the registry alone; either
+	// both or neither.
 	CAFile, CertFile, KeyFile string
 	// CertDirs are folders with one folder a registry, as CertDirs lists them. What is
-	// there for a host is used for that host alone. CAFile, or Insecure, wins over the
-	// CAs there, CertFile over the client certificates.
+	// there for a host is used for that host alone, its client certificates only where the
+	// host is the registry or the issuer. CAFile, or Insecure, wins over the CAs there,
+	// CertFile over the client certificates.
 	CertDirs []string
 	// Timeout is the network time for one Verify or Token, retries and their waits
 	// included; 0 means 30 s.

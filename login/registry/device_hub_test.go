@@ -3,7 +3,6 @@ package registry
 import (
 	"encoding/base64"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 func TestHubToken(t *testing.T) {
 	enc := base64.RawURLEncoding.EncodeToString
 	access := enc([]byte(`{}`)) + "." + enc([]byte(`{"https://hub.docker.com":{"username":"alice"}}`)) + "." + enc([]byte("s"))
+	house := newHouse(t)
 	for _, tt := range []struct {
 		name, access, body string
 		status             int
@@ -30,13 +30,12 @@ func TestHubToken(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			asked := ""
-			hub := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			hub := house.startTLS(t, func(w http.ResponseWriter, r *http.Request) {
 				asked += r.Method + " " + r.Host + r.URL.Path + " " + r.Header.Get("Authorization")
 				w.WriteHeader(tt.status)
 				_, _ = w.Write([]byte(tt.body))
-			}))
-			defer hub.Close()
-			c, err := New(Options{Insecure: true, Timeout: 5 * time.Second})
+			})
+			c, err := New(Options{CAFile: house.caFile, Timeout: 5 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}

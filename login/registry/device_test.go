@@ -146,8 +146,8 @@ func TestDeviceLoginInterrupted(t *testing.T) {
 // no code along.
 func TestDevicePerimeter(t *testing.T) {
 	var leaked bool
-	inner := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaked = true }))
-	defer inner.Close()
+	house := newHouse(t)
+	inner := house.startTLS(t, func(http.ResponseWriter, *http.Request) { leaked = true })
 	for name, tt := range map[string]struct {
 		device, message string
 		redirect        bool
@@ -157,7 +157,7 @@ func TestDevicePerimeter(t *testing.T) {
 		"redirects": {"https://id.example/device", "redirects; nothing was sent on", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			server := house.startTLS(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/device" {
 					http.Redirect(w, r, "https://inner.example/device", http.StatusTemporaryRedirect)
 					return
@@ -165,9 +165,8 @@ func TestDevicePerimeter(t *testing.T) {
 				reply(w, http.StatusOK, map[string]any{
 					"issuer": "https://id.example", "token_endpoint": "https://id.example/token", "device_authorization_endpoint": tt.device,
 				})
-			}))
-			defer server.Close()
-			c, err := New(Options{Insecure: true, Timeout: 5 * time.Second})
+			})
+			c, err := New(Options{CAFile: house.caFile, Timeout: 5 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}

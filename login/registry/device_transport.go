@@ -29,7 +29,7 @@ func (t *issuerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	asked.Header.Set("User-Agent", t.s.c.opt.UserAgent)
 	res, err := t.whole(asked)
 	if err != nil {
-		f := t.s.explain(ctx, err)
+		f := t.s.failed(ctx, req.URL, err)
 		if t.patient && req.Context().Err() == nil && f.outcome == Unreachable {
 			return t.wait(req, f.message, "authorization_pending"), nil
 		}

@@ -19,7 +19,8 @@
 //     time, so that a DNS answer cannot evade it; behind a proxy, on the literal host.
 //   - Plain http unasked is for addresses that are loopback, whatever their name.
 //   - Certificates that the user keeps for a host, as docker and podman do, are used
-//     for that host alone; see [CertDirs].
+//     for that host alone; see [CertDirs]. A client certificate is shown to the
+//     registry alone, and only its own host may go unverified.
 //   - A token is asked for once and used until shortly before its end, by the
 //     credential and the registry it was given for; see [Client].
 //   - Everything is bounded: network time by [Options.Timeout], headers by 64 KiB,

@@ -119,13 +119,8 @@ func (s *session) send(ctx context.Context, q question) (*answer, error) {
 	}
 	s.secrets.learnRequest(req)
 	res, err := s.rt.RoundTrip(req)
-	if errors.Is(err, errZone) {
-		f := *classify(err)
-		f.message = origin(q.url) + ": " + f.message
-		return nil, &f
-	}
 	if err != nil {
-		return nil, err
+		return nil, s.failed(ctx, q.url, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	ans := &answer{status: res.StatusCode, header: res.Header, url: q.url}

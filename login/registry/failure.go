@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -33,6 +34,25 @@ func (s *session) explain(ctx context.Context, err error) *failure {
 		return noClientCert
 	}
 	return classify(err)
+}
+
+// failed is explain for a request to u. What the flags allow the registry's host they allow
+// no other server, so there the hint is another one.
+func (s *session) failed(ctx context.Context, u *url.URL, err error) *failure {
+	f := *s.explain(ctx, err)
+	if errors.Is(err, errZone) {
+		f.message = origin(u) + ": " + f.message
+	}
+	if f.outcome == TLS && (s.router.issuer || !strings.EqualFold(u.Hostname(), s.base.Hostname())) {
+		f.hint = ""
+		if f.untrusted {
+			f.hint = "trust its CA with --ca-file FILE"
+			if s.c.opt.Insecure {
+				f.hint += "; --insecure is for the registry's own host alone"
+			}
+		}
+	}
+	return &f
 }
 
 // classify is explain without a session: for timing lines, too.
@@ -116,15 +136,15 @@ func classifyTLS(err error) *failure {
 	)
 	switch {
 	case errors.As(err, &authority):
-		out.message = "the certificate is signed by an unknown authority"
+		out.message, out.untrusted = "the certificate is signed by an unknown authority", true
 	case errors.As(err, &name):
-		out.message = "the certificate is for another name" + certNames(name.Certificate)
+		out.message, out.untrusted = "the certificate is for another name"+certNames(name.Certificate), true
 		out.hint = "use a name the certificate is for, or --ca-file FILE with the right CA if it was put in the way, or --insecure"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		out.message = "the certificate has expired or is not yet valid"
+		out.message, out.untrusted = "the certificate has expired or is not yet valid", true
 		out.hint = "have the certificate renewed and check this machine's clock; --insecure goes on without verification"
 	case errors.As(err, &invalid), errors.As(err, &verify):
-		out.message = "the certificate is not valid"
+		out.message, out.untrusted = "the certificate is not valid", true
 		out.hint += ", or go on without verification with --insecure"
 	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/", errors.Is(err, http.ErrSchemeMismatch):
 		out.message = "the server speaks plain http, not https"

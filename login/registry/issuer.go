@@ -56,7 +56,7 @@ func (c *Client) openIssuer(issuer string) (*session, *url.URL, *failure) {
 		c: c, router: c.newRouter(), base: &url.URL{Scheme: u.Scheme, Host: u.Host},
 		deadline: c.now().Add(c.opt.Timeout), secrets: &redactor{},
 	}
-	s.router.base = s.base
+	s.router.base, s.router.issuer = s.base, true
 	s.rt = s.router
 	for _, wrap := range c.opt.Wrap {
 		s.rt = wrap(s.rt)

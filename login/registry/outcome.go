@@ -100,6 +100,7 @@ func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) 
 type failure struct {
 	outcome               Outcome
 	message, hint, detail string
+	untrusted             bool // a certificate that could not be verified
 }
 
 func (f *failure) Error() string { return f.message }

@@ -21,6 +21,7 @@ import (
 type router struct {
 	c       *Client
 	base    *url.URL // origin of the registry, or of the issuer in its place
+	issuer  bool     // base is an issuer's
 	plain   bool     // http to any address; else to loopback alone
 	proxy   func(*http.Request) (*url.URL, error)
 	greeted atomic.Bool // the registry spoke before it was asked
@@ -110,7 +111,7 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 	if t, ok := r.transports[key]; ok {
 		return t, nil
 	}
-	cfg, err := r.c.tlsFor(u)
+	cfg, err := r.tlsFor(u)
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,19 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	pair, certPEM, _ := selfSigned(t, time.Now().Add(time.Hour), "*.example", "127.0.0.1", "::1", "2001:db8::1")
+	pair, certPEM, _ := selfSigned(t, time.Now().Add(time.Hour), "*.example", "hub.docker.com", "127.0.0.1", "::1", "2001:db8::1")
 	return &house{pair, writeFile(t, "ca.pem", certPEM)}
+}
+
+// startTLS serves under the house's certificate.
+func (h *house) startTLS(t *testing.T, handler http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.ErrorLog = quiet()
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{h.pair}, ClientAuth: tls.RequestClientCert}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
 }
 
 // stage is the world of one scenario.

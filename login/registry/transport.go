@@ -28,13 +28,10 @@ var (
 	errSize = errors.New("file is too large")
 )
 
-// tlsConfig reads the certificate files of opt. Errors name the file.
+// tlsConfig reads the certificate files of opt; tlsFor decides which server they are for.
+// Errors name the file.
 func tlsConfig(opt Options) (*tls.Config, error) {
-	cfg := &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		//nolint:gosec // only on the user's word: --insecure
-		InsecureSkipVerify: opt.Insecure,
-	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if opt.CAFile != "" {
 		pem, err := readPEM(opt.CAFile)
 		if err != nil {

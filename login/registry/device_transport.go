@@ -10,7 +10,8 @@ import (
 // issuerTransport carries x/oauth2's requests under this package's limits: one request has
 // Options.Timeout, one answer maxBody, and it is whole or an error. A patient one takes an
 // issuer that does not answer for one where the user has not confirmed yet, so that a
-// laptop may change networks while its owner looks for the phone.
+// laptop may change networks while its owner looks for the phone: RFC 8628 §3.5 has a poll
+// without an answer repeated, more slowly. Whatever else it carries is sent once.
 type issuerTransport struct {
 	s       *session
 	patient bool

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,10 @@ type question struct {
 	url  *url.URL
 	auth string // value of Authorization, or ""
 	form url.Values
+	// once is for what may have had its effect although no answer says so: an issuer that
+	// replaces refresh tokens may take a second use for theft, and end the whole login (RFC
+	// 6749 §10.4, RFC 9700 §4.14.2).
+	once bool
 }
 
 func (q question) secret() bool { return q.auth != "" || q.form != nil }
@@ -39,7 +44,8 @@ type answer struct {
 }
 
 // ask sends q, follows redirects, and tries again on 429 and 5xx while there is
-// time. Errors are always a *failure.
+// time; of what is asked once, on 429 alone, which says that nothing was done (RFC 6585 §4).
+// Errors are always a *failure.
 func (s *session) ask(ctx context.Context, q question) (*answer, error) {
 	for try := 0; ; try++ {
 		ans, err := s.follow(ctx, q)
@@ -47,7 +53,7 @@ func (s *session) ask(ctx context.Context, q question) (*answer, error) {
 			return nil, s.explain(ctx, err)
 		}
 		wait, again := s.retryIn(ans, try)
-		if !again {
+		if !again || q.once && ans.status != http.StatusTooManyRequests {
 			return ans, nil
 		}
 		if err := s.c.sleep(ctx, wait); err != nil {
@@ -117,6 +123,9 @@ func (s *session) send(ctx context.Context, q question) (*answer, error) {
 	if q.auth != "" {
 		req.Header.Set("Authorization", q.auth)
 	}
+	if q.once && q.form != nil {
+		sendOnce(req)
+	}
 	s.secrets.learnRequest(req)
 	res, err := s.rt.RoundTrip(req)
 	if err != nil {
@@ -134,6 +143,33 @@ func (s *session) send(ctx context.Context, q question) (*answer, error) {
 		ans.body, ans.cut = ans.body[:maxBody], true
 	}
 	return ans, nil
+}
+
+var errSent = errors.New("the request was sent already")
+
+// sendOnce keeps net/http from sending a form again by itself: over HTTP/2 it does when a
+// server ends the stream with PROTOCOL_ERROR, which says nothing of what it did before.
+func sendOnce(req *http.Request) {
+	body := &onceBody{ReadCloser: req.Body}
+	again := req.GetBody
+	req.Body = body
+	req.GetBody = func() (io.ReadCloser, error) {
+		if body.read.Load() {
+			return nil, errSent
+		}
+		return again()
+	}
+}
+
+// onceBody knows whether it was read.
+type onceBody struct {
+	io.ReadCloser
+	read atomic.Bool
+}
+
+func (b *onceBody) Read(p []byte) (int, error) {
+	b.read.Store(true)
+	return b.ReadCloser.Read(p)
 }
 
 // isPage reports whether the answer is a web page rather than a registry's.

@@ -25,7 +25,7 @@ func (c *Client) Refresh(ctx context.Context, d DeviceClient, refreshToken strin
 	if fail != nil {
 		return DeviceGrant{}, s.result("", fail)
 	}
-	ans, err := s.ask(ctx, question{url: meta.token, form: url.Values{
+	ans, err := s.ask(ctx, question{url: meta.token, once: true, form: url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}, "client_id": {d.ClientID},
 	}})
 	if err != nil {

@@ -134,7 +134,7 @@ func (t *tokenServer) get(ctx context.Context) (*answer, *failure) {
 		q.Set("client_id", clientID)
 	}
 	u.RawQuery = q.Encode()
-	return t.s.askToken(ctx, question{url: &u, auth: auth})
+	return t.s.askToken(ctx, question{url: &u, auth: auth, once: t.cred.IdentityToken})
 }
 
 // post is the OAuth2 way (distribution, spec/auth/oauth; RFC 6749 §4.3 and §6).
@@ -154,7 +154,7 @@ func (t *tokenServer) post(ctx context.Context) (*answer, *failure) {
 	if t.s.c.opt.WantIdentityToken {
 		form.Set("access_type", "offline")
 	}
-	return t.s.askToken(ctx, question{url: t.realm, form: form})
+	return t.s.askToken(ctx, question{url: t.realm, form: form, once: t.cred.IdentityToken})
 }
 
 func (s *session) askToken(ctx context.Context, q question) (*answer, *failure) {

@@ -53,9 +53,10 @@ func (c *tokenCache) get(ctx context.Context, key tokenKey, now func() time.Time
 		case <-ctx.Done():
 			return grant{}, errWaiting
 		}
-		if held.fail != nil && held.fail.outcome != Unreachable {
+		if held.fail != nil && (held.fail.outcome != Unreachable || key.cred.IdentityToken) {
 			// What the server said to one holds for those who asked at the same time. A
-			// time-out or Ctrl-C is the one caller's own.
+			// time-out or Ctrl-C is the one caller's own; but an identity token may be used
+			// up by the request that had no answer.
 			return grant{}, held.fail
 		}
 		g, left := held.grant, held.end.Sub(now())

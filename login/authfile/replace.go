@@ -24,7 +24,7 @@ func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileM
 		// The name of the temporary file would mean nothing to the user.
 		return false, fmt.Errorf("%w: %w", ErrFolder, cause(err))
 	}
-	err = fill(f, after, old, mode)
+	err = fill(f, after, target, old, mode)
 	// On NFS and with quotas, close is where a failed write may first show.
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
@@ -52,9 +52,9 @@ func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileM
 	return true, nil
 }
 
-// fill makes the new file whole, with the access rights of the old one, and
-// durable. The mode comes last, so that nobody can read it before it has its owner.
-func fill(f *os.File, text []byte, old fs.FileInfo, mode fs.FileMode) error {
+// fill makes the new file whole, with the access rights and the attributes of the
+// old one at target, and durable. The mode comes last, so that nobody can read it before it has its owner.
+func fill(f *os.File, text []byte, target string, old fs.FileInfo, mode fs.FileMode) error {
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
@@ -63,6 +63,9 @@ func fill(f *os.File, text []byte, old fs.FileInfo, mode fs.FileMode) error {
 		if !keepOwner(f, old) {
 			// The group is another one now, to which the old mode promised nothing.
 			mode &^= 0o070
+		}
+		if err := keepAttributes(f, target); err != nil {
+			return err
 		}
 	}
 	if err := f.Chmod(mode.Perm()); err != nil && modesMatter {

@@ -35,8 +35,9 @@ var (
 // Update edits a file in place of its old content, whole or not at all, and
 // reports whether it changed. A symbolic link is followed and stays. A missing
 // file is an empty document and gets the mode given (0600 for what holds
-// secrets), missing folders get 0700; an existing file keeps mode and, where
-// permitted, owner. If edit changes nothing, nothing is written.
+// secrets), missing folders get 0700; an existing file keeps its mode, its access
+// control list (Linux) and, where permitted, its owner and extended attributes. If
+// edit changes nothing, nothing is written.
 //
 // Updates of one file by several processes of one machine come one after the
 // other (not on Windows). Programs that know nothing of that are noticed by

@@ -1,0 +1,8 @@
+//go:build !(linux || darwin)
+
+package authfile
+
+import "os"
+
+// keepAttributes has no counterpart that x/sys offers here.
+func keepAttributes(*os.File, string) error { return nil }

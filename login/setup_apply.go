@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"regshape/login/authfile"
 )
@@ -100,7 +99,7 @@ func (s *setup) done(edits []plannedEdit, name secondName) error {
 		s.say("%s: a second name of %s, which docker and podman start.", name.path, name.target)
 	}
 	for _, x := range edits {
-		s.say("%s", strings.TrimSuffix(x.diff(), "\n"))
+		s.show(x)
 	}
 	switch {
 	case s.DryRun:
@@ -118,22 +117,4 @@ func (s *setup) done(edits []plannedEdit, name secondName) error {
 	}
 	s.say("To log in: %s", s.own("auth", "login", "REGISTRY"))
 	return nil
-}
-
-// diff shows an edit. The drop-in is no JSON, and holds nothing to hide.
-func (x plannedEdit) diff() string {
-	if x.Tool == "docker" {
-		return authfile.Diff(x.before, x.after, x.File)
-	}
-	// All of it is replaced, or made, or removed: an empty side begins before its first line.
-	old, now := slices.Collect(strings.Lines(string(x.before))), slices.Collect(strings.Lines(string(x.after)))
-	var b strings.Builder
-	fmt.Fprintf(&b, "--- %s\n+++ %s\n@@ -%d,%d +%d,%d @@\n", x.File, x.File, min(1, len(old)), len(old), min(1, len(now)), len(now))
-	for _, line := range old {
-		b.WriteString("-" + line)
-	}
-	for _, line := range now {
-		b.WriteString("+" + line)
-	}
-	return b.String()
 }

@@ -81,11 +81,8 @@ func filesOf(edits []setupEdit, wanted func(setupEdit) bool) []string {
 }
 
 func (s *setup) undoFile(file string, edits []setupEdit) error {
-	var what undone
-	var err error
-	if s.DryRun {
-		_, what, err = unedit(file, edits)
-	} else {
+	before, after, what, err := unedit(file, edits)
+	if err == nil && !s.DryRun {
 		what, err = takeBack(file, edits)
 	}
 	if err != nil {
@@ -103,6 +100,9 @@ func (s *setup) undoFile(file string, edits []setupEdit) error {
 		s.say("%s: setup's part taken back; what was changed since stays.", file)
 	case undoneNothing:
 		s.say("%s: nothing of setup's is left in it.", file)
+	}
+	if what == undoneExactly || what == undoneInPart {
+		s.sayChanges(edits[0].Tool, before, after)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (s *setup) undoProgram(r *setupRecord) error {
 
 // takeBack undoes the edits of one file, the last one first.
 func takeBack(file string, edits []setupEdit) (undone, error) {
-	after, what, err := unedit(file, edits)
+	_, after, what, err := unedit(file, edits)
 	if err != nil || what == undoneNothing {
 		return what, err
 	}
@@ -161,23 +161,23 @@ func takeBack(file string, edits []setupEdit) (undone, error) {
 	return what, nil
 }
 
-// unedit finds out what a file becomes when its edits are undone.
-func unedit(file string, edits []setupEdit) (after []byte, what undone, err error) {
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, undoneNothing, nil
+// unedit finds out what a file is, and what it becomes when its edits are undone.
+func unedit(file string, edits []setupEdit) (before, after []byte, what undone, err error) {
+	before, err = os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, undoneNothing, nil
+	case err != nil:
+	case edits[0].Tool == "podman":
+		after, what, err = uneditDropIn(file, before, edits)
+		return before, after, what, err
+	default:
+		after, what, err = uneditDocker(file, before, edits)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("take setup back: %w", err)
+		return nil, nil, "", fmt.Errorf("take setup back: %w", err)
 	}
-	if edits[0].Tool == "podman" {
-		return uneditDropIn(file, text, edits)
-	}
-	after, what, err = uneditDocker(file, text, edits)
-	if err != nil {
-		return nil, "", fmt.Errorf("take setup back: %w", err)
-	}
-	return after, what, nil
+	return before, after, what, nil
 }
 
 // uneditDocker goes back edit by edit: exactly while the text is what the edit left, else

@@ -92,14 +92,6 @@ func FuzzLogins(f *testing.F) {
 				t.Fatalf("%q became %q, where %q is %q, %v", text, after, key, e.Secret, e.Err)
 			}
 			basic := base64.StdEncoding.EncodeToString([]byte(user + ":" + secret))
-			for _, shown := range []string{Diff(before, after, "f"), Diff(after, before, "f"), string(redact(after))} {
-				if strings.Contains(shown, canary) || strings.Contains(shown, basic) {
-					t.Fatalf("%q: the secret is shown: %s", text, shown)
-				}
-			}
-			if shown := redact(after); bytes.Count(shown, []byte("\n")) != bytes.Count(after, []byte("\n")) {
-				t.Fatalf("%q has other lines when it is shown: %q", after, shown)
-			}
 			d.RemoveAuth(key)
 			if bytes.Contains(d.Bytes(), []byte(canary)) || bytes.Contains(d.Bytes(), []byte(basic)) {
 				t.Fatalf("%q keeps the secret after its removal: %q", text, d.Bytes())

@@ -140,11 +140,16 @@ func (h Helper) call(ctx context.Context, action string, secrets []string, do fu
 	return err
 }
 
+// IsHelperName reports whether a value of credsStore or credHelpers can be the end of a
+// program's name: no separator and nothing a shell would take for more than a name.
+func IsHelperName(name string) bool {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
+	return name != "" && len(name) <= 128 && strings.Trim(name, plain) == ""
+}
+
 // find checks the name and looks the program up.
 func (h Helper) find() (string, error) {
-	// No separator and nothing a shell would take for more than a name.
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
-	if h.Name == "" || len(h.Name) > 128 || strings.Trim(h.Name, plain) != "" {
+	if !IsHelperName(h.Name) {
 		return "", fmt.Errorf("%q: %w", terminalSafe(h.Name, 64), ErrHelperName)
 	}
 	look := h.LookPath

@@ -45,8 +45,14 @@ var arrows = []arrow{
 	},
 	{
 		from: []string{"regshape/store"},
-		only: []string{"golang.org/x/sys/...", "github.com/adrg/xdg", "github.com/adrg/xdg/..."},
+		only: []string{"regshape/store/printable", "golang.org/x/sys/...", "github.com/adrg/xdg", "github.com/adrg/xdg/..."},
 		why:  "the format stands on the standard library and runs under fips140=only",
+	},
+	{
+		from:  []string{"regshape/store/printable"},
+		never: []string{"regexp"},
+		only:  []string{},
+		why:   "whatever prints something stands on it, the helper too",
 	},
 	{
 		from:  []string{"regshape/login/..."},

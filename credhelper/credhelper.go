@@ -15,12 +15,12 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"unicode"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/printable"
 )
 
 // Program is the helper's name. A "-NAME" behind it picks the profile NAME, so that a
@@ -50,8 +50,10 @@ func Named(argv0 string) (program string, helper bool) {
 
 // Run answers one call and returns the exit code, 0 or 1.
 func Run(ctx context.Context, c Call) int {
-	credentials.Name, credentials.Package, credentials.Version = c.Program, "regshape", c.Version
-	usage := fmt.Sprintf("Usage: %s <store|get|erase|list|version>\n", c.Program)
+	name := printable.Line(c.Program, printable.Long)
+	credentials.Name, credentials.Package, credentials.Version = name, "regshape", c.Version
+	c.Err = printable.Writer{W: c.Err} // stdout carries the protocol, whose values are exact
+	usage := fmt.Sprintf("Usage: %s <store|get|erase|list|version>\n", name)
 	if len(c.Args) != 1 {
 		_, _ = io.WriteString(c.Out, usage)
 		return 1
@@ -133,7 +135,7 @@ func (c Call) own(words ...string) string {
 	if profile, named := strings.CutPrefix(c.Program, Program+"-"); named {
 		line = append(line, "--profile", profile)
 	}
-	return strings.Join(append(line, words...), " ")
+	return printable.Shell(append(line, words...)...)
 }
 
 // oneLine adds what to do to what is wrong, and makes it one line that does nothing to a
@@ -143,12 +145,7 @@ func (c Call) oneLine(err error) string {
 	if advice := store.Advice(err, c.own); advice != "" {
 		line += ": " + advice
 	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, strings.Join(strings.Fields(line), " "))
+	return printable.Line(line, printable.Long)
 }
 
 // helper answers the library's calls from a store.
@@ -208,7 +205,9 @@ func (h helper) List() (map[string]string, error) {
 }
 
 // listed is the key a credential is listed under: Docker Hub's one name, since BuildKit
-// and compose look for it, else the address as it was last stored.
+// and compose look for it, else the address as it was last stored, to the letter, since a
+// caller gets by it. So one that a caller has stored with a password in it is listed and
+// echoed with it; nothing else that is printed shows that.
 func listed(c store.Credential) string {
 	if c.Canonical == store.HubAddress {
 		return store.HubAddress

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"regshape/store/printable"
 )
 
 // Problem is something about a store's files that should be mended.
@@ -234,7 +236,11 @@ func (c *checker) several(what, dir string, paths []string, fix func([]string) [
 		paths = paths[:maxNamed]
 		what += fmt.Sprintf(" (these %d and %d more)", maxNamed, more)
 	}
-	c.add(Problem{What: what + ": " + strings.Join(paths, ", "), Path: dir, Fix: fix(paths), Harmless: harmless})
+	names := make([]string, len(paths))
+	for i, path := range paths {
+		names[i] = printable.Name(path)
+	}
+	c.add(Problem{What: what + ": " + strings.Join(names, ", "), Path: dir, Fix: fix(paths), Harmless: harmless})
 }
 
 // fileState is what can be wrong with a file.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"regshape/store/printable"
 )
 
 // Kind says what a credential's secret is.
@@ -55,7 +57,7 @@ type Renewal struct {
 }
 
 // String names the credential without its secret.
-func (c Credential) String() string { return c.Username + "@" + c.ServerURL }
+func (c Credential) String() string { return c.Username + "@" + printable.Address(c.ServerURL) }
 
 // GoString hides the secret from %#v.
 func (c Credential) GoString() string { return c.String() }

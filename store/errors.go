@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"strings"
+
+	"regshape/store/printable"
 )
 
 // Errors that callers tell apart. All others are fatal and say what is wrong.
@@ -37,10 +39,10 @@ type EntryError struct {
 func (e *EntryError) Error() string {
 	text := e.Err.Error()
 	if !strings.Contains(text, e.File) { // an error of the system's names it
-		text += " (" + e.File + ")"
+		text += " (" + printable.Name(e.File) + ")"
 	}
 	if e.Address != "" {
-		text = e.Address + ": " + text
+		text = printable.Address(e.Address) + ": " + text
 	}
 	return text
 }

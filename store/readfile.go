@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+
+	"regshape/store/printable"
 )
 
 // maxFile bounds what is read of any file of the store. A secret of 64 KiB, every
@@ -44,7 +46,7 @@ func readInto(buf []byte, path string, s secrecy) ([]byte, error) {
 	case info.size > maxFile:
 		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, maxFile)
 	case modesMatter && info.perm&fs.FileMode(s) != 0:
-		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run 'chmod 600 %s'", ErrUnsafe, path, info.perm, path)
+		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run '%s'", ErrUnsafe, path, info.perm, printable.Shell("chmod", "600", path))
 	}
 	data := slices.Grow(buf[:0], int(info.size))[:info.size]
 	if _, err := io.ReadFull(f, data); err != nil {
@@ -87,7 +89,8 @@ func checkFolder(path string) error {
 			ErrUnsafe, path, uid, os.Geteuid())
 	}
 	if modesMatter && info.Mode().Perm()&fs.FileMode(sealedFile) != 0 {
-		return fmt.Errorf("%w: other users can write to %s (mode %04o): run 'chmod 700 %s'", ErrUnsafe, path, info.Mode().Perm(), path)
+		return fmt.Errorf("%w: other users can write to %s (mode %04o): run '%s'",
+			ErrUnsafe, path, info.Mode().Perm(), printable.Shell("chmod", "700", path))
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+
+	"regshape/store/printable"
 )
 
 // copiers is how many entries are copied at once: a copy waits for the disk, and a file
@@ -94,14 +96,14 @@ func (c *copying) seal(name string) error {
 	}
 	disk := c.to.store.disk
 	if err := place(disk, target, sealed, disk.rename); err != nil {
-		return fmt.Errorf("copy the entry of %s: %w", cred.Canonical, err)
+		return fmt.Errorf("copy the entry of %s: %w", printable.Address(cred.Canonical), err)
 	}
 	found, err := c.to.opener().open(filepath.Base(target))
 	if err == nil && !bytes.Equal(found.payload, cred.payload) {
 		err = ErrDamaged
 	}
 	if err != nil {
-		return fmt.Errorf("read the copy of the entry of %s back: %w", cred.Canonical, err)
+		return fmt.Errorf("read the copy of the entry of %s back: %w", printable.Address(cred.Canonical), err)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"time"
+
+	"regshape/store/printable"
 )
 
 // Store is one store: its folders and the source of its key. Its methods may be used by
@@ -104,7 +106,7 @@ func (v view) write(ctx context.Context, c Credential) error {
 		return fmt.Errorf("seal: %w", err)
 	}
 	if err := publish(v.store.disk, path, sealed); err != nil {
-		return fmt.Errorf("write the entry of %s: %w", c.Canonical, err)
+		return fmt.Errorf("write the entry of %s: %w", printable.Address(c.Canonical), err)
 	}
 	return nil
 }

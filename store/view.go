@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"regshape/store/printable"
 )
 
 // view is what one run can know of a store: names and, unless keyErr says why not, the
@@ -131,7 +133,7 @@ func (v view) read(ctx context.Context, canonical string) (Credential, error) {
 			return Credential{}, err
 		}
 		if v.needKey(ctx); v.keyErr != nil {
-			return Credential{}, fmt.Errorf("%s: %w", canonical, v.keyErr)
+			return Credential{}, fmt.Errorf("%s: %w", printable.Address(canonical), v.keyErr)
 		}
 	}
 	c, err := v.opener().open(filepath.Base(path))

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // Errors of a foreign helper. Each is wrapped with the program's name and what it said,
@@ -53,7 +54,7 @@ type Helper struct {
 }
 
 // Program is the program's name, docker-credential-NAME, for messages.
-func (h Helper) Program() string { return "docker-credential-" + terminalSafe(h.Name, 64) }
+func (h Helper) Program() string { return "docker-credential-" + printable.Line(h.Name, 64) }
 
 // Get asks for the login of serverURL, sent as it is. A helper that has none, or answers
 // with an empty user and an empty secret, gives ErrNoEntry. A user "<token>" means that
@@ -150,7 +151,7 @@ func IsHelperName(name string) bool {
 // find checks the name and looks the program up.
 func (h Helper) find() (string, error) {
 	if !IsHelperName(h.Name) {
-		return "", fmt.Errorf("%q: %w", terminalSafe(h.Name, 64), ErrHelperName)
+		return "", fmt.Errorf("%q: %w", printable.Line(h.Name, 64), ErrHelperName)
 	}
 	look := h.LookPath
 	if look == nil {

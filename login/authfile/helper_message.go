@@ -6,34 +6,12 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
-	"unicode"
+
+	"regshape/store/printable"
 )
 
 // maxMessage is what an error shows of a helper's text, in characters: two lines of a terminal.
 const maxMessage = 200
-
-// terminalSafe puts text of another program on one line of at most max characters:
-// white space becomes one blank, what does not print (escapes, bidirectional marks) "?".
-func terminalSafe(s string, limit int) string {
-	var b strings.Builder
-	n := 0
-	for _, word := range strings.Fields(s) {
-		if n > 0 {
-			b.WriteByte(' ')
-			n++
-		}
-		for _, r := range word {
-			if n++; n > limit {
-				return strings.TrimRight(b.String(), " ") + "…"
-			}
-			if !unicode.IsPrint(r) {
-				r = '?'
-			}
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
 
 // message is what may be shown of a helper that failed: its error line, which the
 // protocol puts on stdout, and its stderr. When stdout holds JSON, nothing is: it may be
@@ -45,7 +23,7 @@ func message(stdout, stderr []byte, secrets []string) string {
 	var parts []string
 	for _, text := range [][]byte{stdout, stderr} {
 		// Masked before it is cut, or half a secret would be left at the end.
-		if line := terminalSafe(mask(string(text), secrets), maxMessage); line != "" {
+		if line := printable.Line(mask(string(text), secrets), maxMessage); line != "" {
 			parts = append(parts, line)
 		}
 	}

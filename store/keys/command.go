@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode"
 
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 const (
@@ -155,22 +154,12 @@ func (b *bounded) Write(p []byte) (int, error) {
 // it: a program that is given wrong options may well complain about the key itself. Of
 // output that was cut nobody knows what its end belonged to.
 func (b *bounded) quote() string {
-	text := strings.Map(func(r rune) rune {
-		if r == '\n' || unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, string(bytes.ToValidUTF8(b.data, nil)))
+	text := strings.TrimSpace(string(b.data))
 	if b.over || showsKey(text) {
 		return ""
 	}
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	last := []rune(strings.TrimSpace(lines[len(lines)-1]))
-	if len(last) > quotedError {
-		last = append(last[:quotedError], '…')
-	}
-	if len(last) == 0 {
+	if text = printable.Line(text[strings.LastIndexByte(text, '\n')+1:], quotedError); text == "" {
 		return ""
 	}
-	return ": " + string(last)
+	return ": " + text
 }

@@ -50,7 +50,7 @@ func TestCommand(t *testing.T) {
 		{`echo "$B"`, store.ErrWrongKey, b.KID(), strings.Fields(b.Line())[2]},
 		{`echo "$A"; echo "canary"`, store.ErrKeyDamaged, "line 2 of", "canary"},
 		{`echo "$A" | cut -c1-70`, store.ErrKeyDamaged, "", canary[:20]},
-		{`echo first >&2; printf 'no such \033[31mitem\007\n\n' >&2; exit 3`, nil, "(exit status 3): no such [31mitem", "first"},
+		{`echo first >&2; printf 'no such \033[31mitem\007\n\n' >&2; exit 3`, nil, "(exit status 3): no such ?[31mitem?", "first"},
 		{`exit 7`, nil, "(exit status 7)", "): "},
 		{`kill -TERM $$`, nil, "terminated", ""},
 		{`echo "bad: $A" >&2; exit 1`, nil, "(exit status 1)", "bad"},
@@ -59,7 +59,7 @@ func TestCommand(t *testing.T) {
 		{`printf 'bad REGSHAPE\000-KEY\n' >&2; exit 1`, nil, "(exit status 1)", "bad"},
 		{`echo "bad: age-secret-key-1X" >&2; exit 1`, nil, "(exit status 1)", "bad"},
 		{`head -c 9000 /dev/zero | tr '\0' x >&2; exit 1`, nil, "(exit status 1)", "xx"},
-		{`head -c 900 /dev/zero | tr '\0' x >&2; exit 1`, nil, strings.Repeat("x", quotedError) + "…", strings.Repeat("x", quotedError+1)},
+		{`head -c 900 /dev/zero | tr '\0' x >&2; exit 1`, nil, strings.Repeat("x", quotedError-1) + "…", strings.Repeat("x", quotedError)},
 		{`yes`, nil, "printed more than 64 KiB", "signal"},
 	} {
 		cmd, _ := shell(t, c.script)

@@ -13,6 +13,7 @@ import (
 	"filippo.io/age/plugin"
 
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // PluginUI is how age plugins talk to the user. A nil func stands for a missing terminal:
@@ -124,18 +125,18 @@ func oneLine(text string) string {
 	if showsKey(text) {
 		return "(hidden, as it holds a key)"
 	}
-	clean := []rune(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
+	return printable.Line(text, limit)
+}
+
+// showsKey reports whether another program's words have the beginning of a key in them,
+// characters that do not print left out.
+func showsKey(text string) bool {
+	upper := strings.ToUpper(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
 		}
 		return r
 	}, text))
-	return strings.TrimSpace(string(clean[:min(len(clean), limit)]))
-}
-
-// showsKey reports whether another program's words have the beginning of a key in them.
-func showsKey(text string) bool {
-	upper := strings.ToUpper(text)
 	return slices.ContainsFunc([]string{"AGE-SECRET-KEY", "AGE-PLUGIN-", "REGSHAPE-KEY"}, func(tag string) bool {
 		return strings.Contains(upper, tag)
 	})

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // listGoal is the size that the goal for list is about. It is listed, and nothing else,
@@ -29,7 +31,7 @@ func compare(ctx context.Context, dir string, sizes []int, rounds int, progress 
 		return nil, err
 	}
 	r := &results{
-		empty: &operation{name: "an empty Go program", command: []string{built.empty}}, rounds: rounds, dir: dir, binary: program.Size(),
+		empty: &operation{name: "an empty Go program", command: []string{built.empty}, env: testenv.Environ(dir)}, rounds: rounds, dir: dir, binary: program.Size(),
 	}
 	if err := r.addOwn(ctx, built, sizes, progress); err != nil {
 		return nil, err

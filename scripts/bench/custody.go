@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 	"regshape/store/keys"
 )
@@ -51,7 +52,7 @@ func protected(ctx context.Context, helper, dir string) (get *operation, lock fu
 	}
 	get = &operation{
 		tool: ours, action: actGet, size: 1, name: unlockedGet,
-		command: []string{helper, "get"}, env: ourEnvironment(folder), input: input,
+		command: []string{helper, "get"}, env: testenv.Environ(dir, ourEnvironment(folder)...), input: input,
 	}
 	lock = func() { _ = slots.Lock(custody.KID) }
 	if err := get.check(ctx); err != nil {

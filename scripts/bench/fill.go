@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 	"regshape/store/keys"
 )
@@ -63,7 +63,7 @@ func fillNew(ctx context.Context, dir string, size int) error {
 		{"cp", "-a", memory, dir},
 		{"sync", "-f", dir}, // else the first writes that are measured would wait for it
 	} {
-		if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
+		if out, err := testenv.CommandContext(ctx, testenv.Environ(dir), command[0], command[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", command[0], err, out)
 		}
 	}

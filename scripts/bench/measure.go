@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"slices"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // operation is one command line that is timed.
@@ -18,7 +20,7 @@ type operation struct {
 	size     int    // credentials in its store
 	name     string // of a row of its own; "" where tool, action and size say all
 	command  []string
-	env      []string // added to the environment
+	env      []string // all of the environment
 	input    string   // path of what is on stdin; "" for nothing
 	before   *operation
 	fails    bool          // exits with 1, as it should
@@ -40,8 +42,7 @@ func (o *operation) String() string {
 // start prepares one run. Files rather than pipes: a pipe would put the
 // scheduling of the goroutine at its other end into the measure.
 func (o *operation) start(ctx context.Context) (*exec.Cmd, func(), error) {
-	cmd := exec.CommandContext(ctx, o.command[0], o.command[1:]...)
-	cmd.Env = append(os.Environ(), o.env...)
+	cmd := testenv.CommandContext(ctx, o.env, o.command[0], o.command[1:]...)
 	if o.input == "" {
 		return cmd, func() {}, nil
 	}

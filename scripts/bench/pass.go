@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"regshape/scripts/testenv"
 )
 
 // passLimit is the largest store that pass is measured with. It draws the tree of all its
@@ -33,8 +35,7 @@ func passOperations(ctx context.Context, dir string, sizes []int) (operations []
 	}
 	env := []string{"HOME=" + home, "GNUPGHOME=" + home}
 	gpg := func(ctx context.Context, store string, words ...string) error {
-		cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-		cmd.Env = append(os.Environ(), append(env, "PASSWORD_STORE_DIR="+store)...)
+		cmd := testenv.CommandContext(ctx, testenv.Environ(home, "GNUPGHOME="+home, "PASSWORD_STORE_DIR="+store), words[0], words[1:]...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", words[0], err, out)
 		}
@@ -77,7 +78,7 @@ func fillPass(ctx context.Context, t tool, dir, store string, size int, env []st
 	if err := os.WriteFile(input, fmt.Appendf(nil, credential, address(0)), 0o600); err != nil {
 		return err
 	}
-	first := &operation{tool: t.name, action: actStore, size: 1, command: []string{t.program, "store"}, env: env, input: input}
+	first := &operation{tool: t.name, action: actStore, size: 1, command: []string{t.program, "store"}, env: testenv.Environ(dir, env...), input: input}
 	if out, err := first.output(ctx); err != nil {
 		return fmt.Errorf("%s: %w: %s", first, err, out)
 	}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
+
+	"regshape/scripts/testenv"
 )
 
 // programs are paths of what is built for the run.
@@ -40,9 +41,8 @@ func build(ctx context.Context, dir string) (programs, error) {
 		{".", ".", p.helper}, {".", "./scripts/bench/plaintext", p.plaintext}, {source, ".", p.empty},
 	} {
 		linked := filepath.Join(source, "linked")
-		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", linked, b.from)
+		cmd := testenv.CommandContext(ctx, testenv.Go("CGO_ENABLED=0"), "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", linked, b.from)
 		cmd.Dir = b.folder
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return p, fmt.Errorf("go build: %w\n%s", err, out)
 		}

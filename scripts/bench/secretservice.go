@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"regshape/scripts/testenv"
 )
 
 // secretServiceLimit is the largest store that the Secret Service is measured with. Its
@@ -75,8 +77,7 @@ func session(home string) (env []string, stop func(), err error) {
 	}
 	env = []string{"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "XDG_DATA_HOME=" + filepath.Join(home, "data")}
 	// Not killed with the context: that would leave the bus behind.
-	cmd := exec.Command("dbus-run-session", "--", "sh", "-c", `echo "$DBUS_SESSION_BUS_ADDRESS"; read _`)
-	cmd.Env = append(os.Environ(), env...)
+	cmd := testenv.Command(testenv.Environ(home, env...), "dbus-run-session", "--", "sh", "-c", `echo "$DBUS_SESSION_BUS_ADDRESS"; read _`)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, nil, err
@@ -104,8 +105,7 @@ func session(home string) (env []string, stop func(), err error) {
 // asked, and not the service: that would have the bus start a daemon that is locked. The
 // daemon ends with its bus.
 func unlockedKeyring(ctx context.Context, home string, env []string) error {
-	daemon := exec.CommandContext(ctx, "gnome-keyring-daemon", "--unlock", "--components=secrets")
-	daemon.Env = append(os.Environ(), env...)
+	daemon := testenv.CommandContext(ctx, testenv.Environ(home, env...), "gnome-keyring-daemon", "--unlock", "--components=secrets")
 	daemon.Stdin = strings.NewReader("a password of the benchmark")
 	log, err := os.Create(filepath.Join(home, "daemon.log"))
 	if err != nil {
@@ -137,7 +137,7 @@ func unlockedKeyring(ctx context.Context, home string, env []string) error {
 // fillSecretService has the helper itself store each credential.
 func fillSecretService(ctx context.Context, t tool, home string, size int, env []string) error {
 	input := filepath.Join(home, "stdin")
-	o := &operation{tool: t.name, action: actStore, size: size, command: []string{t.program, "store"}, env: env, input: input}
+	o := &operation{tool: t.name, action: actStore, size: size, command: []string{t.program, "store"}, env: testenv.Environ(home, env...), input: input}
 	for n := range size {
 		if err := os.WriteFile(input, fmt.Appendf(nil, credential, address(n)), 0o600); err != nil {
 			return err

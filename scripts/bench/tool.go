@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // action is what a tool is asked to do.
@@ -59,7 +61,7 @@ func (t tool) operations(ctx context.Context, dir string, size int, env ...strin
 		}
 		o := &operation{
 			tool: t.name, action: a, size: size, fails: a == actMiss && !t.silent,
-			command: []string{t.program, string(word)}, env: env,
+			command: []string{t.program, string(word)}, env: testenv.Environ(dir, env...),
 			input: filepath.Join(dir, fmt.Sprintf("stdin-%s-%d-%s", t.name, size, what)),
 		}
 		return o, os.WriteFile(o.input, []byte(text), 0o600)

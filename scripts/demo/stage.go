@@ -7,13 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry/canary"
 )
 
@@ -45,17 +45,13 @@ func newStage(ctx context.Context, out io.Writer, bin, host, password string) (*
 		return nil, err
 	}
 	s := &stage{ctx: ctx, out: out, bin: bin, home: home, host: host, password: password, missing: map[string]string{}}
-	s.env = []string{
-		"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"HOME=" + home, "USERPROFILE=" + home,
-		"SYSTEMROOT=" + os.Getenv("SYSTEMROOT"), // without it, Windows opens no socket
-		"XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
-		"XDG_DATA_HOME=" + filepath.Join(home, ".local", "share"),
-		"XDG_STATE_HOME=" + filepath.Join(home, ".local", "state"),
-		"XDG_CACHE_HOME=" + filepath.Join(home, ".cache"),
-		"XDG_RUNTIME_DIR=" + filepath.Join(home, "run"),
-		"TMPDIR=" + filepath.Join(home, "tmp"),
-	}
+	s.env = testenv.Environ(home,
+		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
+		"XDG_DATA_HOME="+filepath.Join(home, ".local", "share"),
+		"XDG_STATE_HOME="+filepath.Join(home, ".local", "state"),
+		"XDG_CACHE_HOME="+filepath.Join(home, ".cache"),
+		"TMPDIR="+filepath.Join(home, "tmp"))
 	for _, dir := range []string{"run", "tmp"} {
 		if err == nil {
 			err = os.Mkdir(filepath.Join(home, dir), 0o700)
@@ -139,8 +135,8 @@ func (s *stage) try(stdin, name string, args ...string) result {
 	if strings.Contains(name, "regshape") {
 		program = filepath.Join(s.bin, name+exe)
 	}
-	c := exec.CommandContext(ctx, program, args...)
-	c.Env, c.Dir, c.WaitDelay = s.env, s.home, time.Second
+	c := testenv.CommandContext(ctx, s.env, program, args...)
+	c.Dir, c.WaitDelay = s.home, time.Second
 	c.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr

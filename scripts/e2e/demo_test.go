@@ -4,26 +4,19 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // The README's first command, as printed, in a fresh home. Go's caches are kept, so that
 // the test needs no network.
 func TestReadmeDemo(t *testing.T) {
 	home := t.TempDir()
-	cmd := exec.Command("make", "demo")
+	cmd := testenv.Command(testenv.Environ(home, append(testenv.GoSettings(), "TMPDIR="+os.TempDir())...), "make", "demo")
 	cmd.Dir = filepath.Join("..", "..")
-	for _, v := range os.Environ() {
-		name, _, _ := strings.Cut(v, "=")
-		// The make that runs these tests hands its own variables down.
-		if name != "HOME" && name != "PREFIX" && !strings.HasPrefix(name, "MAKE") && !strings.HasPrefix(name, "XDG_") {
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
-	cmd.Env = append(cmd.Env, "HOME="+home, "GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)
@@ -38,13 +31,4 @@ func TestReadmeDemo(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-func goEnv(t *testing.T, name string) string {
-	t.Helper()
-	out, err := exec.Command("go", "env", name).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
 }

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // engine is a dockerd of the tests' own, in their namespaces.
@@ -34,10 +36,9 @@ func startEngine(dir string) (*engine, error) {
 		return nil, err
 	}
 	defer log.Close()
-	e.process = exec.Command("dockerd", "--host", "unix://"+e.socket,
+	e.process = testenv.Command(testenv.Environ(dir), "dockerd", "--host", "unix://"+e.socket,
 		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"),
 		"--storage-driver=vfs", "--iptables=false", "--ip6tables=false", "--bridge=none")
-	e.process.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	e.process.Stdout, e.process.Stderr = log, log
 	if err := e.process.Start(); err != nil {
 		return nil, fmt.Errorf("dockerd: %w", err)

@@ -5,10 +5,11 @@ package e2e
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // Docker asks Amazon's helper for one host and regshape for the others.
@@ -85,7 +86,7 @@ esac
 // container is a root folder with the two programs alone, what every container has in /proc and
 // /dev, and the mount that the recipe asks for.
 func TestExampleDevContainer(t *testing.T) {
-	if out, err := exec.Command("unshare", "--mount", "true").CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Environ(t.TempDir()), "unshare", "--mount", "true").CombinedOutput(); err != nil {
 		t.Skipf("no mounts can be made here: %v: %s", err, out)
 	}
 	h, r := example(t)
@@ -122,11 +123,11 @@ func TestExampleDevContainer(t *testing.T) {
 	inside := func(stdin string, words ...string) string {
 		t.Helper()
 		const enter = `mount --bind "$1" "$2$3" && mount --rbind /proc "$2/proc" && mount --rbind /dev "$2/dev" && root=$2 && shift 3 && exec chroot "$root" "$@"`
-		command := exec.Command("unshare", append([]string{"--mount", "sh", "-c", enter, "sh", mount["source"], root, mount["target"]}, words...)...)
-		command.Env = []string{"HOME=/root", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+		env := []string{"HOME=/root", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} // the container's own
 		for name, value := range config.ContainerEnv {
-			command.Env = append(command.Env, name+"="+value)
+			env = append(env, name+"="+value)
 		}
+		command := testenv.Command(env, "unshare", append([]string{"--mount", "sh", "-c", enter, "sh", mount["source"], root, mount["target"]}, words...)...)
 		command.Stdin = strings.NewReader(stdin)
 		out, err := command.CombinedOutput()
 		if err != nil {
@@ -146,9 +147,8 @@ func TestExampleDevContainer(t *testing.T) {
 // staticBuild builds regshape as make does, for an image in which there is nothing else.
 func staticBuild(t *testing.T, dir string) {
 	t.Helper()
-	build := exec.Command("go", "build", "-o", dir+"/", "regshape")
+	build := testenv.Command(testenv.Go("CGO_ENABLED=0"), "go", "build", "-o", dir+"/", "regshape")
 	build.Dir = filepath.Join("..", "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}

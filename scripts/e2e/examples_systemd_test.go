@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry/canary"
 )
 
@@ -51,8 +52,7 @@ func TestExampleSystemd(t *testing.T) {
 
 	unit := recipe(t, "systemd services", "ini")[0]
 	verifyUnit(t, in("app.service"), unit)
-	command := exec.Command("false")
-	command.Env = []string{"PATH=" + in("bin") + ":/usr/bin:/bin", "HOME=" + in("home"), "TMPDIR=" + in("var")}
+	command := testenv.Command([]string{"PATH=" + in("bin") + ":/usr/bin:/bin", "HOME=" + in("home"), "TMPDIR=" + in("var")}, "false")
 	for _, line := range strings.Split(here.Replace(unit), "\n") {
 		key, value, _ := strings.Cut(line, "=")
 		switch key {
@@ -80,8 +80,7 @@ func TestExampleSystemd(t *testing.T) {
 	}
 
 	// What the folder of the state is worth without the key.
-	command = exec.Command(in("bin", "docker-credential-regshape"), "get")
-	command.Env = []string{"REGSHAPE_STORE=" + in("var", "regshape")}
+	command = testenv.Command([]string{"REGSHAPE_STORE=" + in("var", "regshape")}, in("bin", "docker-credential-regshape"), "get")
 	command.Stdin = strings.NewReader(r.host)
 	if out, err := command.CombinedOutput(); err == nil || strings.Contains(string(out), r.password) {
 		t.Error("the store opens without the key")
@@ -109,7 +108,7 @@ func verifyUnit(t *testing.T, path, text string) {
 		return
 	}
 	// It exits with 0 for a line that it does not know, and speaks of other units, too.
-	out, err := exec.Command(tool, "verify", "--man=no", path).CombinedOutput()
+	out, err := testenv.Command(testenv.Environ(t.TempDir()), tool, "verify", "--man=no", path).CombinedOutput()
 	if err != nil || strings.Contains(string(out), filepath.Base(path)) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry/canary"
 )
 
@@ -40,8 +41,8 @@ func TestParallelFirstLogins(t *testing.T) {
 		address, user, secret := fmt.Sprintf("r%02d.example:5000", i), fmt.Sprintf("user%d", i), rand.Text()
 		want[address], secrets[address] = user, secret
 		h.secrets = append(h.secrets, secret)
-		command := exec.Command(filepath.Join(binDir, "docker-credential-regshape"), "store")
-		command.Env, command.Dir = h.env, h.dir
+		command := testenv.Command(h.env, filepath.Join(binDir, "docker-credential-regshape"), "store")
+		command.Dir = h.dir
 		command.Stdin = strings.NewReader(storeInput(address, user, secret))
 		command.Stdout, command.Stderr = &outputs[i], &outputs[i]
 		h.must(command.Start())
@@ -92,8 +93,8 @@ func TestParallelLoginsToOneRegistry(t *testing.T) {
 		user, secret := fmt.Sprintf("user%d", i), rand.Text()
 		passwords[user] = secret
 		h.secrets = append(h.secrets, secret)
-		command := exec.Command(filepath.Join(binDir, "docker-credential-regshape"), "store")
-		command.Env, command.Dir = h.env, h.dir
+		command := testenv.Command(h.env, filepath.Join(binDir, "docker-credential-regshape"), "store")
+		command.Dir = h.dir
 		command.Stdin = strings.NewReader(storeInput("one.example", user, secret))
 		h.must(command.Start())
 		running = append(running, command)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry/canary"
 )
 
@@ -117,8 +118,8 @@ func (h *home) runIn(stdin, name string, args ...string) result {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
-	command := exec.CommandContext(ctx, h.lookPath(name), args...)
-	command.Env, command.Dir = h.env, h.dir
+	command := testenv.CommandContext(ctx, h.env, h.lookPath(name), args...)
+	command.Dir = h.dir
 	command.Stdin = strings.NewReader(stdin)
 	command.WaitDelay = time.Second // a child that keeps the pipes open must not hold the test
 	var stdout, stderr bytes.Buffer

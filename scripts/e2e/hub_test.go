@@ -11,7 +11,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 )
 
@@ -54,7 +54,10 @@ func reexec(t *testing.T, pattern string) error {
 	if err := os.WriteFile(hosts, []byte(ownHosts), 0o644); err != nil {
 		return err
 	}
-	command := exec.Command("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+	env := testenv.Environ(temp, append(testenv.GoSettings(), insideMark+"=1", "REGSHAPE_E2E_BIN="+binDir,
+		"REGSHAPE_WRITE="+os.Getenv("REGSHAPE_WRITE"),
+		"PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")...) // where Debian has ip and dockerd
+	command := testenv.Command(env, "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 		"sh", "-c", enter, hosts, self, "-test.run="+pattern, "-test.count=1", "-test.parallel="+cellsAtOnce)
 	// A thousand lines about a whole run would hide the table.
 	if testing.Verbose() && strings.Contains(pattern, "/") {
@@ -64,8 +67,6 @@ func reexec(t *testing.T, pattern string) error {
 		// It is to end first, and to say where it was.
 		command.Args = append(command.Args, "-test.timeout="+(time.Until(end)*9/10).String())
 	}
-	command.Env = append(os.Environ(), insideMark+"=1", "REGSHAPE_E2E_BIN="+binDir, "TMPDIR="+temp,
-		"PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin") // where Debian has ip and dockerd
 	// What the tests print goes straight on, as if they had run here.
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	// The signal is sent when the thread ends that started the process.
@@ -112,7 +113,7 @@ func startHub(work string) (*registry, error) {
 	if err := os.WriteFile(own, authority.CertPEM(), 0o644); err != nil {
 		return nil, err
 	}
-	if out, err := exec.Command("mount", "--bind", own, authorities).CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Environ(work), "mount", "--bind", own, authorities).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("mount over %s: %w: %s", authorities, err, out)
 	}
 	r := &registry{name: "hub"}

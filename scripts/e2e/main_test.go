@@ -17,6 +17,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // binDir holds regshape and docker-credential-regshape.
@@ -81,7 +83,7 @@ func programs(work string) (string, error) {
 		return filepath.Abs(given)
 	}
 	dir := filepath.Join(work, "bin")
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "regshape"), "regshape")
+	build := testenv.Command(testenv.Go(), "go", "build", "-o", filepath.Join(dir, "regshape"), "regshape")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 )
 
@@ -113,7 +114,7 @@ func (f *front) start(dir string) error {
 	if err != nil {
 		program = "/usr/sbin/nginx" // not on every user's PATH
 	}
-	nginx := exec.Command(program, "-p", dir, "-c", config, "-e", filepath.Join(dir, "error.log"))
+	nginx := testenv.Command(testenv.Environ(dir), program, "-p", dir, "-c", config, "-e", filepath.Join(dir, "error.log"))
 	if err := nginx.Start(); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 	"regshape/scripts/testregistry/canary"
 )
@@ -101,7 +102,7 @@ func startToken(work string) (*registry, error) {
 // htpasswd makes the account file of the Basic registries. The password goes in
 // on stdin: an argument could be read by every user of the machine.
 func (r *registry) htpasswd(dir string) (string, error) {
-	command := exec.Command("htpasswd", "-niBC", "5", r.user)
+	command := testenv.Command(testenv.Environ(dir), "htpasswd", "-niBC", "5", r.user)
 	command.Stdin = strings.NewReader(r.password)
 	line, err := command.Output()
 	if err != nil {
@@ -167,11 +168,8 @@ func (r *registry) serve(dir, config string) error {
 		return err
 	}
 	defer log.Close()
-	r.process = exec.Command("docker-registry", "serve", config)
-	r.process.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "OTEL_TRACES_EXPORTER=none",
-		fmt.Sprintf("REGISTRY_HTTP_ADDR=127.0.0.1:%d", port),
-	}
+	env := testenv.Environ(dir, "OTEL_TRACES_EXPORTER=none", fmt.Sprintf("REGISTRY_HTTP_ADDR=127.0.0.1:%d", port))
+	r.process = testenv.Command(env, "docker-registry", "serve", config)
 	r.process.Stdout, r.process.Stderr = log, log
 	if err := r.process.Start(); err != nil {
 		return err

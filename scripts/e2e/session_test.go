@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"regshape/scripts/page"
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 	"regshape/scripts/testterminal"
 )
@@ -79,7 +79,7 @@ func sessionPlace(t *testing.T, password string) []string {
 	}
 	mount := func(args ...string) {
 		t.Helper()
-		if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
+		if out, err := testenv.Command(testenv.Environ(t.TempDir()), "mount", args...).CombinedOutput(); err != nil {
 			t.Fatalf("mount %q: %v: %s", args, err, out)
 		}
 	}

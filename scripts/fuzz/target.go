@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // target is one fuzz target.
@@ -24,7 +25,7 @@ type result struct {
 
 // list asks go test for all targets below the present folder.
 func list(ctx context.Context) ([]target, error) {
-	out, err := exec.CommandContext(ctx, "go", "test", "-list", "^Fuzz", "./...").CombinedOutput()
+	out, err := testenv.CommandContext(ctx, testenv.Go(), "go", "test", "-list", "^Fuzz", "./...").CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("list the targets: %w\n%s", err, out)
 	}
@@ -57,7 +58,7 @@ func parseList(out string) []target {
 // fuzz runs a target and returns what go test printed, too.
 func (t target) fuzz(ctx context.Context, budget string) (result, []byte, error) {
 	begun := time.Now()
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", budget,
+	cmd := testenv.CommandContext(ctx, testenv.Go(), "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", budget,
 		// The default, a minute, can be spent on making one input shorter.
 		"-fuzzminimizetime", "2s", t.pkg)
 	out, err := cmd.CombinedOutput()

@@ -13,9 +13,10 @@ import (
 	"go/types"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"regshape/scripts/testenv"
 )
 
 // listed is what the go command says of a package.
@@ -117,8 +118,7 @@ func (s subject) compile(ctx context.Context, work string) (binary string, err e
 }
 
 func goCommand(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0")
+	cmd := testenv.CommandContext(ctx, testenv.Go("GOOS=linux", "CGO_ENABLED=0"), "go", args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // harness runs the tests of the one binary that holds every mutant.
@@ -155,9 +157,8 @@ func (h *harness) run(ctx context.Context, limit time.Duration, words ...string)
 	}
 	limited, stop := context.WithTimeout(ctx, limit)
 	defer stop()
-	cmd := exec.CommandContext(limited, h.binary)
+	cmd := testenv.CommandContext(limited, testenv.Environ(home, testenv.GoSettings()...), h.binary)
 	cmd.Dir = here
-	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH"), "CI=" + os.Getenv("CI")}
 	for _, w := range words {
 		if strings.HasPrefix(w, "-") {
 			cmd.Args = append(cmd.Args, w)

@@ -6,13 +6,13 @@ import (
 	"bufio"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 )
 
@@ -50,7 +50,7 @@ func newMachine(t *testing.T) *machine {
 	for _, name := range []string{"unshare", "nsenter", "pivot_root", "useradd", "su", "dpkg", "man", "podman", "skopeo", "docker"} {
 		tool(t, name)
 	}
-	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", enter, "sh", t.TempDir())
+	cmd := testenv.Command(testenv.Environ(t.TempDir()), "unshare", "--mount", "--propagation", "private", "sh", "-c", enter, "sh", t.TempDir())
 	hold, err := cmd.StdinPipe() // cat, and with it the namespace, ends when this closes
 	if err != nil {
 		t.Fatal(err)

@@ -19,8 +19,10 @@ func testDeb(t *testing.T, deb string) {
 		}
 	}
 	// Time and size go: -rwxr-xr-x root/root 123 2026-01-02 03:04 ./usr/bin/regshape
-	t.Setenv("TZ", "UTC")
-	list := must(t, "dpkg-deb", "-c", deb)
+	list, err := try(t, []string{"TZ=UTC"}, "dpkg-deb", "-c", deb)
+	if err != nil {
+		t.Fatalf("dpkg-deb: %v\n%s", err, list)
+	}
 	for line := range strings.Lines(list) {
 		if !strings.Contains(line, " root/root ") || !strings.Contains(line, " 2026-01-02 03:04 ") {
 			t.Errorf("owner or time: %s", line)

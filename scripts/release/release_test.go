@@ -14,9 +14,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 var when = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// TestMain keeps git, ssh-keygen and their agents of whoever runs the tests out of what
+// the release starts in this process.
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // tool says where a program is. Without it the test is skipped, or fails where CI runs.
 func tool(t *testing.T, name string) string {
@@ -37,8 +43,10 @@ func try(t *testing.T, env []string, name string, args ...string) (string, error
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), env...)
+	all := testenv.Environ(t.TempDir(), testenv.GoSettings()...)
+	// The checkout may be somebody else's.
+	all = append(all, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
+	cmd := testenv.CommandContext(ctx, append(all, env...), name, args...)
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -84,7 +92,7 @@ func TestPackageVersion(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.describe, got, c.want)
 		}
 		if dpkg, err := exec.LookPath("dpkg"); err == nil && last != "" {
-			if err := exec.Command(dpkg, "--compare-versions", last, "le", got).Run(); err != nil {
+			if err := testenv.Command(testenv.Environ(t.TempDir()), dpkg, "--compare-versions", last, "le", got).Run(); err != nil {
 				t.Errorf("dpkg takes %s for newer than %s", last, got)
 			}
 		}

@@ -3,10 +3,11 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // verify does what somebody does who downloaded a release.
@@ -17,7 +18,7 @@ func verify(t *testing.T, dir, signers, namespace string) error {
 		t.Fatal(err)
 	}
 	defer list.Close()
-	cmd := exec.CommandContext(t.Context(), "ssh-keygen", "-Y", "verify", "-f", signers, "-I", "releases@regshape",
+	cmd := testenv.CommandContext(t.Context(), testenv.Environ(t.TempDir()), "ssh-keygen", "-Y", "verify", "-f", signers, "-I", "releases@regshape",
 		"-n", namespace, "-s", filepath.Join(dir, sums+".sig"))
 	cmd.Stdin = list
 	return cmd.Run()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/scripts/testenv"
 )
 
 // Terminal runs a program on a pseudo-terminal of its own and collects what it shows.
@@ -47,9 +49,8 @@ func Start(t *testing.T, env []string, program string, args ...string) *Terminal
 		t.Fatal(err)
 	}
 	defer tty.Close()
-	term := &Terminal{t: t, control: control, cmd: exec.Command(program, args...), read: make(chan struct{}), ended: make(chan struct{})}
+	term := &Terminal{t: t, control: control, cmd: testenv.Command(env, program, args...), read: make(chan struct{}), ended: make(chan struct{})}
 	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = tty, tty, tty
-	term.cmd.Env = env
 	term.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := term.cmd.Start(); err != nil {
 		t.Fatal(err)

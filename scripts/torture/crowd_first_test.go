@@ -4,10 +4,10 @@ package torture
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // firstRun is one run of the helper among many in a store that is not there yet.
@@ -25,8 +25,7 @@ func (r *firstRun) run() (made change, killed bool, err error) {
 		made.value = value(r.key, r.id)
 		action, input = "store", storeInput(r.spelled, made.value)
 	}
-	cmd := exec.Command(helper, action)
-	cmd.Env = append(os.Environ(), "REGSHAPE_STORE="+r.dir)
+	cmd := testenv.Command(storeEnviron(r.dir), helper, action)
 	cmd.Stdin = strings.NewReader(input)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said

@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
+
+	"regshape/scripts/testenv"
 )
 
 func storeInput(key, value string) string {
@@ -41,8 +42,7 @@ func runHelper(dir, action, input string) (string, error) {
 	if path == "" {
 		path = os.Getenv("TORTURE_HELPER")
 	}
-	cmd := exec.Command(path, action)
-	cmd.Env = append(os.Environ(), "REGSHAPE_STORE="+dir)
+	cmd := testenv.Command(storeEnviron(dir), path, action)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.Output()
 	if err != nil {

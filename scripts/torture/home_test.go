@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // home is a user's, in which an errand is run again and again: its store and, for some,
@@ -47,7 +49,7 @@ func (h *home) copy(t *testing.T) *home {
 	c := *h
 	c.dir += fmt.Sprint(h.copies)
 	// Folders that are new to the program are synced, too, so their age does not go along.
-	if out, err := exec.Command("cp", "-r", "--preserve=mode,ownership,links", h.dir, c.dir).CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Environ(h.dir), "cp", "-r", "--preserve=mode,ownership,links", h.dir, c.dir).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
 	}
 	return &c
@@ -57,19 +59,17 @@ func (h *home) store() string      { return filepath.Join(h.dir, "store") }
 func (h *home) dockerPath() string { return filepath.Join(h.dir, ".docker", "config.json") }
 
 func (h *home) environment() []string {
-	return append(os.Environ(), "HOME="+h.dir, "DOCKER_CONFIG=", "REGSHAPE_STORE="+h.store())
+	return testenv.Environ(h.dir, "TMPDIR="+os.TempDir(), "REGSHAPE_STORE="+h.store())
 }
 
 func (h *home) helper(action, input string) *exec.Cmd {
-	cmd := exec.Command(helper, action)
-	cmd.Env, cmd.Stdin = h.environment(), strings.NewReader(input)
+	cmd := testenv.Command(h.environment(), helper, action)
+	cmd.Stdin = strings.NewReader(input)
 	return cmd
 }
 
 func (h *home) regshape(args ...string) *exec.Cmd {
-	cmd := exec.Command(regshape, args...)
-	cmd.Env = h.environment()
-	return cmd
+	return testenv.Command(h.environment(), regshape, args...)
 }
 
 // storeInput is what the helper is given to store.

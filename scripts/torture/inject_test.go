@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/scripts/testenv"
 )
 
 // plan is what an injecting process is to do.
@@ -83,7 +85,7 @@ func inject() int {
 		return verdict{}
 	}}
 	var output strings.Builder
-	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd := testenv.Command(testenv.Inherited(), os.Args[1], os.Args[2:]...)
 	// With files for pipes nothing has to be copied, which would need a wait.
 	out, err := os.CreateTemp("", "torture-output-")
 	if err != nil {
@@ -132,9 +134,8 @@ func startInjection(p plan, command *exec.Cmd) (*injection, error) {
 	}
 	defer reportTo.Close()
 	defer continueFrom.Close()
-	i := &injection{cmd: exec.Command(os.Args[0], command.Args...), reports: reports, goOn: goOn}
-	i.cmd.Args = append([]string{os.Args[0]}, command.Args...)
-	i.cmd.Env = append(slices.Clone(command.Env), roleVariable+"=inject", "TORTURE_PLAN="+string(text))
+	env := append(slices.Clone(command.Env), testenv.Prepared, roleVariable+"=inject", "TORTURE_PLAN="+string(text))
+	i := &injection{cmd: testenv.Command(env, os.Args[0], command.Args...), reports: reports, goOn: goOn}
 	i.cmd.ExtraFiles = []*os.File{reportTo, continueFrom}
 	i.cmd.Stdin, i.cmd.Stderr = command.Stdin, os.Stderr
 	return i, i.cmd.Start()

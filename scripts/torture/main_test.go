@@ -20,10 +20,11 @@ package torture
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // Programs under test, built by TestMain.
@@ -54,7 +55,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	regshape, helper = filepath.Join(dir, "regshape"), filepath.Join(dir, "docker-credential-regshape")
-	build := exec.Command("go", "build", "-o", regshape, "regshape")
+	build := testenv.Command(testenv.Go(), "go", "build", "-o", regshape, "regshape")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "torture: go build: %v\n%s", err, out)

@@ -53,7 +53,6 @@ func TestPowerCutConfig(t *testing.T) {
 		return
 	}
 	config, data := mountCuttable(t, "ext4"), t.TempDir()
-	t.Setenv("HOME", data)
 	what := cutCases[0]
 	command := func(action string) (string, error) {
 		cmd := what.command(data, action)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // cutCase is a command that the power is cut in, or after.
@@ -93,21 +95,16 @@ func (c cutCase) dockerText() string {
 	return fmt.Sprintf("{\n\t\"auths\": {%q: {\"auth\": %q}},\n\t\"detachKeys\": \"ctrl-e,e\"\n}\n", c.change.key, login)
 }
 
-// command makes a command of the helper, or else of the front end. Nothing of the user's is
-// in its environment.
+// command makes a command of the helper, or else of the front end.
 func (c cutCase) command(dir, action string, args ...string) *exec.Cmd {
-	cmd := exec.Command(regshape, args...)
-	if action != "" {
-		cmd = exec.Command(helper, action)
-	}
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, "XDG_") || strings.HasPrefix(v, "REGSHAPE_") || strings.HasPrefix(v, "DOCKER_")
-	})
-	cmd.Env = append(cmd.Env, "HOME="+dir, "DOCKER_CONFIG="+filepath.Dir(c.dockerFile(dir)))
+	env := testenv.Environ(dir, "TMPDIR="+os.TempDir(), "DOCKER_CONFIG="+filepath.Dir(c.dockerFile(dir)))
 	if c.scenario != "" {
-		cmd.Env = append(cmd.Env, "REGSHAPE_STORE="+dir)
+		env = append(env, "REGSHAPE_STORE="+dir)
 	}
-	return cmd
+	if action != "" {
+		return testenv.Command(env, helper, action)
+	}
+	return testenv.Command(env, regshape, args...)
 }
 
 // run runs an action of the helper.

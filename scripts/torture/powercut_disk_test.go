@@ -16,6 +16,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/scripts/testenv"
 )
 
 // cuttable is a file system on a loop device whose power can be cut: what its kernel has
@@ -43,8 +45,9 @@ func inOwnMounts(t *testing.T) bool {
 	}
 	runtime.LockOSThread() // it is this thread's death that ends the other process
 	defer runtime.UnlockOSThread()
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1", "-test.timeout=0")
-	cmd.Env = append(os.Environ(), ownMounts+"=1")
+	env := testenv.Environ(t.TempDir(), "TMPDIR="+os.TempDir(), ownMounts+"=1", "REGSHAPE_WRITE="+os.Getenv("REGSHAPE_WRITE"),
+		"TORTURE_CUTS="+os.Getenv("TORTURE_CUTS"), "TORTURE_SEED="+os.Getenv("TORTURE_SEED"))
+	cmd := testenv.Command(append(env, testenv.GoSettings()...), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1", "-test.timeout=0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	switch {
@@ -87,7 +90,7 @@ func mountCuttable(t *testing.T, kind string) *cuttable {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command("mkfs."+kind, "-q", d.image).CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Environ(work), "mkfs."+kind, "-q", d.image).CombinedOutput(); err != nil {
 		t.Fatalf("mkfs.%s: %v: %s", kind, err, out)
 	}
 	if err := d.mount(); err != nil {
@@ -115,7 +118,7 @@ func missing(t *testing.T, what string) {
 }
 
 func (d *cuttable) mount() error {
-	out, err := exec.Command("mount", "-t", d.kind, "-o", "loop", d.image, d.folder).CombinedOutput()
+	out, err := testenv.Command(testenv.Environ(filepath.Dir(d.image)), "mount", "-t", d.kind, "-o", "loop", d.image, d.folder).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("mount: %w: %s", err, strings.TrimSpace(string(out)))
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/scripts/testenv"
 )
 
 // process is a worker that runs.
@@ -29,9 +31,9 @@ type process struct {
 // with the helper that it may be running.
 func startWorker(t *testing.T, role, name string, number int, mode, dir, logs string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(os.Args[0]), log: filepath.Join(logs, name+".log")}
-	p.cmd.Env = append(os.Environ(), roleVariable+"="+role, "TORTURE_DIR="+dir, "TORTURE_NAME="+name,
-		fmt.Sprintf("TORTURE_NUMBER=%d", number), "TORTURE_MODE="+mode, "TORTURE_LOG="+p.log, "TORTURE_HELPER="+helper)
+	p := &process{log: filepath.Join(logs, name+".log")}
+	p.cmd = testenv.Command(testenv.Environ(logs, roleVariable+"="+role, "TORTURE_DIR="+dir, "TORTURE_NAME="+name,
+		fmt.Sprintf("TORTURE_NUMBER=%d", number), "TORTURE_MODE="+mode, "TORTURE_LOG="+p.log, "TORTURE_HELPER="+helper), os.Args[0])
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = time.Second
@@ -71,11 +73,15 @@ func (p *process) end() error {
 // rotation, and then some for a busy machine.
 const workerPatience = 30 * time.Second
 
+// storeEnviron is for a program whose store is dir. Its home is beside that: nothing may
+// come into the store that the program has not put there.
+func storeEnviron(dir string) []string {
+	return testenv.Environ(dir+".home", "TMPDIR="+os.TempDir(), "REGSHAPE_STORE="+dir)
+}
+
 // regshapeCommand makes a command of the front end, for a store below a folder.
 func regshapeCommand(dir string, args ...string) *exec.Cmd {
-	cmd := exec.Command(regshape, args...)
-	cmd.Env = append(os.Environ(), "REGSHAPE_STORE="+dir)
-	return cmd
+	return testenv.Command(storeEnviron(dir), regshape, args...)
 }
 
 // rotation makes the command for `key rotate` with these flags.

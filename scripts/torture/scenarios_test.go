@@ -5,7 +5,6 @@ package torture
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"filippo.io/age"
 	"golang.org/x/sys/unix"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 )
 
@@ -181,7 +181,7 @@ func (b *base) copy(t *testing.T) string {
 	b.copies++
 	dir := filepath.Join(b.work, fmt.Sprintf("store%d", b.copies))
 	// Folders that are new to the program are synced, too, so their age does not go along.
-	if out, err := exec.Command("cp", "-r", "--preserve=mode,ownership,links", b.dir, dir).CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Environ(b.work), "cp", "-r", "--preserve=mode,ownership,links", b.dir, dir).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
 	}
 	forgetKey(b.kid)

@@ -9,11 +9,12 @@ import (
 	"go/token"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // listed is what `go list -json` says of one package.
@@ -137,8 +138,8 @@ func (g graph) reached(from string, direct bool) func(yield func([]string) bool)
 // import, as they are built for goos.
 func list(t *testing.T, goos string) graph {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Dir,Standard,Imports", "./...")
-	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0")
+	cmd := testenv.Command(testenv.Go("GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0"),
+		"go", "list", "-deps", "-json=ImportPath,Dir,Standard,Imports", "./...")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

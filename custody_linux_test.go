@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"filippo.io/age/plugin"
+
+	"regshape/scripts/testenv"
 )
 
 // awaitSlowly is await for what takes a passphrase: a second of work on an idle machine.
@@ -64,8 +66,7 @@ func (term *terminal) wantExit(code int, secrets ...string) {
 func runIn(t *testing.T, home string, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := exec.Command("regshape", args...)
-	cmd.Env = append(os.Environ(), "HOME="+home)
+	cmd := testenv.Command(testenv.Environ(home), "regshape", args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("regshape %s: %v\n%s%s", strings.Join(args, " "), err, &out, &errs)
@@ -151,8 +152,7 @@ func TestPassphrasePrompts(t *testing.T) {
 // A backup to the screen, and back from a file, with what was typed.
 func TestBackupPrompts(t *testing.T) {
 	passphrase, home := "canary-"+rand.Text(), t.TempDir()
-	put := exec.Command("docker-credential-regshape", "store")
-	put.Env = append(os.Environ(), "HOME="+home)
+	put := testenv.Command(testenv.Environ(home), "docker-credential-regshape", "store")
 	put.Stdin = strings.NewReader(`{"ServerURL":"a.example","Username":"a","Secret":"s"}`)
 	if out, err := put.CombinedOutput(); err != nil {
 		t.Fatalf("store: %v\n%s", err, out)
@@ -183,7 +183,7 @@ func TestBackupPrompts(t *testing.T) {
 // A plugin asks at the terminal, once the store's slots are its own.
 func TestPluginPrompts(t *testing.T) {
 	home, bin := t.TempDir(), t.TempDir()
-	build := exec.Command("go", "build", "-o", bin, "./store/keys/testdata/age-plugin-regshapetest")
+	build := testenv.Command(testenv.Go(), "go", "build", "-o", bin, "./store/keys/testdata/age-plugin-regshapetest")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the plugin: %v\n%s", err, out)
 	}
@@ -225,16 +225,14 @@ func TestPluginPrompts(t *testing.T) {
 	}
 
 	// Nobody to ask; and a plugin that is gone.
-	cmd := exec.Command("regshape", "auth", "unlock", "--identity", identity)
-	cmd.Env = append(os.Environ(), "HOME="+home)
+	cmd := testenv.Command(testenv.Environ(home), "regshape", "auth", "unlock", "--identity", identity)
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "needs a terminal") {
 		t.Errorf("without a terminal: %v\n%s", err, out)
 	}
 	if err := os.Remove(filepath.Join(bin, "age-plugin-regshapetest")); err != nil {
 		t.Fatal(err)
 	}
-	cmd = exec.Command("regshape", "auth", "unlock")
-	cmd.Env = append(os.Environ(), "HOME="+home)
+	cmd = testenv.Command(testenv.Environ(home), "regshape", "auth", "unlock")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "age-plugin-regshapetest is not on PATH") {
 		t.Errorf("without the plugin: %v\n%s", err, out)
 	}
@@ -251,10 +249,10 @@ func TestKeyringCustody(t *testing.T) {
 		}
 	}
 	home := t.TempDir()
-	cmd := exec.Command("dbus-run-session", "--", "bash", "-euo", "pipefail", "-c", keyringScript)
-	cmd.Dir = home
-	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_RUNTIME_DIR="+home,
+	env := testenv.Environ(home, "XDG_RUNTIME_DIR="+home,
 		"XDG_DATA_HOME="+filepath.Join(home, "data"), "XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_STATE_HOME="+filepath.Join(home, "state"))
+	cmd := testenv.Command(env, "dbus-run-session", "--", "bash", "-euo", "pipefail", "-c", keyringScript)
+	cmd.Dir = home
 	begin := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil || time.Since(begin) > time.Minute {
@@ -276,7 +274,7 @@ func TestKeyringCustody(t *testing.T) {
 			t.Errorf("%q was not said:\n%s", want, out)
 		}
 	}
-	if data, err := exec.Command("grep", "-ral", "REGSHAPE-KEY", filepath.Join(home, "data")).Output(); err == nil {
+	if data, err := testenv.Command(env, "grep", "-ral", "REGSHAPE-KEY", filepath.Join(home, "data")).Output(); err == nil {
 		t.Errorf("the key is in clear in %s", data)
 	}
 }

@@ -7,13 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 	"regshape/scripts/testregistry/canary"
+	"regshape/scripts/testterminal"
 )
 
 // devices starts an issuer, and a registry whose token server takes the issuer's access
@@ -137,16 +140,13 @@ func TestDeviceAtATerminal(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "xdg-open"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	t.Setenv("REGSHAPE_PASSWORD", "canary-of-the-environment")
-	t.Setenv("TERM", "xterm")
 	host := registry.Listener.Addr().String()
 	login := []string{"auth", "login", host, "--device", "--device-issuer", at.URL, "--device-client-id", "cli"}
 
+	env := testenv.Environ(home, "PATH="+bin+":"+os.Getenv("PATH"), "REGSHAPE_PASSWORD=canary-of-the-environment", "TERM=xterm", "DISPLAY=:0")
+
 	// Over SSH nothing opens. Ctrl-C ends it at once and stores nothing.
-	t.Setenv("DISPLAY", ":0")
-	t.Setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
-	term := startTerminal(t, home, login...)
+	term := &terminal{testterminal.Start(t, append(slices.Clone(env), "SSH_CONNECTION=10.0.0.1 1 10.0.0.2 22"), "regshape", login...), t}
 	term.Await("Waiting for you to confirm in the browser…")
 	begin := time.Now()
 	term.Input("\x03")
@@ -160,8 +160,7 @@ func TestDeviceAtATerminal(t *testing.T) {
 		t.Errorf("an interrupted login stored %v, %v", left, err)
 	}
 
-	t.Setenv("SSH_CONNECTION", "")
-	term = startTerminal(t, home, login...)
+	term = &terminal{testterminal.Start(t, env, "regshape", login...), t}
 	term.Await(" left")
 	code := regexp.MustCompile(`(?m)^  ([A-Z2-7]{4}-[A-Z2-7]{4})\r?$`).FindStringSubmatch(term.Text())
 	if code == nil {

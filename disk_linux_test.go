@@ -3,10 +3,11 @@ package main
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // inNamespace runs a shell script that may mount things, in a mount namespace of its own.
@@ -16,11 +17,11 @@ func inNamespace(t *testing.T, home, script string) string {
 	if os.Geteuid() != 0 {
 		args = []string{"-r", "-m"}
 	}
-	if out, err := exec.Command("unshare", append(args, "true")...).CombinedOutput(); err != nil {
+	env := testenv.Environ(home, "REGSHAPE_STORE="+filepath.Join(home, "disk", "store"))
+	if out, err := testenv.Command(env, "unshare", append(args, "true")...).CombinedOutput(); err != nil {
 		t.Skipf("no mount namespace to be had here: %v: %s", err, out)
 	}
-	cmd := exec.Command("unshare", append(args, "sh", "-eu", "-c", script)...)
-	cmd.Env = append(os.Environ(), "HOME="+home, "REGSHAPE_STORE="+filepath.Join(home, "disk", "store"))
+	cmd := testenv.Command(env, "unshare", append(args, "sh", "-eu", "-c", script)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)
@@ -111,8 +112,7 @@ func TestSudo(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := func(action, input string, env ...string) (string, error) {
-		cmd := exec.Command("docker-credential-regshape", action)
-		cmd.Env = append(append(os.Environ(), "HOME="+home), env...)
+		cmd := testenv.Command(testenv.Environ(home, env...), "docker-credential-regshape", action)
 		cmd.Stdin = strings.NewReader(input)
 		out, err := cmd.Output()
 		return string(out), err

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 )
 
@@ -197,7 +198,7 @@ func (j *jsonWalk) interrupt() {
 func (j *jsonWalk) released() {
 	j.t.Helper()
 	program := j.path("released")
-	build := exec.Command("go", "build", "-o", program, "-ldflags", "-X main.version=v1.2.3 -X main.commit=abc -X main.date=2026-01-02T03:04:05Z", ".")
+	build := testenv.Command(testenv.Go(), "go", "build", "-o", program, "-ldflags", "-X main.version=v1.2.3 -X main.commit=abc -X main.date=2026-01-02T03:04:05Z", ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		j.t.Fatalf("%v:\n%s", err, out)
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // leakCrash stops both programs while they hold a password, with the run-time told to
@@ -75,9 +77,9 @@ func startCrash(s *scene, input string, end bool, args ...string) *crashing {
 	s.t.Helper()
 	dir := s.open(s.t.TempDir())
 	words := append([]string{"sh", "-c", `ulimit -c unlimited; exec "$@"`, "sh"}, args...)
-	p := &crashing{t: s.t, said: &bytes.Buffer{}, cmd: exec.Command(words[0], words[1:]...)}
+	env := testenv.Environ(dir, "GOTRACEBACK=crash", "PATH="+s.programs()+":"+os.Getenv("PATH"))
+	p := &crashing{t: s.t, said: &bytes.Buffer{}, cmd: testenv.Command(env, words[0], words[1:]...)}
 	p.cmd.Dir = dir
-	p.cmd.Env = append(s.command(s.t.Context(), "", "true").Env, "HOME="+dir, "XDG_RUNTIME_DIR="+dir, "GOTRACEBACK=crash", "PATH="+s.programs()+":"+os.Getenv("PATH"))
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
 	if os.Geteuid() == 0 {
 		p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"regshape/scripts/page"
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry/canary"
 )
 
@@ -99,19 +100,10 @@ func (o outcome) text() string { return o.out + o.err }
 // runLimit ends a program that hangs. Nothing here takes a tenth of it.
 const runLimit = 40 * time.Second
 
-// command prepares a program in the scene's home. The variables that would point it at
-// the home of whoever runs the tests are empty.
+// command prepares a program in the scene's home.
 func (s *scene) command(ctx context.Context, stdin string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := testenv.CommandContext(ctx, testenv.Environ(s.home, s.env...), args[0], args[1:]...)
 	cmd.Dir = s.home
-	cmd.Env = append(os.Environ(), "HOME="+s.home, "PWD="+s.home, "XDG_RUNTIME_DIR="+s.path("run"), "NO_PROXY=127.0.0.1,localhost", "DBUS_SESSION_BUS_ADDRESS=")
-	for _, name := range []string{
-		"XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "DOCKER_CONFIG", "DOCKER_AUTH_CONFIG",
-		"REGISTRY_AUTH_FILE", "SUDO_UID", "REGSHAPE_PASSWORD", "REGSHAPE_STORE", "REGSHAPE_PROFILE", "REGSHAPE_KEY_FILE",
-	} {
-		cmd.Env = append(cmd.Env, name+"=")
-	}
-	cmd.Env = append(cmd.Env, s.env...)
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.WaitDelay = time.Second
 	return cmd

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // nobody is another user of the machine.
@@ -167,7 +169,7 @@ func leakUsers(t *testing.T, tried *tally) {
 // treeOf lists what is below a folder: mode, owner, length and name.
 func treeOf(t *testing.T, dir string) string {
 	t.Helper()
-	out, err := exec.Command("find", dir, "-printf", "%M %U %s %l %P\n").Output()
+	out, err := testenv.Command(testenv.Environ(t.TempDir()), "find", dir, "-printf", "%M %U %s %l %P\n").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

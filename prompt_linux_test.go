@@ -2,11 +2,11 @@ package main
 
 import (
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 	"regshape/scripts/testterminal"
 )
@@ -24,7 +24,7 @@ func startTerminal(t *testing.T, home string, args ...string) *terminal {
 
 func startProgram(t *testing.T, program, home string, args ...string) *terminal {
 	t.Helper()
-	return &terminal{testterminal.Start(t, append(os.Environ(), "HOME="+home), program, args...), t}
+	return &terminal{testterminal.Start(t, testenv.Environ(home), program, args...), t}
 }
 
 func TestPrompts(t *testing.T) {

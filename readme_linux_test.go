@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 )
 
@@ -61,9 +62,8 @@ func TestReadmeCommands(t *testing.T) {
 			t.Logf("age is not installed, so this was not run:\n%s", block)
 			continue
 		}
-		cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "registry.example.com", server.Listener.Addr().String()))
+		cmd := testenv.Command(testenv.Environ(home, "TOKEN="+secret), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "registry.example.com", server.Listener.Addr().String()))
 		// The tools need not be installed: their folders are enough for setup to see them.
-		cmd.Env = append(os.Environ(), "HOME="+home, "TOKEN="+secret, "TMPDIR="+home, "DBUS_SESSION_BUS_ADDRESS=")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v:\n%s\n%s", err, block, out)
 		}

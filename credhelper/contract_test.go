@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
 
 	"github.com/docker/docker-credential-helpers/credentials"
+
+	"regshape/scripts/testenv"
 )
 
 // TestMain lets the test binary stand for the helper: started by the helper's name, it is
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 			Getenv: os.Getenv, Version: "test",
 		}))
 	}
-	os.Exit(m.Run())
+	testenv.Main(m)
 }
 
 // process is the helper as callers meet it: a program of its own, with a store of its own.
@@ -63,8 +64,7 @@ func (p process) call(t *testing.T, action, input string) answer {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var out, errOut bytes.Buffer
-	cmd := exec.CommandContext(ctx, p.program, action)
-	cmd.Env = append(os.Environ(), "REGSHAPE_STORE="+p.store, "REGSHAPE_PROFILE=", "REGSHAPE_KEY_FILE=")
+	cmd := testenv.CommandContext(ctx, testenv.Environ(filepath.Dir(p.program), "REGSHAPE_STORE="+p.store), p.program, action)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewBufferString(input), &out, &errOut
 	if err := cmd.Run(); cmd.ProcessState == nil || ctx.Err() != nil {
 		t.Fatalf("%s: %v", action, err)

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"regshape/scripts/testenv"
 )
 
 // completionGrammar has one of everything that the scripts must know.
@@ -106,7 +108,7 @@ func TestCompletion(t *testing.T) {
 			if err := os.WriteFile(script, out.Bytes(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if msg, err := exec.Command(shell, "-n", script).CombinedOutput(); err != nil || len(msg) > 0 {
+			if msg, err := testenv.Command(testenv.Environ(t.TempDir()), shell, "-n", script).CombinedOutput(); err != nil || len(msg) > 0 {
 				t.Fatalf("syntax: %v %s", err, msg)
 			}
 			for _, tc := range completionCases {
@@ -181,7 +183,7 @@ fn=$(complete -p re-shape) && fn=${fn#*-F } && fn=${fn%% *}
 COMP_WORDS=(re-shape "$@") COMP_CWORD=$#
 "$fn" re-shape "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
 [ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}"`
-	return runShell(t, exec.Command("bash", append([]string{"--norc", "-c", driver, "bash", script}, line...)...))
+	return runShell(t, testenv.Command(testenv.Environ(t.TempDir()), "bash", append([]string{"--norc", "-c", driver, "bash", script}, line...)...))
 }
 
 // runZsh stands in for the four functions of zsh's completion system that
@@ -198,15 +200,14 @@ compdef() { compfn=$1 }
 source "$1"; shift
 words=(re-shape "$@") CURRENT=$#words
 $compfn`
-	return runShell(t, exec.Command("zsh", append([]string{"-f", "-c", driver, "zsh", script}, line...)...))
+	return runShell(t, testenv.Command(testenv.Environ(t.TempDir()), "zsh", append([]string{"-f", "-c", driver, "zsh", script}, line...)...))
 }
 
 // runFish asks fish itself; complete -C prints "word TAB help" lines.
 func runFish(t *testing.T, script string, line []string) []string {
 	t.Helper()
 	words := "re-shape " + strings.Join(line, " ")
-	cmd := exec.Command("fish", "--no-config", "-c", `source $argv[1]; complete -C $argv[2]`, script, words)
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	cmd := testenv.Command(testenv.Environ(t.TempDir()), "fish", "--no-config", "-c", `source $argv[1]; complete -C $argv[2]`, script, words)
 	var got []string
 	for _, out := range runShell(t, cmd) {
 		word, _, _ := strings.Cut(out, "\t")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 )
 
@@ -29,7 +30,7 @@ func TestShellWords(t *testing.T) {
 		if shown != line {
 			t.Errorf("%q is shown as %q", line, shown)
 		}
-		got, err := exec.Command(bash, "-c", shown).Output()
+		got, err := testenv.Command(testenv.Environ(t.TempDir()), bash, "-c", shown).Output()
 		if err != nil || string(got) != word {
 			t.Errorf("%q became %q through %s (%v)", word, got, shown, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"regshape/scripts/testenv"
 )
 
 func testGrammar(t *testing.T) *kong.Kong {
@@ -98,7 +100,7 @@ func TestManPages(t *testing.T) {
 		t.Skipf("%v: how the pages look is not tried", err)
 	}
 	for file, page := range pages {
-		cmd := exec.Command(man, "-man", "-Tutf8", "-ww", "-z")
+		cmd := testenv.Command(testenv.Environ(t.TempDir()), man, "-man", "-Tutf8", "-ww", "-z")
 		cmd.Stdin = strings.NewReader(string(page))
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v\n%s", file, err, out)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 )
 
@@ -32,7 +33,7 @@ func TestTamperHelper(t *testing.T) {
 		t.Skipf("this test needs go: %v", err)
 	}
 	program := filepath.Join(t.TempDir(), "docker-credential-regshape")
-	if out, err := exec.Command(builder, "build", "-buildvcs=false", "-o", program, "regshape").CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Go(), builder, "build", "-buildvcs=false", "-o", program, "regshape").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	g := &target{t: t, dir: filepath.Join(quickFolder(t), "store"), tally: &tally{rows: map[string]*row{}}}
@@ -79,8 +80,7 @@ func (h helperProcess) run(what, action, input string) (stdout, stderr string, o
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, h.program, action)
-	cmd.Env = append(store.ChildEnvironment(os.Environ()), "REGSHAPE_STORE="+h.dir)
+	cmd := testenv.CommandContext(ctx, testenv.Environ(filepath.Dir(h.program), "REGSHAPE_STORE="+h.dir), h.program, action)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut

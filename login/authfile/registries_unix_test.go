@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // odd checks what only Unix has.
@@ -90,8 +92,8 @@ func TestAsPodmanAsks(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			cmd := exec.CommandContext(t.Context(), program, "login", "--get-login", "r.test")
-			cmd.Env = append(env, "HOME="+home, "XDG_RUNTIME_DIR="+home, "PATH="+bin+":"+os.Getenv("PATH"))
+			env = testenv.Environ(home, append(env, "XDG_RUNTIME_DIR="+home, "PATH="+bin+":"+os.Getenv("PATH"))...)
+			cmd := testenv.CommandContext(t.Context(), env, program, "login", "--get-login", "r.test")
 			out, _ := cmd.CombinedOutput() // it fails: nobody is logged in
 			asked, _ := os.ReadFile(log)   // nobody asked: no file
 

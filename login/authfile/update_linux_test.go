@@ -3,11 +3,12 @@ package authfile
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // again runs one test in a child of this process, in which the named variable is
@@ -17,8 +18,8 @@ func again(t *testing.T, variable, value string, attr *syscall.SysProcAttr) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: to become another user, and to mount")
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), variable+"="+value)
+	env := testenv.Environ(t.TempDir(), testenv.Prepared, "TMPDIR="+os.TempDir(), variable+"="+value)
+	cmd := testenv.Command(env, "/proc/self/exe", "-test.run", "^"+t.Name()+"$", "-test.v")
 	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) {

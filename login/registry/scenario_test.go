@@ -3,25 +3,19 @@ package registry
 import (
 	"context"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"regshape/scripts/testenv"
 )
 
 // TestMain sets a proxy before anything can have read the environment, which net/http
 // does once a process. It is meant for far.example alone.
 func TestMain(m *testing.M) {
 	const proxy = "http://px:proxy-canary@proxy.example:3128"
-	for name, value := range map[string]string{
-		"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "https_proxy": "", "http_proxy": "", "no_proxy": "", "REQUEST_METHOD": "",
-		"NO_PROXY": "reg.example,auth.example,other.example,plain.example,nowhere.example,registry-1.docker.io,2001:db8::1",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
+	testenv.Main(m, "HTTPS_PROXY="+proxy, "HTTP_PROXY="+proxy,
+		"NO_PROXY=reg.example,auth.example,other.example,plain.example,nowhere.example,registry-1.docker.io,2001:db8::1")
 }
 
 // scenario is one login against real servers, and all that must come of it. The servers

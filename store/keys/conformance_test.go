@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/age"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 )
 
@@ -326,8 +327,8 @@ func again(t *testing.T, mark string, environment []string, words ...string) boo
 		t.Fatal(err)
 	}
 	words = append(words, self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=100s")
-	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Env = append(append(os.Environ(), environment...), "REGSHAPE_KEYS_AGAIN="+mark)
+	env := testenv.Environ(t.TempDir(), append(environment, testenv.Prepared, "REGSHAPE_KEYS_AGAIN="+mark)...)
+	cmd := testenv.Command(env, words[0], words[1:]...)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {

@@ -2,10 +2,10 @@ package keys
 
 import (
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 )
 
@@ -13,8 +13,8 @@ import (
 func TestFIPS(t *testing.T) {
 	const variable = "REGSHAPE_SLOTS_CHILD"
 	if os.Getenv(variable) != "fips" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestFIPS$", "-test.v", "-test.timeout=60s")
-		cmd.Env = append(os.Environ(), variable+"=fips", "GODEBUG=fips140=only")
+		env := testenv.Environ(t.TempDir(), testenv.Prepared, variable+"=fips", "GODEBUG=fips140=only")
+		cmd := testenv.Command(env, os.Args[0], "-test.run=^TestFIPS$", "-test.v", "-test.timeout=60s")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}

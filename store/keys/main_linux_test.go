@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // children are what a test may run as a process of its own: under another user, with
@@ -30,7 +32,7 @@ func TestMain(m *testing.M) {
 		child()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	testenv.Main(m)
 }
 
 // childCommand prepares this test binary as the child of that name. words are a program
@@ -42,9 +44,7 @@ func childCommand(t *testing.T, name string, words ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	words = append(words, self)
-	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Env = append(os.Environ(), childVariable+"="+name)
-	return cmd
+	return testenv.Command(testenv.Environ(t.TempDir(), childVariable+"="+name), words[0], words[1:]...)
 }
 
 // runChild runs it and returns what it prints.

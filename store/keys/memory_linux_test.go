@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/scripts/testenv"
 )
 
 // fakeSystem has some files of proc and sys.
@@ -99,8 +100,8 @@ func TestMemoryLimits(t *testing.T) {
 	// nothing at all to spare, the test program itself may not even come to its end.
 	for _, resource := range []string{"as", "data"} {
 		for spare := 32; spare <= 352; spare += 32 {
-			cmd := exec.Command(os.Args[0], "-test.run=^TestMemoryLimits$", "-test.v", "-test.timeout=60s")
-			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", variable, resource, spare))
+			env := testenv.Environ(t.TempDir(), testenv.Prepared, fmt.Sprintf("%s=%s %d", variable, resource, spare))
+			cmd := testenv.Command(env, os.Args[0], "-test.run=^TestMemoryLimits$", "-test.v", "-test.timeout=60s")
 			out, err := cmd.CombinedOutput()
 			switch {
 			case err != nil:

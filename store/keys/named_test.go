@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 )
 
@@ -97,7 +97,7 @@ func TestNamedNoFile(t *testing.T) {
 	}
 	requirePrograms(t, "mkfifo")
 	pipe := filepath.Join(t.TempDir(), "pipe")
-	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Environ(t.TempDir()), "mkfifo", pipe).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, path := range []string{pipe, "/dev/zero", "/dev/tty"} {

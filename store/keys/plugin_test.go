@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -13,6 +12,8 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/plugin"
+
+	"regshape/scripts/testenv"
 )
 
 const testPlugin = "regshapetest"
@@ -25,7 +26,7 @@ func buildPlugin(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	if out, err := exec.Command("go", "build", "-o", program, "./testdata/age-plugin-regshapetest").CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Go(), "go", "build", "-o", program, "./testdata/age-plugin-regshapetest").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v: %s", err, out)
 	}
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))

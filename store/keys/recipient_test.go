@@ -3,7 +3,6 @@ package keys
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +10,8 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/armor"
 	"filippo.io/age/plugin"
+
+	"regshape/scripts/testenv"
 )
 
 func TestRecipientWay(t *testing.T) {
@@ -114,7 +115,7 @@ func TestParseIdentities(t *testing.T) {
 // An identity file as age-keygen writes it.
 func TestParseIdentitiesOfKeygen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "identity")
-	if out, err := exec.Command(needProgram(t, "age-keygen"), "-o", path).CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Environ(t.TempDir()), needProgram(t, "age-keygen"), "-o", path).CombinedOutput(); err != nil {
 		t.Fatalf("age-keygen: %v: %s", err, out)
 	}
 	data, err := os.ReadFile(path)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/armor"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 )
 
@@ -125,7 +125,7 @@ func TestBackupWithAge(t *testing.T) {
 	if err := os.WriteFile(backup, file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(program, "-d", "-i", identity, backup).CombinedOutput(); err != nil || string(out) != k.Line()+"\n" {
+	if out, err := testenv.Command(testenv.Environ(dir), program, "-d", "-i", identity, backup).CombinedOutput(); err != nil || string(out) != k.Line()+"\n" {
 		t.Errorf("age -d: %v, %d bytes", err, len(out))
 	}
 	for _, armored := range []string{"-a", ""} {
@@ -133,7 +133,7 @@ func TestBackupWithAge(t *testing.T) {
 		if armored != "" {
 			words = append(words, armored)
 		}
-		encrypt := exec.Command(program, words...)
+		encrypt := testenv.Command(testenv.Environ(dir), program, words...)
 		encrypt.Stdin = strings.NewReader(k.Line() + "\n")
 		data, err := encrypt.Output()
 		if err != nil {

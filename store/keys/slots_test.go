@@ -15,6 +15,7 @@ import (
 
 	"filippo.io/age"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 )
 
@@ -320,7 +321,7 @@ func TestSlotsOpenWithAge(t *testing.T) {
 		if err := os.WriteFile(path, []byte(identity), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command(program, "-d", "-i", path, file).CombinedOutput()
+		out, err := testenv.Command(testenv.Environ(dir), program, "-d", "-i", path, file).CombinedOutput()
 		if err != nil {
 			t.Fatalf("age: %v: %s", err, out)
 		}

@@ -9,7 +9,11 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"regshape/scripts/testenv"
 )
+
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 func TestPrintable(t *testing.T) {
 	for _, tt := range []struct {
@@ -214,7 +218,7 @@ func TestShell(t *testing.T) {
 			want = []string{"a b", "it's", `"`, "$HOME", "`id`", "$(id)", "\\", "-rf", "~", "*", "é"}
 			command = Shell(append([]string{"printf", `%s\0`}, want...)...)
 		}
-		out, err := exec.Command(path, "-c", command).Output()
+		out, err := testenv.Command(testenv.Environ(t.TempDir()), path, "-c", command).Output()
 		if got := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); err != nil || strings.Join(got, "\x00") != strings.Join(want, "\x00") {
 			t.Errorf("%s: %v: %q becomes %q", shell, err, command, got)
 		}

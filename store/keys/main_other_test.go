@@ -1,0 +1,11 @@
+//go:build !linux
+
+package keys
+
+import (
+	"testing"
+
+	"regshape/scripts/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }

@@ -61,8 +61,15 @@ install: build ## put both names into $(PREFIX)/bin (PREFIX=~/.local)
 demo: install ## install, then show a login, a pull and a logout in a throw-away home
 	$(GO) run ./scripts/demo -bin "$(BINDIR)"
 
-test: ## run the tests
+# Linux can tell whether a test opens or changes a file of whoever runs it. All others may
+# run go test itself, too: what it runs is the same.
+test: ## run the tests, and see that they leave your own files alone
+ifeq ($(shell uname -s 2>/dev/null),Linux)
+	@$(GO) build -o bin/untouched ./scripts/untouched
+	$(GO) test -exec '"$(CURDIR)/bin/untouched"' ./...
+else
 	$(GO) test ./...
+endif
 
 # Without that setting each process of the tests sleeps a second at its end.
 race: ## run the tests under the race detector (needs a C compiler)

@@ -64,6 +64,7 @@ func TestDeviceScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
+			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run")) // else podman's file in /run is looked at
 			e.Setenv("NO_PROXY", "127.0.0.1,localhost")
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Values["device"] = &stage{}

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(e.WorkDir, "home")
 			secret := "canary-" + rand.Text()
 			e.Setenv("HOME", home)
+			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run")) // else podman's file in /run is looked at
 			e.Setenv("SECRET", secret)
 			e.Setenv("NO_PROXY", "127.0.0.1,localhost")
 			e.Setenv("GORACE", os.Getenv("GORACE")) // make race: no pause at every exit

@@ -108,7 +108,11 @@ func TestCompletion(t *testing.T) {
 			if err := os.WriteFile(script, out.Bytes(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if msg, err := testenv.Command(testenv.Environ(t.TempDir()), shell, "-n", script).CombinedOutput(); err != nil || len(msg) > 0 {
+			check := []string{"-n", script}
+			if shell == "zsh" { // with -n it takes the user's home from /etc/passwd, and reads .zshenv there
+				check = append([]string{"-f"}, check...)
+			}
+			if msg, err := testenv.Command(testenv.Environ(t.TempDir()), shell, check...).CombinedOutput(); err != nil || len(msg) > 0 {
 				t.Fatalf("syntax: %v %s", err, msg)
 			}
 			for _, tc := range completionCases {

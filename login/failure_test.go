@@ -19,7 +19,7 @@ import (
 func TestAdviceIsForTheStoreAlone(t *testing.T) {
 	home := t.TempDir()
 	dir := filepath.Join(home, "s")
-	e := &env{Call: Call{Getenv: func(string) string { return "" }}, globals: globals{Store: dir}}
+	e := &env{Call: Call{Getenv: os.Getenv}, globals: globals{Store: dir}}
 	for path, own := range map[string]bool{
 		filepath.Join(dir, "v1", "g-0"):          true,
 		dir:                                      true,
@@ -75,7 +75,7 @@ func TestFailureSaysHowToGoOn(t *testing.T) {
 		{errors.New("anything else"), "Error: anything else\n"},
 	} {
 		var said strings.Builder
-		e := &env{Call: Call{Err: &said, Getenv: func(string) string { return "" }}}
+		e := &env{Call: Call{Err: &said, Getenv: os.Getenv}}
 		if code := e.fail(test.err); code != exitFailed || said.String() != test.want {
 			t.Errorf("exit code %d, %q, want %q", code, &said, test.want)
 		}

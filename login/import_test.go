@@ -22,7 +22,7 @@ import (
 func importBench(t *testing.T, ctx context.Context, n int) (*env, *store.Store, string) {
 	t.Helper()
 	dir := t.TempDir()
-	e := &env{Call: Call{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Getenv: func(string) string { return "" }}, ctx: ctx, now: time.Now}
+	e := &env{Call: Call{Out: new(bytes.Buffer), Err: new(bytes.Buffer), Getenv: os.Getenv}, ctx: ctx, now: time.Now}
 	loc, err := store.Locate(store.Options{Dir: filepath.Join(dir, "store")})
 	if err != nil {
 		t.Fatal(err)

@@ -112,7 +112,7 @@ func TestManPages(t *testing.T) {
 func TestHelpOfEveryCommand(t *testing.T) {
 	for _, node := range commandsBelow(testGrammar(t).Model.Node) {
 		var out strings.Builder
-		code := Run(t.Context(), Call{Args: append(strings.Fields(commandPath(node)), "--help"), Out: &out, Err: &out, Getenv: func(string) string { return "" }})
+		code := Run(t.Context(), Call{Args: append(strings.Fields(commandPath(node)), "--help"), Out: &out, Err: &out, Getenv: os.Getenv})
 		for _, want := range []string{oneLine(node.Help)[:15], "\nExamples:\n", "\nExit codes:\n    0  done\n"} {
 			if code != exitDone || !strings.Contains(out.String(), want) {
 				t.Errorf("%s --help: exit %d, no %q", commandPath(node), code, want)

@@ -74,7 +74,7 @@ func (m *machine) env(ctx context.Context) (e *env, out, said *bytes.Buffer) {
 	out, said = &bytes.Buffer{}, &bytes.Buffer{}
 	e = &env{
 		clients: &clients{},
-		Call:    Call{Out: out, Err: said, Getenv: func(string) string { return "" }},
+		Call:    Call{Out: out, Err: said, Getenv: os.Getenv},
 		globals: globals{Store: m.dir, Timeout: 5 * time.Second}, ctx: ctx, now: time.Now,
 	}
 	e.logs.now = time.Now

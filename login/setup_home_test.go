@@ -34,9 +34,6 @@ func newSetupHome(t *testing.T) *setupHome {
 	h := &setupHome{t: t, dir: t.TempDir(), args: []string{"--store", t.TempDir()}}
 	t.Setenv("PATH", bin+":/usr/bin:/bin")
 	t.Setenv("HOME", h.dir)
-	for _, name := range []string{"DOCKER_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"} {
-		t.Setenv(name, "")
-	}
 	return h
 }
 

@@ -26,9 +26,6 @@ type statusHome struct {
 func newStatusHome(t *testing.T) *statusHome {
 	t.Helper()
 	t.Setenv("HOME", t.TempDir())
-	for _, name := range []string{"DOCKER_CONFIG", "DOCKER_AUTH_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "REGSHAPE_USERNAME", "REGSHAPE_PASSWORD"} {
-		t.Setenv(name, "")
-	}
 	return &statusHome{t, t.TempDir()}
 }
 

@@ -3,6 +3,8 @@
 package authfile
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,7 +94,16 @@ func TestAsPodmanAsks(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			env = testenv.Environ(home, append(env, "XDG_RUNTIME_DIR="+home, "PATH="+bin+":"+os.Getenv("PATH"))...)
+			// As root, podman would use the machine's storage and ignore HOME.
+			storage, engine := filepath.Join(home, "storage.conf"), filepath.Join(home, "containers.conf")
+			if err := errors.Join(
+				os.WriteFile(storage, fmt.Appendf(nil, "[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", home+"/images", home+"/run"), 0o600),
+				os.WriteFile(engine, fmt.Appendf(nil, "[engine]\ntmp_dir = %q\nevents_logger = \"none\"\n", home+"/tmp"), 0o600),
+			); err != nil {
+				t.Fatal(err)
+			}
+			env = testenv.Environ(home, append(env, "XDG_RUNTIME_DIR="+home, "PATH="+bin+":"+os.Getenv("PATH"),
+				"CONTAINERS_STORAGE_CONF="+storage, "CONTAINERS_CONF="+engine)...)
 			cmd := testenv.CommandContext(t.Context(), env, program, "login", "--get-login", "r.test")
 			out, _ := cmd.CombinedOutput() // it fails: nobody is logged in
 			asked, _ := os.ReadFile(log)   // nobody asked: no file

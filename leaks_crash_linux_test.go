@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base32"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -12,7 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"regshape/scripts/testenv"
+	"regshape/scripts/testregistry/canary"
 )
 
 // leakCrash stops both programs while they hold a password, with the run-time told to
@@ -140,4 +147,132 @@ func (p *crashing) stop(signal syscall.Signal) {
 	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Exited() && status.ExitStatus() != 2 {
 		p.t.Fatalf("it ended by itself, with %d:\n%s", status.ExitStatus(), p.said)
 	}
+}
+
+// A program that is stopped while it uses the store's key shows nothing of it in the stack
+// trace, wherever the signal meets it.
+func TestKeyNotInStackTraces(t *testing.T) {
+	s := newScene(t, &tally{})
+	programs := s.programs()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	passphrase := s.write("passphrase", "not the key\n", 0o600)
+	for what, c := range map[string]struct {
+		input string
+		args  []string
+		span  time.Duration // about as long as it takes
+	}{
+		"backup":  {"", []string{"regshape", "auth", "key", "backup", "--passphrase-file", passphrase}, 400 * time.Millisecond},
+		"protect": {"", []string{"regshape", "auth", "key", "protect", "--recipient", id.Recipient().String()}, 100 * time.Millisecond},
+		"rotate":  {"", []string{"regshape", "auth", "key", "rotate"}, 100 * time.Millisecond},
+		"store":   {payload("h.example", "alice", "x"), []string{"docker-credential-regshape", "store"}, 15 * time.Millisecond},
+		"get":     {"h.example\n", []string{"docker-credential-regshape", "get"}, 8 * time.Millisecond},
+		"list":    {"", []string{"docker-credential-regshape", "list"}, 8 * time.Millisecond},
+	} {
+		traces := 0
+		const tries = 12
+		for n := range tries {
+			home := t.TempDir()
+			prepare := func(stdin string, args ...string) *exec.Cmd {
+				cmd := exec.Command(filepath.Join(programs, args[0]), args[1:]...)
+				cmd.Env = []string{"HOME=" + home, "PATH=" + programs, "GOTRACEBACK=crash"}
+				cmd.Stdin = strings.NewReader(stdin)
+				return cmd
+			}
+			for _, server := range []string{"h.example", "g.example"} {
+				if out, err := prepare(payload(server, "alice", "x"), "docker-credential-regshape", "store").CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+			}
+			secrets := keysIn(t, home, id)
+			cmd := prepare(c.input, c.args...)
+			var said bytes.Buffer
+			cmd.Stderr = &said
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for range n + 1 {
+				time.Sleep(c.span / tries)
+				secrets = append(secrets, keysIn(t, home, id)...)
+			}
+			_ = cmd.Process.Signal([]os.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV}[n%3]) // it may have ended
+			_ = cmd.Wait()
+			secrets = append(secrets, keysIn(t, home, id)...)
+			if trace := said.String(); strings.Contains(trace, "goroutine ") {
+				traces++
+				if found := canary.InTrace(trace, secrets...); found > 0 {
+					t.Errorf("%s: the trace shows 4 bytes of a key %d times:\n%s", what, found, trace)
+				}
+			}
+		}
+		if traces == 0 {
+			t.Errorf("%s: never stopped in time", what)
+		}
+	}
+}
+
+// keysIn returns the root keys that lie below a home, in clear or in slots that an identity
+// opens, and the name keys and entry keys made of them.
+func keysIn(t *testing.T, home string, id age.Identity) (found [][]byte) {
+	t.Helper()
+	data, state := filepath.Join(home, ".local/share/regshape/v1"), filepath.Join(home, ".local/state/regshape")
+	var lines []string
+	for _, pattern := range []string{"key", "key.next-*"} {
+		paths, _ := filepath.Glob(filepath.Join(state, pattern))
+		for _, path := range paths {
+			line, _ := os.ReadFile(path) // it may be gone by now
+			lines = append(lines, string(line))
+		}
+	}
+	slots, _ := filepath.Glob(filepath.Join(data, "slots/*/*.recipient.age"))
+	for _, slot := range slots {
+		own, err := age.ParseX25519Identity(strings.TrimSpace(decrypted(slot, id)))
+		if err != nil {
+			continue // not whole yet
+		}
+		sealed, _ := filepath.Glob(filepath.Join(data, "key-*.age"))
+		for _, path := range sealed {
+			lines = append(lines, decrypted(path, own))
+		}
+	}
+	names, _ := filepath.Glob(filepath.Join(data, "g-*", "*"))
+	for _, line := range lines {
+		words := strings.Fields(line)
+		if len(words) != 4 {
+			continue
+		}
+		root, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(words[2])
+		if err != nil {
+			t.Fatal("the key line is damaged")
+		}
+		prk, err := hkdf.Extract(sha256.New, root, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, root, prk)
+		for _, info := range append(names, "regshape/v1/names") {
+			if filepath.IsAbs(info) {
+				info = "regshape/v1/cred/" + filepath.Base(info)
+			}
+			key, err := hkdf.Expand(sha256.New, prk, info, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, key)
+		}
+	}
+	return found
+}
+
+// decrypted is what an age file holds, "" if it is not there or not for this identity.
+func decrypted(path string, id age.Identity) string {
+	sealed, _ := os.ReadFile(path)
+	r, err := age.Decrypt(bytes.NewReader(sealed), id)
+	if err != nil {
+		return ""
+	}
+	text, _ := io.ReadAll(r)
+	return string(text)
 }

@@ -144,7 +144,7 @@ func (c *keyProtectCmd) command(k *custody) (said string, err error) {
 func (k *custody) newKey(found []store.RootKey, where string) (*store.RootKey, error) {
 	var fresh []store.RootKey
 	for _, root := range found {
-		if root.KID() != k.now.KID && !slices.Contains(fresh, root) {
+		if root.KID() != k.now.KID && !slices.ContainsFunc(fresh, root.Equal) {
 			fresh = append(fresh, root)
 		}
 	}

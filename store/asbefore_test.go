@@ -45,7 +45,7 @@ func TestAsBefore(t *testing.T) {
 			t.Errorf("%+v: %+v", test, r)
 			continue
 		}
-		if r != nil && (!r.Source.Equal(test.next) || r.Place != key || (r.Key != nil) != test.key || r.Key != nil && *r.Key != to) {
+		if r != nil && (!r.Source.Equal(test.next) || r.Place != key || (r.Key != nil) != test.key || r.Key != nil && !r.Key.Equal(to)) {
 			t.Errorf("%+v: %+v", test, r)
 		}
 	}

@@ -96,7 +96,7 @@ func TestCheapKey(t *testing.T) {
 		t.Errorf("list without a config: %v", err)
 	}
 	key.load = nil
-	if k, err := s.RootKey(t.Context()); err != nil || k != root {
+	if k, err := s.RootKey(t.Context()); err != nil || !k.Equal(root) {
 		t.Errorf("root key: %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func TestRemovedFilesThatNFSKeeps(t *testing.T) {
 	if !LeftBehind(err) || !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), filepath.Base(kept)) {
 		t.Errorf("rotate says %v", err)
 	}
-	if key.root(t) == before || secretOf(s, "h") != oldSecret {
+	if key.root(t).Equal(before) || secretOf(s, "h") != oldSecret {
 		t.Errorf("the store has not turned, or there is %s", secretOf(s, "h"))
 	}
 	s.disk = honest
@@ -128,7 +128,7 @@ func TestConfigThatShowsLate(t *testing.T) {
 	if err == nil || refused == 0 || !strings.Contains(err.Error(), "was changed meanwhile") {
 		t.Errorf("put says %v, after %d links", err, refused)
 	}
-	if got := key.root(t); got != before {
+	if got := key.root(t); !got.Equal(before) {
 		t.Errorf("there is another key")
 	}
 	if entries, err := filepath.Glob(filepath.Join(seen, "v1", "*", "*")); err != nil || len(entries) > 0 {

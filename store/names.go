@@ -40,7 +40,7 @@ func (s *Store) namesLines() ([]nameKey, error) {
 
 // ensureNames writes the names file where it is missing, damaged, or another key's.
 func (s *Store) ensureNames(names nameKey) error {
-	if lines, err := s.namesLines(); err == nil && slices.Contains(lines, names) {
+	if lines, err := s.namesLines(); err == nil && slices.ContainsFunc(lines, names.equal) {
 		return nil
 	}
 	return s.writeNames(names)

@@ -36,7 +36,7 @@ func TestNamesFile(t *testing.T) {
 	if err := s.writeNames(others[0], root.nameKey(), others[1]); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.readNames(&n); err != nil || n != root.nameKey() {
+	if err := s.readNames(&n); err != nil || !n.equal(root.nameKey()) {
 		t.Errorf("the second line: %v", err)
 	}
 	if err := s.dropNames(); err != nil {
@@ -59,7 +59,7 @@ func TestNamesFile(t *testing.T) {
 	}
 	unpinned := *s
 	unpinned.config.KID = ""
-	if err := unpinned.readNames(&n); err != nil || n != others[0] {
+	if err := unpinned.readNames(&n); err != nil || !n.equal(others[0]) {
 		t.Errorf("without a config the first is the one: %v", err)
 	}
 }

@@ -66,7 +66,7 @@ func TestRestoreIntoNoStore(t *testing.T) {
 	}
 	mustPut(t, s, "a.example", "s")
 	settledTree(t, s, key.memoryKey)
-	if key.root(t) != root {
+	if !key.root(t).Equal(root) {
 		t.Error("it has another key")
 	}
 	if err := s.Restore(t.Context(), NewRootKey(), key.Default(), key); !errors.Is(err, ErrWrongKey) {

@@ -112,7 +112,7 @@ func TestMoveAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	custody, err := s.Custody()
-	if err != nil || !custody.Source.Equal(elsewhere) || custody.KID != root.KID() || twin.root(t) != root {
+	if err != nil || !custody.Source.Equal(elsewhere) || custody.KID != root.KID() || !twin.root(t).Equal(root) {
 		t.Errorf("the store's key is now %v (%v)", custody, err)
 	}
 	if len(key.keys) != 0 {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
+	"io"
 	"strings"
 )
 
@@ -30,50 +31,77 @@ var (
 	nameEncoding = base32.NewEncoding(nameDigits).WithPadding(base32.NoPadding)
 )
 
-// RootKey is the 32 bytes that every key of a store is derived from. It never
-// prints itself.
+// RootKey is the 32 bytes that every key of a store is derived from. It prints nothing,
+// and it is only a pointer: arguments of functions show in the stack trace of a crash. The
+// zero value is no key.
 type RootKey struct {
-	secret [keySize]byte
-	// What every derivation begins with, kept because a list derives a key for each entry.
-	prk [sha256.Size]byte
-	kid [kidSize]byte
+	_   [0]func() // no ==, which would compare pointers: see Equal
+	key *rootKey
+}
+
+// keyBytes is key material. It is never copied, since what a stack has held may show in a
+// later trace. fmt follows one pointer with a verb that does not fit it, and never two.
+type keyBytes struct{ b *[keySize]byte }
+
+func newKeyBytes() keyBytes { return keyBytes{new([keySize]byte)} }
+
+type rootKey struct {
+	secret keyBytes
+	prk    keyBytes // what every derivation begins with, kept because a list derives a key for each entry
+	kid    [kidSize]byte
 }
 
 // NewRootKey makes a random root key.
 func NewRootKey() RootKey {
-	var secret [keySize]byte
-	_, _ = rand.Read(secret[:]) // never fails: it ends the program instead (crypto/rand)
+	secret := newKeyBytes()
+	_, _ = rand.Read(secret.b[:]) // never fails: it ends the program instead (crypto/rand)
 	return rootKeyOf(secret)
 }
 
 // rootKeyOf prepares a root key for use. Without a salt, as in RFC 5869.
-func rootKeyOf(secret [keySize]byte) RootKey {
-	prk, err := hkdf.Extract(sha256.New, secret[:], nil)
+func rootKeyOf(secret keyBytes) RootKey {
+	prk, err := hkdf.Extract(sha256.New, secret.b[:], nil)
 	if err != nil {
 		panic(err) // impossible: in FIPS mode a secret has to have 112 bits
 	}
-	k := RootKey{secret: secret, prk: [sha256.Size]byte(prk)}
-	copy(k.kid[:], k.derivation().derive("regshape/v1/kid"))
+	k := RootKey{key: &rootKey{secret: secret, prk: keyBytes{(*[keySize]byte)(prk)}}}
+	copy(k.key.kid[:], k.derivation().derive("regshape/v1/kid"))
 	return k
 }
 
-// KID returns the key's public name, 16 hexadecimal digits.
-func (k RootKey) KID() string { return hex.EncodeToString(k.kid[:]) }
+// KID returns the key's public name, 16 hexadecimal digits; "" for no key.
+func (k RootKey) KID() string {
+	if k.key == nil {
+		return ""
+	}
+	return hex.EncodeToString(k.key.kid[:])
+}
 
-// String hides the key from every fmt verb, and GoString from %#v.
+// Equal reports whether two keys are the same.
+func (k RootKey) Equal(o RootKey) bool {
+	if k.key == nil || o.key == nil {
+		return k.key == o.key
+	}
+	return hmac.Equal(k.key.secret.b[:], o.key.secret.b[:])
+}
+
+// String hides the key.
 func (k RootKey) String() string { return "root key (hidden)" }
 
-// GoString hides the key.
-func (k RootKey) GoString() string { return k.String() }
+// Format hides the key from every fmt verb.
+func (k RootKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
+
+// MarshalText hides the key from encoders.
+func (k RootKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // Line returns the key line, without a line ending. It is the secret itself.
-func (k RootKey) Line() string { return taggedLine(keyTag, k.KID(), k.secret[:]) }
+func (k RootKey) Line() string { return taggedLine(keyTag, k.KID(), k.key.secret.b[:]) }
 
 // ParseKeyLine reads a key line; white space around it is ignored. The error wraps
 // [ErrKeyDamaged] and holds nothing of the line.
 func ParseKeyLine(line string) (RootKey, error) {
-	var secret [keySize]byte
-	kid, err := parseTaggedLine(line, keyTag, secret[:])
+	secret := newKeyBytes()
+	kid, err := parseTaggedLine(line, keyTag, secret.b[:])
 	if err != nil {
 		return RootKey{}, err
 	}
@@ -85,9 +113,7 @@ func ParseKeyLine(line string) (RootKey, error) {
 }
 
 func (k RootKey) nameKey() nameKey {
-	n := nameKey{kid: k.KID()}
-	copy(n.secret[:], k.derivation().derive("regshape/v1/names"))
-	return n
+	return nameKey{kid: k.KID(), secret: &keyBytes{(*[keySize]byte)(k.derivation().derive("regshape/v1/names"))}}
 }
 
 // mac is HMAC-SHA256 under one key, used again and again: setting it up costs as much as
@@ -103,21 +129,28 @@ func (m mac) sum(text string) []byte {
 }
 
 // derivation is the second half of HKDF-SHA256 (RFC 5869) with the root key.
-func (k RootKey) derivation() mac { return newMAC(k.prk[:]) }
+func (k RootKey) derivation() mac { return newMAC(k.key.prk.b[:]) }
 
 // derive makes a key of 32 bytes or fewer, for which the first block of HKDF is enough.
 func (m mac) derive(info string) []byte { return m.sum(info + "\x01") }
 
-// nameKey turns addresses into entry names; it opens nothing.
+// nameKey turns addresses into entry names; it opens nothing. Like a [RootKey] it prints
+// nothing and is passed on as a pointer.
 type nameKey struct {
 	kid    string
-	secret [keySize]byte
+	secret *keyBytes
 }
 
-func (n nameKey) String() string   { return "name key (hidden)" }
-func (n nameKey) GoString() string { return n.String() }
+func (n nameKey) equal(o nameKey) bool {
+	return n.kid == o.kid && hmac.Equal(n.secret.b[:], o.secret.b[:])
+}
 
-func (n nameKey) naming() mac { return newMAC(n.secret[:]) }
+func (n nameKey) String() string { return "name key (hidden)" }
+
+// Format hides the key from every fmt verb.
+func (n nameKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.String()) }
+
+func (n nameKey) naming() mac { return newMAC(n.secret.b[:]) }
 
 // name returns the entry name of a canonical address, 32 characters of base32hex.
 func (n nameKey) name(canonical string) string { return n.naming().name(canonical) }
@@ -126,12 +159,12 @@ func (m mac) name(canonical string) string {
 	return nameEncoding.EncodeToString(m.sum(canonical)[:nameSize])
 }
 
-func (n nameKey) line() string { return taggedLine(namesTag, n.kid, n.secret[:]) }
+func (n nameKey) line() string { return taggedLine(namesTag, n.kid, n.secret.b[:]) }
 
-func parseNamesLine(line string) (nameKey, error) {
-	var n nameKey
-	kid, err := parseTaggedLine(line, namesTag, n.secret[:])
-	n.kid = kid
+func parseNamesLine(line string) (n nameKey, err error) {
+	secret := newKeyBytes()
+	n.secret = &secret
+	n.kid, err = parseTaggedLine(line, namesTag, n.secret.b[:])
 	return n, err
 }
 

@@ -158,7 +158,7 @@ func (s *Store) keep(ctx context.Context, place Key, to RootKey, from, token str
 		switch {
 		case errors.Is(err, ErrLocked):
 			err = nil
-		case err == nil && staged != to:
+		case err == nil && !staged.Equal(to):
 			err = ErrWrongKey
 		}
 	}

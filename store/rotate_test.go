@@ -62,7 +62,7 @@ func TestRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	settledTree(t, s, key)
-	if key.root(t) == before || told != 30 {
+	if key.root(t).Equal(before) || told != 30 {
 		t.Errorf("the key is the old one, or the progress was told %d times", told)
 	}
 	for _, s := range []*Store{s, old, memoryStore(t, s.loc.Data, key)} {
@@ -96,7 +96,7 @@ func TestRotateEmptyAndFixedKey(t *testing.T) {
 	if err := s.Rotate(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if key.root(t) != to {
+	if !key.root(t).Equal(to) {
 		t.Error("the store did not turn to the key that was given")
 	}
 	if err := s.Rotate(t.Context(), r); err == nil {
@@ -127,7 +127,7 @@ func TestRotateRefusesDamage(t *testing.T) {
 		}
 		settledTree(t, s, key)
 	}
-	if key.root(t) != before || secretOf(s, "a.example") != "s" {
+	if !key.root(t).Equal(before) || secretOf(s, "a.example") != "s" {
 		t.Error("the store was changed")
 	}
 }

@@ -28,7 +28,7 @@ func (k RootKey) sealer() sealer {
 	s := sealer{keys: k.derivation()}
 	header := append(s.header[:0], sealMagic...)
 	header = append(header, sealVersion, suiteAES256GCM, typeCredential, 0)
-	copy(s.header[len(header):], k.kid[:])
+	copy(s.header[len(header):], k.key.kid[:])
 	return s
 }
 

@@ -2,8 +2,12 @@ package store
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -55,9 +59,9 @@ func TestSealedSizeHidesTheSecretsLength(t *testing.T) {
 // Vectors computed once with another implementation (Python's hmac and hashlib), so that
 // the derivations cannot drift.
 func TestDerivations(t *testing.T) {
-	var secret [keySize]byte
-	for i := range secret {
-		secret[i] = byte(i)
+	secret := newKeyBytes()
+	for i := range secret.b {
+		secret.b[i] = byte(i)
 	}
 	root := rootKeyOf(secret)
 	if got := root.KID(); got != vectorKID {
@@ -77,7 +81,7 @@ func TestDerivations(t *testing.T) {
 func TestKeyLine(t *testing.T) {
 	root := NewRootKey()
 	line := root.Line()
-	if got, err := ParseKeyLine("  " + line + "\r\n"); err != nil || got != root {
+	if got, err := ParseKeyLine("  " + line + "\r\n"); err != nil || !got.Equal(root) {
 		t.Fatalf("round trip: %v", err)
 	}
 	fields := strings.Fields(line)
@@ -86,9 +90,9 @@ func TestKeyLine(t *testing.T) {
 		"", "x", line + " x", strings.Replace(line, "KEY-1", "KEY-2", 1), line[:len(line)-1],
 		strings.Join([]string{fields[0], other[1], fields[2], fields[3]}, " "),
 		strings.Join([]string{fields[0], fields[1], other[2], fields[3]}, " "),
-		taggedLine(keyTag, other[1], root.secret[:]),
-		taggedLine(keyTag, fields[1], root.secret[:20]),
-		taggedLine(keyTag, "short", root.secret[:]),
+		taggedLine(keyTag, other[1], root.key.secret.b[:]),
+		taggedLine(keyTag, fields[1], root.key.secret.b[:20]),
+		taggedLine(keyTag, "short", root.key.secret.b[:]),
 		root.nameKey().line(),
 	} {
 		_, err := ParseKeyLine(bad)
@@ -103,16 +107,86 @@ func TestKeyLine(t *testing.T) {
 
 func TestSecretsDoNotPrint(t *testing.T) {
 	root := NewRootKey()
-	encoded := strings.Fields(root.Line())[2]
 	c := Credential{ServerURL: "h", Username: "u", Secret: "canary-1", Renew: &Renewal{Token: "canary-2"}}
-	for _, v := range []any{root, &root, root.nameKey(), c, &c, *c.Renew, c.Renew} {
+	for _, v := range []any{c, &c, *c.Renew, c.Renew} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-			got := fmt.Sprintf(verb, v)
-			if strings.Contains(got, "canary") || strings.Contains(got, encoded) || strings.Contains(got, fmt.Sprint(root.secret[0])+" "+fmt.Sprint(root.secret[1])) {
+			if got := fmt.Sprintf(verb, v); strings.Contains(got, "canary") {
 				t.Errorf("%s of %T shows a secret: %s", verb, v, got)
 			}
 		}
 	}
+	names := root.nameKey()
+	var shapes []string // as they would show three bytes in a row
+	for _, secret := range [][]byte{root.key.secret.b[:], root.key.prk.b[:], names.secret.b[:]} {
+		b := secret[8:11]
+		shapes = append(shapes, fmt.Sprintf("%d %d %d", b[0], b[1], b[2]), fmt.Sprintf("%d, %d, %d", b[0], b[1], b[2]),
+			fmt.Sprintf("0x%x, 0x%x, 0x%x", b[0], b[1], b[2]), fmt.Sprintf("%x", b), fmt.Sprintf("%X", b), fmt.Sprintf("%o %o %o", b[0], b[1], b[2]),
+			fmt.Sprintf("%b %b %b", b[0], b[1], b[2]), fmt.Sprintf("%c %c %c", b[0], b[1], b[2]), fmt.Sprintf("%U %U %U", b[0], b[1], b[2]),
+			fmt.Sprintf("%q %q %q", b[0], b[1], b[2]), noPadding.EncodeToString(secret)[5:10])
+	}
+	type hidden struct {
+		root  RootKey
+		names nameKey
+	}
+	type open struct {
+		Root *RootKey
+		In   hidden
+	}
+	v := view{store: &Store{}, root: root, names: names}
+	for _, value := range []any{
+		root, &root, names, &names, hidden{root, names}, &hidden{root, names}, open{&root, hidden{root, names}}, Rotation{Key: &root},
+		[]RootKey{root}, map[string]RootKey{"k": root}, []nameKey{names}, v, &v, root.sealer(), *v.opener(), v.opener(),
+	} {
+		texts := map[string]string{"print": fmt.Sprint(value)}
+		for _, verb := range "vsqxXdobcUteg" {
+			for _, flag := range []string{"", "+", "#", " ", "# "} {
+				format := "%" + flag + string(verb)
+				texts[format] = fmt.Sprintf(format, value)
+			}
+		}
+		if data, err := json.Marshal(value); err == nil {
+			texts["JSON"] = string(data)
+		}
+		var log bytes.Buffer
+		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "value", value)
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "value", value)
+		texts["log"] = log.String()
+		for how, text := range texts {
+			if slices.ContainsFunc(shapes, func(shape string) bool { return strings.Contains(text, shape) }) {
+				t.Errorf("%s of %T shows key material", how, value)
+			}
+		}
+	}
+}
+
+// No value of key material holds bytes: what is passed on shows in the stack trace of a
+// crash.
+func TestSecretsArePassedAsPointers(t *testing.T) {
+	for _, v := range []any{RootKey{}, nameKey{}, view{}, Rotation{}, opener{}, mac{}, opened{}, copying{}} {
+		if field := arrayIn(reflect.TypeOf(v)); field != "" {
+			t.Errorf("%T holds bytes in %s", v, field)
+		}
+	}
+	if field := arrayIn(reflect.TypeFor[struct{ a struct{ b [8]byte } }]()); field != "a.b" {
+		t.Errorf("an array in a struct is taken for %q", field)
+	}
+}
+
+// arrayIn names the first array of bytes that a copy of a value copies. The header of a
+// sealed file is public.
+func arrayIn(t reflect.Type) string {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		switch {
+		case f.Type.Kind() == reflect.Array && f.Type.Len() > 0 && !(t == reflect.TypeFor[sealer]() && f.Name == "header"):
+			return f.Name
+		case f.Type.Kind() == reflect.Struct:
+			if below := arrayIn(f.Type); below != "" {
+				return f.Name + "." + below
+			}
+		}
+	}
+	return ""
 }
 
 func FuzzParseKeyLine(f *testing.F) {

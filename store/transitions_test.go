@@ -95,7 +95,7 @@ func TestRotationIsStopped(t *testing.T) {
 	if err := s.Rotate(ctx, r); !errors.Is(err, context.Canceled) || told >= entries || told == 0 {
 		t.Errorf("%v, after %d of %d entries", err, told, entries)
 	}
-	if key.root(t) != before {
+	if !key.root(t).Equal(before) {
 		t.Error("the key was changed")
 	}
 	settledTree(t, s, key.memoryKey)
@@ -224,7 +224,7 @@ func TestPrepareMeetsARotation(t *testing.T) {
 	met := rotatedAtLoad(t, s, key)
 	now := *s
 	v, err := now.prepareToRotate(t.Context())
-	if err != nil || !*met || v.names.kid != key.root(t).KID() || v.root != key.root(t) {
+	if err != nil || !*met || v.names.kid != key.root(t).KID() || !v.root.Equal(key.root(t)) {
 		t.Errorf("of %q, %v", v.names.kid, err)
 	}
 }

@@ -159,7 +159,7 @@ func TestWindowsReaderHoldsGeneration(t *testing.T) {
 			if err := putSecret(t, s, newSecret); err != nil || secretOf(s, "h") != newSecret {
 				t.Errorf("when nobody holds it any more, put says %v", err)
 			}
-			if turned := key.root(t) != before; turned != (held == ".retired-") {
+			if turned := !key.root(t).Equal(before); turned != (held == ".retired-") {
 				t.Errorf("the store has turned to another key: %v", turned)
 			}
 			settledTree(t, s, key)

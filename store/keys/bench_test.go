@@ -24,7 +24,7 @@ func BenchmarkFileLoad(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if got, err := place.Load(context.Background(), kid); err != nil || got != root {
+		if got, err := place.Load(context.Background(), kid); err != nil || !got.Equal(root) {
 			b.Fatal(err)
 		}
 	}

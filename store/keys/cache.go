@@ -3,6 +3,7 @@ package keys
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -36,9 +37,8 @@ type unlocked struct {
 	Until    time.Time // when it is forgotten
 }
 
-// String hides the identity from every fmt verb, and GoString from %#v.
-func (unlocked) String() string     { return "unlocked key (hidden)" }
-func (u unlocked) GoString() string { return u.String() }
+// Format hides the identity from every fmt verb.
+func (unlocked) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "unlocked key (hidden)") }
 
 const identityTag = "AGE-SECRET-KEY-"
 

@@ -64,8 +64,8 @@ func testCache(t *testing.T, c cache) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if late := got.Until.Sub(want.Until); got.Key != want.Key || got.Identity != want.Identity || late < 0 || late > time.Second {
-			t.Errorf("load after keep: same key %v, same identity %v, %v late", got.Key == want.Key, got.Identity == want.Identity, late)
+		if late := got.Until.Sub(want.Until); !got.Key.Equal(want.Key) || got.Identity != want.Identity || late < 0 || late > time.Second {
+			t.Errorf("load after keep: same key %v, same identity %v, %v late", got.Key.Equal(want.Key), got.Identity == want.Identity, late)
 		}
 	}
 	if err := c.forget(kid); err != nil {
@@ -94,7 +94,7 @@ func testCache(t *testing.T, c cache) {
 			if err := c.keep(u); err != nil {
 				t.Errorf("keep beside others: %v", err)
 			}
-			if got, err := c.load(u.Key.KID()); err != nil || got.Key != u.Key {
+			if got, err := c.load(u.Key.KID()); err != nil || !got.Key.Equal(u.Key) {
 				t.Errorf("load beside others: %v", err)
 			}
 			if err := c.forget(u.Key.KID()); err != nil {
@@ -244,7 +244,7 @@ func cacheUserChild() {
 	err = c.keep(u)
 	childMust(err == nil, "keep: %v", err)
 	got, err := c.load(u.Key.KID())
-	childMust(err == nil && got.Key == u.Key, "load: %v", err)
+	childMust(err == nil && got.Key.Equal(u.Key), "load: %v", err)
 	err = c.forget(u.Key.KID())
 	childMust(err == nil, "forget: %v", err)
 }

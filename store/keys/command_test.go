@@ -64,7 +64,7 @@ func TestCommand(t *testing.T) {
 	} {
 		cmd, _ := shell(t, c.script)
 		k, err := cmd.Load(ctx, a.KID())
-		wanted := err == nil && k == a
+		wanted := err == nil && k.Equal(a)
 		if c.text != "" || c.want != nil {
 			wanted = err != nil && (c.want == nil || errors.Is(err, c.want)) && strings.Contains(err.Error(), c.text) &&
 				(c.not == "" || !strings.Contains(err.Error(), c.not))
@@ -126,7 +126,7 @@ func TestCommandLeavesChild(t *testing.T) {
 	c, folder := shell(t, `sleep 20 & echo $! >"$0/pid"; echo "$LINE"`)
 	begun := time.Now()
 	got, err := c.Load(context.Background(), k.KID())
-	if took := time.Since(begun); err != nil || got != k || took > 5*time.Second {
+	if took := time.Since(begun); err != nil || !got.Equal(k) || took > 5*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
 	if pid := childOf(t, folder); syscall.Kill(pid, 0) != nil {

@@ -182,7 +182,7 @@ func testKey(t *testing.T, make func(*testing.T) place) {
 			t.Errorf("load of no key in particular: %v", err)
 		}
 	} else {
-		if k, err := p.Load(ctx, ""); s.seen(err) != nil || k != a {
+		if k, err := p.Load(ctx, ""); s.seen(err) != nil || !k.Equal(a) {
 			t.Errorf("load of the one that is there: %v", err)
 		}
 	}
@@ -292,7 +292,7 @@ func (s *suite) stage(p place, k store.RootKey, from string) {
 func (s *suite) has(p place, keys ...store.RootKey) {
 	s.t.Helper()
 	for _, k := range keys {
-		if got, err := p.Load(context.Background(), k.KID()); s.seen(err) != nil || got != k {
+		if got, err := p.Load(context.Background(), k.KID()); s.seen(err) != nil || !got.Equal(k) {
 			s.t.Errorf("load of %s: %v", k.KID(), err)
 		}
 	}

@@ -32,7 +32,7 @@ func TestFile(t *testing.T) {
 	if info, err := os.Stat(loc.KeyFile()); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("the key file: %v, %v", info.Mode(), err)
 	}
-	if k, err := f.Load(ctx, ""); err != nil || k != b {
+	if k, err := f.Load(ctx, ""); err != nil || !k.Equal(b) {
 		t.Errorf("load: %v", err)
 	}
 	if err := os.WriteFile(loc.KeyFile(), []byte("x"), 0o600); err != nil {

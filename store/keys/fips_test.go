@@ -43,7 +43,7 @@ func TestFIPS(t *testing.T) {
 	if err := systemCache().keep(unlocked{Key: k, Until: time.Now().Add(time.Minute)}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Load(ctx, k.KID()); err != nil || got != k {
+	if got, err := s.Load(ctx, k.KID()); err != nil || !got.Equal(k) {
 		t.Errorf("load: %v", err)
 	}
 	if err := s.Discard(ctx, k.KID()); err != nil {

@@ -52,7 +52,7 @@ func TestNamed(t *testing.T) {
 	if err := os.WriteFile(path, []byte("  "+a.Line()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if k, err := n.Load(ctx, a.KID()); err != nil || k != a {
+	if k, err := n.Load(ctx, a.KID()); err != nil || !k.Equal(a) {
 		t.Errorf("without a line ending: %v", err)
 	}
 	if _, err := (Named{Path: folder}).Load(ctx, ""); err == nil {
@@ -74,7 +74,7 @@ func TestNamedMounted(t *testing.T) {
 	if err := os.Symlink(data, n.Path); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := n.Load(context.Background(), k.KID()); err != nil || got != k {
+	if got, err := n.Load(context.Background(), k.KID()); err != nil || !got.Equal(k) {
 		t.Errorf("load: %v", err)
 	}
 	for mode, want := range map[fs.FileMode]bool{0o444: true, 0o440: true, 0o404: true, 0o600: false, 0o400: false} {

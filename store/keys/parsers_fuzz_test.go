@@ -48,7 +48,7 @@ func FuzzParseUnlocked(f *testing.F) {
 				}
 				continue
 			}
-			if u.Key != k || !u.Until.After(time.Now()) || !isIdentity(u.Identity) {
+			if !u.Key.Equal(k) || !u.Until.After(time.Now()) || !isIdentity(u.Identity) {
 				t.Fatalf("%q reads as a key until %v", text, u.Until)
 			}
 			again, err := u.marshal()
@@ -56,7 +56,7 @@ func FuzzParseUnlocked(f *testing.F) {
 				t.Fatalf("%q does not fit the cache again: %d bytes, %v", text, len(again), err)
 			}
 			v, err := parseUnlocked(again, k.KID())
-			if err != nil || v != u {
+			if err != nil || !v.Key.Equal(u.Key) || v.Identity != u.Identity || !v.Until.Equal(u.Until) {
 				t.Fatalf("%q is kept as %q, which reads as something else (%v)", text, again, err)
 			}
 		}
@@ -225,7 +225,7 @@ func FuzzSlotFiles(f *testing.F) {
 			return
 		}
 		plain, err := readAgeFile(data)
-		if err != nil || !bytes.Equal(plain.data, good[i]) || got != k || identity != s.fresh.identity {
+		if err != nil || !bytes.Equal(plain.data, good[i]) || !got.Equal(k) || identity != s.fresh.identity {
 			t.Fatalf("%q opens", data)
 		}
 	})

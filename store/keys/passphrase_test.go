@@ -46,7 +46,7 @@ func TestPassphrase(t *testing.T) {
 	}
 	k := stageNew(t, s, "")
 	got, _, err := s.Open(t.Context(), k.KID(), Opener{Passphrase: answer(passphrase)})
-	if err != nil || got != k {
+	if err != nil || !got.Equal(k) {
 		t.Errorf("open: %v", err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v"} {

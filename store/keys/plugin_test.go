@@ -63,7 +63,7 @@ func TestPlugin(t *testing.T) {
 	open := func(o Opener) error {
 		t.Helper()
 		got, _, err := s.Open(ctx, k.KID(), o)
-		if err == nil && got != k {
+		if err == nil && !got.Equal(k) {
 			t.Error("opened something else")
 		}
 		return err

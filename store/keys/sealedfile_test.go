@@ -43,7 +43,7 @@ func TestBackup(t *testing.T) {
 		}
 		crlf := []byte("\r\n" + strings.ReplaceAll(file.String(), "\n", "\r\n"))
 		for _, data := range [][]byte{file.Bytes(), binary.data, crlf} {
-			if got, err := OpenBackup(ctx, data, o); err != nil || got != k {
+			if got, err := OpenBackup(ctx, data, o); err != nil || !got.Equal(k) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -139,7 +139,7 @@ func TestBackupWithAge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := OpenBackup(ctx, data, Opener{Identities: []age.Identity{id}}); err != nil || got != k {
+		if got, err := OpenBackup(ctx, data, Opener{Identities: []age.Identity{id}}); err != nil || !got.Equal(k) {
 			t.Errorf("what age %s wrote: %v", armored, err)
 		}
 	}

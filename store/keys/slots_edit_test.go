@@ -32,7 +32,7 @@ func TestSlotsAddAndRemove(t *testing.T) {
 		}
 	}
 	for _, id := range []age.Identity{id, other, hybrid} {
-		if got, found, err := later.Open(ctx, k.KID(), Opener{Identities: []age.Identity{id}}); err != nil || got != k || found != identity {
+		if got, found, err := later.Open(ctx, k.KID(), Opener{Identities: []age.Identity{id}}); err != nil || !got.Equal(k) || found != identity {
 			t.Errorf("open: %v", err)
 		}
 	}

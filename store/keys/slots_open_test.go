@@ -38,7 +38,7 @@ func TestUnlock(t *testing.T) {
 	if _, err := later.Unlock(ctx, k.KID(), Opener{Identities: []age.Identity{id}}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := later.Load(ctx, k.KID()); err != nil || got != k {
+	if got, err := later.Load(ctx, k.KID()); err != nil || !got.Equal(k) {
 		t.Errorf("load: %v", err)
 	}
 	if err := later.Lock(k.KID()); err != nil {
@@ -58,7 +58,7 @@ func TestOpenOrder(t *testing.T) {
 	open := func(o Opener) error {
 		t.Helper()
 		got, identity, err := s.Open(ctx, k.KID(), o)
-		if err == nil && (got != k || identity != s.fresh.identity) {
+		if err == nil && (!got.Equal(k) || identity != s.fresh.identity) {
 			t.Error("opened something else")
 		}
 		return err
@@ -146,7 +146,7 @@ func TestOpenDamaged(t *testing.T) {
 		}
 	}
 	o.Passphrase = answer("p") // a damaged slot does not keep the others from opening
-	if got, _, err := s.Open(ctx, k.KID(), o); err != nil || got != k {
+	if got, _, err := s.Open(ctx, k.KID(), o); err != nil || !got.Equal(k) {
 		t.Errorf("by the other slot: %v", err)
 	}
 
@@ -224,7 +224,7 @@ func TestOpen_slotsThatKeepBusy(t *testing.T) {
 	if err != nil || slot.Number != 22 {
 		t.Fatal(slot, err)
 	}
-	if got, _, err := s.Open(t.Context(), k.KID(), Opener{Passphrase: answer("p")}); err != nil || got != k {
+	if got, _, err := s.Open(t.Context(), k.KID(), Opener{Passphrase: answer("p")}); err != nil || !got.Equal(k) {
 		t.Errorf("by the slot after them: %v", err)
 	}
 	_, _, err = s.Open(t.Context(), k.KID(), Opener{Passphrase: answer("wrong")})

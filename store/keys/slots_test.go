@@ -95,7 +95,7 @@ func TestSlotsUnlockedAsTheyWere(t *testing.T) {
 	until := time.Now().Add(time.Minute)
 	s, _ := freshSlots(t, until)
 	first := stageNew(t, s, "")
-	if k, err := s.Load(ctx, first.KID()); err != nil || k != first {
+	if k, err := s.Load(ctx, first.KID()); err != nil || !k.Equal(first) {
 		t.Fatalf("load of the first key: %v", err)
 	}
 
@@ -134,7 +134,7 @@ func TestSlotsPastTimeStaysLocked(t *testing.T) {
 	k := stageNew(t, s, "")
 	_, err := s.Load(t.Context(), k.KID())
 	wantError(t, err, store.ErrLocked)
-	if got, _, err := s.Open(t.Context(), k.KID(), Opener{Identities: []age.Identity{id}}); err != nil || got != k {
+	if got, _, err := s.Open(t.Context(), k.KID(), Opener{Identities: []age.Identity{id}}); err != nil || !got.Equal(k) {
 		t.Errorf("open: %v", err)
 	}
 }
@@ -229,7 +229,7 @@ func TestSlotsDiscard(t *testing.T) {
 	}
 	_, err := other.Load(ctx, one.KID())
 	wantError(t, err, store.ErrNoKey)
-	if k, err := other.Load(ctx, two.KID()); err != nil || k != two {
+	if k, err := other.Load(ctx, two.KID()); err != nil || !k.Equal(two) {
 		t.Errorf("discard of one took the other: %v", err)
 	}
 	for range 2 {
@@ -243,7 +243,7 @@ func TestSlotsDiscard(t *testing.T) {
 
 	// A rotation that another run has taken back begins again.
 	three := stageNew(t, s, "")
-	if k, _, err := s.Open(ctx, three.KID(), Opener{Identities: []age.Identity{id}}); err != nil || k != three {
+	if k, _, err := s.Open(ctx, three.KID(), Opener{Identities: []age.Identity{id}}); err != nil || !k.Equal(three) {
 		t.Errorf("open after a new beginning: %v", err)
 	}
 	empty, err := NewSlots(slotsLocation(t), time.Time{})
@@ -278,7 +278,7 @@ func TestSlotsDiscardBesideStage(t *testing.T) {
 			wantError(t, stageErr, store.ErrNoKey)
 			continue
 		}
-		if got, _, err := later.Open(ctx, k.KID(), Opener{Identities: []age.Identity{id}}); err != nil || got != k {
+		if got, _, err := later.Open(ctx, k.KID(), Opener{Identities: []age.Identity{id}}); err != nil || !got.Equal(k) {
 			t.Fatalf("a staged key cannot be opened: %v", err)
 		}
 	}

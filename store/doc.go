@@ -112,7 +112,10 @@
 // The entry's key is HKDF(RK, "regshape/v1/cred/" + entry name, 32 bytes), and the
 // associated data is the 16 header bytes followed by the entry name. The
 // plaintext is the JSON of a [Credential], padded with spaces to a multiple of
-// 1,024 bytes so that a file's size does not tell a token from a password.
+// 1,024 bytes. This version pads to multiples of 3,072, so that the size of a file does
+// not tell a password from an identity token of up to 2,500 bytes; longer secrets, and
+// those of device logins, which hold two tokens, may show in steps of 3 KiB. An entry that
+// an earlier version wrote shows its size in steps of 1 KiB until it is written again.
 // Fields that this version does not know are kept when the entry is replaced.
 //
 // # Invariants

@@ -15,7 +15,10 @@ const (
 
 	headerSize = 16
 	sealExtra  = 12 + 16 // nonce and tag
-	padTo      = 1024
+
+	// padTo holds a password as well as an identity token of up to some 2,600 bytes, so that
+	// both have one size; with what else is in the file, it stays below a block of 4 KiB.
+	padTo = 3 << 10
 )
 
 // sealer seals and opens entries with one root key, one after another.

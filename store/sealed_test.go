@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,9 +46,38 @@ func TestSealedFileRefusesEveryChange(t *testing.T) {
 	}
 }
 
+// What lies on the disk does not tell a password from a token of the usual sizes.
+func TestFileSizeTellsNoTokenFromAPassword(t *testing.T) {
+	s := memoryStore(t, t.TempDir(), &memoryKey{})
+	sizes := map[int64][]string{}
+	for _, c := range []Credential{
+		{ServerURL: "a.example", Username: "u", Secret: "x", Kind: KindPassword},
+		{ServerURL: "https://registry-1.a-long-name.region.example.com:5000/v2/", Username: strings.Repeat("robot$", 10), Secret: strings.Repeat("p", 128), Kind: KindPassword},
+		{ServerURL: "b.example", Username: "<token>", Secret: strings.Repeat("t", 900), Kind: KindIdentityToken},
+		{ServerURL: "c.example", Username: "<token>", Secret: strings.Repeat("t", 1500), Kind: KindIdentityToken, Transport: TransportInsecure, CAFile: "/etc/ssl/certs/own.pem"},
+		{ServerURL: "d.example", Username: "<token>", Secret: strings.Repeat("t", 2500), Kind: KindIdentityToken, VerifiedAt: s.now()},
+	} {
+		if err := s.Put(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		v, err := s.look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(v.path(ParseAddress(c.ServerURL).String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[info.Size()] = append(sizes[info.Size()], c.ServerURL)
+	}
+	if len(sizes) != 1 {
+		t.Errorf("files by size: %v", sizes)
+	}
+}
+
 func TestSealedSizeHidesTheSecretsLength(t *testing.T) {
 	root := NewRootKey()
-	sizes := map[int]int{1: 1024, 1023: 1024, 1024: 1024, 1025: 2048, 2048: 2048}
+	sizes := map[int]int{1: 3072, 3071: 3072, 3072: 3072, 3073: 6144, 6144: 6144}
 	for length, padded := range sizes {
 		sealed, err := root.sealer().seal("n", []byte(strings.Repeat("x", length)))
 		if err != nil || len(sealed) != headerSize+sealExtra+padded {

@@ -174,7 +174,7 @@ func (c entriesCheck) run(e *env) []finding {
 		case errors.Is(d, store.ErrNewer):
 			found = append(found, bad(d.Error()+": "+e.advice(d), d.File, ""))
 		case errors.Is(d, store.ErrDamaged):
-			found = append(found, bad(d.Error()+": log in to its registry again, or remove the file", d.File, commandLine([]string{"rm", d.File})))
+			found = append(found, bad(d.Error()+": log in to its registry again, or move the file away", d.File, commandLine(c.seen.loc.MoveAway(d.File))))
 		default:
 			found = append(found, bad(d.Error(), d.File, ""))
 		}

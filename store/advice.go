@@ -29,8 +29,13 @@ func Advice(err error, own func(words ...string) string) string {
 	case errors.Is(err, ErrWrongKey), errors.Is(err, ErrKeyDamaged):
 		return "put the right key back with '" + own("auth", "key", "restore", "BACKUP") + "'" + giveUp
 	case errors.Is(err, ErrDamaged):
-		return "log in to that registry again, or remove the file"
+		return "log in to that registry again, or move the file away"
+	case errors.Is(err, ErrStray):
+		return "move it away"
 	case errors.Is(err, ErrNewer):
+		if _, entry := errors.AsType[*EntryError](err); entry {
+			return "upgrade regshape, or log out of that registry and log in again"
+		}
 		return "upgrade regshape"
 	case errors.Is(err, ErrUnsafe):
 		return ""

@@ -61,7 +61,7 @@ func (l Location) Check(now time.Time) []Problem {
 	for _, kid := range generations {
 		if dir := l.Generation(kid); c.folder(dir, secretFile) {
 			c.leftovers(dir)
-			c.entries(dir)
+			c.entries(l, dir)
 		}
 	}
 	return c.problems
@@ -148,7 +148,7 @@ func (c *checker) file(path string) {
 }
 
 // entries reports the sealed files of a generation, each kind of problem once.
-func (c *checker) entries(dir string) {
+func (c *checker) entries(l Location, dir string) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return // folder has said why
@@ -168,8 +168,7 @@ func (c *checker) entries(dir string) {
 		what  string
 		fix   func(paths []string) []string
 	}{
-		// What stands there is not regshape's: ask before each.
-		{irregular, "in the place of entries stands what is no regular file of a sensible size", words("rm", "-ri")},
+		{irregular, "in the place of entries stands what is no regular file of a sensible size", func(paths []string) []string { return l.MoveAway(paths...) }},
 		{notOurs, "entries belong to another user", func(paths []string) []string { return takeOver(paths...) }},
 		{exposed, "entries should have mode 0600", words("chmod", "600")},
 	} {
@@ -276,6 +275,12 @@ func foreign(info fs.FileInfo) bool {
 func takeOver(paths ...string) []string {
 	owner := strconv.Itoa(os.Geteuid()) + ":" + strconv.Itoa(os.Getegid())
 	return append([]string{"sudo", "chown", "-R", owner}, paths...)
+}
+
+// MoveAway is the command that takes what cannot be opened from among the entries to where
+// nothing reads it. It deletes nothing: another key may open it.
+func (l Location) MoveAway(entries ...string) []string {
+	return append(append([]string{"mv", "-n"}, entries...), l.v1())
 }
 
 func words(command ...string) func([]string) []string {

@@ -75,10 +75,10 @@ func parseConfig(path string, data []byte) (Config, error) {
 	if err := json.Unmarshal(data, &c); err != nil {
 		return Config{}, fmt.Errorf("%s is damaged: %w: restore it, or move it away; a key that is not in the key file then needs 'regshape auth key restore BACKUP'", path, err)
 	}
-	if c.Version != configVersion {
+	if c.Version > configVersion {
 		return Config{}, fmt.Errorf("%s has version %d: %w", path, c.Version, ErrNewer)
 	}
-	if !isKID(c.KID) || c.Key.Source == "" || c.Previous != nil && !isKID(c.Previous.KID) {
+	if c.Version < configVersion || !isKID(c.KID) || c.Key.Source == "" || c.Previous != nil && !isKID(c.Previous.KID) {
 		return Config{}, fmt.Errorf("%s is damaged: it names no key: restore it, or move it away; a key that is not in the key file then needs 'regshape auth key restore BACKUP'", path)
 	}
 	return c, nil

@@ -55,13 +55,19 @@ func (s sealer) seal(name string, payload []byte) ([]byte, error) {
 // stands behind the header: [cipher.AEAD] allows that. Errors are [ErrNewer] for versions,
 // suites and types unknown here, else [ErrDamaged].
 func (s sealer) open(dst []byte, name string, sealed []byte) ([]byte, error) {
-	switch {
-	case len(sealed) < headerSize+sealExtra:
+	if len(sealed) < headerSize {
 		return nil, fmt.Errorf("%w: it is cut short", ErrDamaged)
+	}
+	version, suite, kind := sealed[4], sealed[5], sealed[6]
+	switch {
 	case string(sealed[:4]) != sealMagic:
 		return nil, fmt.Errorf("%w: it is no sealed file", ErrDamaged)
-	case sealed[4] != sealVersion || sealed[5] != suiteAES256GCM || sealed[6] != typeCredential || sealed[7] != 0:
-		return nil, fmt.Errorf("%w: sealed file version %d, suite %d, type %d", ErrNewer, sealed[4], sealed[5], sealed[6])
+	case version == 0, version == sealVersion && (suite == 0 || kind == 0): // no version has these
+		return nil, fmt.Errorf("%w: its header was changed: version %d, suite %d, type %d", ErrDamaged, version, suite, kind)
+	case version != sealVersion, suite != suiteAES256GCM, kind != typeCredential, sealed[7] != 0:
+		return nil, fmt.Errorf("%w: sealed file version %d, suite %d, type %d", ErrNewer, version, suite, kind)
+	case len(sealed) < headerSize+sealExtra:
+		return nil, fmt.Errorf("%w: it is cut short", ErrDamaged)
 	}
 	if !bytes.Equal(sealed[8:headerSize], s.header[8:]) {
 		return nil, fmt.Errorf("%w: it is sealed under another key", ErrDamaged)

@@ -79,6 +79,8 @@ func (s *Store) get(ctx context.Context, a Address) (Credential, error) {
 // Canonical, Created and Updated, and keeps from the entry it replaces the fields that
 // this version does not know and, where c has no Transport, Transport and CAFile.
 //
+// A damaged entry is replaced, too, but not one that a newer regshape wrote: [ErrNewer].
+//
 // After an error the old entry is intact, except after [ErrUnsure].
 func (s *Store) Put(ctx context.Context, c Credential) error {
 	if err := c.validate(); err != nil {
@@ -93,8 +95,11 @@ func (s *Store) Put(ctx context.Context, c Credential) error {
 
 // write seals a credential into its entry.
 func (v view) write(ctx context.Context, c Credential) error {
-	if old, err := v.read(ctx, c.Canonical); err == nil {
+	switch old, err := v.read(ctx, c.Canonical); {
+	case err == nil:
 		c.replaces(old)
+	case errors.Is(err, ErrNewer): // it may hold what this version does not know to keep
+		return err
 	}
 	payload, err := c.marshal()
 	if err != nil {

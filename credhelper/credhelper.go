@@ -121,7 +121,10 @@ func (c Call) open() (*store.Store, error) {
 	} else if profile == "" {
 		return nil, fmt.Errorf("the program name %q ends in no profile: %w", c.Program, store.CheckProfile(""))
 	}
-	loc, err := store.Locate(store.Options{Dir: c.Getenv("REGSHAPE_STORE"), Profile: profile, SudoUID: c.Getenv("SUDO_UID")})
+	loc, err := store.Locate(store.Options{
+		Dir: c.Getenv("REGSHAPE_STORE"), Profile: profile, SudoUID: c.Getenv("SUDO_UID"),
+		Notice: func(err error) { _, _ = fmt.Fprintln(c.Err, c.oneLine(err)) },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,15 @@ import (
 )
 
 func (e *env) locate() (store.Location, error) {
-	return store.Locate(store.Options{Dir: e.Store, Profile: e.Profile, SudoUID: e.Getenv("SUDO_UID")})
+	return e.locateProfile(e.Profile)
 }
+
+func (e *env) locateProfile(profile string) (store.Location, error) {
+	return store.Locate(store.Options{Dir: e.Store, Profile: profile, SudoUID: e.Getenv("SUDO_UID"), Notice: e.passedOver})
+}
+
+// passedOver warns of what is wrong with a store and stops nothing.
+func (e *env) passedOver(err error) { e.warn("%s.", e.problem(err)) }
 
 // openStore opens the store that the flags and the environment name.
 func (e *env) openStore() (*store.Store, error) {

@@ -141,7 +141,7 @@ func (w wanted) candidates() []store.Address {
 
 // openProfile opens the store of a profile beside the one that the flags name.
 func (e *env) openProfile(profile string) (*store.Store, error) {
-	loc, err := store.Locate(store.Options{Dir: e.Store, Profile: profile, SudoUID: e.Getenv("SUDO_UID")})
+	loc, err := e.locateProfile(profile)
 	if err != nil {
 		return nil, err
 	}

@@ -154,8 +154,13 @@ func (c *checker) entries(l Location, dir string) {
 		return // folder has said why
 	}
 	found := map[fileState][]string{}
+	var strays []string
 	for _, f := range files {
-		if isHidden(f.Name()) {
+		switch path := filepath.Join(dir, f.Name()); {
+		case isHidden(f.Name()):
+			continue
+		case !isEntryName(f.Name()):
+			strays = append(strays, strconv.Quote(path))
 			continue
 		}
 		if info, err := f.Info(); err == nil { // else erased meanwhile
@@ -176,6 +181,9 @@ func (c *checker) entries(l Location, dir string) {
 			c.several(kind.what, dir, paths, kind.fix, false)
 		}
 	}
+	if len(strays) > 0 {
+		c.several(ErrStray.Error()+"; it harms nothing, and can be moved away", dir, strays, func([]string) []string { return nil }, true)
+	}
 }
 
 // leftovers reports temporary files of runs that were killed, and what a reset moved aside.
@@ -192,7 +200,7 @@ func (c *checker) leftovers(dir string) {
 		case err != nil: // removed meanwhile
 		case strings.HasPrefix(f.Name(), ".tmp-") && info.Mode().IsRegular() && c.now.Sub(info.ModTime()) > abandoned:
 			temporary = append(temporary, path)
-		case strings.HasPrefix(f.Name(), retiredPrefix) && c.now.Sub(info.ModTime()) > abandoned:
+		case strings.HasPrefix(f.Name(), retiredPrefix) && f.IsDir() && c.now.Sub(info.ModTime()) > abandoned:
 			retired = append(retired, path)
 		case strings.HasPrefix(f.Name(), "old-") && strings.Contains(f.Name(), ".forgotten-"):
 			forgotten = append(forgotten, path)

@@ -16,8 +16,16 @@ import (
 func TestAnHourIsNotAbandoned(t *testing.T) {
 	l, generation, _ := checked(t, 0)
 	at := time.Now().Add(-3 * time.Hour).Truncate(time.Second)
-	for _, path := range []string{filepath.Join(generation, ".tmp-A"), filepath.Join(l.v1(), ".retired-a"), l.stagedConfig("1")} {
-		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
+	retired := filepath.Join(l.v1(), ".retired-a")
+	if err := os.Mkdir(retired, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(generation, ".tmp-A"), retired, l.stagedConfig("1")} {
+		var err error
+		if path != retired {
+			err = os.WriteFile(path, nil, 0o600)
+		}
+		if err := errors.Join(err, os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}
 	}

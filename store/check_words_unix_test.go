@@ -98,19 +98,19 @@ func TestWhatCheckSays(t *testing.T) {
 			}}
 		},
 		"others may read an entry": func(_ Location, g string, do func(...error)) []Problem {
-			path := filepath.Join(g, "0")
+			path := filepath.Join(g, strings.Repeat("0", 32))
 			do(write(path), os.Chmod(path, 0o604))
 			return []Problem{{
 				What: "entries should have mode 0600: " + path, Path: g, Fix: []string{"chmod", "600", path},
 			}}
 		},
 		"an entry that we may not read": func(_ Location, g string, do func(...error)) []Problem {
-			path := filepath.Join(g, "0")
+			path := filepath.Join(g, strings.Repeat("0", 32))
 			do(write(path), os.Chmod(path, 0o200))
 			return []Problem{{What: "entries should have mode 0600: " + path, Path: g, Fix: []string{"chmod", "600", path}}}
 		},
 		"an entry is another user's": func(_ Location, g string, do func(...error)) []Problem {
-			path := filepath.Join(g, "0")
+			path := filepath.Join(g, strings.Repeat("0", 32))
 			do(write(path), os.Chown(path, other, other))
 			return []Problem{{
 				What: "entries belong to another user: " + path, Path: g, Fix: []string{"sudo", "chown", "-R", me, path},

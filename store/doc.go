@@ -83,7 +83,8 @@
 //     list it any more: a network file system may say "not there" of what is;
 //  5. rename config.next-<token> over the config: the commit;
 //  6. clear away the old key and the staged names, rename the old generation to
-//     .retired-*, and remove it.
+//     .retired-*, and remove it. What it holds beside entries and markers was not made
+//     by regshape, and is moved on to the new generation.
 //
 // Removing config.next-<token> before step 5 aborts. Only one of the two can
 // happen, and since no two transitions share a token, a run that was stopped for

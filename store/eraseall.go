@@ -41,14 +41,11 @@ func (s *Store) empty(kid string) (erased int, err error) {
 	if err := checkFolder(folder); err != nil {
 		return 0, err
 	}
-	names, err := v.entryNames()
+	names, _, err := v.entryNames()
 	if err != nil {
 		return 0, err
 	}
 	for _, name := range names {
-		if !isEntryName(name) {
-			continue
-		}
 		if _, err := v.removeSure(name); err != nil {
 			return erased, fmt.Errorf("remove an entry: %w", err)
 		}

@@ -20,7 +20,7 @@ var (
 	// ErrDamaged means that a sealed file is not what was written under its name.
 	ErrDamaged = errors.New("the entry is damaged")
 	// ErrStray means that a file among the entries was not made by regshape.
-	ErrStray = errors.New("not an entry")
+	ErrStray = errors.New("among the entries is something that regshape did not make")
 	// ErrNewer means that a newer regshape wrote or is rewriting what was found.
 	ErrNewer = errors.New("made by a newer regshape")
 	// ErrUnsafe means that a file or folder is not the user's alone.

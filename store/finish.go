@@ -150,8 +150,8 @@ func (s *Store) sweep() error {
 	v1 := s.loc.v1()
 	entries, err := os.ReadDir(v1)
 	for _, e := range entries {
-		dead := strings.HasPrefix(e.Name(), retiredPrefix)
-		if token, copies := strings.CutPrefix(e.Name(), copiesPrefix); copies {
+		dead := e.IsDir() && strings.HasPrefix(e.Name(), retiredPrefix)
+		if token, copies := strings.CutPrefix(e.Name(), copiesPrefix); copies && e.IsDir() {
 			staged, lookErr := exists(s.loc.stagedConfig(token))
 			dead = lookErr == nil && !staged
 		}
@@ -174,18 +174,23 @@ const (
 // removeTries is how often a directory is emptied that gets new files meanwhile.
 const removeTries = 10
 
-// removeFolder removes a folder of ours and what is in it. A system call of a writer that
-// found the directory before it was moved may make one more file after it was listed.
+// removeFolder removes a generation's directory and what regshape has made in it. What else is
+// there is not regshape's to remove: it goes on to the generation that is pinned. A system call
+// of a writer that found the directory before it was moved may make one more file after it was
+// listed.
 func (s *Store) removeFolder(path string) (err error) {
 	for range removeTries {
-		if err = s.emptyAndRemove(path); !errors.Is(err, fs.ErrExist) { // ENOTEMPTY
+		if err = s.removeOurs(path, isEntryName); !errors.Is(err, fs.ErrExist) { // ENOTEMPTY
 			return err
 		}
 	}
 	return err
 }
 
-func (s *Store) emptyAndRemove(path string) error {
+func (s *Store) removeOurs(path string, ours func(name string) bool) error {
+	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
+		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, path) // a link leads to what is not ours
+	}
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -195,16 +200,37 @@ func (s *Store) emptyAndRemove(path string) error {
 	}
 	for _, e := range entries {
 		below := filepath.Join(path, e.Name())
-		remove := s.disk.remove
-		if e.IsDir() {
-			remove = s.removeFolder
+		var err error
+		switch temporary := strings.HasPrefix(e.Name(), ".tmp-") || strings.HasPrefix(e.Name(), ".nfs"); {
+		case e.IsDir() && below == filepath.Join(path, markerName):
+			err = s.removeOurs(below, isKID)
+		case !e.IsDir() && (temporary || ours(e.Name())):
+			err = s.disk.remove(below)
+		default:
+			err = s.carryOn(below)
 		}
-		if err := remove(below); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	if err := s.disk.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	return nil
+}
+
+// carryOn moves what somebody else has put into a generation to the one that is pinned.
+func (s *Store) carryOn(path string) error {
+	to := filepath.Join(s.loc.Generation(s.config.KID), filepath.Base(path))
+	there, err := exists(to)
+	if there {
+		to += "." + newToken()
+	}
+	if err == nil {
+		err = s.disk.rename(path, to)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %q cannot be moved to %q: %w", ErrStray, path, to, err)
 	}
 	return nil
 }

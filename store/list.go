@@ -40,9 +40,12 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 		return nil, nil, err
 	}
 	v.needKey(ctx)
-	names, err := v.entryNames()
+	names, strays, err := v.entryNames()
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, name := range strays {
+		s.loc.passedOver(fmt.Errorf("%w: %q", ErrStray, filepath.Join(v.folder(), name)))
 	}
 	if len(names) > 0 && v.keyErr != nil {
 		return nil, nil, v.keyErr
@@ -72,14 +75,22 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 	return found, damaged, nil
 }
 
-// entryNames lists the files of a generation that are entries, or stand where only
-// entries should, in no order.
-func (v view) entryNames() ([]string, error) {
-	names, err := v.store.disk.list(v.folder())
+// entryNames lists the files of a generation whose names are those of entries, and the
+// others that are not hidden, in no order.
+func (v view) entryNames() (names, strays []string, err error) {
+	all, err := v.store.disk.list(v.folder())
 	if err != nil {
-		return nil, fmt.Errorf("list the store: %w", err)
+		return nil, nil, fmt.Errorf("list the store: %w", err)
 	}
-	return slices.DeleteFunc(names, isHidden), nil
+	for _, name := range all {
+		switch {
+		case isEntryName(name):
+			names = append(names, name)
+		case !isHidden(name):
+			strays = append(strays, name)
+		}
+	}
+	return names, strays, nil
 }
 
 // isHidden tells files that are no entries: temporary files, rotation markers, and what NFS
@@ -130,9 +141,6 @@ func (o *opener) openPart(names []string) []opened {
 }
 
 func (o *opener) openListed(name string) opened {
-	if !isEntryName(name) {
-		return opened{name: name, err: fmt.Errorf("%w: its name is no entry's", ErrDamaged)}
-	}
 	c, err := o.open(name)
 	c.payload = nil // it is in the opener's memory; Put finds it again in the entry
 	return opened{name: name, credential: c, err: err}

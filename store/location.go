@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/adrg/xdg"
 )
@@ -19,6 +20,10 @@ type Options struct {
 	Dir     string // one folder for data, key and config (--store, REGSHAPE_STORE); "" for the XDG folders
 	Profile string // "" for the default profile (--profile, REGSHAPE_PROFILE)
 	SudoUID string // the environment's SUDO_UID, "" outside sudo
+
+	// Notice, unless nil, is told once what a run found wrong with the store and passed over.
+	// It may be called by several goroutines.
+	Notice func(error)
 }
 
 // Location is where one store keeps its files. No folder needs to exist.
@@ -29,6 +34,17 @@ type Location struct {
 	home    string   // must exist before folders are made below it; "" with Options.Dir
 	noHome  bool     // the environment names no home, so some folder is only a guess
 	sudoUID string
+	notice  func(error)
+	noticed *sync.Map // what was told
+}
+
+func (l Location) passedOver(err error) {
+	if l.notice == nil {
+		return
+	}
+	if _, told := l.noticed.LoadOrStore(err.Error(), true); !told {
+		l.notice(err)
+	}
 }
 
 // Locate finds the folders of a store. It creates nothing.
@@ -50,6 +66,7 @@ func Locate(o Options) (Location, error) {
 			sudoUID: o.SudoUID,
 		}
 	}
+	loc.notice, loc.noticed = o.Notice, new(sync.Map)
 	if o.Profile == "" {
 		return loc, nil
 	}
@@ -108,8 +125,10 @@ func (l Location) configFile() string               { return filepath.Join(l.Con
 func (l Location) stagedConfig(token string) string { return l.configFile() + ".next-" + token }
 func (l Location) copiesFolder(token string) string { return filepath.Join(l.v1(), copiesPrefix+token) }
 
-func (l Location) markerFolder(kid string) string { return filepath.Join(l.Generation(kid), ".rekey") }
-func (l Location) v1() string                     { return filepath.Join(l.Data, "v1") }
+func (l Location) markerFolder(kid string) string {
+	return filepath.Join(l.Generation(kid), markerName)
+}
+func (l Location) v1() string { return filepath.Join(l.Data, "v1") }
 
 // Generation returns the folder of the entries sealed under a kid.
 func (l Location) Generation(kid string) string { return filepath.Join(l.v1(), "g-"+kid) }

@@ -20,7 +20,10 @@ import (
 //     made it commits;
 //   - the marker g-<kid>/.rekey/<token> in the present generation, which tells writers. It
 //     is made after the staged config, and outlives it.
-const markerContent = "REGSHAPE-REKEY-1\n"
+const (
+	markerName    = ".rekey"
+	markerContent = "REGSHAPE-REKEY-1\n"
+)
 
 // ErrRotating means that another run is changing the key, or was cut short.
 var ErrRotating = errors.New("the store's key is being changed by another run, or a change was cut short")

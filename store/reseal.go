@@ -19,7 +19,7 @@ const copiers = 8
 // copyAll seals every entry of one generation under the key of another, into a folder that
 // was empty before. Everything is durable when it returns. The first damaged entry ends it.
 func copyAll(ctx context.Context, from, to view, progress func(done, total int)) error {
-	names, err := from.entryNames()
+	names, _, err := from.entryNames()
 	if err != nil {
 		return err
 	}

@@ -188,5 +188,5 @@ func (s *Store) strays() ([]string, error) {
 	if err != nil || !slices.Contains(kids, s.config.KID) {
 		return nil, err
 	}
-	return slices.DeleteFunc(kids, func(kid string) bool { return kid == s.config.KID }), nil
+	return slices.DeleteFunc(kids, func(kid string) bool { return kid == s.config.KID || !isKID(kid) }), nil
 }

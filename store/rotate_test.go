@@ -113,7 +113,7 @@ func TestRotateRefusesDamage(t *testing.T) {
 	mustPut(t, s, "a.example", "s")
 	before := key.root(t)
 	folder := s.loc.Generation(before.KID())
-	for name, content := range map[string]string{"stray": "x", strings.Repeat("0", 32): "x"} {
+	for name, content := range map[string]string{strings.Repeat("0", 32): "x", strings.Repeat("v", 32): ""} {
 		path := filepath.Join(folder, name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

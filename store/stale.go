@@ -20,7 +20,7 @@ var errStale = errors.New("its folder lists it, and it cannot be found: the file
 
 // lists reports whether the generation's folder lists an entry.
 func (v view) lists(name string) (bool, error) {
-	names, err := v.entryNames()
+	names, _, err := v.entryNames()
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

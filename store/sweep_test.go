@@ -54,7 +54,7 @@ func TestRemoveFolder(t *testing.T) {
 		for cause, fails := range map[syscall.Errno]bool{syscall.ENOENT: false, syscall.EIO: true} {
 			s, _ := notingStore(t, true)
 			folder := filepath.Join(s.loc.Data, "x")
-			if err := errors.Join(os.MkdirAll(filepath.Join(folder, "b"), 0o700), os.WriteFile(filepath.Join(folder, "a"), nil, 0o600)); err != nil {
+			if err := errors.Join(os.MkdirAll(filepath.Join(folder, markerName), 0o700), os.WriteFile(filepath.Join(folder, strings.Repeat("a", 32)), nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			stopped := false
@@ -83,7 +83,7 @@ func TestRemoveFolder(t *testing.T) {
 // A writer may have found the old generation before it was moved, and make its file, or a
 // marker's directory, after it was listed. That is removed, too, unless it never ends.
 func TestFileInRetiredGeneration(t *testing.T) {
-	for _, late := range []string{".tmp-late", "late", filepath.Join(".rekey", oneToken)} {
+	for _, late := range []string{".tmp-late", strings.Repeat("0", 32), filepath.Join(".rekey", oneToken)} {
 		for _, times := range []int{1, 3, -1} {
 			s, key, kid := markedStore(t)
 			left := times

@@ -50,7 +50,8 @@ func TestRotateToAKeyThatWasTried(t *testing.T) {
 	s, key, _ := markedStore(t)
 	to := NewRootKey()
 	old := s.loc.Generation(to.KID())
-	if err := errors.Join(os.Mkdir(old, 0o700), os.WriteFile(filepath.Join(old, "rest"), nil, 0o600)); err != nil {
+	rest := filepath.Join(old, strings.Repeat("0", 32))
+	if err := errors.Join(os.Mkdir(old, 0o700), os.WriteFile(rest, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	r := Rotation{Source: key.Default(), Place: key, Key: &to}
@@ -64,13 +65,13 @@ func TestRotateToAKeyThatWasTried(t *testing.T) {
 		t.Errorf("which cannot be taken out of the way: %v", err)
 	}
 	s.disk = osDisk{}
-	if err := errors.Join(os.MkdirAll(old, 0o700), os.WriteFile(filepath.Join(old, "rest"), nil, 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(old, 0o700), os.WriteFile(rest, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Rotate(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if there, err := exists(filepath.Join(old, "rest")); there || err != nil {
+	if there, err := exists(rest); there || err != nil {
 		t.Errorf("what the first try left is in the new generation (%v)", err)
 	}
 	settledTree(t, s, key.memoryKey)

@@ -97,6 +97,9 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 	if info, statErr := os.Lstat(folder); err != nil && statErr == nil && !info.IsDir() {
 		err = fmt.Errorf("%s: %w, which has to finish the change of the key", folder, ErrNewer)
 	}
+	if err == nil {
+		err = checkFolder(folder)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -38,28 +38,42 @@ func (l Location) Check(now time.Time) []Problem {
 	if err := l.checkWritable(); err != nil {
 		c.add(Problem{What: err.Error(), Path: l.home})
 	}
-	tops := slices.Compact([]string{l.Data, l.State, l.Config})
-	if c.foreignTops(tops, l.home) {
+	tops, below := l.folders()
+	own := slices.Compact([]string{l.Data, l.State, l.Config})
+	if c.foreignTops(each(slices.Concat(own, tops)), l.home) {
 		return c.problems // what is below is no news
 	}
 	for _, dir := range tops {
-		c.folder(dir, sealedFile) // others may look: what is secret in them is closed itself
+		c.folder(dir, sealedFile, checkTop) // others may look: what is secret in them is closed itself
+	}
+	for _, dir := range below {
+		if dir != l.v1() {
+			c.folder(dir, sealedFile, checkFolder)
+		}
+	}
+	for _, dir := range own {
 		c.leftovers(dir)
 	}
 	for _, path := range []string{l.KeyFile(), l.namesFile(), l.configFile()} {
 		c.file(path)
 	}
 	c.staged(l)
-	if !c.folder(l.v1(), secretFile) {
+	if !c.folder(l.v1(), secretFile, checkFolder) {
 		return c.problems
 	}
 	c.leftovers(l.v1())
+	if slots := filepath.Dir(l.SlotsFolder("")); c.folder(slots, secretFile, checkFolder) {
+		ids, _ := os.ReadDir(slots) // what cannot be listed, nothing opens either
+		for _, id := range ids {
+			c.folder(filepath.Join(slots, id.Name()), secretFile, checkFolder)
+		}
+	}
 	generations, err := l.generations()
 	if err != nil {
 		c.add(Problem{What: err.Error(), Path: l.v1()})
 	}
 	for _, kid := range generations {
-		if dir := l.Generation(kid); c.folder(dir, secretFile) {
+		if dir := l.Generation(kid); c.folder(dir, secretFile, checkFolder) {
 			c.leftovers(dir)
 			c.entries(l, dir)
 		}
@@ -101,13 +115,15 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 	return found
 }
 
-// folder reports one that is not the user's, or open to others by any of these bits, and
-// says whether to look into it.
-func (c *checker) folder(path string, bits secrecy) bool {
+// folder reports one that the store refuses, or that is open to others by any of these
+// bits, and says whether to look into it.
+func (c *checker) folder(path string, bits secrecy, check func(path string) error) bool {
+	refused := check(path)
+	if errors.Is(refused, fs.ErrNotExist) {
+		return false
+	}
 	info, err := os.Stat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false
 	case err != nil:
 		c.add(Problem{What: err.Error(), Path: path})
 	case !info.IsDir():
@@ -120,6 +136,9 @@ func (c *checker) folder(path string, bits secrecy) bool {
 			What: fmt.Sprintf("other users have access to %s (mode %04o)", path, info.Mode().Perm()),
 			Path: path, Fix: []string{"chmod", "700", path},
 		})
+	case refused != nil: // a link
+		c.add(Problem{What: refused.Error(), Path: path})
+		return false
 	}
 	return err == nil && info.IsDir()
 }

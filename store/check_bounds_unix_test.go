@@ -121,7 +121,7 @@ func TestCheckTellsWhatItCannotSee(t *testing.T) {
 	}
 	below := filepath.Join(file, "x")
 	var c checker
-	if c.folder(below, secretFile) {
+	if c.folder(below, secretFile, checkFolder) {
 		t.Error("it is to be looked into")
 	}
 	c.file(below)

@@ -34,8 +34,9 @@
 // DATA, STATE and CONFIG are $XDG_DATA_HOME/regshape, $XDG_STATE_HOME/regshape and
 // $XDG_CONFIG_HOME/regshape, or all three the one folder named by --store; a
 // profile lives in profiles/NAME below each. Folders are made with mode 0700 and
-// files with mode 0600. All of them must belong to the user, and none may be
-// writable by anybody else.
+// files with mode 0600. All of them must belong to the user, none may be writable
+// by anybody else, and none may be a link, except the top folder: DATA, STATE or
+// CONFIG, of a profile the one around profiles.
 //
 // The key line is
 //
@@ -133,9 +134,9 @@
 //     derivation. Get and List write nothing.
 //  5. A store that meets a version or a marker (.rekey of another form, .switched)
 //     that it does not know how to handle refuses to write.
-//  6. Files are opened without following symbolic links, must be regular, and
-//     are read up to a limit, so that nothing put in an entry's place can make
-//     a reader hang.
+//  6. Files are opened without following symbolic links, must be regular and the
+//     user's, and are read up to a limit, so that nothing put in an entry's place
+//     can make a reader hang; folders below the top are the user's and no links.
 //
 // Nothing here protects against root, against programs of the same user, or
 // against somebody who puts older copies of these files back.

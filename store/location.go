@@ -154,19 +154,42 @@ func (l Location) generations() ([]string, error) {
 // checkOwned refuses folders of the store that are somebody else's, or that somebody
 // else can write to. Folders that do not exist are fine.
 func (l Location) checkOwned() error {
-	dirs := append(slices.Compact(slices.Clone(l.above)), l.Data, l.v1())
-	if l.State != l.Data {
-		dirs = append(dirs, l.State)
+	tops, below := l.folders()
+	for _, dir := range tops {
+		if err := checkTop(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	if l.Config != l.Data {
-		dirs = append(dirs, l.Config)
-	}
-	for _, dir := range dirs {
-		if err := checkFolder(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, dir := range below {
+		if err := CheckFolder(dir); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// folders are those that every store has, each once: the ones that the environment or the
+// user names, and those that regshape makes below.
+func (l Location) folders() (tops, below []string) {
+	tops, below = []string{l.Data, l.State, l.Config}, []string{l.v1()}
+	if len(l.above) > 0 { // in pairs: a top folder, and profiles below it
+		below = append(below, tops...)
+		tops = nil
+		for pair := range slices.Chunk(l.above, 2) {
+			tops, below = append(tops, pair[0]), append(below, pair[1])
+		}
+	}
+	return each(tops), each(below)
+}
+
+// each leaves out what comes a second time.
+func each(dirs []string) (once []string) {
+	for _, dir := range dirs {
+		if !slices.Contains(once, dir) {
+			once = append(once, dir)
+		}
+	}
+	return once
 }
 
 // checkWritable refuses to make files where they would end up in the wrong hands:

@@ -10,8 +10,10 @@ import (
 	"syscall"
 )
 
-// openNoFollow refuses a symbolic link, and does not wait for a FIFO's other end.
-const openNoFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+const (
+	openNoHang   = syscall.O_NONBLOCK              // does not wait for a FIFO's other end
+	openNoFollow = syscall.O_NOFOLLOW | openNoHang // and refuses a symbolic link
+)
 
 // modesMatter says that permission bits decide who may read a file.
 const modesMatter = true

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// openNoFollow has no counterpart: readFile still refuses what is not a regular file.
-const openNoFollow = 0
+// Windows keeps pipes out of the file system, and cannot refuse a link: readFile still
+// refuses what is not a regular file.
+const openNoHang, openNoFollow = 0, 0
 
 // modesMatter is false: access control lists decide, and a profile's folders are the
 // user's alone by default.

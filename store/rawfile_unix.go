@@ -33,6 +33,8 @@ func (f rawFile) stat() (rawInfo, error) {
 		regular: st.Mode&syscall.S_IFMT == syscall.S_IFREG,
 		perm:    fs.FileMode(st.Mode & 0o777),
 		size:    st.Size,
+		uid:     int(st.Uid),
+		owned:   true,
 	}, err
 }
 

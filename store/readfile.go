@@ -45,6 +45,8 @@ func readInto(buf []byte, path string, s secrecy) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %s is no regular file", ErrUnsafe, path)
 	case info.size > maxFile:
 		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, maxFile)
+	case info.owned && info.uid != os.Geteuid():
+		return nil, foreignError(path, info.uid)
 	case modesMatter && info.perm&fs.FileMode(s) != 0:
 		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run '%s'", ErrUnsafe, path, info.perm, printable.Shell("chmod", "600", path))
 	}
@@ -60,6 +62,8 @@ type rawInfo struct {
 	regular bool
 	perm    fs.FileMode
 	size    int64 // in bytes
+	uid     int   // of its owner, if owned
+	owned   bool
 }
 
 // ReadSecret reads a file of the store that holds a secret, such as a key line. Errors
@@ -75,22 +79,93 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// checkFolder refuses a folder of the store that is not the user's alone.
+// checkFolder refuses a folder of the store that is a link or not the user's alone.
 func checkFolder(path string) error {
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("%w: %s is a symbolic link, which only the store's top folder may be", ErrUnsafe, path)
+	}
+	return checkInfo(path, info)
+}
+
+// checkTop is checkFolder for the folder that holds all others. It may be a link, if link
+// and folder are the user's.
+func checkTop(path string) error {
+	info, err := os.Lstat(path)
+	if err == nil && !info.IsDir() && !foreign(info) {
+		info, err = os.Stat(path)
+	}
+	if err != nil {
+		return err
+	}
+	return checkInfo(path, info)
+}
+
+func checkInfo(path string, info fs.FileInfo) error {
+	if uid, known := ownerOf(info); known && uid != os.Geteuid() {
+		return foreignError(path, uid)
+	}
 	if !info.IsDir() {
 		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, path)
-	}
-	if uid, known := ownerOf(info); known && uid != os.Geteuid() {
-		return fmt.Errorf("%w: %s belongs to uid %d and you are uid %d: run as that user, or use a store of your own with --store",
-			ErrUnsafe, path, uid, os.Geteuid())
 	}
 	if modesMatter && info.Mode().Perm()&fs.FileMode(sealedFile) != 0 {
 		return fmt.Errorf("%w: other users can write to %s (mode %04o): run '%s'",
 			ErrUnsafe, path, info.Mode().Perm(), printable.Shell("chmod", "700", path))
 	}
 	return nil
+}
+
+func foreignError(path string, uid int) error {
+	return fmt.Errorf("%w: %s belongs to uid %d and you are uid %d: run as that user, or use a store of your own with --store",
+		ErrUnsafe, path, uid, os.Geteuid())
+}
+
+// CheckFolder refuses a folder below the store's top folder that is a link or not the
+// user's alone: [ErrUnsafe]. One that is not there is fine.
+func CheckFolder(path string) error {
+	if err := checkFolder(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// OpenNamed opens a file that the user has named and that decides whom to trust. It follows
+// links, and never waits for the other end of a pipe. [ErrUnsafe] is for what is no regular
+// file, or belongs to another user who is not root, or can be written by others.
+func OpenNamed(path string) (*os.File, error) {
+	trusted := func(info fs.FileInfo) error {
+		if uid, known := ownerOf(info); known && uid != os.Geteuid() && uid != 0 {
+			return fmt.Errorf("%w: %s belongs to uid %d: it must be yours (uid %d) or root's", ErrUnsafe, path, uid, os.Geteuid())
+		}
+		return nil
+	}
+	link, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := trusted(link); err != nil { // whoever owns a link says where it leads
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|openNoHang, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%w: %s is no regular file", ErrUnsafe, path)
+	case modesMatter && info.Mode().Perm()&fs.FileMode(sealedFile) != 0:
+		err = fmt.Errorf("%w: other users can write to %s (mode %04o): run 'chmod go-w %s'", ErrUnsafe, path, info.Mode().Perm(), path)
+	default:
+		err = trusted(info)
+	}
+	if err != nil {
+		_ = f.Close() // it was only opened
+		return nil, err
+	}
+	return f, nil
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+
+	"regshape/store"
 )
 
 const (
@@ -33,7 +35,7 @@ var (
 func tlsConfig(opt Options) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if opt.CAFile != "" {
-		pem, err := readPEM(opt.CAFile)
+		pem, err := readTrusted(opt.CAFile)
 		if err != nil {
 			return nil, fmt.Errorf("ca file: %w", err)
 		}
@@ -68,11 +70,25 @@ func tlsConfig(opt Options) (*tls.Config, error) {
 	return cfg, nil
 }
 
+// readTrusted is readPEM for a file that says whom to trust, now or when a stored login
+// names it later: nobody else may have written it.
+func readTrusted(name string) ([]byte, error) {
+	f, err := store.OpenNamed(name)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(f, name)
+}
+
 func readPEM(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
+	return readAll(f, name)
+}
+
+func readAll(f *os.File, name string) ([]byte, error) {
 	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
 	if err == nil && len(b) > maxPEM {

@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openNoHang keeps opening from waiting for the other end of a pipe.
-const openNoHang = unix.O_NONBLOCK
-
 // endWithChildren has a program that takes too long killed together with all that it has
 // started, which is in its process group.
 func endWithChildren(cmd *exec.Cmd) {

@@ -58,21 +58,14 @@ func (n Named) Lines() ([]store.RootKey, error) {
 	return found, err
 }
 
-// read follows symbolic links, which is how secrets are mounted, and does not ask for the
-// file's mode, which is how they are mounted too; see Exposed. It never waits.
+// read follows symbolic links, and does not ask who else may read the file: so are secrets
+// mounted; see Exposed. It never waits.
 func (n Named) read() ([]byte, error) {
-	f, err := os.OpenFile(n.Path, os.O_RDONLY|openNoHang, 0)
+	f, err := store.OpenNamed(n.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is no regular file", store.ErrUnsafe, n.Path)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, namedLimit+1))
 	if err != nil {
 		return nil, err

@@ -42,6 +42,11 @@ func (s Slots) folder() string { return s.Location.SlotsFolder(s.Recipient) }
 // List returns the slots by number. A store without slots has no folder for them; files
 // that are named otherwise are not looked at.
 func (s Slots) List() ([]Slot, error) {
+	for _, folder := range []string{filepath.Dir(s.folder()), s.folder()} {
+		if err := store.CheckFolder(folder); err != nil {
+			return nil, err
+		}
+	}
 	entries, err := os.ReadDir(s.folder())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list the slots: %w", err)

@@ -1,0 +1,46 @@
+//go:build unix
+
+package keys
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"regshape/store"
+)
+
+// The folders of the slots are the user's own, and no links.
+func TestSlotsFoldersAreNoLinks(t *testing.T) {
+	s, _ := freshSlots(t, time.Now().Add(time.Minute))
+	stageNew(t, s, "")
+	for _, folder := range []string{s.folder(), filepath.Dir(s.folder())} {
+		aside := filepath.Join(t.TempDir(), "aside")
+		if err := errors.Join(os.Rename(folder, aside), os.Symlink(aside, folder)); err != nil {
+			t.Fatal(err)
+		}
+		if slots, err := s.List(); !errors.Is(err, store.ErrUnsafe) {
+			t.Errorf("a link to slots: %v, %v", slots, err)
+		}
+		if err := errors.Join(os.Remove(folder), os.Rename(aside, folder)); err != nil {
+			t.Fatal(err)
+		}
+		if os.Geteuid() != 0 {
+			continue // only root can give folders away
+		}
+		if err := os.Chown(folder, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+		if slots, err := s.List(); !errors.Is(err, store.ErrUnsafe) {
+			t.Errorf("another user's slots: %v, %v", slots, err)
+		}
+		if err := os.Chown(folder, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if slots, err := s.List(); err != nil || len(slots) == 0 {
+		t.Errorf("as it was: %v, %v", slots, err)
+	}
+}

@@ -114,6 +114,11 @@ func (c keyCheck) run(e *env) []finding {
 		}
 		found = append(found, bad(what, c.seen.loc.Data, fix))
 	}
+	if c.seen.err == nil && c.seen.custody != nil {
+		if err := c.seen.custody.store.CheckNames(e.ctx); err != nil {
+			found = append(found, bad(err.Error(), c.seen.loc.State, e.own("auth", "unlock")))
+		}
+	}
 	if c.seen.custody != nil {
 		found = append(found, c.place(e, c.seen.custody)...)
 	}

@@ -51,6 +51,9 @@ func (c *unlockCmd) Run(e *env) error {
 	if err != nil {
 		return k.failed(err)
 	}
+	if k.now.KID != "" {
+		_ = k.store.MendNames(e.ctx) // it was told; the store may be one that can only be read
+	}
 	if e.JSON {
 		return writeJSON(e.Out, r)
 	}

@@ -30,6 +30,8 @@ func Advice(err error, own func(words ...string) string) string {
 		return "put the right key back with '" + own("auth", "key", "restore", "BACKUP") + "'" + giveUp
 	case errors.Is(err, ErrDamaged):
 		return "log in to that registry again, or move the file away"
+	case errors.Is(err, ErrForgedNames):
+		return "run '" + own("auth", "unlock") + "', which writes it anew"
 	case errors.Is(err, ErrStray):
 		return "move it away"
 	case errors.Is(err, ErrNewer):

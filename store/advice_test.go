@@ -30,6 +30,7 @@ func TestAdvice(t *testing.T) {
 		{ErrKeyDamaged, "put the right key back with 'rs auth key restore BACKUP'" + giveUp},
 		{ErrDamaged, "log in to that registry again, or move the file away"},
 		{ErrStray, "move it away"},
+		{ErrForgedNames, "run 'rs auth unlock', which writes it anew"},
 		{ErrNewer, "upgrade regshape"},
 		{&EntryError{File: "/s/x", Err: ErrNewer}, "upgrade regshape, or log out of that registry and log in again"},
 		{ErrUnsafe, ""},

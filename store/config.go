@@ -57,6 +57,11 @@ func (s KeySource) elsewhere() bool {
 	return s.Source == SourceCommand || s.Source == SourceEnvironment
 }
 
+// inFile says that a lookup finds the key in a file.
+func (s KeySource) inFile() bool {
+	return s.Source == SourceFile || s.Source == SourceEnvironment
+}
+
 // readConfig returns the config, with no kid and no source for a store that has none yet.
 func readConfig(loc Location) (Config, error) {
 	path := loc.configFile()

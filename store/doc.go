@@ -49,7 +49,14 @@
 //
 // and lets a store whose key cannot be read answer "not found" for an address
 // that has no entry, and only that. While a rotation runs, the names file has a
-// line for each of the two keys.
+// line for each of the two keys, and never two for one.
+//
+// The checksum of the names line is no seal: with a name key of their own, whoever
+// can write the file makes every entry seem to be missing. Where a run has the root
+// key, it uses the name key derived from that, tells of a names line that has another,
+// and writes it anew when it writes. A lookup that finds nothing does not ask a
+// keyring or a program for the key, and a locked store has none: there a forged line
+// hides logins until the key is next at hand.
 //
 // The config names the key source, chosen once and never probed, and pins the
 // kid: a key that derives another kid is refused, so key and data cannot be

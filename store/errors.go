@@ -19,6 +19,8 @@ var (
 	ErrWrongKey = errors.New("the key is not this store's")
 	// ErrDamaged means that a sealed file is not what was written under its name.
 	ErrDamaged = errors.New("the entry is damaged")
+	// ErrForgedNames means that the names file has another name key than the store's key gives.
+	ErrForgedNames = errors.New("the names file was changed by somebody else, and is not used")
 	// ErrStray means that a file among the entries was not made by regshape.
 	ErrStray = errors.New("among the entries is something that regshape did not make")
 	// ErrNewer means that a newer regshape wrote or is rewriting what was found.

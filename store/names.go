@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,17 +34,56 @@ func (s *Store) namesLines() ([]nameKey, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.loc.namesFile(), err)
 		}
+		if slices.ContainsFunc(found, func(o nameKey) bool { return o.kid == n.kid }) {
+			return nil, fmt.Errorf("%s: %w: it has two lines for one key", s.loc.namesFile(), ErrKeyDamaged)
+		}
 		found = append(found, n)
 	}
 	return found, nil
 }
 
-// ensureNames writes the names file where it is missing, damaged, or another key's.
+// ensureNames writes the names file where it is missing, damaged, another key's, or forged.
 func (s *Store) ensureNames(names nameKey) error {
-	if lines, err := s.namesLines(); err == nil && slices.ContainsFunc(lines, names.equal) {
+	if there, err := s.checkNames(names); there && err == nil {
 		return nil
 	}
 	return s.writeNames(names)
+}
+
+// checkNames reports whether the names file has a line about the key that names was derived
+// from. Anybody can compute its checksum, so one that has another name key was forged: all
+// logins would seem to be gone. That is told, and an error.
+func (s *Store) checkNames(names nameKey) (there bool, err error) {
+	lines, _ := s.namesLines() // what cannot be read is as good as not there
+	i := slices.IndexFunc(lines, func(n nameKey) bool { return n.kid == names.kid })
+	if i >= 0 && !lines[i].equal(names) {
+		err = fmt.Errorf("%w: %s", ErrForgedNames, s.loc.namesFile())
+		s.loc.passedOver(err)
+	}
+	return i >= 0, err
+}
+
+// MendNames writes the names file anew where it is missing or forged and the key can be had.
+func (s *Store) MendNames(ctx context.Context) error {
+	root, err := s.RootKey(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.loc.checkWritable(); err != nil {
+		return err
+	}
+	return s.ensureNames(root.nameKey())
+}
+
+// CheckNames returns [ErrForgedNames] where the key can be had and the names file is not made
+// from it.
+func (s *Store) CheckNames(ctx context.Context) error {
+	root, err := s.RootKey(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // without the key nothing can be said of it
+	}
+	_, err = s.checkNames(root.nameKey())
+	return err
 }
 
 // writeNames makes the names file answer for these keys.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -61,5 +62,111 @@ func TestNamesFile(t *testing.T) {
 	unpinned.config.KID = ""
 	if err := unpinned.readNames(&n); err != nil || !n.equal(others[0]) {
 		t.Errorf("without a config the first is the one: %v", err)
+	}
+}
+
+// forge gives the names file another name key for the pinned key, with a checksum that is
+// right, and returns the line that was there.
+func forge(t *testing.T, s *Store, kid string) string {
+	t.Helper()
+	good, err := os.ReadFile(s.loc.namesFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := NewRootKey().nameKey()
+	n.kid = kid
+	if err := os.WriteFile(s.loc.namesFile(), []byte(n.line()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return string(good)
+}
+
+// With the key at hand a forged names file hides nothing, is told, and is written anew by
+// whatever writes.
+func TestForgedNames(t *testing.T) {
+	for _, cheap := range []bool{true, false} {
+		s, key := notingStore(t, false)
+		key.cheap = cheap
+		var told []error
+		s.loc.notice, s.loc.noticed = func(err error) { told = append(told, err) }, new(sync.Map)
+		fresh := func() { told, s.loc.noticed = nil, new(sync.Map) }
+		kid := key.root(t).KID()
+		good := forge(t, s, kid)
+		wasTold := func(how string) {
+			t.Helper()
+			if len(told) != 1 || !errors.Is(told[0], ErrForgedNames) {
+				t.Errorf("cheap %t, %s tells %v", cheap, how, told)
+			}
+			fresh()
+		}
+		isGood := func(how string) {
+			t.Helper()
+			if data, err := os.ReadFile(s.loc.namesFile()); string(data) != good {
+				t.Errorf("cheap %t: %s leaves %q (%v)", cheap, how, data, err)
+			}
+		}
+		found, damaged, err := s.List(t.Context())
+		if len(found) != 1 || len(damaged) != 0 || err != nil {
+			t.Errorf("cheap %t: list: %v, %v, %v", cheap, found, damaged, err)
+		}
+		wasTold("list")
+		if cheap {
+			if got := secretOf(s, "a.example"); got != "s" {
+				t.Errorf("get: %s", got)
+			}
+			wasTold("get")
+		}
+		if err := s.CheckNames(t.Context()); !errors.Is(err, ErrForgedNames) {
+			t.Errorf("check: %v", err)
+		}
+		fresh()
+		if erased, err := s.Erase(t.Context(), ParseAddress("a.example")); !erased || err != nil {
+			t.Errorf("cheap %t: erase: %t, %v", cheap, erased, err)
+		}
+		wasTold("erase")
+		mustPut(t, s, "a.example", "s")
+		wasTold("put")
+		isGood("put")
+		forge(t, s, kid)
+		if err := s.MendNames(t.Context()); err != nil {
+			t.Error(err)
+		}
+		wasTold("mend")
+		isGood("mend")
+		forge(t, s, kid)
+		if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil {
+			t.Fatal(err)
+		}
+		good = key.root(t).nameKey().line() + "\n"
+		isGood("rotate")
+		if got := secretOf(s, "a.example"); got != "s" {
+			t.Errorf("after the rotation get says %s", got)
+		}
+		fresh()
+		if _, _, err := s.List(t.Context()); err != nil || len(told) != 0 {
+			t.Errorf("a good names file: %v, told %v", err, told)
+		}
+		// A line of the forger's before or behind the good one makes both useless.
+		kid = key.root(t).KID()
+		forge(t, s, kid)
+		forged, err := os.ReadFile(s.loc.namesFile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		key.locked = true
+		for _, both := range []string{string(forged) + good, good + string(forged)} {
+			if err := os.WriteFile(s.loc.namesFile(), []byte(both), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Get(t.Context(), ParseAddress("a.example")); !errors.Is(err, ErrLocked) {
+				t.Errorf("two lines, locked: %v", err)
+			}
+			if erased, err := s.Erase(t.Context(), ParseAddress("a.example")); erased || !errors.Is(err, ErrLocked) {
+				t.Errorf("two lines, locked: erase: %t, %v", erased, err)
+			}
+		}
+		key.locked = false
+		mustPut(t, s, "b.example", "s")
+		isGood("put over two lines")
 	}
 }

@@ -130,10 +130,12 @@ func (s *Store) Erase(ctx context.Context, a Address) (erased bool, err error) {
 	return erased, err
 }
 
-// lookToErase is look for those who then remove something.
+// lookToErase is look for those who then remove something, which nobody misses if the names
+// file is forged. So it asks for the key, and goes on without it.
 func (s *Store) lookToErase(ctx context.Context) (view, error) {
 	v, err := s.look(ctx)
 	if err == nil {
+		v.needKey(ctx)
 		err = s.settle(ctx)
 	}
 	return v, err

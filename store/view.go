@@ -27,6 +27,9 @@ func (s *Store) look(ctx context.Context) (view, error) {
 	v := view{store: s, keyErr: errKeyNotAsked}
 	if s.key.Cheap() {
 		if err := v.askKey(ctx); v.keyErr == nil {
+			if !s.config.Key.inFile() { // whose store can go without names
+				_, _ = s.checkNames(v.names) // which tells it
+			}
 			return v, err
 		}
 	}
@@ -78,6 +81,10 @@ func (v *view) needKey(ctx context.Context) {
 	if v.keyErr == nil && v.root.KID() != v.names.kid { // without a config nothing else ties them
 		v.keyErr = fmt.Errorf("%w: it has kid %s, and %s is about %s", ErrWrongKey, v.root.KID(), v.store.loc.namesFile(), v.names.kid)
 	}
+	if v.keyErr == nil {
+		v.names = v.root.nameKey()
+		_, _ = v.store.checkNames(v.names) // which tells it
+	}
 }
 
 // errKeyNotAsked stands in for the error of a key source that was not asked yet.
@@ -122,10 +129,9 @@ func (v view) path(canonical string) string {
 // read opens the entry of a canonical address. The error wraps [fs.ErrNotExist] where
 // there is none, is an [EntryError] where there is one that cannot be opened, and says
 // why the key is not there where that is what is missing.
-func (v view) read(ctx context.Context, canonical string) (Credential, error) {
-	path := v.path(canonical)
+func (v *view) read(ctx context.Context, canonical string) (Credential, error) {
 	if v.keyErr != nil {
-		there, err := exists(path)
+		there, err := exists(v.path(canonical))
 		if err == nil && !there {
 			err = fs.ErrNotExist
 		}
@@ -136,6 +142,7 @@ func (v view) read(ctx context.Context, canonical string) (Credential, error) {
 			return Credential{}, fmt.Errorf("%s: %w", printable.Address(canonical), v.keyErr)
 		}
 	}
+	path := v.path(canonical) // by the key, if it was asked only now
 	c, err := v.opener().open(filepath.Base(path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Credential{}, &EntryError{Address: canonical, File: path, Err: err}

@@ -270,5 +270,9 @@ func (s Slots) keysLeft() (bool, error) {
 	return false, nil
 }
 
-// Cheap is false: the cache may be a service, and is not asked for what is not stored.
-func (Slots) Cheap() bool { return false }
+// Cheap is true where the kernel keeps the unlocked key. Elsewhere a service does, which is
+// not asked for what is not stored.
+func (s Slots) Cheap() bool {
+	_, service := s.unlockedKeys().(ringCache)
+	return !service
+}

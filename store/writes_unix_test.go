@@ -79,12 +79,12 @@ func TestWriteUnreadOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	small := old
-	small.Cur = 10
+	small.Cur = 16 << 20 // above what the test run itself may write meanwhile
 	path := filepath.Join(t.TempDir(), "f")
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
 		t.Fatal(err)
 	}
-	err := WriteUnread(path, make([]byte, 100))
+	err := WriteUnread(path, make([]byte, 17<<20))
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
 		t.Fatal(err)
 	}

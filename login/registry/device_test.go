@@ -180,6 +180,46 @@ func TestDevicePerimeter(t *testing.T) {
 	}
 }
 
+// A description that a redirect leads to at another origin is not the issuer's, and what
+// it names is asked nothing.
+func TestMetadataElsewhere(t *testing.T) {
+	house := newHouse(t)
+	for name, openID := range map[string]bool{"nowhere else": false, "OpenID's is its own": true} {
+		t.Run(name, func(t *testing.T) {
+			leaked := false
+			server := house.startTLS(t, func(w http.ResponseWriter, r *http.Request) {
+				describe := func(endpoints string) {
+					reply(w, http.StatusOK, map[string]any{
+						"issuer": "https://id.example", "token_endpoint": endpoints + "/token", "device_authorization_endpoint": endpoints + "/device",
+					})
+				}
+				switch {
+				case r.Host == "evil.example" && r.Method == http.MethodGet:
+					describe("https://evil.example")
+				case r.Host == "evil.example":
+					leaked = true
+				case r.Method == http.MethodPost:
+					reply(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+				case openID && strings.HasSuffix(r.URL.Path, "/openid-configuration"):
+					describe("https://id.example")
+				default:
+					http.Redirect(w, r, "https://evil.example"+r.URL.Path, http.StatusFound)
+				}
+			})
+			c := client(t, Options{CAFile: house.caFile})
+			c.dial = at(map[string]listening{"id.example:443": {"203.0.113.1", server}, "evil.example:443": {"203.0.113.2", server}})
+			want, message := Protocol, "the issuer id.example redirects to https://evil.example for its description, which was refused"
+			if openID {
+				want, message = Rejected, "no longer accepts"
+			}
+			_, r := c.Refresh(t.Context(), DeviceClient{Issuer: "https://id.example", ClientID: "cli"}, "refresh-canary-token")
+			if r.Outcome != want || !strings.Contains(r.Message, message) || leaked {
+				t.Errorf("%s: %q, leaked %v", r.Outcome, r.Message, leaked)
+			}
+		})
+	}
+}
+
 // listening is a server and the address that a dialler takes it for.
 type listening struct {
 	ip string

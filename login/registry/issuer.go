@@ -73,15 +73,21 @@ func (s *session) timed(ctx context.Context) (context.Context, context.CancelFun
 
 // discover reads the issuer's metadata: where RFC 8414 §3 has it, then where OpenID
 // Connect Discovery §4 has it. A document that speaks of another issuer ends the search,
-// since it is what a mix-up attack looks like.
+// since it is what a mix-up attack looks like. One that a redirect led to at another origin
+// is nobody's word on this issuer, and counts as absent.
 func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (metadata, *failure) {
 	path := strings.TrimSuffix(u.Path, "/")
 	var found metadata
 	last := &failure{}
+	var elsewhere *failure
 	for _, at := range []string{"/.well-known/oauth-authorization-server" + path, path + "/.well-known/openid-configuration"} {
 		ans, err := s.ask(ctx, question{url: s.at(at)})
 		if err != nil {
 			return metadata{}, s.issuerNamed(s.explain(ctx, err))
+		}
+		if ans.status == http.StatusOK && !sameOrigin(ans.url, s.base) {
+			elsewhere = &failure{outcome: Protocol, message: s.issuerWho() + " redirects to " + origin(ans.url) + " for its description, which was refused"}
+			continue
 		}
 		if ans.status != http.StatusOK || ans.isPage() {
 			if last.message == "" || temporary(ans.status) {
@@ -98,8 +104,11 @@ func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (meta
 		}
 	}
 	if found.token == nil {
-		if last.outcome == Unreachable || last.outcome == Throttled {
+		switch {
+		case last.outcome == Unreachable || last.outcome == Throttled:
 			return metadata{}, last
+		case elsewhere != nil:
+			return metadata{}, elsewhere
 		}
 		return metadata{}, &failure{
 			outcome: Protocol, message: s.issuerWho() + " does not describe itself (RFC 8414 or OpenID Connect)",

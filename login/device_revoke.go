@@ -46,7 +46,7 @@ func (e *env) revoke(removed []store.Credential) {
 			told[i] = err.Error()
 			return
 		}
-		if r := client.Revoke(ctx, device(c.Renew), c.Renew.Token); !r.Outcome.Stores() {
+		if r := client.Revoke(ctx, device(c.Renew), c.Renew.Token); r.Outcome != registry.Verified {
 			told[i] = r.Message
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -163,5 +164,30 @@ func TestStatusWritesNothing(t *testing.T) {
 	}
 	if now := list(); len(old) == 0 || !slices.Equal(old, now) {
 		t.Errorf("was %v\nis %v", old, now)
+	}
+}
+
+// A secret that replaced one verified over plain http is never asked over plain http, by
+// whatever command.
+func TestTransportOfAnotherSecret(t *testing.T) {
+	h := newStatusHome(t)
+	for _, old := range []store.Transport{store.TransportHTTP, store.TransportInsecure} {
+		for secret, keeps := range map[string]bool{"first-secret": true, "second-secret": false} {
+			address := string(old) + ".example"
+			h.put(
+				store.Credential{ServerURL: address, Username: "alice", Secret: "first-secret", Transport: old},
+				store.Credential{ServerURL: address, Username: "alice", Secret: secret},
+			)
+			e := &env{clients: &clients{}, Call: Call{Getenv: os.Getenv}, globals: globals{Store: h.dir}, ctx: t.Context(), now: time.Now}
+			e.logs.now = time.Now
+			found, err := wanted{e, store.ParseAddress(address)}.resolve(false)
+			if err != nil || found.found == nil || found.found.entry == nil {
+				t.Fatal(found, err)
+			}
+			o := e.clientOptions(address, found.found.entry)
+			if o.PlainHTTP != (keeps && old == store.TransportHTTP) || o.Insecure != (keeps && old == store.TransportInsecure) {
+				t.Errorf("%s, then %s: plain http %v, insecure %v", old, secret, o.PlainHTTP, o.Insecure)
+			}
+		}
 	}
 }

@@ -85,11 +85,17 @@ func (c Credential) validate() error {
 
 // replaces takes over from the entry that stood under the same address what belongs
 // to the address and not to the login: its age, fields of newer versions, and, where
-// the new login says nothing of it, how the registry is reached.
+// the new login says nothing of how the registry is reached, the CA file, which is the
+// user's word on the registry and verifies more, not less. That the way was plain http
+// or unverified belongs to the secret that was verified so, and another one drops it.
 func (c *Credential) replaces(old Credential) {
 	c.Created, c.payload = old.Created, old.payload
-	if c.Transport == "" {
-		c.Transport, c.CAFile = old.Transport, old.CAFile
+	if c.Transport != "" {
+		return
+	}
+	c.CAFile = old.CAFile
+	if old.Transport == TransportHTTPS || c.Username == old.Username && c.Secret == old.Secret {
+		c.Transport = old.Transport
 	}
 }
 

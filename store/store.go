@@ -77,7 +77,8 @@ func (s *Store) get(ctx context.Context, a Address) (Credential, error) {
 
 // Put stores a credential under its ServerURL, replacing what was there. It sets
 // Canonical, Created and Updated, and keeps from the entry it replaces the fields that
-// this version does not know and, where c has no Transport, Transport and CAFile.
+// this version does not know and, where c has no Transport, CAFile and Transport; the
+// latter only if it is https, or c has the same user name and secret.
 //
 // A damaged entry is replaced, too, but not one that a newer regshape wrote: [ErrNewer].
 //

@@ -158,11 +158,45 @@ func TestPutKeepsWhatBelongsToTheAddress(t *testing.T) {
 	}
 	put(t, s, "h", "u2", "s2")
 	c, err := s.Get(context.Background(), store.ParseAddress("h"))
-	if err != nil || c.Transport != store.TransportHTTP || c.CAFile != "/ca" {
-		t.Errorf("transport %q, CA file %q, %v: want those of the first login", c.Transport, c.CAFile, err)
+	if err != nil || c.CAFile != "/ca" {
+		t.Errorf("CA file %q, %v: want that of the first login", c.CAFile, err)
 	}
 	if !c.VerifiedAt.IsZero() || !c.Expires.IsZero() || c.Renew != nil {
 		t.Errorf("%+v kept what belonged to the first login", c)
+	}
+}
+
+// Plain http and unverified TLS belong to the secret that was verified so. docker's own
+// login stores what it was given, the same secret among others.
+func TestPutTransport(t *testing.T) {
+	for _, tt := range []struct {
+		old          store.Transport
+		user, secret string
+		said, want   store.Transport
+	}{
+		{store.TransportHTTP, "u", "s", "", store.TransportHTTP},
+		{store.TransportInsecure, "u", "s", "", store.TransportInsecure},
+		{store.TransportHTTPS, "u", "s", "", store.TransportHTTPS},
+		{store.TransportHTTP, "u", "s2", "", ""},
+		{store.TransportHTTP, "u2", "s", "", ""},
+		{store.TransportInsecure, "u", "s2", "", ""},
+		{store.TransportInsecure, "u2", "s", "", ""},
+		{store.TransportHTTPS, "u2", "s2", "", store.TransportHTTPS},
+		{store.TransportHTTP, "u", "s2", store.TransportHTTPS, store.TransportHTTPS},
+		{store.TransportHTTPS, "u", "s2", store.TransportHTTP, store.TransportHTTP},
+	} {
+		s := open(t, t.TempDir())
+		for _, c := range []store.Credential{
+			{ServerURL: "h", Username: "u", Secret: "s", Transport: tt.old},
+			{ServerURL: "https://H/", Username: tt.user, Secret: tt.secret, Transport: tt.said},
+		} {
+			if err := s.Put(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c, err := s.Get(t.Context(), store.ParseAddress("h")); err != nil || c.Transport != tt.want {
+			t.Errorf("%q, then %s:%s with %q: got %q, %v, want %q", tt.old, tt.user, tt.secret, tt.said, c.Transport, err, tt.want)
+		}
 	}
 }
 

@@ -226,7 +226,7 @@ func (s *session) detail(ans *answer) string {
 	} else if kind == "text/plain" {
 		text = string(ans.body)
 	}
-	return Printable(s.secrets.scrub(text), 200)
+	return Printable(s.secrets.safe(text), 200)
 }
 
 func first(texts ...string) string {

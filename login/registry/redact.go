@@ -1,9 +1,8 @@
 package registry
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"html"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,7 +22,7 @@ var (
 		"X-Content-Type-Options", "X-Frame-Options",
 	}
 	shownParams = []string{
-		"access_type", "account", "client_id", "grant_type", "offline_token", "scope", "service", "username",
+		"access_type", "account", "audience", "client_id", "grant_type", "offline_token", "scope", "service", "token_type_hint", "username",
 	}
 	shownFields = []string{
 		"code", "detail", "details", "error", "error_description", "errors", "expires_in", "issued_at",
@@ -31,63 +30,44 @@ var (
 	}
 )
 
+// secretFields are learned from an answer that succeeded: what it gives will be sent.
+var secretFields = []string{"access_token", "device_code", "id_token", "refresh_token", "token", "user_code"}
+
+// minRemote is how long a value of a server's has to be to be learned. A shorter one
+// ("true", "1") may well occur elsewhere without being a secret, and would make a trace
+// unreadable. What is the user's is learned at any length.
+const minRemote = 8
+
 // redactor knows the secrets that were sent or received, so that they can be
-// recognised where a server echoes them in a place that is otherwise shown.
+// recognised where a server echoes them in a place that is otherwise shown. Of a server's
+// own it learns at most len(secretFields) an answer, so that none can make it forget.
 type redactor struct {
-	mu    sync.Mutex
-	known []string // every spelling
-	// replacer is made of known when it is next needed.
-	replacer *strings.Replacer
+	mu       sync.Mutex
+	known    map[string]bool // in lower case
+	shortest int             // of known
+	finder   *strings.Replacer
 }
 
-// maxKnown bounds what a server can make a redactor remember. What the client
-// itself sent is learned beyond it.
-const maxKnown = 2000
-
-func (r *redactor) learnRemote(value string) {
-	r.mu.Lock()
-	room := len(r.known) < maxKnown
-	r.mu.Unlock()
-	// An unknown value of a few characters ("true", "1") may well occur elsewhere
-	// without being a secret, and would make the trace unreadable.
-	if room && len(value) >= 8 {
-		r.learn(value)
-	}
-}
-
-// learn takes a secret in all the spellings in which an answer may repeat it.
 func (r *redactor) learn(secret string) {
-	if strings.TrimSpace(secret) == "" {
+	secret = strings.ToLower(strings.TrimSpace(secret))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if secret == "" || r.known[secret] {
 		return
 	}
-	quoted, _ := json.Marshal(secret)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, s := range []string{
-		secret, strings.TrimSpace(secret), url.QueryEscape(secret), url.PathEscape(secret),
-		html.EscapeString(secret), strings.Trim(string(quoted), `"`),
-		base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)),
-	} {
-		if s != "" && !slices.Contains(r.known, s) {
-			r.known = append(r.known, s)
-			r.replacer = nil
-		}
+	if r.known == nil {
+		r.known = map[string]bool{}
 	}
+	if r.shortest == 0 || len(secret) < r.shortest {
+		r.shortest = len(secret)
+	}
+	r.known[secret], r.finder = true, nil
 }
 
-func (r *redactor) scrub(text string) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.replacer == nil {
-		// The longest comes first, or a part of it would be replaced and the rest shown.
-		slices.SortFunc(r.known, func(a, b string) int { return len(b) - len(a) })
-		pairs := make([]string, 0, 2*len(r.known))
-		for _, s := range r.known {
-			pairs = append(pairs, s, redacted)
-		}
-		r.replacer = strings.NewReplacer(pairs...)
+func (r *redactor) learnRemote(value string) {
+	if len(value) >= minRemote {
+		r.learn(value)
 	}
-	return r.replacer.Replace(text)
 }
 
 // learnRequest learns the secrets that a request carries.
@@ -98,6 +78,98 @@ func (r *redactor) learnRequest(req *http.Request) {
 	if _, password, ok := req.BasicAuth(); ok {
 		r.learn(password)
 	}
+	if form, err := url.ParseQuery(sentForm(req)); err == nil {
+		eachHidden(form, r.learn)
+	}
+	// A realm or a redirect may have brought its own.
+	eachHidden(req.URL.Query(), r.learnRemote)
+	if proxy, err := http.ProxyFromEnvironment(req); err == nil && proxy != nil {
+		if password, ok := proxy.User.Password(); ok {
+			r.learn(password)
+		}
+	}
+}
+
+func eachHidden(params url.Values, do func(string)) {
+	for name, values := range params {
+		for _, value := range values {
+			if !slices.Contains(shownParams, name) {
+				do(value)
+			}
+		}
+	}
+}
+
+// sentForm is the body of a request, which stays to be sent.
+func sentForm(req *http.Request) string {
+	if req.GetBody == nil {
+		return ""
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = body.Close() }()
+	b, _ := io.ReadAll(body) // it is in memory
+	return string(b)
+}
+
+// safe gives a text that may be shown: itself without the words that hold a secret in
+// whatever encoding, and nothing of it where the rest still does.
+func (r *redactor) safe(text string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.known) == 0 {
+		return text
+	}
+	if r.finder == nil {
+		pairs := make([]string, 0, 2*len(r.known))
+		for secret := range r.known {
+			pairs = append(pairs, secret, "")
+		}
+		r.finder = strings.NewReplacer(pairs...)
+	}
+	if !r.holds(text) {
+		return text
+	}
+	words := strings.Split(text, " ")
+	for i, word := range words {
+		if r.holds(word) {
+			words[i] = redacted
+		}
+	}
+	if text = strings.Join(words, " "); r.holds(text) {
+		return redacted
+	}
+	return text
+}
+
+const (
+	// maxDepth is how many encodings may lie over each other, as the base64 of
+	// user:password in a URL in a JSON text does.
+	maxDepth = 3
+	// maxDecoded bounds the work on one text, in bytes. An answer of maxPreview with no
+	// encoding in it takes a tenth. What takes more is not shown.
+	maxDecoded = 8 << 20
+)
+
+// holds reports whether a text holds a secret, as it stands or after decoding.
+func (r *redactor) holds(text string) bool {
+	budget := maxDecoded
+	return r.holdsWithin(text, maxDepth, &budget)
+}
+
+func (r *redactor) holdsWithin(text string, depth int, budget *int) bool {
+	if *budget -= len(text); *budget < 0 {
+		return true
+	}
+	lower := strings.ToLower(text)
+	if len(r.finder.Replace(lower)) != len(lower) {
+		return true
+	}
+	return depth > 0 && slices.ContainsFunc(decodings(text, r.shortest), func(decoded string) bool {
+		return decoded != text && len(decoded) >= r.shortest && r.holdsWithin(decoded, depth-1, budget)
+	})
 }
 
 // header gives the value of a header as a trace may show it.
@@ -134,7 +206,7 @@ func (r *redactor) challenges(value string) string {
 		shown := challenge{scheme: c.scheme, params: map[string]string{}}
 		for _, name := range []string{"service", "scope", "error", "charset"} {
 			if v, ok := c.params[name]; ok {
-				shown.params[name] = r.scrub(v)
+				shown.params[name] = r.safe(v)
 			}
 		}
 		if u, err := url.Parse(c.params["realm"]); err == nil && c.params["realm"] != "" {
@@ -152,7 +224,7 @@ func (r *redactor) challenges(value string) string {
 // url gives u without user name, password and fragment, and with the values of
 // unknown parameters replaced.
 func (r *redactor) url(u *url.URL) string {
-	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: r.scrub(u.Path)}
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: r.safe(u.Path)}
 	out := bare.String()
 	if u.Opaque != "" {
 		out = redacted
@@ -172,15 +244,23 @@ func (r *redactor) params(raw string) string {
 		case !ok && part != "":
 			parts[i] = redacted
 		case slices.Contains(shownParams, name):
-			parts[i] = name + "=" + r.scrub(value)
+			parts[i] = name + "=" + r.safe(value)
 		default:
-			if plain, err := url.QueryUnescape(value); err == nil {
-				r.learnRemote(plain)
-			}
-			parts[i] = r.scrub(name) + "=" + redacted
+			parts[i] = r.safe(name) + "=" + redacted
 		}
 	}
 	return strings.Join(parts, "&")
+}
+
+// learnAnswer learns the secrets that a server gave.
+func (r *redactor) learnAnswer(body []byte) {
+	var fields map[string]any
+	_ = json.Unmarshal(body, &fields) // what is no object gives nothing
+	for _, name := range secretFields {
+		if value, ok := fields[name].(string); ok {
+			r.learnRemote(value)
+		}
+	}
 }
 
 // json gives a JSON document with the values of unknown fields replaced; a text
@@ -190,8 +270,6 @@ func (r *redactor) json(body []byte) string {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		return redacted
 	}
-	// Learn first, show then: the order of fields must not decide what is known.
-	r.value(doc, false)
 	out, err := json.Marshal(r.value(doc, false))
 	if err != nil {
 		return redacted
@@ -204,7 +282,7 @@ func (r *redactor) value(v any, known bool) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, field := range v {
-			out[r.scrub(name)] = r.value(field, slices.Contains(shownFields, name))
+			out[r.safe(name)] = r.value(field, slices.Contains(shownFields, name))
 		}
 		return out
 	case []any:
@@ -215,9 +293,8 @@ func (r *redactor) value(v any, known bool) any {
 		return out
 	case string:
 		if known {
-			return r.scrub(v)
+			return r.safe(v)
 		}
-		r.learnRemote(v)
 		return redacted
 	case float64:
 		if known {
@@ -231,4 +308,4 @@ func (r *redactor) value(v any, known bool) any {
 // maxShown bounds one value in a trace, in characters.
 const maxShown = 2000
 
-func (r *redactor) text(s string) string { return Printable(r.scrub(s), maxShown) }
+func (r *redactor) text(s string) string { return Printable(r.safe(s), maxShown) }

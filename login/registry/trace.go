@@ -60,29 +60,19 @@ func (t *tracer) print(s string) {
 
 func (t *tracer) request(req *http.Request) {
 	t.known.learnRequest(req)
-	var form string
-	if req.GetBody != nil {
-		if body, err := req.GetBody(); err == nil {
-			b, _ := io.ReadAll(io.LimitReader(body, maxPreview+1))
-			_ = body.Close()
-			if len(b) <= maxPreview {
-				form = t.known.params(string(b))
-			}
-		}
-	}
 	var b strings.Builder
 	target := req.URL.EscapedPath()
 	if req.URL.RawQuery != "" {
 		target += "?" + t.known.params(req.URL.RawQuery)
 	}
 	// The scheme and the address are said apart, since Host alone shows neither.
-	fmt.Fprintf(&b, "* %s\n", Printable(req.URL.Scheme+"://"+req.URL.Host, maxShown))
+	fmt.Fprintf(&b, "* %s\n", t.known.text(req.URL.Scheme+"://"+req.URL.Host))
 	fmt.Fprintf(&b, "> %s %s HTTP/1.1\n", req.Method, t.known.text(target))
-	fmt.Fprintf(&b, "> Host: %s\n", Printable(req.URL.Host, maxShown))
+	fmt.Fprintf(&b, "> Host: %s\n", t.known.text(req.URL.Host))
 	t.headers(&b, "> ", req.Header)
 	b.WriteString(">\n")
 	if req.ContentLength > 0 {
-		fmt.Fprintf(&b, "* sent %d bytes: %s\n", req.ContentLength, Printable(form, maxShown))
+		fmt.Fprintf(&b, "* sent %d bytes: %s\n", req.ContentLength, t.known.text(t.known.params(sentForm(req))))
 	}
 	t.print(b.String())
 }
@@ -96,6 +86,9 @@ func (t *tracer) answer(res *http.Response, took time.Duration) {
 	preview := ""
 	if kind == "application/json" || strings.HasSuffix(kind, "+json") {
 		head, whole := peek(res)
+		if whole && res.StatusCode == http.StatusOK {
+			t.known.learnAnswer(head)
+		}
 		if whole {
 			size, preview = fmt.Sprintf("%d bytes", len(head)), ": "+t.known.json(head)
 		}

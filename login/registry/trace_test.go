@@ -146,7 +146,7 @@ func TestTraceFormat(t *testing.T) {
 < Www-Authenticate: bearer realm="https://r/t",service="s"
 < X-Secret: [redacted]
 <
-* received 87 bytes after 0.0 ms: {"expires_in":60,"message":"hi [redacted]\u001b","ok":true,"pin":"[redacted]","token":"[redacted]"}
+* received 87 bytes after 0.0 ms: {"expires_in":60,"message":"hi [redacted]","ok":true,"pin":"[redacted]","token":"[redacted]"}
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

@@ -15,6 +15,7 @@ import (
 // what it cannot erase, is told login by login.
 func (e *env) helperSource(name string) importSource {
 	h := e.foreign(name)
+	var listed []importLogin
 	return importSource{
 		name: h.Program(),
 		list: func(ctx context.Context) ([]importLogin, error) {
@@ -36,22 +37,59 @@ func (e *env) helperSource(name string) importSource {
 				logins = append(logins, l)
 			}
 			slices.SortStableFunc(logins, func(a, b importLogin) int {
-				return keyRank(a.key, authfile.Docker) - keyRank(b.key, authfile.Docker)
+				return a.rank(authfile.Docker) - b.rank(authfile.Docker)
 			})
+			listed = logins
 			return logins, ctx.Err()
 		},
-		remove: func(ctx context.Context, logins []importLogin) (left []importFailure, err error) {
+		remove: func(ctx context.Context, logins []importLogin) (r removal, err error) {
+			erased := make(map[string]bool, len(logins))
 			for _, l := range logins {
-				if err := ctx.Err(); err != nil {
-					return left, err
+				if err = ctx.Err(); err != nil {
+					break
 				}
 				if reason := eraseFromHelper(ctx, h, l); reason != "" {
-					left = append(left, *l.failure(reason))
+					r.left = append(r.left, *l.failure(reason))
+					continue
 				}
+				erased[l.key] = true
+				r.removed++
 			}
-			return left, nil
+			// What was begun is looked after when it is interrupted, too.
+			lost, listErr := restoreToHelper(context.WithoutCancel(ctx), h, listed, erased)
+			r.left = append(r.left, lost...)
+			if err == nil && listErr != nil {
+				r.left = append(r.left, importFailure{Message: "whether other logins are still there is not known: " + registry.Printable(listErr.Error(), 300)})
+			}
+			listed = slices.DeleteFunc(listed, func(l importLogin) bool { return erased[l.key] })
+			return r, err
 		},
 	}
+}
+
+// restoreToHelper gives a helper back what it removed beside what it was asked to: some
+// know only the host, or one folder for all logins of an address.
+func restoreToHelper(ctx context.Context, h authfile.Helper, listed []importLogin, erased map[string]bool) (lost []importFailure, err error) {
+	if len(erased) == 0 {
+		return nil, nil
+	}
+	keys, err := h.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range listed {
+		if _, there := keys[l.key]; there || erased[l.key] {
+			continue
+		}
+		reason := "the helper removed it together with another login; it was put back"
+		if l.err != nil {
+			reason = "the helper removed it together with another login, and had not given it before"
+		} else if err := h.Store(ctx, l.key, l.username, l.secret); err != nil {
+			reason = "the helper removed it together with another login, and did not take it back: " + registry.Printable(err.Error(), 300)
+		}
+		lost = append(lost, *l.failure(reason))
+	}
+	return lost, nil
 }
 
 // errNotAsked is about a login of a helper that did not answer for another one.
@@ -88,7 +126,11 @@ func eraseFromHelper(ctx context.Context, h authfile.Helper, l importLogin) stri
 	case err == nil && (user != l.username || secret != l.secret):
 		return "it changed meanwhile and was not removed"
 	case err == nil:
-		err = h.Erase(ctx, l.key)
+		if err = h.Erase(ctx, l.key); err == nil {
+			if _, _, err := h.Get(ctx, l.key); err == nil {
+				return "not removed: the helper still gives it"
+			}
+		}
 	}
 	if err != nil && !errors.Is(err, authfile.ErrNoEntry) {
 		return "not removed: " + registry.Printable(err.Error(), 300)

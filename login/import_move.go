@@ -50,6 +50,13 @@ func (e *env) importFrom(s *store.Store, src importSource, o importOptions) (r i
 			r.markers++
 			continue
 		}
+		if reason := l.unfit(); reason != "" {
+			f := l.failure(reason)
+			f.From = src.name
+			r.failed = append(r.failed, *f)
+			o.take(l, src.name) // a client that asks for it would not look further
+			continue
+		}
 		there, refused, err := e.weigh(s, l, o)
 		switch {
 		case err != nil && e.ctx.Err() != nil:
@@ -66,13 +73,16 @@ func (e *env) importFrom(s *store.Store, src importSource, o importOptions) (r i
 		default:
 			wanted = append(wanted, l)
 		}
-		if _, met := o.taken[l.address.String()]; !met {
-			o.taken[l.address.String()] = takenLogin{l, src.name}
-		}
+		o.take(l, src.name)
 	}
 	done := wanted
 	if !o.dryRun {
-		done, err = e.putAll(s, wanted, o.progress)
+		var refused []importFailure
+		done, refused, err = e.putAll(s, wanted, o)
+		for _, f := range refused {
+			f.From = src.name
+			r.failed = append(r.failed, f)
+		}
 	}
 	for _, l := range done {
 		r.moved = append(r.moved, importedLogin{l.name(), l.username, src.name})
@@ -81,8 +91,20 @@ func (e *env) importFrom(s *store.Store, src importSource, o importOptions) (r i
 	if src.file && len(safe) > 0 {
 		r.left = []string{src.name}
 	}
-	if err != nil || !o.remove || o.dryRun || len(safe) == 0 {
+	if err != nil || !o.remove || len(safe) == 0 {
 		return r, err
+	}
+	if o.dryRun {
+		for _, l := range safe {
+			if l.keep == "" {
+				r.removed++
+				continue
+			}
+			f := l.failure("would not be removed: " + l.keep)
+			f.From = src.name
+			r.failed = append(r.failed, *f)
+		}
+		return r, nil
 	}
 	err = e.takeOut(s, src, safe, &r)
 	if r.removed == len(safe) {
@@ -91,42 +113,114 @@ func (e *env) importFrom(s *store.Store, src importSource, o importOptions) (r i
 	return r, err
 }
 
-// takeOut removes from the source what the store has.
+// take notes a login, unless one that counts more has its address.
+func (o importOptions) take(l importLogin, from string) {
+	if _, met := o.taken[l.address.String()]; !met {
+		o.taken[l.address.String()] = takenLogin{l, from}
+	}
+}
+
+// takeOut removes from the source what the store has. Of a helper the first login goes
+// alone: it shows whether the helper is another way into this very store.
 func (e *env) takeOut(s *store.Store, src importSource, safe []importLogin, r *importReport) error {
-	left, err := src.remove(e.ctx, safe)
-	if err != nil && e.ctx.Err() != nil {
-		return e.ctx.Err()
+	safe, err := e.held(s, src, safe, r)
+	for len(safe) > 0 && err == nil {
+		n := len(safe)
+		if !src.file && r.removed == 0 {
+			n = 1
+		}
+		var loop bool
+		if loop, err = e.takeSome(s, src, safe[:n], r); loop && n < len(safe) {
+			r.failed = append(r.failed, importFailure{From: src.name, Message: "it leads to this very store: nothing else was removed"})
+			break
+		}
+		safe = safe[n:]
 	}
+	return err
+}
+
+// held returns the logins that the store gives at this moment, to whoever asks for them as
+// before. What else was to be removed stays.
+func (e *env) held(s *store.Store, src importSource, logins []importLogin, r *importReport) (held []importLogin, err error) {
+	for _, l := range logins {
+		asked := l.address
+		if !src.file { // a helper is asked for the very key
+			asked = store.ParseAddress(l.key)
+		}
+		reason := ""
+		switch now, err := s.Get(e.ctx, asked); {
+		case err != nil && e.ctx.Err() != nil:
+			return nil, e.ctx.Err()
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged), err == nil && (now.Canonical != asked.String() || !l.same(now) || !now.Expires.IsZero()):
+			reason = "not removed: the store does not give this login for that address"
+		case err != nil:
+			return nil, &storeError{l.name(), "store credentials", err}
+		}
+		if reason == "" {
+			held = append(held, l)
+			continue
+		}
+		f := l.failure(reason)
+		f.From = src.name
+		r.failed = append(r.failed, *f)
+	}
+	return held, nil
+}
+
+// takeSome removes logins from the source, and reports whether the store lost one by that.
+func (e *env) takeSome(s *store.Store, src importSource, logins []importLogin, r *importReport) (loop bool, err error) {
+	done, err := src.remove(e.ctx, logins)
+	interrupted := err != nil && e.ctx.Err() != nil
 	unsure := errors.Is(err, authfile.ErrUnsure)
-	if err != nil && !unsure {
-		r.failed = append(r.failed, importFailure{From: src.name, Message: "nothing was removed: " + registry.Printable(err.Error(), 400)})
-		return nil
-	}
-	for _, f := range left {
+	for _, f := range done.left {
 		f.From = src.name
 		r.failed = append(r.failed, f)
 	}
-	r.removed = len(safe) - len(left)
+	switch {
+	case err == nil || unsure:
+		r.removed += done.removed
+	case !interrupted:
+		r.failed = append(r.failed, importFailure{From: src.name, Message: "nothing was removed: " + registry.Printable(err.Error(), 400)})
+	}
 	if unsure { // nothing is lost, but a secret may stay where the user was told it is not
 		r.failed = append(r.failed, importFailure{
 			From: src.name, Message: "the logins are out of it, but its folder could not be synced: after a power cut they may be back",
 		})
 	}
-	if src.file {
-		return nil
-	}
-	// A helper may be another way into this very store; what went out there is put back.
-	for _, l := range safe {
-		if now, err := s.Get(context.WithoutCancel(e.ctx), l.address); errors.Is(err, store.ErrNotFound) || err == nil && now.Canonical != l.address.String() {
-			if err := e.putAndRead(s, l); err != nil {
-				return &storeError{l.name(), "store credentials", err}
-			}
-			f := l.failure("removing it there took it out of the store, too; it was put back")
-			f.From = src.name
-			r.failed = append(r.failed, *f)
+	if !src.file {
+		back, failed := e.putBack(s, src, logins, r)
+		if err == nil {
+			r.removed -= back
 		}
+		if failed != nil {
+			return true, failed
+		}
+		loop = back > 0
 	}
-	return nil
+	if interrupted {
+		return loop, e.ctx.Err()
+	}
+	return loop, nil
+}
+
+// putBack stores again what went out of the store when a helper removed it: the helper is
+// another way into this very store. It is done after an interruption, too.
+func (e *env) putBack(s *store.Store, src importSource, logins []importLogin, r *importReport) (back int, failed error) {
+	for _, l := range logins {
+		now, err := s.Get(context.WithoutCancel(e.ctx), l.address)
+		if !errors.Is(err, store.ErrNotFound) && (err != nil || now.Canonical == l.address.String()) {
+			continue
+		}
+		back++
+		if _, putErr := e.putAndRead(s, l, importOptions{replace: true}); putErr != nil {
+			failed = &storeError{l.name(), "store credentials", putErr}
+			continue // the others can perhaps be saved
+		}
+		f := l.failure("removing it there took it out of the store, too; it was put back")
+		f.From = src.name
+		r.failed = append(r.failed, *f)
+	}
+	return back, failed
 }
 
 const replaceHint = "'regshape auth import --replace', with the same --from if any, puts what was found in its place"
@@ -135,9 +229,6 @@ const replaceHint = "'regshape auth import --replace', with the same --from if a
 // refusal concerns this login alone, err the store and so all logins that follow. Without
 // any of them it is to be stored.
 func (e *env) weigh(s *store.Store, l importLogin, o importOptions) (there bool, refused *importFailure, err error) {
-	if reason := l.unfit(); reason != "" {
-		return false, l.failure(reason), nil
-	}
 	first, met := o.taken[l.address.String()]
 	if met && !first.is(l) {
 		return false, l.failure("another login for it counts first: " + registry.Printable(first.key, 200) + " in " + e.tilde(first.from)), nil
@@ -145,7 +236,12 @@ func (e *env) weigh(s *store.Store, l importLogin, o importOptions) (there bool,
 	if met {
 		return true, nil, nil
 	}
-	old, err := s.Get(e.ctx, l.address)
+	return e.compare(e.ctx, s, l, o)
+}
+
+// compare is what the store alone has to say about a login, as weigh returns it.
+func (e *env) compare(ctx context.Context, s *store.Store, l importLogin, o importOptions) (there bool, refused *importFailure, err error) {
+	old, err := s.Get(ctx, l.address)
 	reason := ""
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && old.Canonical != l.address.String():
@@ -177,6 +273,8 @@ func (l importLogin) unfit() string {
 		return registry.Printable(l.err.Error(), 300)
 	case l.username == "":
 		return "it has no user name"
+	case l.username == authfile.TokenUser && !l.identityToken:
+		return "it is a password, and its user name would make clients take it for an identity token"
 	case !utf8.ValidString(l.key) || !utf8.ValidString(l.username) || !utf8.ValidString(l.secret):
 		return "it is not valid UTF-8"
 	case len(l.secret) > maxSecret:

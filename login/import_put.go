@@ -13,8 +13,9 @@ import (
 const importWorkers = 4
 
 // putAll stores logins, each proven, and returns those that the store has now, in the
-// order given. It stops at the first error of the store and when the context ends.
-func (e *env) putAll(s *store.Store, logins []importLogin, progress func(done, total int)) ([]importLogin, error) {
+// order given, and those that would take the place of what was stored meanwhile. It stops
+// at the first error of the store and when the context ends.
+func (e *env) putAll(s *store.Store, logins []importLogin, o importOptions) (done []importLogin, refused []importFailure, err error) {
 	var mu sync.Mutex // guards all below
 	stored := make([]bool, len(logins))
 	count, next := 0, 0
@@ -29,16 +30,19 @@ func (e *env) putAll(s *store.Store, logins []importLogin, progress func(done, t
 			i := next
 			next++
 			mu.Unlock()
-			err := e.putAndRead(s, logins[i])
+			no, err := e.putAndRead(s, logins[i], o)
 			mu.Lock()
 			if err != nil {
 				failed = &storeError{logins[i].name(), "store credentials", err}
 				return
 			}
-			stored[i] = true
+			if no != nil {
+				refused = append(refused, *no)
+			}
+			stored[i] = no == nil
 			count++
-			if progress != nil {
-				progress(count, len(logins))
+			if o.progress != nil {
+				o.progress(count, len(logins))
 			}
 		}
 	}
@@ -49,28 +53,33 @@ func (e *env) putAll(s *store.Store, logins []importLogin, progress func(done, t
 		group.Go(func() { work(len(logins)) })
 	}
 	group.Wait()
-	done := make([]importLogin, 0, count)
+	done = make([]importLogin, 0, count)
 	for i, l := range logins {
 		if stored[i] {
 			done = append(done, l)
 		}
 	}
-	return done, failed
+	return done, refused, failed
 }
 
 // putAndRead stores a login and proves that the store gives it back. Once begun it is
-// not interrupted.
-func (e *env) putAndRead(s *store.Store, l importLogin) error {
+// not interrupted. It refuses what the store was not asked to replace: much time may have
+// gone by since the login was weighed.
+func (e *env) putAndRead(s *store.Store, l importLogin, o importOptions) (refused *importFailure, err error) {
 	ctx := context.WithoutCancel(e.ctx)
-	if err := s.Put(ctx, l.credential()); err != nil {
-		return err
+	if there, refused, err := e.compare(ctx, s, l, o); there || refused != nil || err != nil {
+		return refused, err
+	}
+	c := l.credential()
+	if err := s.Put(ctx, c); err != nil {
+		return nil, err
 	}
 	now, err := s.Get(ctx, l.address)
 	if err != nil {
-		return fmt.Errorf("read %s back: %w", l.name(), err)
+		return nil, fmt.Errorf("read %s back: %w", l.name(), err)
 	}
-	if now.Canonical != l.address.String() || !l.same(now) {
-		return fmt.Errorf("%s was stored, and is another one when read back", l.name())
+	if now.Canonical != l.address.String() || now.ServerURL != c.ServerURL || now.Kind != c.Kind || !l.same(now) || !now.Expires.IsZero() || now.Renew != nil {
+		return nil, fmt.Errorf("%s was stored, and is another one when read back", l.name())
 	}
-	return nil
+	return nil, nil
 }

@@ -30,7 +30,7 @@ type importReport struct {
 	moved, already []importedLogin
 	failed         []importFailure
 	markers        int      // entries that hold no login and stay
-	removed        int      // logins taken out of their source
+	removed        int      // logins taken out of their source, or in a dry run to be
 	left           []string // files that still hold, unencrypted, what the store has
 }
 
@@ -57,7 +57,7 @@ func (r *importReport) add(other importReport) {
 
 func (r *importReport) result(o importOptions) importResult {
 	result := importResult{
-		Status: "success", Removed: r.removed > 0, DryRun: o.dryRun,
+		Status: "success", Removed: r.removed > 0 && !o.dryRun, DryRun: o.dryRun,
 		// A list without anything is [], not null.
 		Moved:   append([]importedLogin{}, r.moved...),
 		Already: append([]importedLogin{}, r.already...),
@@ -88,7 +88,7 @@ func (r *importReport) text(o importOptions, tilde func(string) string) string {
 	}
 	switch {
 	case o.dryRun && o.remove:
-		parts = append(parts, count(len(r.moved)+len(r.already), "login")+" would be removed where found")
+		parts = append(parts, count(r.removed, "login")+" would be removed where found")
 	case r.removed > 0:
 		parts = append(parts, fmt.Sprintf("%d removed where found", r.removed))
 	}

@@ -25,10 +25,15 @@ type importSource struct {
 	// count. A source that is not there is [fs.ErrNotExist].
 	list func(ctx context.Context) ([]importLogin, error)
 
-	// remove takes logins away, each only if it still is what list returned. left names
-	// the logins that stay, and why; err means that none was removed, or that it is not
-	// known which were.
-	remove func(ctx context.Context, logins []importLogin) (left []importFailure, err error)
+	// remove takes logins away, each only if it still is what list returned and nothing is
+	// lost with it. err means that none was removed, or that it is not known which were.
+	remove func(ctx context.Context, logins []importLogin) (removal, error)
+}
+
+// removal is what became of logins that were to be removed from a source.
+type removal struct {
+	removed int
+	left    []importFailure // the logins that stay, and why
 }
 
 // importLogin is one login of a source. Exactly one of these holds: err is set, marker
@@ -39,8 +44,12 @@ type importLogin struct {
 	username      string        // authfile.TokenUser for an identity token
 	secret        string
 	identityToken bool  // secret is an OAuth2 refresh token
-	marker        bool  // it says only that some helper holds a login
+	marker        bool  // it says only that some helper holds a login, or has a key that nobody asks for
 	err           error // it cannot be moved: why, never a secret
+
+	// keep says why the login stays in its source although the store has it; "" for no
+	// reason.
+	keep string
 }
 
 // String names the login without its secret.
@@ -73,33 +82,55 @@ func fileSource(p place) importSource {
 			}
 			return fileLogins(d), nil
 		},
-		remove: func(_ context.Context, logins []importLogin) (left []importFailure, err error) {
+		remove: func(_ context.Context, logins []importLogin) (r removal, err error) {
 			_, err = authfile.Update(p.path, p.format, 0o600, func(d *authfile.Document) error {
 				// A network file system may not find for a moment what is there.
 				if info, err := os.Stat(p.path); err == nil && info.Size() > 0 && len(d.Bytes()) == 0 {
 					return fmt.Errorf("%s was not found, and is there: try again in a minute", p.path)
 				}
-				left = removeEntries(d, logins)
+				r.left = removeEntries(d, logins)
 				return nil
 			})
-			return left, err
+			r.removed = len(logins) - len(r.left)
+			return r, err
 		},
 	}
 }
 
+// maxKey bounds the keys of files: a host name has 253 characters at most, and a namespace
+// that a client asks for has room in the rest.
+const maxKey = 2048
+
 // fileLogins reads the entries of a file. Several may mean one registry: the one that
 // the file's own tool asks for comes first.
 func fileLogins(d *authfile.Document) []importLogin {
+	toFile := map[string]bool{} // the addresses for which docker does not ask a helper
+	for _, c := range d.CredHelpers() {
+		toFile[c.Host] = c.Helper == "" && d.Format() == authfile.Docker
+	}
 	entries := d.Entries()
 	logins := make([]importLogin, 0, len(entries))
 	for _, e := range entries {
-		logins = append(logins, importLogin{
+		l := importLogin{
 			key: e.Key, address: fileAddress(e.Key, d.Format()), username: e.Username, secret: e.Secret,
 			identityToken: e.IdentityToken, marker: e.Marker, err: e.Err,
-		})
+		}
+		switch {
+		case strings.TrimSpace(e.Key) == "" || len(e.Key) > maxKey:
+			l = importLogin{key: e.Key, address: l.address, marker: true} // no client can ask for it
+		case errors.Is(e.More, authfile.ErrTwoSecrets):
+			l.err = fmt.Errorf("cannot be moved: %w", e.More)
+		case e.More != nil:
+			l.keep = e.More.Error()
+		case l.address.Scope() != "":
+			l.keep = "docker and podman ask a helper for whole registries alone"
+		case toFile[serverURL(l.address)]:
+			l.keep = "credHelpers has docker look for it in the file"
+		}
+		logins = append(logins, l)
 	}
 	slices.SortStableFunc(logins, func(a, b importLogin) int {
-		return keyRank(a.key, d.Format()) - keyRank(b.key, d.Format())
+		return a.rank(d.Format()) - b.rank(d.Format())
 	})
 	return logins
 }
@@ -119,18 +150,20 @@ func fileAddress(key string, f authfile.Format) store.Address {
 	return store.ParseAddress(serverURL(a))
 }
 
-// keyRank orders the spellings of one registry in a file: both tools ask for one spelling
+// rank orders the spellings of one registry in a file: both tools ask for one spelling
 // first and search the others only after it, in no order that could be relied on.
-func keyRank(key string, f authfile.Format) int {
-	hub := store.ParseAddress(key).Hub()
-	first := hub && key == store.HubAddress || !hub && !strings.Contains(key, "://")
-	if f == authfile.Containers {
-		first = !strings.Contains(key, "://") && (!hub || key == store.HubHost)
+func (l importLogin) rank(f authfile.Format) int {
+	first := l.address.String() // of an opaque key, the key
+	if !l.address.Opaque() {
+		first = serverURL(l.address)
+	}
+	if f == authfile.Containers && l.address.Hub() {
+		first = store.HubHost
 	}
 	switch {
-	case first:
+	case l.key == first:
 		return 0
-	case strings.HasPrefix(key, "http://"):
+	case strings.HasPrefix(l.key, "http://"):
 		return 2
 	}
 	return 1
@@ -139,16 +172,18 @@ func keyRank(key string, f authfile.Format) int {
 // removeEntries takes the entries out that are still what was imported: somebody may have
 // logged in meanwhile. An entry that is gone is no matter.
 func removeEntries(d *authfile.Document, logins []importLogin) (left []importFailure) {
-	now := make(map[string]authfile.Entry)
-	for _, e := range d.Entries() {
-		now[e.Key] = e
+	now := make(map[string]importLogin)
+	for _, l := range fileLogins(d) {
+		now[l.key] = l
 	}
 	for _, l := range logins {
-		e, there := now[l.key]
+		found, there := now[l.key]
 		switch {
 		case !there:
-		case e.Err != nil || e.Marker || e.Username != l.username || e.Secret != l.secret || e.IdentityToken != l.identityToken:
+		case found.err != nil || found.marker || !found.is(l):
 			left = append(left, *l.failure("it changed meanwhile and was not removed"))
+		case found.keep != "":
+			left = append(left, *l.failure("not removed: " + found.keep))
 		default:
 			d.RemoveAuth(l.key)
 		}

@@ -64,7 +64,7 @@ func FuzzFileAddress(f *testing.F) {
 			if stored := store.ParseAddress(l.credential().ServerURL); stored.String() != a.String() {
 				t.Fatalf("%q is %q and would be stored under %q", key, a, stored)
 			}
-			if rank := keyRank(key, format); rank < 0 || rank > 2 {
+			if rank := l.rank(format); rank < 0 || rank > 2 {
 				t.Fatalf("%q has rank %d", key, rank)
 			}
 		}

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tailscale/hujson"
+
+	"regshape/store/printable"
 )
 
 // TokenUser is the user name under which docker's helpers keep an identity token.
@@ -19,6 +22,11 @@ var (
 	ErrRegistryToken = errors.New("cannot be moved: registry token")
 	// ErrEntry means an entry that holds no usable login, though it should.
 	ErrEntry = errors.New("broken entry")
+	// ErrTwoSecrets means an entry with a password beside its identity token. A client uses
+	// either, as the registry asks.
+	ErrTwoSecrets = errors.New("a password beside an identity token")
+	// ErrMembers means an entry with members that are not part of its login.
+	ErrMembers = errors.New("the entry also holds")
 )
 
 // Entry is one member of "auths". Exactly one of these holds: Err is set, Marker
@@ -30,6 +38,11 @@ type Entry struct {
 	IdentityToken bool   // Secret is an OAuth2 refresh token
 	Marker        bool   // the entry names a host and holds no login
 	Err           error  // ErrEntry or ErrRegistryToken, wrapped; never a secret in it
+
+	// More says what of the entry is not in Username and Secret, and would be lost with the
+	// entry: ErrTwoSecrets, ErrMembers or ErrDuplicate, wrapped; nil for nothing. An e-mail
+	// address counts for nothing: no client uses it any more.
+	More error
 }
 
 // Entries returns the entries in the order of the file. Of a host that stands
@@ -41,6 +54,9 @@ func (d *Document) Entries() []Entry {
 		for i := range o.Members {
 			e := decodeEntry(nameOf(&o.Members[i]), o.Members[i].Value)
 			if j, seen := at[e.Key]; seen {
+				if !e.Marker && e.Err == nil {
+					e.More = ErrDuplicate
+				}
 				entries[j] = e
 				continue
 			}
@@ -101,6 +117,7 @@ func decodeEntry(key string, v hujson.Value) Entry {
 		}
 		return fail("not readable")
 	}
+	clear := f
 	if f.Auth != "" {
 		user, password, what := decodeAuth(f.Auth)
 		if what != "" {
@@ -122,8 +139,52 @@ func decodeEntry(key string, v hujson.Value) Entry {
 	default:
 		e.Username, e.Secret = f.Username, f.Password
 	}
+	if e.Err == nil && !e.Marker {
+		e.More = f.more(clear, v)
+	}
 	return e
 }
+
+// more says what an entry holds beside the login that f is. Before "auth" was decoded its
+// fields were clear.
+func (f authFields) more(clear authFields, v hujson.Value) error {
+	if f.IdentityToken != "" && f.Password != "" {
+		return ErrTwoSecrets
+	}
+	// docker and podman take the user name and the password out of "auth" alone.
+	if f.Auth != "" && clear.Username != "" && clear.Username != f.Username {
+		return fmt.Errorf("%w another user name than its auth", ErrMembers)
+	}
+	if f.Auth != "" && clear.Password != "" && clear.Password != f.Password {
+		return fmt.Errorf("%w another password than its auth", ErrMembers)
+	}
+	o, _ := v.Value.(*hujson.Object)
+	if o == nil {
+		return nil
+	}
+	var seen []string
+	for i := range o.Members {
+		name, value := nameOf(&o.Members[i]), o.Members[i].Value.Value
+		same := func(other string) bool { return strings.EqualFold(name, other) }
+		switch lit, _ := value.(hujson.Literal); {
+		case slices.ContainsFunc(loginMembers, same) && slices.ContainsFunc(seen, same):
+			return fmt.Errorf("%w %q more than once", ErrMembers, printable.Line(name, 64))
+		case slices.ContainsFunc(loginMembers, same), string(lit) == "null", string(lit) == `""`, string(lit) == "false":
+		case slices.ContainsFunc(idleMembers, same) && value.Kind() == '"':
+		default:
+			return fmt.Errorf("%w %q", ErrMembers, printable.Line(name, 64))
+		}
+		seen = append(seen, name)
+	}
+	return nil
+}
+
+// loginMembers are a login. idleMembers docker wrote beside it and does not use any more:
+// an e-mail address, and the key of the entry again.
+var (
+	loginMembers = []string{"username", "password", "auth", "identitytoken", "registrytoken"}
+	idleMembers  = []string{"email", "serveraddress"}
+)
 
 // decodeAuth splits base64(user:password), padded or not. NULs around the
 // password are cut, as docker and podman do. The last result says what is wrong.

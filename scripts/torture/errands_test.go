@@ -38,7 +38,7 @@ var errands = []errand{
 	{"store-new", "`store`, a new login", others, map[string]string{"a.example": "2"}, false, storing},
 	{"store-over", "`store` in place of a login", all, map[string]string{"a.example": "2"}, false, storing},
 	{"erase", "`erase`", all, map[string]string{"a.example": ""}, false, erasing},
-	{"import", "`import --remove`", others, map[string]string{"d.example": "2", "e.example": "2", "f.example/x": "2"}, true, removing},
+	{"import", "`import --remove`", others, map[string]string{"d.example": "2", "e.example": "2", "f.example": "2"}, true, removing},
 	{"import-first", "`import --remove` into no store", nil, map[string]string{"d.example": "2", "e.example": "2"}, true, removing},
 }
 

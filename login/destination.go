@@ -87,7 +87,7 @@ func (d fileDestination) put(_ context.Context, c store.Credential) error {
 	if key == store.HubAddress {
 		key = store.HubHost // as podman and skopeo write it
 	}
-	_, err := authfile.Update(d.path, authfile.Containers, 0o600, func(doc *authfile.Document) error {
+	err := d.e.update(d.path, authfile.Containers, func(doc *authfile.Document) error {
 		return doc.SetAuth(key, c.Username, c.Secret, c.Kind == store.KindIdentityToken)
 	})
 	if err == nil {

@@ -40,6 +40,11 @@ func (c *importCmd) Run(e *env) error {
 	wipe := e.showProgress(&o)
 	all, err := e.importAll(s, groups, o)
 	wipe()
+	for _, n := range all.names {
+		if text := e.furtherName(n.path, n.Names); text != "" {
+			all.failed = append(all.failed, importFailure{From: n.path, Message: text})
+		}
+	}
 	if err != nil {
 		// The error is what JSON has room for; what was done until then is told beside it.
 		o.remove = false // it did not come to that

@@ -179,6 +179,7 @@ func (e *env) takeSome(s *store.Store, src importSource, logins []importLogin, r
 	switch {
 	case err == nil || unsure:
 		r.removed += done.removed
+		r.names.note(src.name, done.names)
 	case !interrupted:
 		r.failed = append(r.failed, importFailure{From: src.name, Message: "nothing was removed: " + registry.Printable(err.Error(), 400)})
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"regshape/login/authfile"
 	"regshape/login/registry"
 )
 
@@ -32,6 +33,58 @@ type importReport struct {
 	markers        int      // entries that hold no login and stay
 	removed        int      // logins taken out of their source, or in a dry run to be
 	left           []string // files that still hold, unencrypted, what the store has
+	names          furtherNames
+}
+
+// furtherNames are files that were replaced under one of their names, in that order.
+type furtherNames []struct {
+	path string
+	authfile.Names
+}
+
+// note adds a file. Where it was replaced under several names, the last says how many are
+// left.
+func (f *furtherNames) note(path string, n authfile.Names) {
+	for i := range *f {
+		if x := &(*f)[i]; x.Device == n.Device && x.Inode == n.Inode {
+			x.Others = n.Others
+			return
+		}
+	}
+	if n.Inode != 0 {
+		*f = append(*f, struct {
+			path string
+			authfile.Names
+		}{path, n})
+	}
+}
+
+// update edits a file of another tool, and warns of the names under which its old content
+// stays.
+func (e *env) update(path string, f authfile.Format, edit func(*authfile.Document) error) error {
+	names := authfile.NamesOf(path)
+	changed, err := authfile.Update(path, f, 0o600, edit)
+	if text := e.furtherName(path, names); changed && text != "" {
+		e.warn("%s: %s.", e.tilde(path), text)
+	}
+	return err
+}
+
+// furtherName says that a file's old content is still there under another name, and what
+// finds it; "" where there is none. It cannot be found by the name that was replaced.
+func (e *env) furtherName(path string, n authfile.Names) string {
+	if n.Others == 0 {
+		return ""
+	}
+	where := "/"
+	if home := e.where().Home; home != "" && strings.HasPrefix(throughLinks(path), home+"/") {
+		where = "~ -xdev" // other file systems have other files of that number
+	}
+	what := "another name of the file (a hard link) still has its old content"
+	if n.Others > 1 {
+		what = fmt.Sprintf("%d other names of the file (hard links) still have its old content", n.Others)
+	}
+	return fmt.Sprintf("%s, with the logins that were in it; 'find %s -inum %d' finds it", what, where, n.Inode)
 }
 
 // importResult is the JSON of import.
@@ -53,6 +106,9 @@ func (r *importReport) add(other importReport) {
 	r.markers += other.markers
 	r.removed += other.removed
 	r.left = append(r.left, other.left...)
+	for _, n := range other.names {
+		r.names.note(n.path, n.Names)
+	}
 }
 
 func (r *importReport) result(o importOptions) importResult {

@@ -34,6 +34,7 @@ type importSource struct {
 type removal struct {
 	removed int
 	left    []importFailure // the logins that stay, and why
+	names   authfile.Names  // of the file before it was replaced
 }
 
 // importLogin is one login of a source. Exactly one of these holds: err is set, marker
@@ -83,7 +84,8 @@ func fileSource(p place) importSource {
 			return fileLogins(d), nil
 		},
 		remove: func(_ context.Context, logins []importLogin) (r removal, err error) {
-			_, err = authfile.Update(p.path, p.format, 0o600, func(d *authfile.Document) error {
+			names := authfile.NamesOf(p.path)
+			changed, err := authfile.Update(p.path, p.format, 0o600, func(d *authfile.Document) error {
 				// A network file system may not find for a moment what is there.
 				if info, err := os.Stat(p.path); err == nil && info.Size() > 0 && len(d.Bytes()) == 0 {
 					return fmt.Errorf("%s was not found, and is there: try again in a minute", p.path)
@@ -91,6 +93,9 @@ func fileSource(p place) importSource {
 				r.left = removeEntries(d, logins)
 				return nil
 			})
+			if changed {
+				r.names = names
+			}
 			r.removed = len(logins) - len(r.left)
 			return r, err
 		},

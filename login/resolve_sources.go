@@ -142,11 +142,10 @@ func (w wanted) file(p place) source {
 			return w.in(d)
 		},
 		erase: func(key string) error {
-			_, err := authfile.Update(p.path, p.format, 0o600, func(d *authfile.Document) error {
+			return w.e.update(p.path, p.format, func(d *authfile.Document) error {
 				d.RemoveAuth(key)
 				return nil
 			})
-			return err
 		},
 	}
 }

@@ -52,7 +52,7 @@ func (s *setup) write(x plannedEdit) error {
 	if x.Tool == "podman" {
 		return s.writeDropIn(x)
 	}
-	_, err := authfile.Update(x.File, authfile.Docker, 0o600, func(d *authfile.Document) error {
+	err := s.update(x.File, authfile.Docker, func(d *authfile.Document) error {
 		switch now := d.Bytes(); {
 		case bytes.Equal(now, x.after):
 			return nil // Update asks again when somebody wrote right after it

@@ -32,6 +32,13 @@ var (
 	ErrUnsure = errors.New("changed, but perhaps not durably")
 )
 
+// Names are the hard links of a file. Update replaces the file under one of them; under the
+// others the old text stays, with the logins that were in it.
+type Names struct {
+	Device, Inode uint64 // of the file, which keeps them under its other names
+	Others        int    // how many there are
+}
+
 // Update edits a file in place of its old content, whole or not at all, and
 // reports whether it changed. A symbolic link is followed and stays. A missing
 // file is an empty document and gets the mode given (0600 for what holds

@@ -1,0 +1,4 @@
+package authfile
+
+// NamesOf tells nothing here: package os does not give the number of a file's names.
+func NamesOf(string) Names { return Names{} }

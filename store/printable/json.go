@@ -16,7 +16,7 @@ import (
 // [Line]. A string that equals one of exact, which are secrets somebody asked for, stays.
 func JSON(v any, exact ...string) ([]byte, error) {
 	text, err := encode(v)
-	if err != nil || isPlain(string(text)) && !bytes.Contains(text, []byte("://")) {
+	if err != nil || isPlain(string(text)) && !bytes.Contains(text, []byte(":/")) {
 		return text, err
 	}
 	var b bytes.Buffer
@@ -47,7 +47,7 @@ func encode(v any) ([]byte, error) {
 }
 
 func showString(literal []byte, exact []string) ([]byte, error) {
-	if bytes.Contains(literal, []byte("://")) {
+	if bytes.Contains(literal, []byte(":/")) {
 		var s string
 		if err := json.Unmarshal(literal, &s); err != nil {
 			return nil, err

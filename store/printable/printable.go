@@ -10,6 +10,7 @@ package printable
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -133,22 +134,30 @@ func Raw(w io.Writer) io.Writer {
 	return w
 }
 
-// Format is [fmt.Sprintf] with every argument that is or has a text made a [Line] first, so
-// that only the format has line ends.
+// Format is [fmt.Sprintf] with every argument that is or has a text made safe first, and put on
+// one line: only the format has line ends.
 func Format(format string, args ...any) string {
 	safe := make([]any, len(args))
 	for i, arg := range args {
 		switch v := arg.(type) {
 		case string:
-			arg = Line(v, Long)
+			arg = flat(v)
 		case error:
-			arg = Line(v.Error(), Long)
+			arg = flat(v.Error())
 		case fmt.Stringer:
-			arg = Line(v.String(), Long)
+			arg = flat(v.String())
 		}
 		safe[i] = arg
 	}
 	return fmt.Sprintf(format, safe...)
+}
+
+func flat(s string) string {
+	s = Text(s)
+	if strings.ContainsAny(s, "\n\t") {
+		s = strings.ReplaceAll(strings.ReplaceAll(s, "\n", " "), "\t", " ")
+	}
+	return s
 }
 
 // Name is a name that somebody else has chosen, such as a file's, within a sentence: quoted
@@ -164,19 +173,33 @@ func Name(s string) string {
 // may be a user name and a password (RFC 3986 §3.2.1) and is hidden, before anything decides
 // where the host begins: secrets hold slashes, too. The "@" of a digest does not count.
 func Address(s string) string {
-	scheme, rest := "", s
+	if scheme, at := userinfo(s); at >= 0 {
+		s = scheme + hidden + s[at:]
+	}
+	return line(s, Long)
+}
+
+// HasUserinfo reports whether there is something in an address that [Address] hides.
+func HasUserinfo(s string) bool {
+	_, at := userinfo(s)
+	return at >= 0
+}
+
+// userinfo finds the "@" that ends a user name and password; -1 means that there is none.
+func userinfo(s string) (scheme string, at int) {
+	rest := s
 	if name, after, ok := strings.Cut(s, "://"); ok && strings.Trim(name, schemeChars) == "" {
 		scheme, rest = name+"://", after
 	}
-	at := strings.LastIndexByte(rest, '@')
+	at = strings.LastIndexByte(rest, '@')
 	web := strings.EqualFold(scheme, "https://") || strings.EqualFold(scheme, "http://")
 	if at >= 0 && !web && isDigest(rest[at+1:]) {
 		at = strings.LastIndexByte(rest[:at], '@')
 	}
 	if at >= 0 {
-		s = scheme + hidden + rest[at:]
+		at += len(s) - len(rest)
 	}
-	return line(s, Long)
+	return scheme, at
 }
 
 // isDigest recognizes the end of an image's name, "sha256:0f…".
@@ -190,17 +213,25 @@ func isDigest(s string) bool {
 
 const schemeChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-"
 
-// redact hides what stands before the last "@" of every URL in a text. A URL ends at white
-// space; one behind a quotation mark goes on to the next one, if that is farther.
+// schemes are those that registries are named with.
+var schemes = []string{"https", "http", "docker", "oras", "oci"}
+
+// redact hides what stands before the last "@" of every URL in a text, also where it was taken
+// for a path and has lost a slash. A URL ends at white space; one behind a quotation mark goes
+// on to the next one, if that is farther.
 func redact(s string) string {
-	i := strings.Index(s, "://")
+	i := strings.Index(s, ":/")
 	if i < 0 || strings.IndexByte(s[i:], '@') < 0 {
 		return s
 	}
 	var b strings.Builder
-	for ; i >= 0; i = strings.Index(s, "://") {
+	for ; i >= 0; i = strings.Index(s, ":/") {
 		begin := len(strings.TrimRight(s[:i], schemeChars))
-		url := s[i+len("://"):]
+		url := s[i+len(":/"):]
+		if !strings.HasPrefix(url, "/") && !slices.Contains(schemes, strings.ToLower(s[begin:i])) {
+			begin = i
+		}
+		url = strings.TrimPrefix(url, "/")
 		end := strings.IndexAny(url, " \t\r\n")
 		if end < 0 {
 			end = len(url)
@@ -208,7 +239,7 @@ func redact(s string) string {
 		if begin > 0 && begin < i && strings.IndexByte("\"'`", s[begin-1]) >= 0 {
 			end = max(end, closing(url, s[begin-1]))
 		}
-		b.WriteString(s[:i+len("://")])
+		b.WriteString(s[:len(s)-len(url)])
 		if at := strings.LastIndexByte(url[:end], '@'); at >= 0 && begin < i {
 			b.WriteString(hidden)
 			url, end = url[at:], end-at

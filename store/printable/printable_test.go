@@ -138,6 +138,7 @@ func TestTextRedacts(t *testing.T) {
 		"see https://x.example/a\nme@mail":                   "see https://x.example/a\nme@mail",
 		`parse "u://it\"s me@h": no`:                         `parse "u://***@h": no`,
 		"://a@b":                                             "://a@b",
+		"/x/https:/u:pw@h/y and /bin:/home/me@x":             "/x/https:/***@h/y and /bin:/home/me@x",
 	} {
 		if got := Text(in); got != want {
 			t.Errorf("Text(%q) = %q, want %q", in, got, want)
@@ -147,7 +148,7 @@ func TestTextRedacts(t *testing.T) {
 
 func TestFormat(t *testing.T) {
 	got := Format("%s:\n  %v %q %d\n", "a\nb\x1b", errors.New("e\r\nhttp://u:pw@h"), "x\ny", 3)
-	if want := "a b?:\n  e http://***@h \"x y\" 3\n"; got != want {
+	if want := "a b?:\n  e  http://***@h \"x y\" 3\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

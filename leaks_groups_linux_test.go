@@ -36,6 +36,7 @@ func TestLeak(t *testing.T) {
 		{"commands", "every command under strace: arguments, environments of children, every write, send and key", leakCommands},
 		{"failures", "every command in every broken home, with all traces: its output and log", leakFailures},
 		{"typos", "a secret typed in the wrong place of a command line", leakTypos},
+		{"addresses", "a password inside an address, wherever an address may stand", leakAddresses},
 		{"crash", "a process stopped by a signal: core file, stack trace, limits", leakCrash},
 		{"terminal", "hostile text from registries, files, helpers: what reaches the terminal", leakTerminal},
 		{"modes", "whatever is made under umask 000 and 077", leakModes},

@@ -47,7 +47,7 @@ func (s *scene) shows(what, stdin string, words ...string) {
 			s.t.Errorf("%s: %q --json prints %q", what, words[:min(len(words), 3)], line)
 		}
 	}
-	if how := harmful(o.err); how != "" {
+	if how := harmful(o.text()); how != "" {
 		s.t.Errorf("%s: %q --json shows %s", what, words[:min(len(words), 3)], how)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"regshape/store/printable"
 )
 
 // grammar is the whole command line. Flags of the outer structs may stand before or
@@ -79,7 +81,7 @@ func newParser(g *grammar, e *env, exit func(int)) (*kong.Kong, error) {
 	return kong.New(g,
 		kong.Name("regshape"),
 		kong.Description(description),
-		kong.Writers(e.Out, e.Err),
+		kong.Writers(printable.Raw(e.Out), printable.Raw(e.Err)), // it looks for the terminal's width
 		kong.Exit(exit),
 		kong.Vars{"version": e.version()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),

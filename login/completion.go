@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"regshape/store/printable"
 )
 
 // writeCompletion writes to w a completion script for shell, which is "bash",
@@ -184,7 +186,7 @@ func (c *completion) shellWalk(b *bytes.Buffer) {
 	for _, n := range c.nodes {
 		for _, cmd := range n.commands {
 			path := strings.TrimSpace(n.path + " " + cmd.word)
-			fmt.Fprintf(&commands, "        %s) at=%s ;;\n", quote(n.path+"|"+cmd.word), quote(path))
+			fmt.Fprintf(&commands, "        %s) at=%s ;;\n", printable.SingleQuote(n.path+"|"+cmd.word), printable.SingleQuote(path))
 		}
 	}
 	fmt.Fprintf(b, "%s_valued() {\n    case \"$at|$1\" in\n", c.fn)
@@ -206,9 +208,9 @@ func (c *completion) eachValue(f func(pattern string, value operand)) {
 			var patterns []string
 			for _, name := range flag.names {
 				if n.path == "" {
-					patterns = append(patterns, "*"+quote("|"+name.word))
+					patterns = append(patterns, "*"+printable.SingleQuote("|"+name.word))
 				} else {
-					patterns = append(patterns, quote(n.path+"|"+name.word), quote(n.path+" ")+"*"+quote("|"+name.word))
+					patterns = append(patterns, printable.SingleQuote(n.path+"|"+name.word), printable.SingleQuote(n.path+" ")+"*"+printable.SingleQuote("|"+name.word))
 				}
 			}
 			f(strings.Join(patterns, "|"), *flag.value)
@@ -221,9 +223,9 @@ func (c *completion) eachValue(f func(pattern string, value operand)) {
 func (c *completion) eachArg(f func(pattern string, arg operand)) {
 	for _, n := range c.nodes {
 		for i, arg := range n.args {
-			pattern := quote(n.path + "|" + strconv.Itoa(i))
+			pattern := printable.SingleQuote(n.path + "|" + strconv.Itoa(i))
 			if arg.many {
-				pattern = quote(n.path+"|") + "*"
+				pattern = printable.SingleQuote(n.path+"|") + "*"
 			}
 			f(pattern, arg)
 		}
@@ -231,4 +233,3 @@ func (c *completion) eachArg(f func(pattern string, arg operand)) {
 }
 
 // quote makes one word of s for bash and zsh.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

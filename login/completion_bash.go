@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"regshape/store/printable"
 )
 
 // bashTail needs nothing newer than the bash 3.2 of macOS: no mapfile, and
@@ -39,7 +41,7 @@ func (c *completion) bash(b *bytes.Buffer) {
 		for _, w := range words {
 			names = append(names, w.word)
 		}
-		return "list=$list" + quote(" "+strings.Join(names, " "))
+		return "list=$list" + printable.SingleQuote(" "+strings.Join(names, " "))
 	})
 	b.WriteString(strings.NewReplacer("FN", c.fn, "NAME", c.name).Replace(bashTail))
 }
@@ -47,7 +49,7 @@ func (c *completion) bash(b *bytes.Buffer) {
 func bashOperand(o operand) string {
 	switch {
 	case len(o.words) > 0:
-		return "list=" + quote(strings.Join(o.words, " "))
+		return "list=" + printable.SingleQuote(strings.Join(o.words, " "))
 	case o.dirs:
 		return "files=-d"
 	case o.files:
@@ -77,13 +79,13 @@ func (c *completion) offer(b *bytes.Buffer, value func(operand) string, add func
 		case n.path == "":
 			fmt.Fprintf(b, "        %s\n", add(words))
 		default:
-			fmt.Fprintf(b, "        case \"$at\" in %s|%s*) %s ;; esac\n", quote(n.path), quote(n.path+" "), add(words))
+			fmt.Fprintf(b, "        case \"$at\" in %s|%s*) %s ;; esac\n", printable.SingleQuote(n.path), printable.SingleQuote(n.path+" "), add(words))
 		}
 	}
 	b.WriteString("        return 0\n        ;;\n    esac\n    case \"$at|$argn\" in\n")
 	for _, n := range c.nodes {
 		if len(n.commands) > 0 {
-			fmt.Fprintf(b, "    %s) %s ;;\n", quote(n.path+"|0"), add(n.commands))
+			fmt.Fprintf(b, "    %s) %s ;;\n", printable.SingleQuote(n.path+"|0"), add(n.commands))
 		}
 	}
 	c.eachArg(func(pattern string, o operand) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"regshape/store/printable"
 )
 
 // zshTail works both ways a script is installed: sourced, or as a file
@@ -69,7 +71,7 @@ func zshItems(words []candidate) string {
 		if w.help != "" {
 			item += ":" + w.help
 		}
-		items = append(items, quote(item))
+		items = append(items, printable.SingleQuote(item))
 	}
 	return strings.Join(items, " ")
 }

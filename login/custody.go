@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/printable"
 )
 
 // unlockedFor is how long a store stays unlocked unless the user says otherwise: a day's
@@ -255,11 +257,9 @@ func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST")
 
 // say writes a line of the result.
 func (e *env) say(format string, args ...any) error {
-	_, err := fmt.Fprintf(e.Out, format+"\n", args...)
+	_, err := io.WriteString(e.Out, printable.Format(format+"\n", args...))
 	return err
 }
 
 // note tells what the user should know and need not act on at once.
-func (e *env) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(e.Err, "Note: "+format+"\n", args...)
-}
+func (e *env) note(format string, args ...any) { e.tell("Note: "+format, args...) }

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"regshape/login/registry"
 	"regshape/store/keys"
+	"regshape/store/printable"
 )
 
 const (
@@ -149,7 +149,7 @@ func (e *env) readPassphrase(path string) (string, error) {
 		return "", fmt.Errorf("read the passphrase: %w", err)
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
-		e.warn("other users can read the passphrase in %s: run 'chmod 600 %s'.", path, shellWord(path))
+		e.warn("other users can read the passphrase in %s: run '%s'.", path, printable.Shell("chmod", "600", printable.File(path)))
 	}
 	passphrase := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	switch {
@@ -202,7 +202,7 @@ func (e *env) slurp(path string, limit int64) ([]byte, error) {
 // say something.
 func (e *env) pluginUI() *keys.PluginUI {
 	ui := &keys.PluginUI{Display: func(text string) {
-		_, _ = fmt.Fprintln(e.Err, registry.Printable(text, 1000))
+		e.tell("%s", printable.Line(text, 1000))
 	}}
 	if !e.interactive() {
 		return ui

@@ -6,6 +6,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // protections are the words about a key source: what it is, and what it is good for.
@@ -93,7 +94,7 @@ func keyPlace(loc store.Location, source store.KeySource, kid, keyFile string) s
 		}
 		return "the OS keyring, service regshape, account " + kid
 	case store.SourceCommand:
-		return registry.Printable(commandLine(source.Command), 500)
+		return registry.Printable(printable.Shell(source.Command...), 500)
 	case store.SourceEnvironment:
 		if keyFile == "" {
 			return "$REGSHAPE_KEY_FILE, which is not set"

@@ -2,13 +2,12 @@ package login
 
 import (
 	"fmt"
-	"os"
+	"io"
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"regshape/login/registry"
+	"regshape/store/printable"
 )
 
 // deviceScreen shows a device login on standard error: the link and the code to everybody,
@@ -25,9 +24,11 @@ type deviceScreen struct {
 }
 
 func newDeviceScreen(e *env, name string) *deviceScreen {
-	f, ok := e.Err.(*os.File)
-	return &deviceScreen{e: e, name: name, terminal: ok && term.IsTerminal(int(f.Fd())) && e.Getenv("TERM") != "dumb"}
+	return &deviceScreen{e: e, name: name, terminal: isTerminal(e.Err) && e.Getenv("TERM") != "dumb"}
 }
+
+// wipeLine takes away the line on which a terminal's cursor stands.
+const wipeLine = "\r\x1b[K"
 
 const waitingText = "Waiting for you to confirm in the browser…"
 
@@ -35,11 +36,11 @@ const waitingText = "Waiting for you to confirm in the browser…"
 func (s *deviceScreen) show(code registry.DeviceCode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _ = fmt.Fprintf(s.e.Err, "To log in to %s, open this page on any device:\n  %s\n", s.name, code.Link)
+	s.e.tell("To log in to %s, open this page on any device:\n  %s", s.name, code.Link)
 	if code.Complete {
-		_, _ = fmt.Fprintf(s.e.Err, "and check that it shows this code:\n  %s\n", code.Code)
+		s.e.tell("and check that it shows this code:\n  %s", code.Code)
 	} else {
-		_, _ = fmt.Fprintf(s.e.Err, "and type this code there:\n  %s\n", code.Code)
+		s.e.tell("and type this code there:\n  %s", code.Code)
 	}
 	if s.terminal {
 		s.e.openBrowser(code.Link)
@@ -56,7 +57,7 @@ func (s *deviceScreen) pause(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
-	_, _ = fmt.Fprintf(s.e.Err, "The issuer does not answer (%s); trying again until the code expires.\n", why)
+	s.e.tell("The issuer does not answer (%s); trying again until the code expires.", why)
 	s.line()
 }
 
@@ -85,7 +86,7 @@ func (s *deviceScreen) line() {
 
 func (s *deviceScreen) clear() {
 	if s.done != nil {
-		_, _ = fmt.Fprint(s.e.Err, "\r\x1b[K")
+		_, _ = io.WriteString(printable.Raw(s.e.Err), wipeLine)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
+	"regshape/store/printable"
 )
 
 // own is a command line of regshape's that works on the same store and the same files
@@ -25,7 +25,7 @@ func (e *env) own(words ...string) string {
 	if e.DockerConfig != "" {
 		line = append(line, "--docker-config", e.DockerConfig)
 	}
-	return commandLine(append(line, words...))
+	return printable.Shell(append(line, words...)...)
 }
 
 func absolute(path string) string {
@@ -37,39 +37,6 @@ func absolute(path string) string {
 		return path
 	}
 	return abs
-}
-
-// commandLine joins words so that a shell takes them apart again.
-func commandLine(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = shellWord(w)
-	}
-	return strings.Join(quoted, " ")
-}
-
-// shellWord quotes a word where that is needed. What a terminal would not show as it
-// is, two blanks in a row included, is escaped (bash, zsh, ksh): a command that is copied
-// must not mean another file.
-func shellWord(s string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-:=@%+,"
-	if s != "" && strings.Trim(s, plain) == "" {
-		return s
-	}
-	if registry.Printable(s, len(s)+1) == s {
-		return quote(s)
-	}
-	var b strings.Builder
-	b.WriteString("$'")
-	for _, c := range []byte(s) {
-		if c > ' ' && c < 0x7f && c != '\'' && c != '\\' {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, `\x%02x`, c)
-		}
-	}
-	b.WriteString("'")
-	return b.String()
 }
 
 // unreadable is the finding about a settings file that its owner cannot use, either.
@@ -93,7 +60,7 @@ func (e *env) unreadable(path string, err error) finding {
 			closed = filepath.Dir(path)
 		}
 		return bad("the file cannot be read: permission denied", path,
-			commandLine([]string{"sudo", "chown", "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), closed}))
+			printable.Shell("sudo", "chown", "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), closed))
 	}
 	return bad("the file cannot be read: "+err.Error(), path, "")
 }
@@ -101,7 +68,7 @@ func (e *env) unreadable(path string, err error) finding {
 // edit opens a file that only its owner can mend, at a line. vi, nano and emacs take the
 // line so.
 func edit(path string, line int) string {
-	return fmt.Sprintf(`"${EDITOR:-vi}" +%d %s`, line, shellWord(path))
+	return fmt.Sprintf(`"${EDITOR:-vi}" +%d %s`, line, printable.Shell(printable.File(path)))
 }
 
 // some lists up to ten names.

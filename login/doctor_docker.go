@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"regshape/login/authfile"
+	"regshape/store/printable"
 )
 
 // dockerCheck reads docker's configuration as docker does, and says whom docker asks.
@@ -42,14 +43,14 @@ func sortHelpers(doc *authfile.Document, mend func(host string) string) (mine, e
 	for _, h := range doc.CredHelpers() {
 		switch {
 		case isOwn(h.Helper):
-			mine = append(mine, bareKey(h.Host))
+			mine = append(mine, printable.Address(h.Host))
 		case h.Helper == "":
-			elsewhere = append(elsewhere, bareKey(h.Host)+" (this file, not encrypted)")
+			elsewhere = append(elsewhere, printable.Address(h.Host)+" (this file, not encrypted)")
 			continue
 		default:
-			elsewhere = append(elsewhere, fmt.Sprintf("%s (docker-credential-%s)", bareKey(h.Host), h.Helper))
+			elsewhere = append(elsewhere, fmt.Sprintf("%s (docker-credential-%s)", printable.Address(h.Host), h.Helper))
 		}
-		if f := missingHelper(h.Helper, "credHelpers of "+bareKey(h.Host), doc.Name(), mend(h.Host)); f != nil {
+		if f := missingHelper(h.Helper, "credHelpers of "+printable.Address(h.Host), doc.Name(), mend(h.Host)); f != nil {
 			missing = append(missing, *f)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"regshape/login/authfile"
+	"regshape/store/printable"
 )
 
 // dockerAuthVariable holds a whole document of logins, for docker and its kin.
@@ -57,7 +58,7 @@ func (e *env) plaintextIn(p place, brokenIsTold bool, fix string) []finding {
 	info, err := os.Stat(p.path)
 	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		found = append(found, bad(fmt.Sprintf("other users have access to the logins in it (mode %04o)", info.Mode().Perm()),
-			p.path, commandLine([]string{"chmod", "600", p.path})))
+			p.path, printable.Shell("chmod", "600", p.path)))
 	}
 	return found
 }
@@ -81,7 +82,7 @@ func (e *env) plaintextVariable(text string) []finding {
 func loginsOf(doc *authfile.Document) []string {
 	var hosts []string
 	for _, entry := range doc.Entries() {
-		switch host := bareKey(entry.Key); {
+		switch host := printable.Address(entry.Key); {
 		case entry.Marker:
 		case errors.Is(entry.Err, authfile.ErrRegistryToken):
 			hosts = append(hosts, host+" (a registry token, which import cannot move)")

@@ -3,7 +3,6 @@ package login
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"regshape/login/authfile"
 )
@@ -91,10 +90,4 @@ func (e *env) filesOfPodman() []string {
 		}
 	}
 	return files
-}
-
-// bareKey is a key of somebody's file without a user name or password that a URL may
-// hold in it.
-func bareKey(key string) string {
-	return key[strings.LastIndexByte(key, '@')+1:]
 }

@@ -13,6 +13,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // ownHelperProgram is the program that docker and podman run.
@@ -84,14 +85,14 @@ func beside(e *env, folder, name string) string {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0 && runtime.GOOS != "windows":
-		return commandLine([]string{"chmod", "755", path})
+		return printable.Shell("chmod", "755", path)
 	case err == nil:
 		return onPath(e, folder)
 	}
 	// -f: a link that leads nowhere may be in the way.
-	link := commandLine([]string{"ln", "-sf", "regshape", path})
+	link := printable.Shell("ln", "-sf", "regshape", path)
 	if runtime.GOOS == "windows" {
-		link = commandLine([]string{"copy", filepath.Join(folder, "regshape.exe"), path + ".exe"})
+		link = printable.Shell("copy", filepath.Join(folder, "regshape.exe"), path+".exe")
 	}
 	if found, err := exec.LookPath("regshape"); err == nil && filepath.Dir(found) == folder {
 		return link
@@ -111,7 +112,7 @@ func missingHelper(name, namedBy, where, fix string) *finding {
 		if err != nil || name == ownHelper {
 			return nil // programsCheck says so
 		}
-		fix = commandLine([]string{"ln", "-sf", "regshape", filepath.Join(filepath.Dir(self), program)})
+		fix = printable.Shell("ln", "-sf", "regshape", filepath.Join(filepath.Dir(self), program))
 	}
 	f := bad(fmt.Sprintf("%s names %s, which is not on PATH", namedBy, program), where, fix)
 	return &f

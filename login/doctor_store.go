@@ -9,6 +9,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/printable"
 )
 
 // storeLook is what one look at the store gave, shared by the checks that are about it.
@@ -67,11 +68,11 @@ func (c filesCheck) run(e *env) []finding {
 	sound := true
 	for _, p := range c.seen.files {
 		if p.Harmless {
-			found = append(found, note(p.What, p.Path, commandLine(p.Fix)))
+			found = append(found, note(p.What, p.Path, printable.Shell(p.Fix...)))
 			continue
 		}
 		sound = false
-		fix := commandLine(p.Fix)
+		fix := printable.Shell(p.Fix...)
 		if p.Unfinished {
 			fix = e.own("auth", "key", "rotate", "--resume")
 		}
@@ -107,7 +108,7 @@ func (c keyCheck) run(e *env) []finding {
 		fix := e.mends(err)
 		if k := c.seen.custody; k != nil && k.overridden() {
 			// The store has a key; only this run is told to take another one.
-			advice, fix = "", commandLine([]string{"unset", "REGSHAPE_KEY_FILE"})
+			advice, fix = "", printable.Shell("unset", "REGSHAPE_KEY_FILE")
 		}
 		if !strings.HasPrefix(advice, "run '") && advice != "" {
 			what += ": " + advice
@@ -136,7 +137,7 @@ func (c keyCheck) place(e *env, k *custody) []finding {
 	if source == store.SourceEnvironment {
 		if mode, open := (keys.Named{Path: k.keyFile}).Exposed(); open {
 			found = append(found, note(fmt.Sprintf("other users can read the key (mode %04o); mounted secrets often are so, and then the mount must keep others out", mode),
-				k.where(), commandLine([]string{"chmod", "600", k.keyFile})))
+				k.where(), printable.Shell("chmod", "600", k.keyFile)))
 		}
 	}
 	resume := e.own("auth", "key", "rotate", "--resume")
@@ -179,7 +180,7 @@ func (c entriesCheck) run(e *env) []finding {
 		case errors.Is(d, store.ErrNewer):
 			found = append(found, bad(d.Error()+": "+e.advice(d), d.File, ""))
 		case errors.Is(d, store.ErrDamaged):
-			found = append(found, bad(d.Error()+": log in to its registry again, or move the file away", d.File, commandLine(c.seen.loc.MoveAway(d.File))))
+			found = append(found, bad(d.Error()+": log in to its registry again, or move the file away", d.File, printable.Shell(c.seen.loc.MoveAway(d.File)...)))
 		default:
 			found = append(found, bad(d.Error(), d.File, ""))
 		}

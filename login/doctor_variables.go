@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"regshape/store/printable"
 )
 
 // variablesCheck lists environment variables that people expect to count and do not,
@@ -25,7 +27,7 @@ func (variablesCheck) run(e *env) []finding {
 	var found []finding
 	if len(ignored) > 0 {
 		found = append(found, note("regshape does not read "+strings.Join(ignored, ", ")+
-			", on purpose: they name no registry, so their secret could go to any", "", commandLine(append([]string{"unset"}, ignored...))))
+			", on purpose: they name no registry, so their secret could go to any", "", printable.Shell(append([]string{"unset"}, ignored...)...)))
 	}
 	for _, v := range []struct {
 		name, effect string

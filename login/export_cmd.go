@@ -3,11 +3,9 @@ package login
 import (
 	"errors"
 	"fmt"
-	"os"
-
-	"golang.org/x/term"
 
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // The formats of export.
@@ -51,7 +49,7 @@ func (c *exportCmd) Run(e *env) error {
 		return &storeError{name, "export credentials", err}
 	}
 	c.caution(e, cred)
-	_, err = e.Out.Write(text)
+	_, err = printable.Raw(e.Out).Write(text)
 	return err
 }
 
@@ -76,7 +74,7 @@ func (c *exportCmd) check() error {
 
 // caution says what whoever uses the export should know.
 func (c *exportCmd) caution(e *env, cred store.Credential) {
-	if out, ok := e.Out.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
+	if isTerminal(e.Out) {
 		e.warn("the secret is shown here, not encrypted.")
 	}
 	if !cred.Expires.IsZero() {

@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // usageError is a command line that cannot be run; exit code 2.
@@ -77,13 +77,11 @@ func (e *env) fail(err error) int {
 		_ = writeJSON(e.Out, r) // nowhere left to say that it failed
 		return code
 	}
-	_, _ = fmt.Fprintf(e.Err, "Error: %s\n", r.Message)
+	e.tell("Error: %s", r.Message)
 	if !strings.Contains(r.Message, r.Detail) {
-		_, _ = fmt.Fprintf(e.Err, "The registry says: %s\n", r.Detail)
+		e.tell("The registry says: %s", r.Detail)
 	}
-	if r.Hint != "" {
-		_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", r.Hint)
-	}
+	e.hint(r.Hint)
 	return code
 }
 
@@ -167,15 +165,28 @@ func within(path, dir string) bool {
 	return err == nil && filepath.IsLocal(rest)
 }
 
-// warn tells something that does not stop the command.
-func (e *env) warn(format string, args ...any) {
-	_, _ = fmt.Fprintf(e.Err, "Warning: "+format+"\n", args...)
+// tell writes a line on standard error.
+func (e *env) tell(format string, args ...any) {
+	_, _ = io.WriteString(e.Err, printable.Format(format+"\n", args...))
 }
 
-func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
+// warn tells something that does not stop the command.
+func (e *env) warn(format string, args ...any) { e.tell("Warning: "+format, args...) }
+
+// hint tells what may help, if anything.
+func (e *env) hint(text string) {
+	if text != "" {
+		e.tell("Hint: %s", text)
+	}
+}
+
+// writeJSON writes a result for programs. What is exact is a secret that was asked for.
+func writeJSON(w io.Writer, v any, exact ...string) error {
+	text, err := printable.JSON(v, exact...)
+	if err == nil {
+		_, err = printable.Raw(w).Write(text)
+	}
+	return err
 }
 
 // stamp is a time for JSON: in UTC and whole seconds, as all others.

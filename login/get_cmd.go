@@ -6,6 +6,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 type getCmd struct {
@@ -66,6 +67,9 @@ func (c *getCmd) Run(e *env) error {
 		r.Others = append(r.Others, other)
 	}
 	if e.JSON {
+		if r.Secret != nil {
+			return writeJSON(e.Out, r, *r.Secret)
+		}
 		return writeJSON(e.Out, r)
 	}
 	return r.write(e)
@@ -77,26 +81,34 @@ func (r getResult) write(e *env) error {
 		if c, _, ok := e.expiredEntry(store.ParseAddress(r.Registry)); ok {
 			why = "Its login ended on " + clock(c.Expires)
 		}
-		_, err := fmt.Fprintf(e.Out, "%s: anonymous. %s; log in with: %s\n", r.Registry, why, again)
-		return err
+		return e.say("%s: anonymous. %s; log in with: %s", r.Registry, why, again)
 	}
 	kind := ""
 	if r.IdentityToken {
 		kind = " (identity token)"
 	}
-	_, err := fmt.Fprintf(e.Out, "%s: %s%s, from %s\n", r.Registry, registry.Printable(r.Username, 200), kind, r.Where)
+	err := e.say("%s: %s%s, from %s", r.Registry, registry.Printable(r.Username, 200), kind, r.Where)
 	if err == nil && r.Secret != nil {
-		_, err = fmt.Fprintf(e.Out, "secret: %s\n", *r.Secret)
+		_, err = fmt.Fprintf(printable.Raw(e.Out), "secret: %s\n", e.asked(*r.Secret))
 	}
 	for _, o := range r.Others {
 		if err != nil {
 			return err
 		}
 		if o.Problem != "" {
-			_, err = fmt.Fprintf(e.Out, "cannot be read: %s: %s\n", o.Where, o.Problem)
+			err = e.say("cannot be read: %s: %s", o.Where, o.Problem)
 		} else {
-			_, err = fmt.Fprintf(e.Out, "also has one: %s, for %s\n", o.Where, registry.Printable(o.Username, 200))
+			err = e.say("also has one: %s, for %s", o.Where, registry.Printable(o.Username, 200))
 		}
 	}
 	return err
+}
+
+// asked is a secret that somebody has asked to see: exact, but nothing in it acts on a
+// terminal.
+func (e *env) asked(secret string) string {
+	if isTerminal(e.Out) {
+		return string(printable.EscapeJSON([]byte(secret)))
+	}
+	return secret
 }

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 type importCmd struct {
@@ -120,8 +119,7 @@ const (
 
 // showProgress keeps a line on a terminal up to date, and returns what takes it away.
 func (e *env) showProgress(o *importOptions) (wipe func()) {
-	out, ok := e.Err.(*os.File)
-	if !ok || !term.IsTerminal(int(out.Fd())) {
+	if !isTerminal(e.Err) {
 		return func() {}
 	}
 	var last time.Time
@@ -130,11 +128,11 @@ func (e *env) showProgress(o *importOptions) (wipe func()) {
 			return
 		}
 		last = e.now()
-		_, _ = fmt.Fprintf(e.Err, "\r%d of %d logins", done, total)
+		_, _ = fmt.Fprintf(printable.Raw(e.Err), "\r%d of %d logins", done, total)
 	}
 	return func() {
 		if !last.IsZero() {
-			_, _ = fmt.Fprint(e.Err, "\r\x1b[K")
+			_, _ = io.WriteString(printable.Raw(e.Err), wipeLine)
 		}
 	}
 }

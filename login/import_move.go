@@ -8,6 +8,7 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // importOptions say how logins are moved.
@@ -232,7 +233,7 @@ const replaceHint = "'regshape auth import --replace', with the same --from if a
 func (e *env) weigh(s *store.Store, l importLogin, o importOptions) (there bool, refused *importFailure, err error) {
 	first, met := o.taken[l.address.String()]
 	if met && !first.is(l) {
-		return false, l.failure("another login for it counts first: " + registry.Printable(first.key, 200) + " in " + e.tilde(first.from)), nil
+		return false, l.failure("another login for it counts first: " + printable.Line(printable.Address(first.key), 200) + " in " + e.tilde(first.from)), nil
 	}
 	if met {
 		return true, nil, nil

@@ -191,7 +191,7 @@ func (r *importReport) warnings(e *env, o importOptions) {
 	for _, f := range r.failed {
 		if !hints[f.Hint] {
 			hints[f.Hint] = true
-			_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", f.Hint)
+			e.hint(f.Hint)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // importSource is a place that logins are moved out of: a file of another tool, or a
@@ -54,7 +54,7 @@ type importLogin struct {
 }
 
 // String names the login without its secret.
-func (l importLogin) String() string { return l.username + "@" + l.key }
+func (l importLogin) String() string { return l.username + "@" + printable.Address(l.key) }
 
 // GoString hides the secret from %#v.
 func (l importLogin) GoString() string { return l.String() }
@@ -203,7 +203,7 @@ func (l importLogin) name() string { return shown(l.address) }
 // in another way, it is named so, too.
 func (l importLogin) failure(reason string) *importFailure {
 	if l.key != l.name() {
-		reason = fmt.Sprintf("%s (%q there)", reason, registry.Printable(l.key, 200))
+		reason = fmt.Sprintf("%s (%q there)", reason, printable.Line(printable.Address(l.key), 200))
 	}
 	return &importFailure{Registry: l.name(), Username: l.username, Message: reason}
 }

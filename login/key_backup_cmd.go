@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"regshape/store/keys"
+	"regshape/store/printable"
 )
 
 type keyBackupCmd struct {
@@ -48,7 +49,7 @@ func (c *keyBackupCmd) Run(e *env) error {
 	if e.JSON {
 		return writeJSON(e.Out, backupResult{"success", root.KID(), sealed.String()})
 	}
-	_, err = e.Out.Write(sealed.Bytes())
+	_, err = printable.Raw(e.Out).Write(sealed.Bytes())
 	return err
 }
 

@@ -1,6 +1,8 @@
 package login
 
-import "fmt"
+import (
+	"fmt"
+)
 
 type keyResetCmd struct {
 	ForgetAllLogins bool `name:"forget-all-logins" help:"Yes: every stored login is given up."`
@@ -40,7 +42,7 @@ func (c *keyResetCmd) Run(e *env) error {
 	}
 	_, _ = fmt.Fprintln(e.Out, "The store is empty; the next login begins a new one. Moved aside, in case the key turns up:")
 	for _, path := range aside {
-		if _, err = fmt.Fprintln(e.Out, "  "+path); err != nil {
+		if err = e.say("  %s", path); err != nil {
 			return err
 		}
 	}

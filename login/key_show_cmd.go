@@ -10,6 +10,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/printable"
 )
 
 type keyShowCmd struct{}
@@ -107,7 +108,7 @@ func (r keyShow) write(k *custody, what, lockedWhy string) error {
 	var b strings.Builder
 	line := func(name, text string) {
 		if text != "" {
-			fmt.Fprintf(&b, "%-12s %s\n", name+":", text)
+			b.WriteString(printable.Format("%-12s %s\n", name+":", text))
 		}
 	}
 	line("source", r.Source+": "+what)

@@ -9,6 +9,7 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 type listCmd struct{}
@@ -70,7 +71,7 @@ func (e *env) listFile(path string) error {
 		for _, entry := range d.Entries() {
 			switch {
 			case entry.Err != nil:
-				e.warn("%s: the entry of %s: %v.", path, registry.Printable(entry.Key, 200), entry.Err)
+				e.warn("%s: the entry of %s: %v.", path, printable.Address(entry.Key), entry.Err)
 				broken++
 			case !entry.Marker:
 				kind := store.KindPassword

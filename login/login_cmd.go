@@ -2,7 +2,6 @@ package login
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -244,12 +243,12 @@ func (c *loginCmd) succeed(e *env, to destination, cred store.Credential, r logi
 	if cred.Kind == store.KindIdentityToken {
 		who = "Identity token"
 	}
-	_, err := fmt.Fprintf(e.Out, "Login Succeeded\n%s for %s, %s\n", who, r.Registry, to)
+	err := e.say("Login Succeeded\n%s for %s, %s", who, r.Registry, to)
 	if err == nil && r.Expires != nil {
-		_, err = fmt.Fprintf(e.Out, "It expires on %s.\n", clock(*r.Expires))
+		err = e.say("It expires on %s.", clock(*r.Expires))
 	}
 	if err == nil && r.Expires != nil && renewable(cred) {
-		_, err = fmt.Fprintf(e.Out, "Renew it with: %s\n", e.own("auth", "refresh", r.Registry))
+		err = e.say("Renew it with: %s", e.own("auth", "refresh", r.Registry))
 	}
 	return err
 }

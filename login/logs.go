@@ -9,6 +9,7 @@ import (
 
 	"regshape/login/authfile"
 	"regshape/login/registry"
+	"regshape/store/printable"
 )
 
 // logs are where traces and timings go: to standard error as the flags say, and all of
@@ -37,11 +38,11 @@ func (l *logs) open(e *env) error {
 func (l *logs) to(shown bool, terminal io.Writer) io.Writer {
 	switch {
 	case shown && l.file != nil:
-		return io.MultiWriter(terminal, l.file)
+		return io.MultiWriter(terminal, printable.Writer{W: l.file})
 	case shown:
 		return terminal
 	case l.file != nil:
-		return l.file
+		return printable.Writer{W: l.file}
 	}
 	return nil
 }

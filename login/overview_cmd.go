@@ -2,7 +2,6 @@ package login
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os/exec"
 	"slices"
@@ -134,13 +133,11 @@ func (o *overview) write(e *env) error {
 	if len(o.Plaintext) > 0 {
 		plaintext = strings.Join(o.Plaintext, ", ")
 	}
-	_, err := fmt.Fprintf(e.Out, `%s
+	return e.say(`%s
 store:      %s, %s
 docker:     %s
 podman:     %s
 plaintext:  %s
 next:       %s
-help:       regshape --help
-`, e.Build, o.Store, logins, strings.ReplaceAll(o.Docker, "-", " "), strings.ReplaceAll(o.Podman, "-", " "), plaintext, o.Next)
-	return err
+help:       regshape --help`, e.Build, o.Store, logins, strings.ReplaceAll(o.Docker, "-", " "), strings.ReplaceAll(o.Podman, "-", " "), plaintext, o.Next)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"regshape/store/printable"
 )
 
 // maxSecret is what a registry could sensibly want, and what the helper protocol carries.
@@ -51,7 +53,7 @@ func (e *env) ask(prompt string, read func(fd int) (string, error)) (string, err
 	if err != nil {
 		return "", fmt.Errorf("read the terminal's state: %w", err)
 	}
-	_, _ = fmt.Fprint(e.Err, prompt)
+	_, _ = io.WriteString(e.Err, printable.Line(prompt, printable.Long)+" ")
 	type answer struct {
 		line string
 		err  error

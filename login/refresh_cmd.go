@@ -152,10 +152,8 @@ func (e *env) writeRefreshed(rows []refreshed) error {
 	}
 	for _, r := range rows {
 		if r.Status == failedStatus {
-			_, _ = fmt.Fprintf(e.Err, "Error: Could not renew the login of %s: %s\n", r.Registry, r.Message)
-			if r.Hint != "" {
-				_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", r.Hint)
-			}
+			e.tell("Error: Could not renew the login of %s: %s", r.Registry, r.Message)
+			e.hint(r.Hint)
 			continue
 		}
 		text := "Renewed the login of " + r.Registry

@@ -18,7 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"regshape/login/registry"
+	"regshape/store/printable"
 )
 
 // Exit codes.
@@ -63,6 +63,8 @@ type env struct {
 // Run parses and runs one command line and returns the exit code.
 func Run(ctx context.Context, c Call) int {
 	log.SetOutput(io.Discard) // net/http writes oddities of servers there
+	// Whatever is shown passes here; what is exact by itself goes to printable.Raw.
+	c.Out, c.Err = printable.Writer{W: c.Out}, printable.Writer{W: c.Err}
 	e := &env{Call: c, ctx: ctx, now: time.Now, clients: &clients{}}
 	var g grammar
 	e.JSON = slices.ContainsFunc(c.Args, asksForJSON) // for errors of the parser itself
@@ -125,7 +127,7 @@ func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
 		if command, ok := belowAuth(parser, err.Error()); ok && path == "regshape" {
 			hint = "run '" + command + "'"
 		}
-		return nil, exitUsage, &usageError{message: registry.Printable(withoutValues(err.Error(), leaf), 200), hint: hint}
+		return nil, exitUsage, &usageError{message: printable.Line(withoutValues(err.Error(), leaf), 200), hint: hint}
 	}
 	return command, exitDone, nil
 }
@@ -154,7 +156,7 @@ func withoutValues(message string, leaf bool) string {
 	case unexpected && leaf:
 		return "one argument too many; it is not shown, as it may be a secret"
 	case unexpected:
-		return "unknown command " + word
+		return "unknown command " + printable.Address(word)
 	case strings.HasSuffix(message, ": expected duration"):
 		return message + ", such as 8h or 30m"
 	}

@@ -149,7 +149,7 @@ func (s *setup) changed(file, action string) {
 // say prints a line of the result where it is meant for people.
 func (s *setup) say(format string, args ...any) {
 	if !s.JSON {
-		fmt.Fprintf(s.Out, format+"\n", args...)
+		_ = s.env.say(format, args...)
 	}
 }
 
@@ -168,9 +168,9 @@ func (s *setup) refuse(r *setupRefusal) error {
 		}
 		return errTold
 	}
-	fmt.Fprintf(s.Err, "Error: %s\n", r.message)
+	s.tell("Error: %s", r.message)
 	if r.hint != "" {
-		fmt.Fprintf(s.Err, "Hint: %s\n", r.hint)
+		_, _ = fmt.Fprintf(s.Err, "Hint: %s\n", r.hint) // it may have a line for a file in it
 	}
 	return errTold
 }

@@ -13,6 +13,7 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // dropInMark begins the drop-in that setup writes: a file without it is somebody else's.
@@ -108,11 +109,11 @@ func (s *setup) moreHelpers() ([]string, error) {
 func (s *setup) hidesProfile(file string, c authfile.CredHelper) error {
 	if s.Keep {
 		s.warn("podman no longer takes the login of %s from %s (%s): run podman with REGSHAPE_PROFILE for it.",
-			registry.Printable(c.Host, 200), registry.Printable(c.Helper, 100), file)
+			printable.Address(c.Host), registry.Printable(c.Helper, 100), file)
 		return nil
 	}
 	return &setupRefusal{
-		fmt.Sprintf("%s has %s for %s, which podman would no longer ask; nothing was changed", file, registry.Printable(c.Helper, 100), registry.Printable(c.Host, 200)),
+		fmt.Sprintf("%s has %s for %s, which podman would no longer ask; nothing was changed", file, registry.Printable(c.Helper, 100), printable.Address(c.Host)),
 		"leave podman as it is with 'regshape auth setup --docker', or go on with --keep and run podman with REGSHAPE_PROFILE for that registry",
 	}
 }

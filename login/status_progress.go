@@ -3,11 +3,10 @@ package login
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 
-	"golang.org/x/term"
+	"regshape/store/printable"
 )
 
 // progress is a line at the end of a terminal's standard error, and orders what several
@@ -20,8 +19,7 @@ type progress struct {
 }
 
 func newProgress(e *env) *progress {
-	file, ok := e.Err.(*os.File)
-	return &progress{out: e.Err, live: ok && term.IsTerminal(int(file.Fd()))}
+	return &progress{out: printable.Raw(e.Err), live: isTerminal(e.Err)}
 }
 
 // share is e for several goroutines.

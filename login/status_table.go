@@ -1,7 +1,6 @@
 package login
 
 import (
-	"fmt"
 	"time"
 
 	"regshape/login/registry"
@@ -64,11 +63,11 @@ func (e *env) tellStatus(rows []checked) error {
 		if e.JSON {
 			continue
 		}
-		_, _ = fmt.Fprintf(e.Err, "Error: %s: %s\n", r.name(), r.Message)
+		e.tell("Error: %s: %s", r.name(), r.Message)
 		if r.Detail != "" {
-			_, _ = fmt.Fprintf(e.Err, "The registry says: %s\n", r.Detail)
+			e.tell("The registry says: %s", r.Detail)
 		}
-		_, _ = fmt.Fprintf(e.Err, "Hint: %s\n", r.Hint)
+		e.hint(r.Hint)
 	}
 	if err == nil && bad {
 		err = errTold

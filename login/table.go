@@ -9,15 +9,22 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"regshape/store/printable"
 )
 
-// table is a result for people. Its cells are safe to print, and none of it is coloured.
+// table is a result for people. None of it is coloured.
 type table struct {
 	head []string
 	rows [][]string
 }
 
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *table) row(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = printable.Line(cell, printable.Long)
+	}
+	t.rows = append(t.rows, cells)
+}
 
 // write aligns the columns where they fit into width, else it gives each row a block of
 // lines, so that a narrow terminal does not break them anywhere. With a width of 0, which is
@@ -65,7 +72,7 @@ func (t *table) writeBlocks(out io.Writer) error {
 
 // columns is the width of the terminal that results go to, 0 where they go elsewhere.
 func (e *env) columns() int {
-	f, ok := e.Out.(*os.File)
+	f, ok := printable.Raw(e.Out).(*os.File)
 	if !ok {
 		return 0
 	}
@@ -74,4 +81,10 @@ func (e *env) columns() int {
 		return 0
 	}
 	return width
+}
+
+// isTerminal reports whether somebody sees what is written.
+func isTerminal(w io.Writer) bool {
+	f, ok := printable.Raw(w).(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

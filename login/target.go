@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // registryArg is a REGISTRY, as an argument or with -r.
@@ -38,7 +38,7 @@ func (a registryArg) target(command string) (store.Address, error) {
 	if !address.Opaque() {
 		return address, nil
 	}
-	if withoutUserinfo(spelling) != spelling {
+	if printable.HasUserinfo(spelling) {
 		return store.Address{}, &usageError{
 			"a registry address has no user name or password in it",
 			fmt.Sprintf("run 'regshape auth %s HOST', and give the user name with -u", command),
@@ -46,12 +46,12 @@ func (a registryArg) target(command string) (store.Address, error) {
 	}
 	if host, ok := hostOfImage(spelling); ok {
 		return store.Address{}, &usageError{
-			fmt.Sprintf("%s is an image, not a registry", registry.Printable(spelling, 120)),
+			fmt.Sprintf("%s is an image, not a registry", printable.Line(spelling, 120)),
 			fmt.Sprintf("run 'regshape auth %s %s'", command, host),
 		}
 	}
 	return store.Address{}, &usageError{
-		fmt.Sprintf("%q is no registry address", registry.Printable(spelling, 120)),
+		fmt.Sprintf("%q is no registry address", printable.Line(spelling, 120)),
 		fmt.Sprintf("give HOST or HOST:PORT; for Docker Hub: regshape auth %s docker.io", command),
 	}
 }
@@ -84,23 +84,5 @@ func shown(a store.Address) string {
 	if a.Hub() {
 		return store.HubHost
 	}
-	return registry.Printable(withoutUserinfo(a.String()), 300)
-}
-
-// withoutUserinfo hides what stands before an "@" in the place of a host: a URL may hold a
-// password there (RFC 3986 §3.2.1). Behind the host an "@" begins a digest.
-func withoutUserinfo(address string) string {
-	scheme, rest, found := strings.Cut(address, "://")
-	if scheme += "://"; !found {
-		scheme, rest = "", address
-	}
-	host, path, nested := strings.Cut(rest, "/")
-	i := strings.LastIndexByte(host, '@')
-	if i < 0 || strings.HasPrefix(host[i+1:], "sha256:") {
-		return address
-	}
-	if nested {
-		path = "/" + path
-	}
-	return scheme + "***@" + host[i+1:] + path
+	return printable.Line(printable.Address(a.String()), 300)
 }

@@ -5,6 +5,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 type tokenCmd struct {
@@ -54,8 +55,8 @@ func (c *tokenCmd) Run(e *env) error {
 		return &verifyError{"No token from", name, result}
 	}
 	if e.JSON {
-		return writeJSON(e.Out, tokenResult{"success", name, token.Value, int(token.ExpiresIn.Seconds())})
+		return writeJSON(e.Out, tokenResult{"success", name, token.Value, int(token.ExpiresIn.Seconds())}, token.Value)
 	}
-	_, err = fmt.Fprintln(e.Out, token.Value)
+	_, err = fmt.Fprintln(printable.Raw(e.Out), e.asked(token.Value))
 	return err
 }

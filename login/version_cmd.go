@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"regshape/store/printable"
 )
 
 type versionCmd struct{}
@@ -53,5 +55,5 @@ func (c completionCmd) Run(e *env, app *kong.Kong) error {
 		}
 		return writeJSON(e.Out, completionResult{"success", c.Shell, script.String()})
 	}
-	return writeCompletion(e.Out, c.Shell, app.Model)
+	return writeCompletion(printable.Raw(e.Out), c.Shell, app.Model)
 }

@@ -61,7 +61,7 @@ func (h Helper) Program() string { return "docker-credential-" + printable.Line(
 // the secret is an identity token.
 func (h Helper) Get(ctx context.Context, serverURL string) (user, secret string, err error) {
 	var creds *credentials.Credentials
-	err = h.call(ctx, credentials.ActionGet, nil, func(p client.ProgramFunc) (err error) {
+	err = h.call(ctx, credentials.ActionGet, within(serverURL), func(p client.ProgramFunc) (err error) {
 		creds, err = client.Get(p, serverURL)
 		return err
 	})
@@ -80,7 +80,7 @@ func (h Helper) Store(ctx context.Context, serverURL, user, secret string) error
 	if !utf8.ValidString(serverURL) || !utf8.ValidString(user) || !utf8.ValidString(secret) {
 		return fmt.Errorf("%s store: %w: the login is not valid UTF-8", h.Program(), ErrHelperFailed)
 	}
-	return h.call(ctx, credentials.ActionStore, []string{user + ":" + secret, secret}, func(p client.ProgramFunc) error {
+	return h.call(ctx, credentials.ActionStore, append(within(serverURL), user+":"+secret, secret), func(p client.ProgramFunc) error {
 		return client.Store(p, &credentials.Credentials{ServerURL: serverURL, Username: user, Secret: secret})
 	})
 }
@@ -88,7 +88,7 @@ func (h Helper) Store(ctx context.Context, serverURL, user, secret string) error
 // Erase removes the login of serverURL. Some helpers say ErrNoEntry when there is none,
 // others nothing.
 func (h Helper) Erase(ctx context.Context, serverURL string) error {
-	return h.call(ctx, credentials.ActionErase, nil, func(p client.ProgramFunc) error {
+	return h.call(ctx, credentials.ActionErase, within(serverURL), func(p client.ProgramFunc) error {
 		return client.Erase(p, serverURL)
 	})
 }
@@ -146,6 +146,14 @@ func (h Helper) call(ctx context.Context, action string, secrets []string, do fu
 func IsHelperName(name string) bool {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
 	return name != "" && len(name) <= 128 && strings.Trim(name, plain) == ""
+}
+
+// within is what a helper that repeats an address would give away.
+func within(address string) (secrets []string) {
+	if printable.HasUserinfo(address) {
+		secrets = append(secrets, address)
+	}
+	return secrets
 }
 
 // find checks the name and looks the program up.

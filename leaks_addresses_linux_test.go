@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+)
+
+// addressForms are addresses with a password in them, whose own characters are those that
+// end a host, a user name or a word.
+func addressForms(secret string) []string {
+	return []string{
+		"https://alice:" + secret + "@h.example",
+		"https://AWS:aB3/" + secret + "+x=@h.example/path",
+		"HTTP://u:?#:@" + secret + "@h.example:5000",
+		"alice:" + secret + "@h.example",
+		"docker://u:a/" + secret + "@h.example/x",
+		"https://u:\"'\\" + secret + "\x1b]0;x\a\u202e@h.example",
+	}
+}
+
+// leakAddresses puts a password into an address wherever one may stand, and looks for it in
+// all that is printed. The helper's answers to who names an address are the one exception.
+func leakAddresses(t *testing.T, tried *tally) {
+	t.Run("arguments", func(t *testing.T) { addressArguments(newScene(t, tried)) })
+	t.Run("store", func(t *testing.T) { addressStored(newScene(t, tried)) })
+	t.Run("files", func(t *testing.T) { addressFiles(newScene(t, tried)) })
+	t.Run("network", func(t *testing.T) { addressNetwork(newScene(t, tried)) })
+}
+
+// tells runs a command for people and for programs, with everything that is traced.
+func (s *scene) tells(what, stdin string, words ...string) {
+	s.t.Helper()
+	for _, more := range [][]string{nil, {"--json"}, {"--debug-calls", "--time-methods", "--time-scenarios", "--log-file=" + s.path("log")}} {
+		o := s.run(stdin, append(append([]string{"regshape"}, words...), more...)...)
+		s.silent(what+": "+strings.Join(words[:min(len(words), 3)], " "), o.text())
+		if how := harmful(strings.ReplaceAll(o.text(), "\t", " ")); how != "" {
+			s.t.Errorf("%s: %q shows %s", what, words[:min(len(words), 3)], how)
+		}
+	}
+	if log, err := os.ReadFile(s.path("log")); err == nil {
+		s.silent(what+": the log", string(log))
+	}
+}
+
+func addressArguments(s *scene) {
+	commands := grammarCommands(s.t)
+	for i, address := range addressForms(s.secret()) {
+		for _, command := range commands {
+			words := strings.Fields(command)
+			if words[len(words)-1] == "restore" && !strings.Contains(address, "://") {
+				continue // the path of a file
+			}
+			s.tells("argument", "", append(words, address)...)
+			s.tells("second argument", "", append(words, "h.example", address)...)
+			if i > 1 {
+				continue // the flags are the same for all
+			}
+			for _, flag := range []string{
+				"registry", "profile", "username", "device-issuer", "scope", "host", "from", "format", "name", "namespace",
+				"recipient", "identity", "passphrase-file", "command", "for", "timeout", "unknown",
+			} {
+				s.tells("--"+flag, "", append(words, "--"+flag+"="+address)...)
+			}
+		}
+		s.tells("command", "", address)
+		s.tells("group", "", "auth", address)
+		for _, flag := range []string{"store", "docker-config", "authfile", "ca-file", "cert-file", "key-file", "log-file"} {
+			if strings.Contains(address, "://") { // else it is a path like any other
+				for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "login", "127.0.0.1:1", "-u", "alice", "-p", "x", "--timeout=2s"}} {
+					o := s.run("", append([]string{"regshape"}, append(words, "--"+flag+"="+address)...)...)
+					s.silent("--"+flag, o.text())
+				}
+			}
+		}
+		for _, variable := range []string{"REGSHAPE_PROFILE", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "DOCKER_HOST", "DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG"} {
+			if !strings.Contains(address, "://") && (strings.HasPrefix(variable, "REG") || variable == "DOCKER_CONFIG") {
+				continue // a name or a path
+			}
+			s.env = []string{variable + "=" + address, "NO_PROXY=none.example", "no_proxy="}
+			for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "get", "h.example"}, {"auth", "token", "h.example", "--timeout=2s"}} {
+				s.tells(variable, "", words...)
+			}
+			s.silent(variable+": helper", s.run("h.example", "docker-credential-regshape", "get").text())
+		}
+		s.env = nil
+	}
+}
+
+// addressStored stores under such addresses, and damages and locks what was stored.
+func addressStored(s *scene) {
+	helper := func(what, action, address string) {
+		o := s.run(address, "docker-credential-regshape", action)
+		s.silent("helper "+action+", "+what, o.text())
+		if how := harmful(o.text()); how != "" {
+			s.t.Errorf("helper %s, %s, shows %s", action, what, how)
+		}
+	}
+	commands := [][]string{
+		{}, {"auth", "list"}, {"auth", "status", "--timeout=2s"}, {"auth", "doctor"}, {"auth", "refresh"}, {"auth", "get", "h.example"},
+		{"auth", "import", "--dry-run"}, {"auth", "key", "show"}, {"auth", "key", "rotate"}, {"auth", "key", "rotate", "--resume"},
+	}
+	look := func(what string) {
+		s.t.Helper()
+		for _, words := range commands {
+			s.tells(what, "", words...)
+		}
+	}
+	forms := addressForms(s.secret())
+	for _, address := range forms {
+		s.must(payload(address, "alice", "x"), "docker-credential-regshape", "store")
+		o := s.must(address, "docker-credential-regshape", "get")
+		var echo struct{ ServerURL string }
+		if err := json.Unmarshal([]byte(o.out), &echo); err != nil || echo.ServerURL != strings.NewReplacer("\r", "", "\n", "").Replace(address) {
+			s.t.Errorf("the helper does not echo the address: %v", err)
+		}
+		s.silent("helper get", o.err)
+	}
+	look("stored")
+	key := s.read(keyPath)
+	for name, text := range map[string]string{"missing": "", "damaged": "x", "another": s.run("", "regshape", "auth", "key", "generate").out} {
+		if err := os.Remove(s.path(keyPath)); err != nil {
+			s.t.Fatal(err)
+		}
+		if text != "" {
+			s.write(keyPath, text, 0o600)
+		}
+		for _, address := range forms {
+			for _, action := range []string{"get", "list", "store"} {
+				helper(name+" key", action, address)
+			}
+			o := s.run(payload(address, "alice", "y"), "docker-credential-regshape", "store")
+			s.silent("helper store with a key "+name, o.text())
+		}
+		look(name + " key")
+		s.write(keyPath, key, 0o600)
+	}
+	for _, file := range s.all(entries) {
+		s.damage(file)
+	}
+	for _, address := range forms {
+		helper("damaged entry", "get", address)
+	}
+	helper("damaged entry", "list", "")
+	look("damaged entries")
+	s.tells("logout", "", "auth", "logout", "--all")
+	folder := s.path(".local/share/regshape/v1")
+	if os.Geteuid() != 0 {
+		if err := os.Chmod(folder, 0o500); err != nil {
+			s.t.Fatal(err)
+		}
+	} else {
+		s.t.Log("as root a folder cannot be closed: a failing write was not tried")
+	}
+	for _, address := range forms {
+		o := s.run(payload(address, "alice", "x"), "docker-credential-regshape", "store")
+		s.silent("helper store that fails", o.text())
+	}
+	_ = os.Chmod(folder, 0o700)
+}
+
+// addressFiles has other tools' files, settings and helpers name such addresses.
+func addressFiles(s *scene) {
+	auth := base64Of("alice:x")
+	var logins, hosts, list []string
+	for _, address := range addressForms(s.secret()) {
+		quoted, _ := json.Marshal(address) // a string always marshals
+		logins = append(logins, fmt.Sprintf(`%s:{"auth":%q}`, quoted, auth))
+		hosts = append(hosts, string(quoted)+`:"fails"`)
+		list = append(list, string(quoted)+`:"alice"`)
+	}
+	damaged := strings.Replace(strings.Join(logins, ","), auth, "!", 2)
+	s.write("list", "{"+strings.Join(list, ",")+"}", 0o600)
+	s.write("bin/docker-credential-fails", "#!/bin/sh\ncase $1 in list) cat "+s.path("list")+" ;; *) read -r asked; echo \"no $asked here\"; exit 1 ;; esac\n", 0o700)
+	s.env = []string{"PATH=" + s.path("bin") + ":" + os.Getenv("PATH")}
+	s.write(".config/containers/auth.json", `{"auths":{`+strings.Join(logins, ",")+"}}", 0o600)
+	for name, config := range map[string]string{
+		"logins":  `{"auths":{` + strings.Join(logins, ",") + "}}",
+		"damaged": `{"auths":{` + damaged + "}}",
+		"helpers": `{"credHelpers":{` + strings.Join(hosts, ",") + `},"credsStore":"fails"}`,
+		"no JSON": `{"auths":{` + strings.Join(logins, ",") + `]`,
+	} {
+		s.write(".docker/config.json", config, 0o600)
+		for _, words := range [][]string{
+			{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "get", "h.example"}, {"auth", "status", "h.example", "--timeout=2s"},
+			{"auth", "list", "--authfile=" + s.path(".docker/config.json")},
+			{"auth", "status", "--authfile=" + s.path(".docker/config.json"), "--timeout=2s"},
+			{"auth", "import", "--dry-run"}, {"auth", "import", "--from=helper:fails"}, {"auth", "import"}, {"auth", "import", "--remove"},
+			{"auth", "logout", "h.example"}, {"auth", "logout", "--all"},
+		} {
+			s.tells("config with "+name, "", words...)
+		}
+	}
+}
+
+// addressNetwork has registries name such addresses.
+func addressNetwork(s *scene) {
+	for _, address := range addressForms(s.secret()) {
+		if !strings.Contains(address, "://") {
+			continue
+		}
+		line := strings.NewReplacer("\x1b", "", "\a", "", "\"", "", "\\", "").Replace(address)
+		text, _ := json.Marshal("see " + line + " there") // a string always marshals
+		for name, answer := range map[string]http.HandlerFunc{
+			"realm": func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="`+line+`",service="x"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			},
+			"redirect": func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", line)
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			},
+			"words": func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = fmt.Fprintf(w, `{"errors":[{"code":"DENIED","message":%s}]}`, text)
+			},
+		} {
+			server := httptest.NewServer(answer)
+			host := server.Listener.Addr().String()
+			s.tells(name, "x", "auth", "login", host, "-u", "alice", "--password-stdin", "--timeout=3s")
+			s.tells(name, "", "auth", "token", host, "--timeout=3s")
+			server.Close()
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -128,5 +129,36 @@ func TestExists(t *testing.T) {
 	}
 	if there, err := exists(filepath.Join(file, "x")); there || err == nil {
 		t.Errorf("below a file: %t, %v", there, err)
+	}
+}
+
+// The command in an error changes the file that the error is about, whatever its path.
+func TestAdviceIsQuoted(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash is not installed")
+	}
+	for _, name := range []string{"a b", "it's", `"$(touch x)"`, "a  b\n;touch x", "\x1b]0;x\a", "-rf", "\u202e'\xff"} {
+		dir := filepath.Join(t.TempDir(), name)
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, []byte("x"), 0o600), os.Chmod(dir, 0o777), os.Chmod(path, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		advised := func(err error) {
+			t.Helper()
+			if !errors.Is(err, ErrUnsafe) {
+				t.Fatalf("%q: %v", name, err)
+			}
+			_, command, _ := strings.Cut(err.Error(), "run '")
+			if out, err := exec.Command(bash, "-c", strings.TrimSuffix(command, "'")).CombinedOutput(); err != nil {
+				t.Errorf("%q: %s: %v, %s", name, command, err, out)
+			}
+		}
+		_, err := readFile(path, secretFile)
+		advised(err)
+		advised(checkFolder(dir))
+		if _, err := readFile(path, secretFile); err != nil || checkFolder(dir) != nil {
+			t.Errorf("%q: after the advice: %v, %v", name, err, checkFolder(dir))
+		}
 	}
 }

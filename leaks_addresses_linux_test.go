@@ -38,7 +38,7 @@ func (s *scene) tells(what, stdin string, words ...string) {
 	for _, more := range [][]string{nil, {"--json"}, {"--debug-calls", "--time-methods", "--time-scenarios", "--log-file=" + s.path("log")}} {
 		o := s.run(stdin, append(append([]string{"regshape"}, words...), more...)...)
 		s.silent(what+": "+strings.Join(words[:min(len(words), 3)], " "), o.text())
-		if how := harmful(strings.ReplaceAll(o.text(), "\t", " ")); how != "" {
+		if how := harmful(o.text()); how != "" {
 			s.t.Errorf("%s: %q shows %s", what, words[:min(len(words), 3)], how)
 		}
 	}

@@ -21,7 +21,7 @@ const evil = "ev\x1b]0;owned\x07\x1b[31m\x08\r\x7f\u009b2J\u202e\u2066\u200bil"
 // harmful names the first character that a terminal would take for more than a letter.
 func harmful(text string) string {
 	for i, r := range text {
-		bad := unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Cf, r)
+		bad := unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Cf, r)
 		if _, size := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && size == 1 {
 			bad = true
 		}
@@ -61,6 +61,7 @@ func leakTerminal(t *testing.T, tried *tally) {
 	t.Run("issuers", func(t *testing.T) { evilIssuers(newScene(t, tried)) })
 	t.Run("files", func(t *testing.T) { evilFiles(newScene(t, tried)) })
 	t.Run("store", func(t *testing.T) { evilStore(newScene(t, tried)) })
+	t.Run("names", func(t *testing.T) { evilNames(newScene(t, tried)) })
 }
 
 // raw answers with exactly these bytes: package http would mend some of them.
@@ -221,6 +222,84 @@ func evilStore(s *scene) {
 		o := s.run("x.example", "docker-credential-regshape", "get")
 		if how := harmful(o.text()); how != "" {
 			s.t.Errorf("helper with an evil config, %s, shows %s", name, how)
+		}
+	}
+}
+
+// evilNames has names of files say it, and try to pass for a line of regshape's own: stray
+// files of the store, its folders, and whatever a flag or a variable names.
+func evilNames(s *scene) {
+	name := strings.ReplaceAll(evil, "/", "") + "\nFORGED: a\xff 'b' "
+	s.must(payload("x.example", evil, s.secret()), "docker-credential-regshape", "store")
+	passphrase := "--passphrase-file=" + s.write("in", "correct horse battery staple of the scene", 0o600)
+	stray := func(folder string) {
+		s.t.Helper()
+		s.write(folder+"/"+name, evil, 0o644)
+		s.write(folder+"/1."+name+".passphrase.age", evil, 0o644)
+		s.write(folder+"/"+name+".d/.tmp-"+name, evil, 0o644)
+	}
+	names := func(what string, words ...string) {
+		s.t.Helper()
+		for _, more := range [][]string{nil, {"--json"}} {
+			o := s.run("", append(append([]string{"regshape"}, words...), more...)...)
+			s.tried.looks++
+			if how := harmful(o.text()); how != "" || strings.Contains("\n"+o.text(), "\nFORGED") || !utf8.ValidString(o.text()) {
+				s.t.Errorf("%s: %q shows %s:\n%q", what, words, how, o.text())
+			}
+		}
+	}
+	custody := func(what string) {
+		s.t.Helper()
+		for _, words := range [][]string{
+			{}, {"auth", "list"}, {"auth", "status", "--timeout=2s"}, {"auth", "refresh"}, {"auth", "doctor"}, {"auth", "get", "x.example"},
+			{"auth", "key", "show"}, {"auth", "key", "rotate"}, {"auth", "key", "rotate", "--resume"}, {"auth", "lock"}, {"auth", "list"}, {"auth", "unlock", passphrase},
+		} {
+			names(what, words...)
+		}
+		for _, action := range []string{"get", "list"} {
+			o := s.run("x.example", "docker-credential-regshape", action)
+			if how := harmful(o.err); how != "" || strings.Contains("\n"+o.err, "\nFORGED") {
+				s.t.Errorf("%s: helper %s shows %s:\n%q", what, action, how, o.err)
+			}
+		}
+	}
+	generation := strings.TrimPrefix(s.all(".local/share/regshape/v1/g-*")[0], s.home+"/")
+	stray(generation)
+	custody("stray entries")
+	for _, folder := range []string{".local/share/regshape", ".local/share/regshape/v1", stateDir, ".config/regshape", ".local/share/regshape/profiles", ".config/regshape/profiles/" + name} {
+		stray(folder)
+	}
+	names("protect", "auth", "key", "protect", passphrase)
+	for _, slots := range s.all(".local/share/regshape/v1/slots/*") {
+		stray(strings.TrimPrefix(slots, s.home+"/"))
+		s.write(strings.TrimPrefix(slots, s.home+"/")+"/2.plugin-"+name+".age", evil, 0o600)
+	}
+	custody("stray slots")
+	names("unprotect", "auth", "key", "unprotect", "--slot=2")
+	// The same name for all that a command line can name; a login in it comes out again.
+	for flag, value := range map[string]string{
+		"--store": name, "--docker-config": name, "--profile": name, "--authfile": s.path(name), "--ca-file": name, "--log-file": name + "/" + name,
+		"--passphrase-file": name, "--identity": name, "--from": name, "--name": name, "--namespace": name, "--host": name, "--for": name, "--command": name,
+	} {
+		for _, words := range [][]string{
+			{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "get", "x.example"}, {"auth", "login", "127.0.0.1:1", "-u", name, "-p", "x", "--skip-verify"},
+			{"auth", "logout", "127.0.0.1:1"}, {"auth", "key", "show"}, {"auth", "key", "protect"}, {"auth", "key", "restore", name}, {"auth", "unlock"}, {"auth", "import"},
+			{"auth", "setup", "--dry-run"}, {"auth", "export", "x.example", "--format=kubernetes"}, {"auth", "export", "x.example", "--format=auth.json"}, {"auth", "key", "reset", "--forget-all-logins"},
+		} {
+			if words = append(words, flag+"="+value); words[0] == "auth" && words[1] == "setup" || words[0] == "auth" && words[1] == "key" && words[2] == "reset" && flag != "--store" {
+				continue // a path of the user's, and a store that is wanted below
+			}
+			names(flag, words...)
+		}
+	}
+	for _, variable := range []string{"REGSHAPE_STORE", "REGSHAPE_PROFILE", "REGSHAPE_KEY_FILE", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SUDO_UID", "SHELL", "DBUS_SESSION_BUS_ADDRESS"} {
+		s.env = []string{variable + "=" + s.path(name)}
+		for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "get", "x.example"}, {"auth", "key", "show"}, {"auth", "setup", "--dry-run"}} {
+			names(variable, words...)
+		}
+		o := s.run("x.example", "docker-credential-regshape", "get")
+		if how := harmful(o.err); how != "" {
+			s.t.Errorf("%s: the helper shows %s", variable, how)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (c *exportCmd) Run(e *env) error {
 		return &storeError{name, "export credentials", err}
 	}
 	c.caution(e, cred)
-	_, err = printable.Raw(e.Out).Write(text)
+	_, err = printable.Raw(e.Out).Write(printable.EscapeJSON(text))
 	return err
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/term"
 
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/keys"
 	"regshape/store/printable"
@@ -54,7 +53,7 @@ func (e *env) openCustodyToChange(doing string) (*custody, error) {
 	}
 	if k.overridden() {
 		return nil, &usageError{
-			fmt.Sprintf("the key comes from REGSHAPE_KEY_FILE (%s), whatever the store's config says", registry.Printable(k.keyFile, 300)),
+			fmt.Sprintf("the key comes from REGSHAPE_KEY_FILE (%s), whatever the store's config says", printable.Line(k.keyFile, 300)),
 			"unset REGSHAPE_KEY_FILE first",
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/printable"
 )
@@ -60,7 +59,7 @@ func protectionsOf(source string) protections {
 		}
 	}
 	return protections{
-		fmt.Sprintf("the key comes from the source %q", registry.Printable(source, 40)),
+		fmt.Sprintf("the key comes from the source %q", printable.Line(source, 40)),
 		[]string{againstCopies},
 		[]string{"root", "your own programs while the store is unlocked"},
 	}
@@ -94,12 +93,12 @@ func keyPlace(loc store.Location, source store.KeySource, kid, keyFile string) s
 		}
 		return "the OS keyring, service regshape, account " + kid
 	case store.SourceCommand:
-		return registry.Printable(printable.Shell(source.Command...), 500)
+		return printable.Line(printable.Shell(source.Command...), 500)
 	case store.SourceEnvironment:
 		if keyFile == "" {
 			return "$REGSHAPE_KEY_FILE, which is not set"
 		}
-		return registry.Printable(keyFile, 500)
+		return printable.Line(keyFile, 500)
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // deviceFlags are the flags of login that have the user confirm in a browser (RFC 8628).
@@ -146,7 +147,7 @@ func device(r *store.Renewal) registry.DeviceClient {
 // tokenRejectedHint says what may be wrong where a registry refuses a fresh access token.
 func tokenRejectedHint(c store.Credential) string {
 	return fmt.Sprintf("the login was confirmed, but the registry does not take the token for the user %s: try -u USER, or --device-scope",
-		registry.Printable(c.Username, 100))
+		printable.Line(c.Username, 100))
 }
 
 // issuerClient reaches the issuer of a stored login. How the registry was reached says

@@ -7,6 +7,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // maxIssuers bounds how many issuers are asked at once.
@@ -53,7 +54,7 @@ func (e *env) revoke(removed []store.Credential) {
 	for i, why := range told {
 		if why != "" {
 			e.warn("the refresh token of %s was not revoked and stays good until %s ends it: %s.",
-				shown(store.ParseAddress(removed[i].ServerURL)), registry.Printable(removed[i].Renew.Issuer, 200), why)
+				shown(store.ParseAddress(removed[i].ServerURL)), printable.Line(removed[i].Renew.Issuer, 200), why)
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"regshape/login/registry"
+	"regshape/store/printable"
 )
 
 type doctorCmd struct{}
@@ -111,9 +111,9 @@ func (e *env) sumUp(all []finding, problems int) (err error) {
 // helpers out of other programs' files.
 func (f finding) printable() finding {
 	const long = 8000 // a command with several paths of 4,096 bytes is no use to anybody
-	f.What = registry.Printable(f.What, long)
-	f.Where = registry.Printable(f.Where, long)
-	f.Fix = registry.Printable(f.Fix, long)
+	f.What = printable.Line(f.What, long)
+	f.Where = printable.Line(f.Where, long)
+	f.Fix = printable.Line(f.Fix, long)
 	return f
 }
 

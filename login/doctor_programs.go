@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/printable"
 )
@@ -73,7 +72,7 @@ func judge(e *env, name, self, want string) (path string, problem *finding) {
 		return path, &f
 	case says != want:
 		f := bad(fmt.Sprintf("%s is found first and is another build: it says %q, and this program, %s, is %q",
-			path, registry.Printable(says, 120), self, want), path, "")
+			path, printable.Line(says, 120), self, want), path, "")
 		return path, &f
 	}
 	return path, nil

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/printable"
 )
@@ -60,7 +59,7 @@ func (c *getCmd) Run(e *env) error {
 	for _, h := range found.others {
 		other := getOther{Source: h.from.kind, Where: h.from.where}
 		if h.err != nil {
-			other.Problem = registry.Printable(h.err.Error(), 300)
+			other.Problem = printable.Line(h.err.Error(), 300)
 		} else {
 			other.Username = h.found.username
 		}
@@ -87,7 +86,7 @@ func (r getResult) write(e *env) error {
 	if r.IdentityToken {
 		kind = " (identity token)"
 	}
-	err := e.say("%s: %s%s, from %s", r.Registry, registry.Printable(r.Username, 200), kind, r.Where)
+	err := e.say("%s: %s%s, from %s", r.Registry, printable.Line(r.Username, 200), kind, r.Where)
 	if err == nil && r.Secret != nil {
 		_, err = fmt.Fprintf(printable.Raw(e.Out), "secret: %s\n", e.asked(*r.Secret))
 	}
@@ -98,7 +97,7 @@ func (r getResult) write(e *env) error {
 		if o.Problem != "" {
 			err = e.say("cannot be read: %s: %s", o.Where, o.Problem)
 		} else {
-			err = e.say("also has one: %s, for %s", o.Where, registry.Printable(o.Username, 200))
+			err = e.say("also has one: %s, for %s", o.Where, printable.Line(o.Username, 200))
 		}
 	}
 	return err

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/printable"
 )
@@ -108,7 +107,7 @@ func sourceReason(src importSource, err error) string {
 	if errors.As(err, &syntax) {
 		return fmt.Sprintf("line %d, column %d: %s; nothing in it was changed", syntax.Line, syntax.Column, syntax.Reason)
 	}
-	return strings.TrimPrefix(registry.Printable(err.Error(), 400), src.name+": ")
+	return strings.TrimPrefix(printable.Line(err.Error(), 400), src.name+": ")
 }
 
 // Below these a line of progress would only flicker.

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
+	"regshape/store/printable"
 )
 
 // importGroup is what one --from stands for, in the order in which its logins count.
@@ -120,7 +120,7 @@ func (e *env) helpersOf(p place) []importSource {
 func importFile(path string, places []place) (place, error) {
 	if !strings.ContainsAny(path, `./\`) {
 		return place{}, &usageError{
-			fmt.Sprintf("%q is no tool that logins can be imported from", registry.Printable(path, 60)),
+			fmt.Sprintf("%q is no tool that logins can be imported from", printable.Line(path, 60)),
 			"give docker, podman, singularity, microagent, helper:NAME, or a file as ./FILE",
 		}
 	}

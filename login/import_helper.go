@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // helperSource moves logins out of a foreign helper. What it lists and cannot give, and
@@ -59,7 +59,7 @@ func (e *env) helperSource(name string) importSource {
 			lost, listErr := restoreToHelper(context.WithoutCancel(ctx), h, listed, erased)
 			r.left = append(r.left, lost...)
 			if err == nil && listErr != nil {
-				r.left = append(r.left, importFailure{Message: "whether other logins are still there is not known: " + registry.Printable(listErr.Error(), 300)})
+				r.left = append(r.left, importFailure{Message: "whether other logins are still there is not known: " + printable.Line(listErr.Error(), 300)})
 			}
 			listed = slices.DeleteFunc(listed, func(l importLogin) bool { return erased[l.key] })
 			return r, err
@@ -85,7 +85,7 @@ func restoreToHelper(ctx context.Context, h authfile.Helper, listed []importLogi
 		if l.err != nil {
 			reason = "the helper removed it together with another login, and had not given it before"
 		} else if err := h.Store(ctx, l.key, l.username, l.secret); err != nil {
-			reason = "the helper removed it together with another login, and did not take it back: " + registry.Printable(err.Error(), 300)
+			reason = "the helper removed it together with another login, and did not take it back: " + printable.Line(err.Error(), 300)
 		}
 		lost = append(lost, *l.failure(reason))
 	}
@@ -133,7 +133,7 @@ func eraseFromHelper(ctx context.Context, h authfile.Helper, l importLogin) stri
 		}
 	}
 	if err != nil && !errors.Is(err, authfile.ErrNoEntry) {
-		return "not removed: " + registry.Printable(err.Error(), 300)
+		return "not removed: " + printable.Line(err.Error(), 300)
 	}
 	return ""
 }

@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/printable"
 )
@@ -182,7 +181,7 @@ func (e *env) takeSome(s *store.Store, src importSource, logins []importLogin, r
 		r.removed += done.removed
 		r.names.note(src.name, done.names)
 	case !interrupted:
-		r.failed = append(r.failed, importFailure{From: src.name, Message: "nothing was removed: " + registry.Printable(err.Error(), 400)})
+		r.failed = append(r.failed, importFailure{From: src.name, Message: "nothing was removed: " + printable.Line(err.Error(), 400)})
 	}
 	if unsure { // nothing is lost, but a secret may stay where the user was told it is not
 		r.failed = append(r.failed, importFailure{
@@ -249,13 +248,13 @@ func (e *env) compare(ctx context.Context, s *store.Store, l importLogin, o impo
 	case errors.Is(err, store.ErrNotFound), err == nil && old.Canonical != l.address.String():
 		// Nothing under this very address, or expired; a scope around it may have answered.
 	case errors.Is(err, store.ErrDamaged):
-		reason = registry.Printable(err.Error(), 400)
+		reason = printable.Line(err.Error(), 400)
 	case err != nil:
 		return false, nil, err
 	case !l.same(old) && old.Username == l.username:
 		reason = "the store has another secret for it"
 	case !l.same(old):
-		reason = "the store has another login for it, of " + registry.Printable(old.Username, 120)
+		reason = "the store has another login for it, of " + printable.Line(old.Username, 120)
 	case o.remove && !old.Expires.IsZero():
 		reason = "the store has it only until " + clock(old.Expires)
 	default:
@@ -272,7 +271,7 @@ func (e *env) compare(ctx context.Context, s *store.Store, l importLogin, o impo
 func (l importLogin) unfit() string {
 	switch {
 	case l.err != nil:
-		return registry.Printable(l.err.Error(), 300)
+		return printable.Line(l.err.Error(), 300)
 	case l.username == "":
 		return "it has no user name"
 	case l.username == authfile.TokenUser && !l.identityToken:

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
+	"regshape/store/printable"
 )
 
 // importedLogin is a login that the store has. It is part of the JSON of import.
@@ -133,10 +133,10 @@ func (r *importReport) text(o importOptions, tilde func(string) string) string {
 		from, verb = "would be moved from", "would be moved"
 	}
 	for _, l := range r.moved {
-		fmt.Fprintf(&b, "%s: %s, %s %s\n", l.Registry, registry.Printable(l.Username, 120), from, tilde(l.From))
+		fmt.Fprintf(&b, "%s: %s, %s %s\n", l.Registry, printable.Line(l.Username, 120), from, tilde(l.From))
 	}
 	for _, l := range r.already {
-		fmt.Fprintf(&b, "%s: %s, already there, from %s\n", l.Registry, registry.Printable(l.Username, 120), tilde(l.From))
+		fmt.Fprintf(&b, "%s: %s, already there, from %s\n", l.Registry, printable.Line(l.Username, 120), tilde(l.From))
 	}
 	parts := []string{count(len(r.moved), "login") + " " + verb}
 	if n := len(r.already); n > 0 {
@@ -179,7 +179,7 @@ func (r *importReport) warnings(e *env, o importOptions) {
 		}
 		who := f.Registry
 		if f.Username != "" {
-			who += " (" + registry.Printable(f.Username, 120) + ")"
+			who += " (" + printable.Line(f.Username, 120) + ")"
 		}
 		e.warn("%s, from %s: %s.", who, e.tilde(f.From), f.Message)
 	}
@@ -222,5 +222,5 @@ func (e *env) tilde(path string) string {
 	if rest, ok := strings.CutPrefix(path, home+"/"); ok && home != "" {
 		path = "~/" + rest
 	}
-	return registry.Printable(path, 300)
+	return printable.Line(path, 300)
 }

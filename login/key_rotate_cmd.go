@@ -3,9 +3,9 @@ package login
 import (
 	"errors"
 
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/printable"
 )
 
 type keyRotateCmd struct {
@@ -63,7 +63,7 @@ func (c *keyRotateCmd) Run(e *env) error {
 	case keys.Named:
 		found, err := place.Lines()
 		if err == nil {
-			r.Key, err = k.newKey(found, registry.Printable(k.keyFile, 300))
+			r.Key, err = k.newKey(found, printable.Line(k.keyFile, 300))
 		}
 		if err != nil {
 			return k.failed(err)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/printable"
 )
@@ -133,7 +132,7 @@ func (e *env) writeTable(rows []listed) error {
 		if !r.Updated.IsZero() {
 			age = span(now.Sub(r.Updated))
 		}
-		t.row(r.Registry, registry.Printable(r.Username, 60), r.Where, secure(r), age, expires)
+		t.row(r.Registry, printable.Line(r.Username, 60), r.Where, secure(r), age, expires)
 	}
 	return t.write(e.Out, e.columns())
 }

@@ -7,6 +7,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 type loginCmd struct {
@@ -239,7 +240,7 @@ func (c *loginCmd) succeed(e *env, to destination, cred store.Credential, r logi
 	if e.JSON {
 		return writeJSON(e.Out, r)
 	}
-	who := registry.Printable(r.Username, 200)
+	who := printable.Line(r.Username, 200)
 	if cred.Kind == store.KindIdentityToken {
 		who = "Identity token"
 	}

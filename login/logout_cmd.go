@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 type logoutCmd struct {
@@ -54,7 +54,7 @@ func (c *logoutCmd) Run(e *env) error {
 	if r.Removed {
 		format = "Removing login credentials for %s.\n"
 	}
-	_, err = fmt.Fprintf(e.Out, format, registry.Printable(name, 300))
+	_, err = fmt.Fprintf(e.Out, format, printable.Line(name, 300))
 	for _, where := range r.Still {
 		e.warn("%s still has a login for %s.", where, name)
 	}

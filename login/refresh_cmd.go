@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 type refreshCmd struct {
@@ -121,7 +121,7 @@ func (e *env) tellRefreshed(rows []refreshed) error {
 	})
 	failed := false
 	for i, r := range rows {
-		rows[i].Message = registry.Printable(r.Message, 400)
+		rows[i].Message = printable.Line(r.Message, 400)
 		failed = failed || r.Status == failedStatus
 	}
 	if e.JSON {

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/printable"
 )
@@ -109,11 +108,11 @@ func (s *setup) moreHelpers() ([]string, error) {
 func (s *setup) hidesProfile(file string, c authfile.CredHelper) error {
 	if s.Keep {
 		s.warn("podman no longer takes the login of %s from %s (%s): run podman with REGSHAPE_PROFILE for it.",
-			printable.Address(c.Host), registry.Printable(c.Helper, 100), file)
+			printable.Address(c.Host), printable.Line(c.Helper, 100), file)
 		return nil
 	}
 	return &setupRefusal{
-		fmt.Sprintf("%s has %s for %s, which podman would no longer ask; nothing was changed", file, registry.Printable(c.Helper, 100), printable.Address(c.Host)),
+		fmt.Sprintf("%s has %s for %s, which podman would no longer ask; nothing was changed", file, printable.Line(c.Helper, 100), printable.Address(c.Host)),
 		"leave podman as it is with 'regshape auth setup --docker', or go on with --keep and run podman with REGSHAPE_PROFILE for that registry",
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // importHidden moves into the store what the edits hide: docker does not read the file's
@@ -53,7 +53,7 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 		verb = "Would import"
 	}
 	for _, l := range report.moved {
-		s.say("%s %s: %s, from %s.", verb, l.Registry, registry.Printable(l.Username, 120), s.tilde(l.From))
+		s.say("%s %s: %s, from %s.", verb, l.Registry, printable.Line(l.Username, 120), s.tilde(l.From))
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 			case errors.As(err, &stored), err != nil && s.ctx.Err() != nil:
 				return all, err
 			case err != nil:
-				r.failed = append(r.failed, importFailure{From: src.name, Message: registry.Printable(err.Error(), 400)})
+				r.failed = append(r.failed, importFailure{From: src.name, Message: printable.Line(err.Error(), 400)})
 			}
 			// Podman reads docker's file, too: what is wrong there is told once.
 			r.failed = slices.DeleteFunc(r.failed, func(f importFailure) bool { return slices.Contains(all.failed, f) })

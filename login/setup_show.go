@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"regshape/login/authfile"
-	"regshape/login/registry"
+	"regshape/store/printable"
 )
 
 // maxShownLine bounds a line of a file, or a path, that setup shows.
@@ -14,7 +14,7 @@ const maxShownLine = 4096
 
 // show tells what an edit changes.
 func (s *setup) show(x plannedEdit) {
-	file := registry.Printable(x.File, maxShownLine)
+	file := printable.Line(x.File, maxShownLine)
 	if !x.Existed {
 		file += " (new file)"
 	}
@@ -58,7 +58,7 @@ func helperChanges(before, after []byte) []string {
 		a, wasThere := hostHelper(old, host)
 		b, isThere := hostHelper(now, host)
 		if a != b || wasThere != isThere {
-			lines = append(lines, fmt.Sprintf("credHelpers[%q]: %s → %s", registry.Printable(host, 200), shownHelper(a, wasThere), shownHelper(b, isThere)))
+			lines = append(lines, fmt.Sprintf("credHelpers[%q]: %s → %s", printable.Line(host, 200), shownHelper(a, wasThere), shownHelper(b, isThere)))
 		}
 	}
 	return lines
@@ -84,7 +84,7 @@ func dropInChanges(before, after []byte) []string {
 	var lines []string
 	if len(before) == 0 {
 		for line := range strings.Lines(string(after)) {
-			lines = append(lines, registry.Printable(line, maxShownLine))
+			lines = append(lines, printable.Line(line, maxShownLine))
 		}
 		return lines
 	}
@@ -104,7 +104,7 @@ func dropInSettings(text []byte) (list string, others []string) {
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		if value, ok := strings.CutPrefix(line, "credential-helpers"); ok {
-			list = registry.Printable(strings.TrimLeft(value, " \t="), maxShownLine)
+			list = printable.Line(strings.TrimLeft(value, " \t="), maxShownLine)
 		} else if line != "" && line[0] != '#' {
 			others = append(others, line)
 		}

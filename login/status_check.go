@@ -6,6 +6,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // maxChecks is how many registries are asked at once. They wait for the network and
@@ -77,7 +78,7 @@ func (c *checker) check(s subject) checked {
 	s.row.Elapsed = time.Since(begin).Milliseconds()
 	if err != nil {
 		// A certificate file that the login was made with cannot be read any more.
-		s.row.put(string(registry.TLS), registry.Printable(err.Error(), 300), "give the file that is right today: "+c.e.own("auth", "login", s.row.Registry, "--ca-file", "FILE"))
+		s.row.put(string(registry.TLS), printable.Line(err.Error(), 300), "give the file that is right today: "+c.e.own("auth", "login", s.row.Registry, "--ca-file", "FILE"))
 		return s.row
 	}
 	s.row.judge(c.e, s, result)

@@ -5,6 +5,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // checked is one login in the JSON of status. Times are RFC 3339 in UTC.
@@ -85,7 +86,7 @@ func (e *env) writeStatus(rows []checked) error {
 	now := e.now()
 	t := table{head: []string{"REGISTRY", "USER", "STATUS", "SECURE?", "VERIFIED", "EXPIRES"}}
 	for _, r := range rows {
-		user := registry.Printable(r.Username, 60)
+		user := printable.Line(r.Username, 60)
 		if user == "" {
 			user = "-"
 		}

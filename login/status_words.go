@@ -8,6 +8,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // What a status says beside the outcomes of a verification: nobody was asked.
@@ -75,7 +76,7 @@ func (r *checked) unreadable(e *env, err error) {
 		status = statusLocked
 	}
 	told, _ := e.describe(err)
-	r.put(status, registry.Printable(told.Message, 400), told.Hint)
+	r.put(status, printable.Line(told.Message, 400), told.Hint)
 	r.Reason = "store"
 	if r.Hint == "" {
 		r.Hint = "find out more with: " + e.own("auth", "doctor")

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"regshape/store/printable"
 )
 
 var errAddress = errors.New("not a registry address: want HOST or HOST:PORT")
@@ -62,7 +64,7 @@ func port(u *url.URL) string {
 }
 
 // origin is the address of u as a message shows it.
-func origin(u *url.URL) string { return Printable(u.Scheme+"://"+u.Host, 200) }
+func origin(u *url.URL) string { return printable.Line(u.Scheme+"://"+u.Host, 200) }
 
 func hostOf(address string) string {
 	if host, _, err := net.SplitHostPort(address); err == nil {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+
+	"regshape/store/printable"
 )
 
 // approach finds the challenge of the registry, and the URL that gave it. An
@@ -97,7 +99,7 @@ func choose(ans *answer) (challenge, *failure) {
 	}
 	what := "the registry asks for a login but does not say how"
 	if len(names) > 0 {
-		what = "the registry offers no usable login, only: " + Printable(strings.Join(names, ", "), 100)
+		what = "the registry offers no usable login, only: " + printable.Line(strings.Join(names, ", "), 100)
 	}
 	return challenge{}, &failure{outcome: Protocol, message: what}
 }

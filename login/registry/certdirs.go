@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"regshape/store/printable"
 )
 
 var (
@@ -77,7 +79,7 @@ func (r *router) tlsFor(u *url.URL) (*tls.Config, error) {
 		for _, name := range certFolders(u) {
 			if err := files.addTo(cfg, filepath.Join(dir, name)); err != nil {
 				return nil, &failure{
-					outcome: TLS, message: Printable(err.Error(), 300),
+					outcome: TLS, message: printable.Line(err.Error(), 300),
 					hint: "mend or remove that file; docker and podman read it, too",
 				}
 			}

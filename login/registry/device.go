@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"regshape/store/printable"
 )
 
 // Expired is the outcome of a device login whose code ran out before anybody confirmed it.
@@ -135,8 +137,8 @@ func (s *session) bound(code *oauth2.DeviceAuthResponse) (DeviceCode, *failure) 
 	switch {
 	case fail != nil:
 		return DeviceCode{}, fail
-	case strings.TrimSpace(code.DeviceCode) == "", code.UserCode == "", Printable(code.UserCode, maxUserCode) != code.UserCode,
-		Printable(link.String(), maxShown) != link.String():
+	case strings.TrimSpace(code.DeviceCode) == "", code.UserCode == "", printable.Line(code.UserCode, maxUserCode) != code.UserCode,
+		printable.Line(link.String(), maxShown) != link.String():
 		return DeviceCode{}, &failure{outcome: Protocol, message: "its answer to the request for a code makes no sense"}
 	}
 	now := s.c.now()

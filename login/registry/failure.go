@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"regshape/store/printable"
 )
 
 // explain turns an error of a request into the outcome and the words for it. The
@@ -154,7 +156,7 @@ func classifyTLS(err error) *failure {
 		out.hint = "if it speaks plain http: --plain-http"
 	case errors.As(err, &op) && op.Op == "remote error":
 		// An alert; its text is from the TLS library's own table.
-		out.message = "the server refused the TLS connection (" + Printable(strings.TrimPrefix(op.Err.Error(), "tls: "), 80) + ")"
+		out.message = "the server refused the TLS connection (" + printable.Line(strings.TrimPrefix(op.Err.Error(), "tls: "), 80) + ")"
 		out.hint = "if it wants a client certificate: --cert-file FILE --key-file FILE"
 	case strings.Contains(err.Error(), "tls: ") && !strings.Contains(err.Error(), "malformed"):
 		out.message, out.hint = "the TLS connection failed", ""
@@ -174,7 +176,7 @@ func certNames(c *x509.Certificate) string {
 	if c == nil || len(c.DNSNames) == 0 {
 		return ""
 	}
-	return " (" + Printable(strings.Join(c.DNSNames, ", "), 80) + ")"
+	return " (" + printable.Line(strings.Join(c.DNSNames, ", "), 80) + ")"
 }
 
 // unsuccessful puts a status that is no verdict on the credential into words; who
@@ -226,7 +228,7 @@ func (s *session) detail(ans *answer) string {
 	} else if kind == "text/plain" {
 		text = string(ans.body)
 	}
-	return Printable(s.secrets.safe(text), 200)
+	return printable.Line(s.secrets.safe(text), 200)
 }
 
 func first(texts ...string) string {

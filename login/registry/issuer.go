@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"regshape/store/printable"
 )
 
 var (
@@ -134,7 +136,7 @@ func readMetadata(issuer string, base *url.URL, ans *answer) (metadata, *failure
 	if body.Issuer != issuer {
 		f := &failure{outcome: Protocol, message: "it calls itself by another name; nothing was sent to it"}
 		if strings.TrimSuffix(body.Issuer, "/") == strings.TrimSuffix(issuer, "/") {
-			f.hint = "it has to match to the letter: --device-issuer " + Printable(body.Issuer, 200)
+			f.hint = "it has to match to the letter: --device-issuer " + printable.Line(body.Issuer, 200)
 		}
 		return metadata{}, f
 	}
@@ -183,7 +185,7 @@ func (m metadata) scopeFor(wanted string) []string {
 	})
 }
 
-func (s *session) issuerWho() string { return "the issuer " + Printable(s.base.Host, 200) }
+func (s *session) issuerWho() string { return "the issuer " + printable.Line(s.base.Host, 200) }
 
 // issuerNamed says of a failure that it is the issuer's.
 func (s *session) issuerNamed(f *failure) *failure {

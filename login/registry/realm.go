@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"regshape/store/printable"
 )
 
 // zone sorts the addresses that a registry may send us to only if it lives there
@@ -205,7 +207,7 @@ func parseRealm(realm string, registry *url.URL) (*url.URL, *failure) {
 	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Hostname() == "":
 		return refuse("the token realm is not an http or https URL")
 	case u.User != nil:
-		return refuse("the token realm at " + Printable(u.Host, 200) + " carries a user name and was refused")
+		return refuse("the token realm at " + printable.Line(u.Host, 200) + " carries a user name and was refused")
 	case u.Scheme == "http" && registry.Scheme == "https":
 		return refuse("the token realm " + origin(u) + " is plain http though the registry is https; nothing was sent to it")
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"regshape/store/printable"
 )
 
 // What a trace may show. Everything else is taken for a secret: a list of what is
@@ -216,7 +218,7 @@ func (r *redactor) challenges(value string) string {
 		if len(shown.params) < len(c.params) || c.token68 != "" {
 			text += " " + redacted
 		}
-		out = append(out, Printable(text, maxShown))
+		out = append(out, printable.Line(text, maxShown))
 	}
 	return strings.Join(out, ", ")
 }
@@ -308,4 +310,4 @@ func (r *redactor) value(v any, known bool) any {
 // maxShown bounds one value in a trace, in characters.
 const maxShown = 2000
 
-func (r *redactor) text(s string) string { return Printable(r.safe(s), maxShown) }
+func (r *redactor) text(s string) string { return printable.Line(r.safe(s), maxShown) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+
+	"regshape/store/printable"
 )
 
 // maxRedirects is enough for host and path to be put right once each, with room.
@@ -70,5 +72,5 @@ func redirectHint(from, to *url.URL) string {
 	if from.Host == to.Host && from.Scheme == "http" && to.Scheme == "https" {
 		return "leave out --plain-http: the server wants https"
 	}
-	return "log in to " + Printable(to.Host, 200) + " if that is the registry you mean"
+	return "log in to " + printable.Line(to.Host, 200) + " if that is the registry you mean"
 }

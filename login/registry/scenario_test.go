@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"regshape/scripts/testenv"
+	"regshape/store/printable"
 )
 
 // TestMain sets a proxy before anything can have read the environment, which net/http
@@ -130,7 +131,7 @@ func (sc scenario) play(t *testing.T, house *house) {
 		}
 	}
 	for _, text := range []string{r.Message, r.Hint, r.Detail} {
-		if strings.Contains(text, "canary") || text != Printable(text, 1000) {
+		if strings.Contains(text, "canary") || text != printable.Line(text, 1000) {
 			t.Errorf("not fit to print: %q", text)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"regshape/store/printable"
 )
 
 const (
@@ -43,7 +45,7 @@ func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Cr
 		return grant{}, fail
 	}
 	t := &tokenServer{
-		s: s, realm: realm, who: "the token server " + Printable(realm.Host, 200),
+		s: s, realm: realm, who: "the token server " + printable.Line(realm.Host, 200),
 		values: url.Values{}, cred: cred,
 	}
 	if service := ch.params["service"]; service != "" {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regshape/store/printable"
 )
 
 // FuzzTokenAnswer: whatever a token server says ends in a token that fits a header, or
@@ -43,7 +45,7 @@ func FuzzTokenAnswer(f *testing.F) {
 			t.Errorf("the outcome of a failure is %q", fail.outcome)
 		}
 		for _, text := range []string{fail.message, fail.detail} {
-			if text != Printable(text, 400) || strings.Contains(text, alice.Secret) {
+			if text != printable.Line(text, 400) || strings.Contains(text, alice.Secret) {
 				t.Errorf("not fit to print: %q", text)
 			}
 		}

@@ -60,9 +60,17 @@ func (f File) Stage(_ context.Context, k store.RootKey, _ string) error {
 	return store.WriteUnread(f.Location.StagedKeyFile(k.KID()), []byte(k.Line()+"\n"))
 }
 
-// Promote renames the staged file over the present one.
+// Promote renames the staged file over the present one. A file that holds another key, or
+// nothing that is one, does not replace the present one.
 func (f File) Promote(_ context.Context, kid string) error {
-	err := store.RenameOver(f.Location.StagedKeyFile(kid), f.Location.KeyFile())
+	_, err := loadFile(f.Location.StagedKeyFile(kid), kid)
+	if errors.Is(err, store.ErrNoKey) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("put the new key in place: %w", err)
+	}
+	err = store.RenameOver(f.Location.StagedKeyFile(kid), f.Location.KeyFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -82,8 +90,8 @@ func (f File) Discard(ctx context.Context, kid string) error {
 		if err := store.RenameOver(present, staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove the old key: %w", err)
 		}
-		if _, err := loadFile(staged, kid); errors.Is(err, store.ErrWrongKey) {
-			return os.Link(staged, present)
+		if other, err := loadFile(staged, ""); err == nil && other.KID() != kid {
+			return f.putBack(staged, other.KID(), os.Link)
 		}
 	case !errors.Is(err, store.ErrNoKey) && !errors.Is(err, store.ErrWrongKey) && !errors.Is(err, store.ErrKeyDamaged):
 		return err
@@ -96,6 +104,22 @@ func (f File) Discard(ctx context.Context, kid string) error {
 		return nil // there is not even a folder
 	}
 	return err
+}
+
+// putBack returns a key that was moved aside, and turned out to be another run's, to its
+// place, unless a newer one is there. Where the file system has no hard links it gets back
+// the name that it was staged under, where Load finds it and the next write promotes it.
+func (f File) putBack(aside, kid string, link func(from, to string) error) error {
+	err := link(aside, f.Location.KeyFile())
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		err = os.Remove(aside)
+	} else {
+		err = store.RenameOver(aside, f.Location.StagedKeyFile(kid))
+	}
+	if err != nil {
+		return fmt.Errorf("put the present key back: %w", err)
+	}
+	return store.SyncFolder(filepath.Dir(aside))
 }
 
 // Cheap is true: loading is reading one small file.

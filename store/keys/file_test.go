@@ -3,11 +3,13 @@ package keys
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"regshape/store"
@@ -51,6 +53,71 @@ func TestFile(t *testing.T) {
 	}
 	if _, err := f.Load(ctx, ""); !errors.Is(err, store.ErrUnsafe) {
 		t.Errorf("load of a file that others can read: %v", err)
+	}
+}
+
+// What lies under a staged key's name replaces the present key only if it is that key.
+func TestFilePromote_anotherKey(t *testing.T) {
+	f := File{Location: testLocation(t)}
+	a, b := store.NewRootKey(), store.NewRootKey()
+	if err := errors.Join(f.Stage(t.Context(), a, ""), f.Promote(t.Context(), a.KID())); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "junk", b.Line()} {
+		if err := os.WriteFile(f.Location.StagedKeyFile(a.KID()), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Promote(t.Context(), a.KID()); err == nil {
+			t.Errorf("%.4q was promoted", text)
+		}
+		if k, err := loadFile(f.Location.KeyFile(), a.KID()); err != nil || k != a {
+			t.Errorf("%.4q: the present key: %v", text, err)
+		}
+	}
+}
+
+// A key that was moved aside by mistake is found again, also where a file system has no
+// hard links, and does not replace a newer one.
+func TestFilePutBack(t *testing.T) {
+	ctx := t.Context()
+	old, now, newer := store.NewRootKey(), store.NewRootKey(), store.NewRootKey()
+	for what, link := range map[string]func(from, to string) error{
+		"hard links":    os.Link,
+		"no hard links": func(string, string) error { return &os.LinkError{Op: "link", Err: syscall.EPERM} },
+	} {
+		for _, promoted := range []bool{false, true} {
+			f := File{Location: testLocation(t)}
+			aside := f.Location.StagedKeyFile(old.KID())
+			if err := store.WriteUnread(aside, []byte(now.Line())); err != nil {
+				t.Fatal(err)
+			}
+			if promoted {
+				if err := errors.Join(f.Stage(ctx, newer, ""), f.Promote(ctx, newer.KID())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := f.putBack(aside, now.KID(), link); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			if _, err := os.Stat(aside); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: the key is still under the other's name: %v", what, err)
+			}
+			if promoted {
+				if k, err := loadFile(f.Location.KeyFile(), newer.KID()); err != nil || k != newer {
+					t.Errorf("%s: the newer key: %v", what, err)
+				}
+				continue
+			}
+			if k, err := f.Load(ctx, now.KID()); err != nil || k != now {
+				t.Errorf("%s: load: %v", what, err)
+			}
+			if err := f.Promote(ctx, now.KID()); err != nil {
+				t.Errorf("%s: promote: %v", what, err)
+			}
+			if k, err := loadFile(f.Location.KeyFile(), now.KID()); err != nil || k != now {
+				t.Errorf("%s: the present key: %v", what, err)
+			}
+		}
 	}
 }
 

@@ -158,7 +158,12 @@ func (s Slots) Remove(number int) error {
 	}
 	slots, err = s.List()
 	if err != nil || len(slots) == 0 {
-		if backErr := os.Link(aside, path); backErr != nil && !errors.Is(backErr, fs.ErrExist) {
+		backErr := os.Link(aside, path)
+		if backErr != nil && !errors.Is(backErr, fs.ErrExist) {
+			// Without hard links nobody can have made a slot of this name, see publish.
+			backErr = store.RenameOver(aside, path)
+		}
+		if backErr != nil && !errors.Is(backErr, fs.ErrExist) {
 			return fmt.Errorf("the last slot is now %s and belongs under %s: move it back: %w", aside, path, backErr)
 		}
 		_ = os.Remove(aside)

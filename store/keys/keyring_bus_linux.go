@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/godbus/dbus/v5"
@@ -34,11 +35,17 @@ func openBus(ctx context.Context) (bus, error) {
 }
 
 // busAddress finds the bus as libdbus does, but for the last resort there: that starts a
-// bus of its own, which nobody else would be on, and which would stay behind.
+// bus of its own, which nobody else would be on, and which would stay behind. Over tcp the
+// key would cross a network in clear, see openSession.
 func busAddress() (string, error) {
 	address := os.Getenv("DBUS_SESSION_BUS_ADDRESS")
 	if address != "" && !strings.HasPrefix(address, "autolaunch:") {
-		return address, nil
+		local := slices.DeleteFunc(strings.Split(address, ";"), func(one string) bool { return !strings.HasPrefix(one, "unix:") })
+		if len(local) == 0 {
+			return "", errors.New("the OS keyring is asked over a Unix socket only, and DBUS_SESSION_BUS_ADDRESS names another transport: " +
+				"set it to a unix: address, or use 'regshape auth key protect --passphrase'")
+		}
+		return strings.Join(local, ";"), nil
 	}
 	if folder := os.Getenv("XDG_RUNTIME_DIR"); folder != "" {
 		socket := filepath.Join(folder, "bus")

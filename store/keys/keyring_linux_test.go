@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -254,6 +255,53 @@ func TestKeyringNoBus(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(folder, "launched")); err == nil {
 		t.Error("a bus was started")
+	}
+}
+
+// Over a network nobody is even asked: the key would cross it in clear.
+func TestKeyringNetworkBus(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	asked := make(chan struct{}, 10)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked <- struct{}{}
+			_ = conn.Close()
+		}
+	}()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp := "tcp:host=127.0.0.1,port=" + port
+	for address, want := range map[string]string{
+		tcp:                         "over a Unix socket only",
+		"nonce-" + tcp:              "over a Unix socket only",
+		"unixexec:path=/bin/true":   "over a Unix socket only",
+		"x":                         "over a Unix socket only",
+		"unix:path=/gone;" + tcp:    "cannot be reached",
+		tcp + ";unix:path=/gone":    "cannot be reached",
+		tcp + ";;unix:path=/gone;x": "cannot be reached",
+	} {
+		t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
+		for what, err := range map[string]error{
+			"stage":  NewKeyring().Stage(t.Context(), store.NewRootKey(), ""),
+			"unlock": NewKeyring().Unlock(t.Context()),
+		} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %s: %v", address, what, err)
+			}
+		}
+	}
+	if len(asked) > 0 {
+		t.Error("a bus on the network was asked")
 	}
 }
 

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !darwin
 
 package keys
 
@@ -6,16 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 
 	"github.com/zalando/go-keyring"
-
-	"regshape/store"
 )
 
 func systemRing() ring { return nativeRing{} }
 
-// nativeRing is the Keychain or the Credential Manager. Their calls take no context.
+// nativeRing is the Credential Manager. Its calls take no context.
 type nativeRing struct{}
 
 func (nativeRing) get(_ context.Context, account string) (string, error) {
@@ -39,17 +36,9 @@ func (r nativeRing) unlock(ctx context.Context) error {
 	return nil
 }
 
-// interactionNotAllowed is the status with which security(1) of macOS ends when the
-// Keychain is locked and nobody can be asked, as over SSH: the low byte of
-// errSecInteractionNotAllowed, -25308.
-const interactionNotAllowed = 36
-
 func nativeError(err error) error {
 	if errors.Is(err, keyring.ErrNotFound) {
 		return errNoItem
-	}
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == interactionNotAllowed {
-		return fmt.Errorf("%w: the OS keyring is locked: run 'security unlock-keychain'", store.ErrLocked)
 	}
 	if err != nil {
 		return fmt.Errorf("OS keyring: %w", err)

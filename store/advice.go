@@ -39,6 +39,8 @@ func Advice(err error, own func(words ...string) string) string {
 			return "upgrade regshape, or log out of that registry and log in again"
 		}
 		return "upgrade regshape"
+	case errors.Is(err, ErrUntrusted):
+		return "run '" + own("auth", "trust") + "' to see and allow it"
 	case errors.Is(err, ErrUnsafe):
 		return ""
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

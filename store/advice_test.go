@@ -33,6 +33,7 @@ func TestAdvice(t *testing.T) {
 		{ErrForgedNames, "run 'rs auth unlock', which writes it anew"},
 		{ErrNewer, "upgrade regshape"},
 		{&EntryError{File: "/s/x", Err: ErrNewer}, "upgrade regshape, or log out of that registry and log in again"},
+		{ErrUntrusted, "run 'rs auth trust' to see and allow it"},
 		{ErrUnsafe, ""},
 		{errors.Join(ErrUnsafe, fs.ErrPermission), ""},
 		{syscall.ENOSPC, "free some space, or name another folder with REGSHAPE_STORE"},

@@ -27,6 +27,9 @@ var (
 	ErrNewer = errors.New("made by a newer regshape")
 	// ErrUnsafe means that a file or folder is not the user's alone.
 	ErrUnsafe = errors.New("refused as unsafe")
+	// ErrUntrusted means that the user has not allowed a program that the store names; see
+	// package trust.
+	ErrUntrusted = errors.New("this store names it, and you have not trusted it")
 	// ErrNotUTF8 means that a credential holds bytes that JSON cannot carry.
 	ErrNotUTF8 = errors.New("not valid UTF-8")
 	// ErrUnsure means that data was written but may not survive a power cut.

@@ -1,0 +1,105 @@
+package trust
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"regshape/store"
+)
+
+const (
+	// patience is how long a writer waits for another one, which takes milliseconds; then
+	// that one was killed.
+	patience = 5 * time.Second
+	pause    = 10 * time.Millisecond
+
+	// busy is when a writer gives up: somebody else keeps taking its turn.
+	busy = time.Minute
+)
+
+// read returns the list, nil where there is none. Whatever another user could have written
+// is refused.
+func (l list) read() ([]byte, error) {
+	if err := guarded(filepath.Dir(l.path)); err != nil {
+		return nil, ifThere(err)
+	}
+	info, err := os.Lstat(l.path)
+	if err != nil {
+		return nil, ifThere(err)
+	}
+	if uid, known := ownerOf(info); known && uid != os.Geteuid() {
+		return nil, fmt.Errorf("%w: %s belongs to uid %d and you are uid %d", store.ErrUnsafe, l.path, uid, os.Geteuid())
+	}
+	data, err := store.ReadSecret(l.path)
+	return data, ifThere(err)
+}
+
+func ifThere(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// edit changes the list's lines, durably. The new list is first made, by link(2), under a
+// name that one writer at a time can have, and that is its turn: it looks whether the list is
+// still the one that it has changed, and renames the new one over it. Then it looks again,
+// since a writer that was stopped for long may have lost its turn, and its change.
+func (l list) edit(change func(lines []string) []string) error {
+	turn := l.path + ".next"
+	began, waiting := time.Now(), time.Now()
+	for ; ; time.Sleep(pause) {
+		data, err := l.read()
+		if err != nil {
+			return err
+		}
+		old := lines(data)
+		changed := change(old)
+		if slices.Equal(old, changed) {
+			return nil
+		}
+		if time.Since(began) > busy {
+			return fmt.Errorf("other runs keep changing %s: try again", l.path)
+		}
+		text := ""
+		if len(changed) > 0 {
+			text = strings.Join(changed, "\n") + "\n"
+		}
+		err = store.WriteFirst(turn, []byte(text))
+		if errors.Is(err, fs.ErrExist) {
+			if time.Since(waiting) > patience {
+				if err := os.Remove(turn); ifThere(err) != nil {
+					return fmt.Errorf("remove what a killed run has left: %w", err)
+				}
+				waiting = time.Now()
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		waiting = time.Now()
+		now, err := l.read()
+		if err != nil || !bytes.Equal(now, data) {
+			_ = os.Remove(turn) // what is left of it waits for patience to end
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := store.RenameOver(turn, l.path); ifThere(err) != nil {
+			_ = os.Remove(turn)
+			return err
+		}
+		if err := store.SyncFolder(filepath.Dir(l.path)); err != nil {
+			return fmt.Errorf("%w: %w", store.ErrUnsure, err)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+//go:build unix
+
+package trust
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"regshape/store"
+)
+
+// maxLinks is what Linux follows in one path.
+const maxLinks = 40
+
+// adminGroup is the group of macOS whose members may become root at any time. What Homebrew
+// installs, in /opt/homebrew or /usr/local, can be written by it.
+const adminGroup = 80
+
+// guarded refuses a path that another user, unless root, could make lead elsewhere: all that
+// it leads through, links and what they point to included, belongs to root or to the
+// effective user, and nobody else can write it. In a directory with the sticky bit, such as
+// /tmp, others can write and yet not touch what is not theirs. Access control lists show in
+// the group's bits on Linux; those of other systems are not looked at.
+func guarded(path string) error {
+	at, rest, links := "/", strings.Split(path, "/"), 0
+	if err := ours(path, at, nil); err != nil {
+		return err
+	}
+	for len(rest) > 0 {
+		name := rest[0]
+		rest = rest[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			at = filepath.Dir(at)
+			continue
+		}
+		next := filepath.Join(at, name)
+		info, err := os.Lstat(next)
+		if err == nil {
+			err = ours(path, next, info)
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return err
+		}
+		if links++; links > maxLinks {
+			return fmt.Errorf("%w: %s leads through more than %d symbolic links", store.ErrUnsafe, shown(path), maxLinks)
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return nil
+}
+
+// ours looks at one part of a path.
+func ours(path, part string, info fs.FileInfo) (err error) {
+	if info == nil {
+		if info, err = os.Lstat(part); err != nil {
+			return err
+		}
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("%w: the owner of %s is not known", store.ErrUnsafe, shown(part))
+	}
+	if uid := int(st.Uid); uid != 0 && uid != os.Geteuid() {
+		return fmt.Errorf("%w: uid %d could replace %s, as %s belongs to it", store.ErrUnsafe, uid, shown(path), shown(part))
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return nil // its mode means nothing
+	}
+	others := info.Mode().Perm() & 0o022
+	if runtime.GOOS == "darwin" && st.Gid == adminGroup {
+		others &^= 0o020
+	}
+	if others != 0 && (!info.IsDir() || info.Mode()&fs.ModeSticky == 0) {
+		return fmt.Errorf("%w: other users could replace %s, as they can write to %s (mode %04o; 'chmod go-w' ends that)",
+			store.ErrUnsafe, shown(path), shown(part), info.Mode().Perm())
+	}
+	return nil
+}
+
+func ownerOf(info fs.FileInfo) (uid int, known bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
+}

@@ -217,7 +217,13 @@ func inSlots(t *testing.T, dir, how string) custody {
 		if err != nil {
 			t.Fatal(err)
 		}
-		turn(t, dir, unlocked(kept), custody.Source, keys.Slots{Location: locate(t, dir), Recipient: custody.Source.Recipient}, nil)
+		slots := keys.Slots{Location: locate(t, dir), Recipient: custody.Source.Recipient}
+		_, identity, err := slots.Open(context.Background(), custody.KID, keys.Opener{Identities: []age.Identity{id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slots.Identity = identity
+		turn(t, dir, unlocked(kept), custody.Source, slots, nil)
 		keyText(t, dir, unlocked(kept))
 	}
 	return c

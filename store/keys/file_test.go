@@ -70,7 +70,7 @@ func TestFilePromote_anotherKey(t *testing.T) {
 		if err := f.Promote(t.Context(), a.KID()); err == nil {
 			t.Errorf("%.4q was promoted", text)
 		}
-		if k, err := loadFile(f.Location.KeyFile(), a.KID()); err != nil || k != a {
+		if k, err := loadFile(f.Location.KeyFile(), a.KID()); err != nil || !k.Equal(a) {
 			t.Errorf("%.4q: the present key: %v", text, err)
 		}
 	}
@@ -103,18 +103,18 @@ func TestFilePutBack(t *testing.T) {
 				t.Errorf("%s: the key is still under the other's name: %v", what, err)
 			}
 			if promoted {
-				if k, err := loadFile(f.Location.KeyFile(), newer.KID()); err != nil || k != newer {
+				if k, err := loadFile(f.Location.KeyFile(), newer.KID()); err != nil || !k.Equal(newer) {
 					t.Errorf("%s: the newer key: %v", what, err)
 				}
 				continue
 			}
-			if k, err := f.Load(ctx, now.KID()); err != nil || k != now {
+			if k, err := f.Load(ctx, now.KID()); err != nil || !k.Equal(now) {
 				t.Errorf("%s: load: %v", what, err)
 			}
 			if err := f.Promote(ctx, now.KID()); err != nil {
 				t.Errorf("%s: promote: %v", what, err)
 			}
-			if k, err := loadFile(f.Location.KeyFile(), now.KID()); err != nil || k != now {
+			if k, err := loadFile(f.Location.KeyFile(), now.KID()); err != nil || !k.Equal(now) {
 				t.Errorf("%s: the present key: %v", what, err)
 			}
 		}

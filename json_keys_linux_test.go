@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 
 	"regshape/login/registry"
@@ -29,7 +30,8 @@ func (j *jsonWalk) keySteps() []step {
 	}
 	steps := look(env, step{command: "auth key protect", flags: []string{"--recipient=" + j.recipient, identity, "--no-rotate"}, env: j.in("fresh")})
 	steps = append(steps,
-		step{command: "auth lock", env: j.in("fresh")},
+		step{command: "auth lock", env: j.in("fresh"), then: func(outcome) { j.plantPlugin("fresh") }},
+		step{command: "auth trust", flags: []string{"--yes"}, env: j.in("fresh", "PATH="+j.path("own"))},
 		step{command: "auth login", flags: []string{"k.example", "--skip-verify"}, env: append(env, j.password()...)},
 		step{command: "auth key protect", flags: []string{"--recipient=" + j.recipient, identity}, env: env},
 		step{command: "auth key rotate", env: env})
@@ -42,7 +44,12 @@ func (j *jsonWalk) keySteps() []step {
 		step{command: "auth unlock", flags: []string{identity}, env: env},
 		step{command: "auth key unprotect", flags: []string{"--no-rotate"}, env: env, then: func(outcome) { j.write("lines", j.read(key), 0o600); j.write(key, "damaged", 0o600) }},
 		step{command: "auth key show", env: env, then: func(outcome) { j.write(key, j.read("lines"), 0o600) }},
-		step{command: "auth key protect", flags: []string{"--command=vault", "--no-rotate"}, env: env})
+		step{command: "auth key protect", flags: []string{"--command=vault", "--no-rotate", "--", "argument"}, env: env},
+		step{command: "auth trust", env: env},
+		step{command: "auth trust", flags: []string{"--revoke"}, env: env},
+		step{command: "auth trust", env: env, fails: true},
+		step{command: "auth key show", env: env},
+		step{command: "auth trust", flags: []string{"--yes"}, env: env})
 	steps = append(steps, look(env)...)
 	steps = append(steps,
 		step{command: "auth login", flags: []string{"k.example", "--skip-verify"}, env: append(mounted, j.password()...)})
@@ -51,6 +58,19 @@ func (j *jsonWalk) keySteps() []step {
 		step{command: "auth key rotate", env: mounted, fails: true, then: func(outcome) { j.write("secret", first+second, 0o600) }},
 		step{command: "auth key rotate", env: mounted},
 		step{command: "auth key show", env: mounted})
+}
+
+// plantPlugin makes a slot of a home's store one that a plugin opens.
+func (j *jsonWalk) plantPlugin(home string) {
+	j.t.Helper()
+	slots, err := filepath.Glob(j.path(home, ".local/share/regshape/v1/slots/*/1.recipient.age"))
+	if err != nil || len(slots) != 1 {
+		j.t.Fatalf("%v, %v", slots, err)
+	}
+	j.write("own/age-plugin-trap", "#!/bin/sh\n", 0o700)
+	if err := os.Rename(slots[0], filepath.Join(filepath.Dir(slots[0]), "1.plugin-trap.age")); err != nil {
+		j.t.Fatal(err)
+	}
 }
 
 // deviceLogin starts an issuer with a registry, and is a login there.

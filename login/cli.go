@@ -37,6 +37,7 @@ type grammar struct {
 		} `cmd:"" help:"Look after the key that seals the store."`
 		Unlock     unlockCmd     `cmd:"" help:"Unlock the store for a while."`
 		Lock       lockCmd       `cmd:"" help:"Forget the unlocked key."`
+		Trust      trustCmd      `cmd:"" help:"Show which programs the store wants to start, and allow those you know."`
 		Version    versionCmd    `cmd:"" help:"Print the version." hidden:""`
 		Completion completionCmd `cmd:"" help:"Print a completion script for a shell." hidden:""`
 	} `cmd:"" help:"Log in to registries and look after the logins."`

@@ -201,7 +201,7 @@ func (e *env) slurp(path string, limit int64) ([]byte, error) {
 // pluginUI is how age plugins talk to the user: at a terminal in full, else they can only
 // say something.
 func (e *env) pluginUI() *keys.PluginUI {
-	ui := &keys.PluginUI{Display: func(text string) {
+	ui := &keys.PluginUI{Explain: e.problem, Display: func(text string) {
 		e.tell("%s", printable.Line(text, 1000))
 	}}
 	if !e.interactive() {

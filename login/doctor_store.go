@@ -10,6 +10,7 @@ import (
 	"regshape/store"
 	"regshape/store/keys"
 	"regshape/store/printable"
+	"regshape/store/trust"
 )
 
 // storeLook is what one look at the store gave, shared by the checks that are about it.
@@ -140,6 +141,16 @@ func (c keyCheck) place(e *env, k *custody) []finding {
 				k.where(), printable.Shell("chmod", "600", k.keyFile)))
 		}
 	}
+	if source == store.SourceSlots {
+		programs, _ := keys.Programs(k.loc, k.now.Source) // where slots cannot be listed, key show says why
+		for _, p := range programs {
+			if err := trust.Check(k.loc, p); errors.Is(err, store.ErrUntrusted) || errors.Is(err, store.ErrUnsafe) {
+				found = append(found, bad(err.Error(), k.where(), e.mends(err)))
+			} else if err != nil {
+				found = append(found, note(err.Error(), k.where(), ""))
+			}
+		}
+	}
 	resume := e.own("auth", "key", "rotate", "--resume")
 	reported := slices.ContainsFunc(c.seen.files, func(p store.Problem) bool { return p.Unfinished })
 	if busy, err := k.store.UnderWay(); err == nil && busy && !reported {
@@ -160,6 +171,8 @@ func (e *env) mends(err error) string {
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return e.own("auth", "unlock")
+	case errors.Is(err, store.ErrUntrusted):
+		return e.own("auth", "trust")
 	case strings.Contains(e.advice(err), e.own("auth", "key", "restore", "BACKUP")):
 		return e.own("auth", "key", "restore", "BACKUP") // never the one that gives up all logins
 	}

@@ -54,7 +54,7 @@ var errInterrupted = errors.New("interrupted")
 type report struct {
 	Status   string `json:"status"` // "error"
 	Registry string `json:"registry,omitempty"`
-	Reason   string `json:"reason"` // an outcome of verification, or usage, store, input, interrupted; of import and setup their name
+	Reason   string `json:"reason"` // an outcome of verification, or usage, store, input, interrupted; of import, setup and trust their name
 	Message  string `json:"message"`
 	Hint     string `json:"hint,omitempty"`
 	Detail   string `json:"detail,omitempty"` // what the registry itself said

@@ -8,6 +8,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/trust"
 )
 
 type keyProtectCmd struct {
@@ -134,6 +135,10 @@ func (c *keyProtectCmd) command(k *custody) (said string, err error) {
 		return "", fmt.Errorf("the command does not print the present key (kid %s), which --no-rotate keeps: leave that out to turn the store to a new line from 'regshape auth key generate'", k.now.KID)
 	}
 	if err := k.ready(wayIn{Identity: c.Identity}); err != nil {
+		return "", err
+	}
+	// Before the store turns to it: from then on every run wants to start it.
+	if err := trust.Add(k.loc, place.Program()); err != nil {
 		return "", err
 	}
 	return "The key is what this command prints now", k.turn(r, !c.NoRotate)

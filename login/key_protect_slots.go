@@ -8,6 +8,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/trust"
 )
 
 // protectPlan is what the user has given for new slots.
@@ -44,6 +45,12 @@ func (c *keyProtectCmd) plan(k *custody) (*protectPlan, error) {
 // add makes the slots and returns those that it has made, after an error too.
 func (p *protectPlan) add(slots keys.Slots) (made []keys.Slot, err error) {
 	for _, way := range p.ways {
+		// A plugin that the user names here may also be started when the slot names it.
+		if plugin, ok := way.Program(); ok {
+			if err := trust.Add(slots.Location, plugin); err != nil {
+				return made, err
+			}
+		}
 		slot, err := slots.Add(p.e.ctx, way, p.identity)
 		if err != nil {
 			return made, err

@@ -2,6 +2,8 @@ package login
 
 import (
 	"fmt"
+
+	"regshape/store/trust"
 )
 
 type keyResetCmd struct {
@@ -25,6 +27,9 @@ func (c *keyResetCmd) Run(e *env) error {
 	loc, err := e.locate()
 	if err != nil {
 		return err
+	}
+	if _, err := trust.Revoke(loc); err != nil {
+		return &storeError{"", "reset the store", err}
 	}
 	aside, err := loc.Forget(e.now())
 	if err != nil {

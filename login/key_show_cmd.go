@@ -28,7 +28,7 @@ type keyShow struct {
 	Not      []string   `json:"not"`               // against what not
 	UnderWay bool       `json:"under_way"`         // a change of the key is, or was cut short
 	Left     string     `json:"left,omitempty"`    // where the key before this one still is
-	Problem  string     `json:"problem,omitempty"` // why the key cannot be read there
+	Problem  string     `json:"problem,omitempty"` // why the key cannot be read there, or a way in not be used
 }
 
 // slotJSON is one way in.
@@ -70,6 +70,7 @@ func (r *keyShow) state(k *custody) (why string, err error) {
 	slots, hasSlots := k.slots()
 	switch {
 	case hasSlots:
+		r.Problem = k.notStarted()
 		if r.Slots, err = slotList(slots); err != nil {
 			return "", err
 		}
@@ -81,6 +82,8 @@ func (r *keyShow) state(k *custody) (why string, err error) {
 				r.Problem = err.Error()
 			}
 		}
+	case r.Source == store.SourceCommand:
+		r.Problem = k.notStarted()
 	case r.Source == store.SourceFile, r.Source == store.SourceEnvironment:
 		if _, err := k.store.RootKey(k.e.ctx); err != nil && !errors.Is(err, store.ErrLocked) {
 			r.Problem = k.e.problem(err)

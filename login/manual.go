@@ -86,6 +86,12 @@ func manualOf(path string) manual {
 			{"regshape auth lock", "the default store"},
 			{"regshape auth lock --profile work", "a profile's store"},
 		}}
+	case "auth trust":
+		return manual{failed: "the store names a program that it may not start", examples: []example{
+			{"regshape auth trust", "shows the programs with their arguments, and asks"},
+			{"regshape auth trust --yes --store DIR", "in a script that has made the store itself"},
+			{"regshape auth trust --revoke", "start none of them any more"},
+		}}
 	case "version", "auth version":
 		return manual{failed: "the version could not be written", examples: []example{
 			{"regshape version", "for people"},

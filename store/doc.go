@@ -65,7 +65,8 @@
 // stores, too: a key is removed from there only if it vouches for the other key of the
 // change with "proof", the hexadecimal digits of HKDF(RK, "regshape/v1/turn/" + the other
 // key's kid, 16 bytes). Fields that this version does not know are kept when the config
-// is rewritten.
+// is rewritten. A config, or the name of a slot's file, only names a program: package
+// trust says whether it is started.
 //
 // # Slots
 //

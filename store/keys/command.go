@@ -12,6 +12,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/printable"
+	"regshape/store/trust"
 )
 
 const (
@@ -30,6 +31,9 @@ const (
 // It prints one or more key lines; empty lines and lines that begin with # do not count.
 type Command struct {
 	Words []string // the program, by its absolute path, and its arguments
+
+	loc   store.Location // the store that names it, which must have the user's trust for that
+	typed bool           // the user has named it in this very run
 }
 
 var _ store.Key = Command{}
@@ -47,7 +51,18 @@ func ResolveCommand(program string, args []string) (Command, error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return Command{}, fmt.Errorf("find the program: %w", err)
 	}
-	return Command{Words: append([]string{path}, args...)}, nil
+	return Command{Words: append([]string{path}, args...), typed: true}, nil
+}
+
+// Program is the command as package trust has it.
+func (c Command) Program() trust.Program { return trust.Program{Kind: trust.Key, Words: c.Words} }
+
+// mayRun says why the program is not to be started.
+func (c Command) mayRun() error {
+	if c.typed {
+		return c.Program().Guarded()
+	}
+	return trust.Check(c.loc, c.Program())
 }
 
 // Load runs the program and picks the key with this kid.
@@ -100,6 +115,9 @@ func (c Command) run(ctx context.Context) ([]byte, error) {
 	if len(c.Words) == 0 {
 		return nil, errors.New("the command that prints the key is empty")
 	}
+	if err := c.mayRun(); err != nil {
+		return nil, err
+	}
 	program := c.Words[0]
 	limited, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
@@ -125,7 +143,8 @@ func (c Command) run(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("%s failed (%v)%s", program, exit.ProcessState, complaint.quote())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("run the command that prints the key: %w", err)
+		// Not wrapped: that an interpreter does not exist must not pass for an entry that does not.
+		return nil, fmt.Errorf("run the command that prints the key: %v", err) //nolint:errorlint // see above
 	}
 	return out.data, nil
 }

@@ -5,6 +5,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -89,7 +90,7 @@ func TestCommandNotThere(t *testing.T) {
 		plain:                         "permission denied",
 		folder:                        "permission denied",
 	} {
-		if _, err := (Command{Words: []string{path}}).Load(context.Background(), ""); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		if _, err := (Command{Words: []string{path}, typed: true}).Load(context.Background(), ""); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

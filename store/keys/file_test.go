@@ -147,7 +147,7 @@ func TestChoose(t *testing.T) {
 		{store.KeySource{Source: store.SourceFile}, File{Location: loc}},
 		{store.KeySource{Source: store.SourceKeyring}, NewKeyring()},
 		{store.KeySource{Source: store.SourceSlots, Recipient: "age1x"}, Slots{Location: loc, Recipient: "age1x", cache: systemCache()}},
-		{store.KeySource{Source: store.SourceCommand, Command: []string{program, "x"}}, Command{Words: []string{program, "x"}}},
+		{store.KeySource{Source: store.SourceCommand, Command: []string{program, "x"}}, Command{Words: []string{program, "x"}, loc: loc}},
 	} {
 		if k, err := (Sources{}).Choose(loc, c.source); err != nil || !reflect.DeepEqual(k, c.want) {
 			t.Errorf("%s: %v, %v", c.source.Source, k, err)

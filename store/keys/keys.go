@@ -51,7 +51,7 @@ func (s Sources) Choose(loc store.Location, source store.KeySource) (store.Key, 
 		if len(source.Command) == 0 || !filepath.IsAbs(source.Command[0]) {
 			return nil, errors.New("the config is damaged: it names no command by its absolute path: restore it, or move it away and put the key back with 'regshape auth key restore BACKUP'")
 		}
-		return Command{Words: source.Command}, nil
+		return Command{Words: source.Command, loc: loc}, nil
 	case store.SourceEnvironment:
 		return nil, errors.New("this store's key comes from the file that " + keyFileVariable + " names, and it is not set")
 	}

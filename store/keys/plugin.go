@@ -14,6 +14,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/printable"
+	"regshape/store/trust"
 )
 
 // PluginUI is how age plugins talk to the user. A nil func stands for a missing terminal:
@@ -23,6 +24,14 @@ type PluginUI struct {
 	Display func(text string)
 	Ask     func(prompt string, secret bool) (string, error)
 	Confirm func(prompt, yes, no string) (bool, error) // no may be ""
+	Explain func(err error) string                     // an error with what mends it; nil for the error alone
+}
+
+func (ui *PluginUI) explain(err error) string {
+	if ui.Explain == nil {
+		return err.Error()
+	}
+	return ui.Explain(err)
 }
 
 // conversation is one plugin's use of a PluginUI. It remembers what went wrong there:
@@ -165,12 +174,18 @@ func (r pluginRecipient) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string
 type pluginIdentity struct {
 	plugin *plugin.Identity
 	talk   *conversation
+	named  *store.Location // the store that names the plugin; nil where the user does
 }
 
 var _ age.Identity = pluginIdentity{}
 
 // Unwrap runs the plugin.
 func (i pluginIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	if i.named != nil {
+		if err := trust.Check(*i.named, pluginProgram(i.talk.name)); err != nil {
+			return nil, &pluginError{err}
+		}
+	}
 	hideFromPlugins()
 	fileKey, err := i.plugin.Unwrap(stanzas)
 	return fileKey, i.talk.explain(err)

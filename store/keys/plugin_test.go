@@ -14,6 +14,7 @@ import (
 	"filippo.io/age/plugin"
 
 	"regshape/scripts/testenv"
+	"regshape/store/trust"
 )
 
 const testPlugin = "regshapetest"
@@ -52,6 +53,7 @@ func pluginOpener(t *testing.T, mode string, ui *PluginUI) Opener {
 }
 
 func TestPlugin(t *testing.T) {
+	atHome(t)
 	buildPlugin(t)
 	ctx := t.Context()
 	s, _ := freshSlots(t, time.Time{})
@@ -74,6 +76,9 @@ func TestPlugin(t *testing.T) {
 		}
 	})
 	t.Run("no identity", func(t *testing.T) {
+		if err := trust.Add(s.Location, pluginProgram(testPlugin)); err != nil {
+			t.Fatal(err)
+		}
 		if err := open(Opener{}); err != nil {
 			t.Error(err)
 		}

@@ -125,7 +125,7 @@ func parseIdentity(line string, ui *PluginUI) (age.Identity, error) {
 			return nil, err
 		}
 		talk.name = p.Name()
-		return pluginIdentity{p, talk}, nil
+		return pluginIdentity{p, talk, nil}, nil
 	}
 	return age.ParseX25519Identity(line)
 }

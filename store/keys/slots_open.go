@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"filippo.io/age/plugin"
 
 	"regshape/store"
 )
@@ -124,7 +123,11 @@ func (s Slots) openIdentity(ctx context.Context, o Opener) (*age.X25519Identity,
 			byPassphrase = append(byPassphrase, f)
 		}
 	}
-	for _, t := range trials(o, byIdentity) {
+	attempts := trials(o, byIdentity)
+	if len(o.Identities) == 0 {
+		attempts = s.pluginTrials(o.UI, byIdentity)
+	}
+	for _, t := range attempts {
 		id, err := s.try(ctx, t.slot, t.identity)
 		if err == nil {
 			return id, nil
@@ -154,7 +157,7 @@ func (s Slots) openIdentity(ctx context.Context, o Opener) (*age.X25519Identity,
 	if len(byPassphrase) > 0 {
 		if o.UI != nil && o.UI.Display != nil {
 			for _, p := range problems {
-				o.UI.Display(p.Error())
+				o.UI.Display(o.UI.explain(p))
 			}
 		}
 		id, more, err := s.openByPassphrase(ctx, o.Passphrase, byPassphrase)
@@ -220,8 +223,7 @@ type trial struct {
 
 // trials pairs every identity with every slot that it may open, those first that need no
 // plugin. A plugin is kept from the slots of others, where it has one of its own: it may
-// ask for a PIN before it looks. A plugin whose identities hold no data of their own
-// needs none to be given.
+// ask for a PIN before it looks.
 func trials(o Opener, slots []slotFile) []trial {
 	var native, plugins []trial
 	for _, id := range o.Identities {
@@ -239,20 +241,7 @@ func trials(o Opener, slots []slotFile) []trial {
 			}
 		}
 	}
-	if len(o.Identities) > 0 {
-		return append(native, plugins...)
-	}
-	for _, slot := range slots {
-		name, isPlugin := strings.CutPrefix(slot.Type, typePlugin)
-		if !isPlugin {
-			continue
-		}
-		talk := &conversation{ui: o.UI, name: name}
-		if id, err := plugin.NewIdentityWithoutData(name, talk.client()); err == nil { // else no plugin can have that name
-			plugins = append(plugins, trial{slot, pluginIdentity{id, talk}})
-		}
-	}
-	return plugins
+	return append(native, plugins...)
 }
 
 // try opens a slot. A slot of another store is an error that names it.

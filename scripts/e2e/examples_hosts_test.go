@@ -82,18 +82,18 @@ esac
 	})
 }
 
-// A dev container is given its store, and nothing else of the host. What stands in for the
-// container is a root folder with the two programs alone, what every container has in /proc and
-// /dev, and the mount that the recipe asks for.
+// A dev container is given a copy of a login that it cannot change, and nothing else of the
+// host. What stands in for the container is a root folder with regshape alone, what every
+// container has in /proc and /dev, and the mount that the recipe asks for.
 func TestExampleDevContainer(t *testing.T) {
 	if out, err := testenv.Command(testenv.Environ(t.TempDir()), "unshare", "--mount", "true").CombinedOutput(); err != nil {
 		t.Skipf("no mounts can be made here: %v: %s", err, out)
 	}
 	h, r := example(t)
 	var config struct {
+		InitializeCommand string
 		Mounts            []string
 		ContainerEnv      map[string]string
-		PostCreateCommand string
 	}
 	h.must(json.Unmarshal([]byte(recipe(t, "Dev containers", "json")[0]), &config))
 	mount := map[string]string{}
@@ -101,11 +101,33 @@ func TestExampleDevContainer(t *testing.T) {
 		name, value, _ := strings.Cut(field, "=")
 		mount[name] = strings.ReplaceAll(value, "${localEnv:HOME}", h.dir)
 	}
-	if mount["type"] != "bind" || mount["target"] == "" {
-		t.Fatalf("no bind mount: %v", mount)
+	if _, readonly := mount["readonly"]; mount["type"] != "bind" || mount["target"] == "" || !readonly || len(config.Mounts) != 1 {
+		t.Fatalf("no read-only bind mount: %v", config.Mounts)
 	}
-	h.script(r, "REGSHAPE_STORE=~/.local/share/regshape-dev regshape auth login "+exampleHost+" -u alice", "REGSHAPE_PASSWORD="+r.password).
-		ok("Login Succeeded", mount["source"]).quiet()
+	h.login(r, r.password).ok("Login Succeeded").quiet()
+	before := h.files()
+	h.script(r, config.InitializeCommand).ok().quiet()
+	h.script(r, config.InitializeCommand).ok().quiet()
+	copied := filepath.Join(mount["source"], "config.json")
+	t.Cleanup(func() { h.must(os.RemoveAll(mount["source"])) }) // the password is in clear there, as the recipe says
+	for path, mode := range map[string]os.FileMode{mount["source"]: 0o700, copied: 0o600} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v, want mode %v", path, info, err, mode)
+		}
+	}
+	for name := range h.files() {
+		if _, there := before[name]; !there && filepath.Join(h.dir, name) != copied {
+			t.Errorf("the recipe has also written %s", name)
+		}
+	}
+	original, err := os.ReadFile(copied)
+	h.must(err)
+
+	// Docker finds the login there, without a helper.
+	other := newHome(t)
+	other.allowHTTP(r.host)
+	other.env = append(other.env, "DOCKER_CONFIG="+mount["source"])
+	tools[0].look(other, r).ok().quiet()
 
 	root := filepath.Join(h.dir, "container")
 	bin := filepath.Join(root, "usr", "local", "bin")
@@ -113,34 +135,32 @@ func TestExampleDevContainer(t *testing.T) {
 		h.must(os.MkdirAll(dir, 0o755))
 	}
 	staticBuild(t, bin)
-	image := recipe(t, "Dev containers", "dockerfile")[0]
-	_, link, found := strings.Cut(image, "\nRUN ")
-	if !found || !strings.HasPrefix(image, "COPY regshape /usr/local/bin/regshape\n") {
-		t.Fatalf("the image is made in another way:\n%s", image)
-	}
-	h.script(r, strings.ReplaceAll(link, "/usr/local/bin", bin)).ok()
-
-	inside := func(stdin string, words ...string) string {
-		t.Helper()
-		const enter = `mount --bind "$1" "$2$3" && mount --rbind /proc "$2/proc" && mount --rbind /dev "$2/dev" && root=$2 && shift 3 && exec chroot "$root" "$@"`
+	inside := func(words ...string) (string, error) {
+		const enter = `mount --bind "$1" "$2$3" && mount -o remount,bind,ro "$2$3" && mount --rbind /proc "$2/proc" && mount --rbind /dev "$2/dev" && root=$2 && shift 3 && exec chroot "$root" "$@"`
 		env := []string{"HOME=/root", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} // the container's own
 		for name, value := range config.ContainerEnv {
 			env = append(env, name+"="+value)
 		}
 		command := testenv.Command(env, "unshare", append([]string{"--mount", "sh", "-c", enter, "sh", mount["source"], root, mount["target"]}, words...)...)
-		command.Stdin = strings.NewReader(stdin)
 		out, err := command.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", words, err, out)
+		return string(out), err
+	}
+	if out, err := inside("regshape", "auth", "get", r.host, "--show-secret", "--json"); err != nil || !strings.Contains(out, r.password) {
+		t.Errorf("the login is not found in the container: %v", err)
+	}
+	for _, words := range [][]string{
+		{"regshape", "auth", "setup", "--docker", "--keep"},
+		{"regshape", "auth", "logout", r.host},
+	} {
+		if out, err := inside(words...); err == nil || !strings.Contains(out, "read-only") {
+			t.Errorf("%v in the container: %v, %v", words, out, err)
 		}
-		return string(out)
 	}
-	inside("", strings.Fields(config.PostCreateCommand)...)
-	if got, err := os.ReadFile(filepath.Join(root, "root", ".docker", "config.json")); err != nil || !strings.Contains(string(got), `"credsStore": "regshape"`) {
-		t.Errorf("docker in the container is not set up: %q, %v", got, err)
+	if now, err := os.ReadFile(copied); err != nil || string(now) != string(original) {
+		t.Errorf("the container has changed the copy: %v", err)
 	}
-	if got := inside(r.host, "docker-credential-regshape", "get"); !strings.Contains(got, r.password) {
-		t.Error("the helper in the container does not find the login")
+	if entries, err := os.ReadDir(mount["source"]); err != nil || len(entries) != 1 {
+		t.Errorf("the container has added to the mount: %v, %v", entries, err)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"regshape/store"
 )
 
 const (
@@ -98,7 +100,12 @@ func settled(t *testing.T, dir string) error {
 	var left []string
 	for _, file := range tree(t, dir) {
 		inGeneration := strings.HasPrefix(file, "v1/g-"+custody.KID+"/") && !strings.Contains(file, ".rekey")
-		known := file == "key" || file == "names" || file == "config"
+		known := file == "names" || file == "config"
+		if custody.Source.Source == store.SourceSlots {
+			known = known || file == "v1/key-"+custody.KID+".age" || strings.HasPrefix(file, "v1/slots/")
+		} else {
+			known = known || file == "key"
+		}
 		if !inGeneration && !known && !isTemporary(file) { // a killed process leaves its temporary file; doctor names it
 			left = append(left, file)
 		}

@@ -30,6 +30,15 @@ type Pin struct {
 	Proof string    `json:"proof,omitempty"` // this key's word about the one that replaced it
 }
 
+func (c Config) pin() Pin { return Pin{Key: c.Key, KID: c.KID} }
+
+// sameFile reports whether two pins are of one key in one place, or in slots: whatever opens
+// those, a key has one file there.
+func (p Pin) sameFile(o Pin) bool {
+	slots := p.Key.Source == SourceSlots && o.Key.Source == SourceSlots
+	return p.KID == o.KID && (slots || p.Key.Equal(o.Key))
+}
+
 // KeySource names a place that holds a key, and what it takes to find it there; see
 // package keys.
 type KeySource struct {

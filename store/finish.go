@@ -31,7 +31,7 @@ func (s *Store) finish(ctx context.Context, token string) (left, err error) {
 	if err := s.key.Promote(ctx, s.config.KID); err != nil {
 		left = fmt.Errorf("%w: %w", errLeftBehind, err)
 	}
-	left = errors.Join(left, s.discard(ctx, *p))
+	left = errors.Join(left, s.discard(ctx, *p, s.config.KID))
 	if p.KID != s.config.KID {
 		left = errors.Join(left, s.dropNames())
 		var failed error
@@ -44,12 +44,21 @@ func (s *Store) finish(ctx context.Context, token string) (left, err error) {
 	return left, nil
 }
 
-// discard forgets the key that the config named before.
-func (s *Store) discard(ctx context.Context, p Pin) error {
-	if p.KID == s.config.KID && p.Key.Equal(s.config.Key) {
-		return nil
+// discard forgets a key in a place, unless the store has it there, or is about to: another run
+// may be moving the key to where it was, or to where this one did not get. other is the kid of
+// the other key of the change.
+func (s *Store) discard(ctx context.Context, p Pin, other string) error {
+	// In this order: a config that is no longer staged may be the store's by then.
+	used, err := s.stagedElsewhere("", p)
+	if err == nil && !used {
+		var config Config
+		config, err = readConfig(s.loc)
+		used = p.sameFile(config.pin())
 	}
-	if err := s.forget(ctx, p.Key, p.KID, s.config.KID, p.Proof); err != nil {
+	if err == nil && !used {
+		err = s.forget(ctx, p.Key, p.KID, other, p.Proof)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: the key %s: %w", errLeftBehind, p.KID, err)
 	}
 	return nil

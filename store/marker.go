@@ -28,7 +28,8 @@ const (
 // ErrRotating means that another run is changing the key, or was cut short.
 var ErrRotating = errors.New("the store's key is being changed by another run, or a change was cut short")
 
-// stage writes the config to be.
+// stage writes the config to be. Where that has the present key, in another place, it refuses
+// while another one is staged that has it there, too: what both would keep is one file.
 func (s *Store) stage(token string, next Config) error {
 	data, err := next.marshal()
 	if err != nil {
@@ -37,7 +38,42 @@ func (s *Store) stage(token string, next Config) error {
 	if err := publishFirst(s.disk, s.loc.stagedConfig(token), data); err != nil {
 		return fmt.Errorf("stage the config: %w", err)
 	}
-	return nil
+	if next.KID != s.config.KID {
+		return nil
+	}
+	if other, err := s.stagedElsewhere(token, next.pin()); err != nil {
+		return err
+	} else if other {
+		return ErrRotating
+	}
+	return s.checkUnmoved() // by one that was staged until just now
+}
+
+// checkUnmoved returns [errMoved] when the store has turned to another key, or another place
+// for it, since the config was read.
+func (s *Store) checkUnmoved() error {
+	config, err := readConfig(s.loc)
+	if err == nil && (config.KID != s.config.KID || !config.Key.Equal(s.config.Key)) {
+		err = errMoved
+	}
+	return err
+}
+
+// stagedElsewhere reports whether another transition would have the store pin p. What cannot
+// be read is none: a staged config is there whole or not at all.
+func (s *Store) stagedElsewhere(token string, p Pin) (bool, error) {
+	tokens, err := listAfter(s.loc.stagedConfig(""))
+	for _, other := range tokens {
+		path := s.loc.stagedConfig(other)
+		data, err := readFile(path, sealedFile)
+		if err != nil || other == token {
+			continue
+		}
+		if next, err := parseConfig(path, data); err == nil && p.sameFile(next.pin()) {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // mark tells writers of the transition. It refuses while another one is marked, and when
@@ -67,14 +103,7 @@ func (s *Store) mark(kid, token string) error {
 	if len(tokens) > 1 {
 		return ErrRotating
 	}
-	config, err := readConfig(s.loc)
-	if err != nil {
-		return err
-	}
-	if config.KID != s.config.KID || !config.Key.Equal(s.config.Key) {
-		return errMoved
-	}
-	return nil
+	return s.checkUnmoved()
 }
 
 // unmark removes a marker, and the folder when it was the last.
@@ -148,14 +177,13 @@ func (s *Store) clear(ctx context.Context, token string, next Config) {
 	if !next.Key.elsewhere() && next.KID != config.KID {
 		_, _ = s.retire(next.KID)
 	}
-	if next.KID == config.KID && next.Key.Equal(config.Key) {
-		return
-	}
 	from := ""
 	if next.Previous != nil {
 		from = next.Previous.KID
 	}
-	_ = s.forget(ctx, next.Key, next.KID, from, next.Proof)
+	made := next.pin()
+	made.Proof = next.Proof
+	_ = s.discard(ctx, made, from)
 }
 
 // newToken returns 16 random hexadecimal digits, in the form of a kid.

@@ -98,7 +98,7 @@ func (s *Store) takeBack(ctx context.Context) (again *Rotation, done bool, err e
 			continue // not promoted yet
 		}
 		done = true
-		if err := s.discard(ctx, Pin{Key: KeySource{Source: SourceFile}, KID: staged}); err != nil {
+		if err := s.discard(ctx, Pin{Key: KeySource{Source: SourceFile}, KID: staged}, ""); err != nil {
 			return nil, done, err
 		}
 	}

@@ -26,8 +26,10 @@ func main() {
 			Terminal: term.IsTerminal(int(os.Stdin.Fd())), Getenv: os.Getenv, Version: version,
 		}))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { cancel(login.Signal{Signal: <-signals}) }()
 	os.Exit(login.Run(ctx, login.Call{
 		Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
 		Build: login.Build{Version: version, Commit: commit, Date: date},

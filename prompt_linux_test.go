@@ -2,7 +2,10 @@ package main
 
 import (
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,6 +71,94 @@ func TestPrompts(t *testing.T) {
 		if code := term.ExitCode(); code != want {
 			t.Errorf("%s at the user name: exit code %d, want %d:\n%s", name, code, want, term.Text())
 		}
+	}
+}
+
+// However a prompt is ended from outside, the terminal echoes again, and the exit code is
+// what shells expect.
+func TestPrompt_signals(t *testing.T) {
+	const secret = "half a pass"
+	home := t.TempDir()
+	passphrase := filepath.Join(home, "passphrase")
+	if err := os.WriteFile(passphrase, []byte("a long passphrase\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runIn(t, home, "auth", "key", "protect", "--passphrase-file", passphrase)
+	runIn(t, home, "auth", "lock")
+	for what, prompt := range map[string][]string{
+		"Password for ":  {"auth", "login", "r.example", "-u", "alice", "--store", filepath.Join(home, "none")},
+		"Passphrase: ":   {"auth", "unlock"},
+		"New passphrase": {"auth", "key", "backup", "--store", filepath.Join(home, "other")},
+	} {
+		if what == "New passphrase" {
+			runIn(t, home, "--store", filepath.Join(home, "other"), "auth", "login", "r.example", "-u", "a", "-p", "b", "--skip-verify")
+		}
+		for _, s := range []struct {
+			name string
+			send syscall.Signal // 0: key is typed
+			key  string
+			code int
+		}{
+			{"Ctrl-C", 0, "\x03", 130},
+			{"Ctrl-\\", 0, "\x1c", 131},
+			{"SIGHUP", syscall.SIGHUP, "", 129},
+			{"SIGINT", syscall.SIGINT, "", 130},
+			{"SIGQUIT", syscall.SIGQUIT, "", 131},
+			{"SIGTERM", syscall.SIGTERM, "", 143},
+		} {
+			term := startTerminal(t, home, prompt...)
+			term.Await(what)
+			term.AwaitEcho(false)
+			term.Input(secret + s.key)
+			if s.send != 0 {
+				term.Signal(s.send)
+			}
+			if code := term.ExitCode(); code != s.code {
+				t.Errorf("%s at %q: exit code %d, want %d:\n%s", s.name, what, code, s.code, term.Text())
+			}
+			term.AwaitEcho(true)
+			if text := term.Text(); strings.Contains(text, secret) || strings.Contains(text, "goroutine") {
+				t.Errorf("%s at %q: the terminal shows\n%s", s.name, what, text)
+			}
+		}
+	}
+}
+
+// Ctrl-Z hands the shell a terminal that echoes, and the prompt that is taken up again
+// echoes nothing.
+func TestPrompt_stopped(t *testing.T) {
+	const secret = "canary-after-the-stop"
+	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
+	defer server.Close()
+	host := server.Listener.Addr().String()
+	script := "set -m; regshape auth login -u alice " + host + "; echo stopped=$?; read line; fg >/dev/null; echo ended=$?"
+	term := startProgram(t, "sh", t.TempDir(), "-c", script)
+	term.Await("Password for ")
+	term.AwaitEcho(false)
+	term.Input("\x1a")
+	term.Await("stopped=147") // 128 + SIGSTOP
+	term.AwaitEcho(true)
+	term.Input("\n")
+	term.AwaitEcho(false)
+	if n := strings.Count(term.Text(), "Password for "); n != 2 {
+		t.Errorf("the prompt was shown %d times:\n%s", n, term.Text())
+	}
+	term.Input(secret + "\n")
+	term.Await("ended=0")
+	term.Await("Login Succeeded")
+	if strings.Contains(term.Text(), secret) {
+		t.Errorf("the terminal shows the password:\n%s", term.Text())
+	}
+	// A process that nobody could continue is not stopped.
+	term = startTerminal(t, t.TempDir(), "auth", "login", "-u", "alice", host)
+	term.Await("Password for ")
+	term.AwaitEcho(false)
+	term.Signal(syscall.SIGTSTP)
+	time.Sleep(300 * time.Millisecond)
+	term.AwaitEcho(false)
+	term.Input(secret + "\n")
+	if code := term.ExitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0:\n%s", code, term.Text())
 	}
 }
 

@@ -68,7 +68,7 @@ func (e *env) fail(err error) int {
 	}
 	switch told := errors.Is(err, errTold); {
 	case told && errors.Is(err, errInterrupted):
-		return exitInterrupted
+		return e.interruptedCode()
 	case told:
 		return exitFailed
 	}
@@ -93,7 +93,7 @@ func (e *env) describe(err error) (report, int) {
 	switch {
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		r.Reason, r.Message, r.Hint = "interrupted", "interrupted", ""
-		return r, exitInterrupted
+		return r, e.interruptedCode()
 	case errors.As(err, &usage):
 		r.Reason, r.Hint = "usage", usage.hint
 		return r, exitUsage

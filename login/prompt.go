@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
 
 	"golang.org/x/term"
@@ -45,15 +47,20 @@ func (e *env) askSecret(prompt string) (string, error) {
 	return secret, err
 }
 
-// ask prompts on standard error. When the context ends, by Ctrl-C, it gives the terminal
-// back as it was, echo included.
+// ask prompts on standard error. When the context ends, by Ctrl-C, or another signal ends or
+// stops the process, it gives the terminal back as it was, echo included.
 func (e *env) ask(prompt string, read func(fd int) (string, error)) (string, error) {
 	fd := int(e.In.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("read the terminal's state: %w", err)
 	}
-	_, _ = io.WriteString(e.Err, printable.Line(prompt, printable.Long)+" ")
+	signals := make(chan os.Signal, 1)
+	if wanted := promptSignals(); len(wanted) > 0 { // none would mean all
+		signal.Notify(signals, wanted...)
+	}
+	shown := printable.Line(prompt, printable.Long) + " "
+	_, _ = io.WriteString(e.Err, shown)
 	type answer struct {
 		line string
 		err  error
@@ -63,13 +70,26 @@ func (e *env) ask(prompt string, read func(fd int) (string, error)) (string, err
 		line, err := read(fd)
 		answers <- answer{line, err}
 	}()
-	select {
-	case a := <-answers:
-		if errors.Is(a.err, io.EOF) && a.line == "" {
-			return "", errors.New("nothing was typed")
+	for {
+		select {
+		case a := <-answers:
+			signal.Stop(signals)
+			switch {
+			case a.err == nil || a.line != "":
+				return a.line, nil
+			case errors.Is(a.err, io.EOF):
+				return "", errors.New("nothing was typed")
+			}
+			return "", fmt.Errorf("read from the terminal: %w", a.err)
+		case s := <-signals:
+			if suspended(s, fd, before) {
+				_, _ = io.WriteString(e.Err, shown)
+				continue
+			}
+			e.interrupt(Signal{s})
+		case <-e.ctx.Done():
 		}
-		return a.line, nil
-	case <-e.ctx.Done():
+		// The signals stay caught: until the end of the process nothing is to be left to them.
 		_ = term.Restore(fd, before)
 		_, _ = fmt.Fprintln(e.Err)
 		return "", errInterrupted

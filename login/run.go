@@ -2,7 +2,8 @@
 // prompts, and everything that is said to the user.
 //
 // Results go to standard output; prompts, warnings, hints, errors and traces go to
-// standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+// standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (128 and the
+// number of the signal).
 package login
 
 import (
@@ -54,10 +55,12 @@ type Call struct {
 type env struct {
 	Call
 	globals
-	ctx     context.Context
-	now     func() time.Time
-	logs    logs
-	clients *clients // shared by copies of env
+	ctx context.Context
+	// interrupt ends ctx; its cause is a Signal.
+	interrupt context.CancelCauseFunc
+	now       func() time.Time
+	logs      logs
+	clients   *clients // shared by copies of env
 }
 
 // Run parses and runs one command line and returns the exit code.
@@ -65,7 +68,9 @@ func Run(ctx context.Context, c Call) int {
 	log.SetOutput(io.Discard) // net/http writes oddities of servers there
 	// Whatever is shown passes here; what is exact by itself goes to printable.Raw.
 	c.Out, c.Err = printable.Writer{W: c.Out}, printable.Writer{W: c.Err}
-	e := &env{Call: c, ctx: ctx, now: time.Now, clients: &clients{}}
+	ctx, interrupt := context.WithCancelCause(ctx)
+	defer interrupt(nil)
+	e := &env{Call: c, ctx: ctx, interrupt: interrupt, now: time.Now, clients: &clients{}}
 	var g grammar
 	e.JSON = slices.ContainsFunc(c.Args, asksForJSON) // for errors of the parser itself
 	command, code, err := parse(&g, e)

@@ -126,6 +126,14 @@ func (term *Terminal) Input(text string) {
 	}
 }
 
+// Signal sends the program a signal.
+func (term *Terminal) Signal(s os.Signal) {
+	term.t.Helper()
+	if err := term.cmd.Process.Signal(s); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
 // ExitCode waits for the program to end, up to ten seconds.
 func (term *Terminal) ExitCode() int {
 	term.t.Helper()

@@ -159,13 +159,14 @@ func TestKeyNotInStackTraces(t *testing.T) {
 		t.Fatal(err)
 	}
 	passphrase := s.write("passphrase", "not the key\n", 0o600)
+	identity := s.write("identity", id.String()+"\n", 0o600)
 	for what, c := range map[string]struct {
 		input string
 		args  []string
 		span  time.Duration // about as long as it takes
 	}{
 		"backup":  {"", []string{"regshape", "auth", "key", "backup", "--passphrase-file", passphrase}, 400 * time.Millisecond},
-		"protect": {"", []string{"regshape", "auth", "key", "protect", "--recipient", id.Recipient().String()}, 100 * time.Millisecond},
+		"protect": {"", []string{"regshape", "auth", "key", "protect", "--recipient", id.Recipient().String(), "--identity", identity}, 100 * time.Millisecond},
 		"rotate":  {"", []string{"regshape", "auth", "key", "rotate"}, 100 * time.Millisecond},
 		"store":   {payload("h.example", "alice", "x"), []string{"docker-credential-regshape", "store"}, 15 * time.Millisecond},
 		"get":     {"h.example\n", []string{"docker-credential-regshape", "get"}, 8 * time.Millisecond},
@@ -176,8 +177,7 @@ func TestKeyNotInStackTraces(t *testing.T) {
 		for n := range tries {
 			home := t.TempDir()
 			prepare := func(stdin string, args ...string) *exec.Cmd {
-				cmd := exec.Command(filepath.Join(programs, args[0]), args[1:]...)
-				cmd.Env = []string{"HOME=" + home, "PATH=" + programs, "GOTRACEBACK=crash"}
+				cmd := testenv.Command([]string{"HOME=" + home, "PATH=" + programs, "GOTRACEBACK=crash"}, filepath.Join(programs, args[0]), args[1:]...)
 				cmd.Stdin = strings.NewReader(stdin)
 				return cmd
 			}

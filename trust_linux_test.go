@@ -22,7 +22,7 @@ func TestTrustPrompts(t *testing.T) {
 	if err := os.Remove(mark); err != nil {
 		t.Fatal(err)
 	}
-	prompt := "Let this store start " + program + ` --item $'two\x1b[1A\x20words'? [y/N]: `
+	prompt := "Let this store start " + program + ` --item $'two\033[1A\040words'? [y/N]: `
 	for _, answer := range []string{"n", "", "yep", "\x03", "\x04", "Yes"} {
 		term := startTerminal(t, home, "auth", "trust")
 		term.Await(prompt)

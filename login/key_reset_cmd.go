@@ -51,5 +51,5 @@ func (c *keyResetCmd) Run(e *env) error {
 			return err
 		}
 	}
-	return nil
+	return e.say("A key that turns up opens them. To delete them: %s", deleteAside(aside))
 }

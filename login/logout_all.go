@@ -6,6 +6,7 @@ import (
 
 	"regshape/login/authfile"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // logoutAllResult is the JSON of logout --all.
@@ -13,7 +14,7 @@ type logoutAllResult struct {
 	Status     string   `json:"status"`     // "success"
 	Registries []string `json:"registries"` // empty for a locked store, whose names nobody can read
 	Count      int      `json:"count"`      // entries removed
-	Still      []string `json:"still"`      // foreign places that have logins
+	Still      []string `json:"still"`      // foreign places that have logins, and what a reset moved aside
 }
 
 // all empties regshape's own store, locked or not. Foreign places are named.
@@ -39,6 +40,8 @@ func (c *logoutCmd) all(e *env) error {
 			r.Still = append(r.Still, p.path)
 		}
 	}
+	aside := s.Location().Aside()
+	r.Still = append(r.Still, aside...)
 	if e.JSON {
 		return writeJSON(e.Out, r)
 	}
@@ -53,9 +56,19 @@ func (c *logoutCmd) all(e *env) error {
 		_, err = fmt.Fprintln(e.Out, "Not logged in to any registry.")
 	}
 	for _, path := range r.Still {
-		e.warn("%s still has logins of its own.", path)
+		if !slices.Contains(aside, path) {
+			e.warn("%s still has logins of its own.", path)
+		}
+	}
+	if len(aside) > 0 {
+		e.warn("'key reset' moved logins aside, which a key found later opens. To delete them: %s", deleteAside(aside))
 	}
 	return err
+}
+
+// deleteAside is the command that deletes what a reset moved aside.
+func deleteAside(aside []string) string {
+	return printable.Shell(append([]string{"rm", "-r", "--"}, aside...)...)
 }
 
 func isLogin(entry authfile.Entry) bool { return !entry.Marker && entry.Err == nil }

@@ -179,7 +179,7 @@ func (c *checker) entries(l Location, dir string) {
 		case isHidden(f.Name()):
 			continue
 		case !isEntryName(f.Name()):
-			strays = append(strays, strconv.Quote(path))
+			strays = append(strays, path)
 			continue
 		}
 		if info, err := f.Info(); err == nil { // else erased meanwhile
@@ -221,7 +221,7 @@ func (c *checker) leftovers(dir string) {
 			temporary = append(temporary, path)
 		case strings.HasPrefix(f.Name(), retiredPrefix) && f.IsDir() && c.now.Sub(info.ModTime()) > abandoned:
 			retired = append(retired, path)
-		case strings.HasPrefix(f.Name(), "old-") && strings.Contains(f.Name(), ".forgotten-"):
+		case isAside(f.Name()):
 			forgotten = append(forgotten, path)
 		}
 	}

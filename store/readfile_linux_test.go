@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
 // A file of the greatest size is read, and none that gives less than it has.
@@ -150,7 +152,7 @@ func TestAdviceIsQuoted(t *testing.T) {
 				t.Fatalf("%q: %v", name, err)
 			}
 			_, command, _ := strings.Cut(err.Error(), "run '")
-			if out, err := exec.Command(bash, "-c", strings.TrimSuffix(command, "'")).CombinedOutput(); err != nil {
+			if out, err := testenv.Command(testenv.Environ(t.TempDir()), bash, "-c", strings.TrimSuffix(command, "'")).CombinedOutput(); err != nil {
 				t.Errorf("%q: %s: %v, %s", name, command, err, out)
 			}
 		}

@@ -6,8 +6,33 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
+
+// Aside returns what resets have moved aside: entries, and often a key that opens them.
+func (l Location) Aside() []string {
+	var aside []string
+	for _, dir := range slices.Compact([]string{l.v1(), l.State, l.Config}) {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			continue // there is none, or a check of the store says why
+		}
+		for _, f := range files {
+			if isAside(f.Name()) {
+				aside = append(aside, filepath.Join(dir, f.Name()))
+			}
+		}
+	}
+	return aside
+}
+
+const asideMark = ".forgotten-"
+
+func isAside(name string) bool {
+	return strings.HasPrefix(name, "old-") && strings.Contains(name, asideMark)
+}
 
 // Forget gives up every stored credential, so that a store whose key is lost can be
 // used again. Nothing is deleted: generations, key and config are moved aside, and
@@ -24,7 +49,7 @@ func (l Location) Forget(now time.Time) (aside []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	suffix := ".forgotten-" + now.UTC().Format("20060102T150405.000000Z")
+	suffix := asideMark + now.UTC().Format("20060102T150405.000000Z")
 	var from []string
 	for _, kid := range generations {
 		from = append(from, l.Generation(kid))

@@ -2,7 +2,7 @@
 // skopeo, crane, helm and their kin speak to a program named docker-credential-*, over a
 // regshape store.
 //
-// The protocol is that of docker-credential-helpers v0.9.12. Callers compare some of its
+// The protocol is that of docker-credential-helpers v0.9.13. Callers compare some of its
 // texts to the letter, read only the JSON or one line from stdout, hide stdout when a
 // get fails (docker), and wait without a time limit. So this package never prompts,
 // never touches the network, and says everything in one line.

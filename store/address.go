@@ -30,7 +30,7 @@ type Address struct {
 // never fails: what does not parse as a registry address becomes an opaque key.
 //
 // White space around the address and line breaks within it are dropped, as the
-// helper protocol's reader drops them (docker-credential-helpers v0.9.12).
+// helper protocol's reader drops them (docker-credential-helpers v0.9.13).
 func ParseAddress(s string) Address {
 	if strings.ContainsAny(s, "\r\n") { // a Replacer is 6 KiB, and hardly ever needed
 		s = strings.NewReplacer("\n", "", "\r", "").Replace(s)

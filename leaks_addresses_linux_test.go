@@ -101,8 +101,16 @@ func addressStored(s *scene) {
 		}
 	}
 	commands := [][]string{
-		{}, {"auth", "list"}, {"auth", "status", "--timeout=2s"}, {"auth", "doctor"}, {"auth", "refresh"}, {"auth", "get", "h.example"},
-		{"auth", "import", "--dry-run"}, {"auth", "key", "show"}, {"auth", "key", "rotate"}, {"auth", "key", "rotate", "--resume"},
+		{},
+		{"auth", "list"},
+		{"auth", "status", "--timeout=2s"},
+		{"auth", "doctor"},
+		{"auth", "refresh"},
+		{"auth", "get", "h.example"},
+		{"auth", "import", "--dry-run"},
+		{"auth", "key", "show"},
+		{"auth", "key", "rotate"},
+		{"auth", "key", "rotate", "--resume"},
 	}
 	look := func(what string) {
 		s.t.Helper()
@@ -186,11 +194,19 @@ func addressFiles(s *scene) {
 	} {
 		s.write(".docker/config.json", config, 0o600)
 		for _, words := range [][]string{
-			{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "get", "h.example"}, {"auth", "status", "h.example", "--timeout=2s"},
+			{},
+			{"auth", "list"},
+			{"auth", "doctor"},
+			{"auth", "get", "h.example"},
+			{"auth", "status", "h.example", "--timeout=2s"},
 			{"auth", "list", "--authfile=" + s.path(".docker/config.json")},
 			{"auth", "status", "--authfile=" + s.path(".docker/config.json"), "--timeout=2s"},
-			{"auth", "import", "--dry-run"}, {"auth", "import", "--from=helper:fails"}, {"auth", "import"}, {"auth", "import", "--remove"},
-			{"auth", "logout", "h.example"}, {"auth", "logout", "--all"},
+			{"auth", "import", "--dry-run"},
+			{"auth", "import", "--from=helper:fails"},
+			{"auth", "import"},
+			{"auth", "import", "--remove"},
+			{"auth", "logout", "h.example"},
+			{"auth", "logout", "--all"},
 		} {
 			s.tells("config with "+name, "", words...)
 		}

@@ -251,8 +251,18 @@ func evilNames(s *scene) {
 	custody := func(what string) {
 		s.t.Helper()
 		for _, words := range [][]string{
-			{}, {"auth", "list"}, {"auth", "status", "--timeout=2s"}, {"auth", "refresh"}, {"auth", "doctor"}, {"auth", "get", "x.example"},
-			{"auth", "key", "show"}, {"auth", "key", "rotate"}, {"auth", "key", "rotate", "--resume"}, {"auth", "lock"}, {"auth", "list"}, {"auth", "unlock", passphrase},
+			{},
+			{"auth", "list"},
+			{"auth", "status", "--timeout=2s"},
+			{"auth", "refresh"},
+			{"auth", "doctor"},
+			{"auth", "get", "x.example"},
+			{"auth", "key", "show"},
+			{"auth", "key", "rotate"},
+			{"auth", "key", "rotate", "--resume"},
+			{"auth", "lock"},
+			{"auth", "list"},
+			{"auth", "unlock", passphrase},
 		} {
 			names(what, words...)
 		}
@@ -282,9 +292,21 @@ func evilNames(s *scene) {
 		"--passphrase-file": name, "--identity": name, "--from": name, "--name": name, "--namespace": name, "--host": name, "--for": name, "--command": name,
 	} {
 		for _, words := range [][]string{
-			{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "get", "x.example"}, {"auth", "login", "127.0.0.1:1", "-u", name, "-p", "x", "--skip-verify"},
-			{"auth", "logout", "127.0.0.1:1"}, {"auth", "key", "show"}, {"auth", "key", "protect"}, {"auth", "key", "restore", name}, {"auth", "unlock"}, {"auth", "import"},
-			{"auth", "setup", "--dry-run"}, {"auth", "export", "x.example", "--format=kubernetes"}, {"auth", "export", "x.example", "--format=auth.json"}, {"auth", "key", "reset", "--forget-all-logins"},
+			{},
+			{"auth", "list"},
+			{"auth", "doctor"},
+			{"auth", "get", "x.example"},
+			{"auth", "login", "127.0.0.1:1", "-u", name, "-p", "x", "--skip-verify"},
+			{"auth", "logout", "127.0.0.1:1"},
+			{"auth", "key", "show"},
+			{"auth", "key", "protect"},
+			{"auth", "key", "restore", name},
+			{"auth", "unlock"},
+			{"auth", "import"},
+			{"auth", "setup", "--dry-run"},
+			{"auth", "export", "x.example", "--format=kubernetes"},
+			{"auth", "export", "x.example", "--format=auth.json"},
+			{"auth", "key", "reset", "--forget-all-logins"},
 		} {
 			if words = append(words, flag+"="+value); words[0] == "auth" && words[1] == "setup" || words[0] == "auth" && words[1] == "key" && words[2] == "reset" && flag != "--store" {
 				continue // a path of the user's, and a store that is wanted below

@@ -76,20 +76,17 @@ func (c *trustCmd) Run(e *env) error {
 				return err
 			}
 		}
-		switch one := (programJSON{Kind: p.Kind, Program: p.Words[0], Arguments: append([]string{}, p.Words[1:]...)}); {
-		case err == nil:
-			one.Trusted = true
-			r.Programs = append(r.Programs, one)
-		default:
+		one := programJSON{Kind: p.Kind, Program: p.Words[0], Arguments: append([]string{}, p.Words[1:]...), Trusted: err == nil}
+		if err != nil {
 			r.Status, r.Reason, r.Message = "error", "trust", "not every program that the store names may be started"
 			one.Problem = e.problem(err)
-			r.Programs = append(r.Programs, one)
 			if errors.Is(err, errUnasked) {
 				unasked = err // once for all
 			} else if !e.JSON {
 				e.warn("%s.", one.Problem)
 			}
 		}
+		r.Programs = append(r.Programs, one)
 	}
 	switch {
 	case e.JSON:

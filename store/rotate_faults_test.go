@@ -86,7 +86,7 @@ func TestCommitThatLies(t *testing.T) {
 		before := key.root(t)
 		s.disk = commitDisk{lies: lies}
 		err := s.Rotate(t.Context(), here(key))
-		if (err == nil) != lies || (key.root(t).Equal(before)) == lies {
+		if (err == nil) != lies || key.root(t).Equal(before) == lies {
 			t.Errorf("a commit that lies (%t): %v", lies, err)
 		}
 		s.disk = osDisk{}

@@ -164,8 +164,15 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 	v := view{store: &Store{}, root: root, names: names}
 	for _, value := range []any{
-		root, &root, names, &names, hidden{root, names}, &hidden{root, names}, open{&root, hidden{root, names}}, Rotation{Key: &root},
-		[]RootKey{root}, map[string]RootKey{"k": root}, []nameKey{names}, v, &v, root.sealer(), *v.opener(), v.opener(),
+		root, &root, names, &names,
+		hidden{root, names},
+		&hidden{root, names},
+		open{&root, hidden{root, names}},
+		Rotation{Key: &root},
+		[]RootKey{root},
+		map[string]RootKey{"k": root},
+		[]nameKey{names},
+		v, &v, root.sealer(), *v.opener(), v.opener(),
 	} {
 		texts := map[string]string{"print": fmt.Sprint(value)}
 		for _, verb := range "vsqxXdobcUteg" {
@@ -208,7 +215,7 @@ func arrayIn(t reflect.Type) string {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		switch {
-		case f.Type.Kind() == reflect.Array && f.Type.Len() > 0 && !(t == reflect.TypeFor[sealer]() && f.Name == "header"):
+		case f.Type.Kind() == reflect.Array && f.Type.Len() > 0 && (t != reflect.TypeFor[sealer]() || f.Name != "header"):
 			return f.Name
 		case f.Type.Kind() == reflect.Struct:
 			if below := arrayIn(f.Type); below != "" {

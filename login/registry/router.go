@@ -94,7 +94,7 @@ func (r *router) admitName(u *url.URL, how via) error {
 	case u.Scheme == "http" && !r.plain:
 		return errPlain
 	case how == own && err != nil:
-		return nil // the user's own word
+		return nil //nolint:nilerr // an odd spelling is the user's own word
 	case how == own:
 		return r.c.around.arrive(r.base.Host, z)
 	case err != nil:

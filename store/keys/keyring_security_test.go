@@ -32,7 +32,7 @@ esac
 func fakeKeychain(t *testing.T) keychain {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "security")
-	if err := os.WriteFile(program, []byte(fakeSecurity), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(program, []byte(fakeSecurity), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return keychain{program}

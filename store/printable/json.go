@@ -84,6 +84,6 @@ func EscapeJSON(text []byte) []byte {
 }
 
 func appendEscape(out []byte, r rune) []byte {
-	hex := strconv.FormatUint(uint64(r), 16)
+	hex := strconv.FormatInt(int64(r), 16)
 	return append(append(append(out, `\u`...), strings.Repeat("0", 4-len(hex))...), hex...)
 }

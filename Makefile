@@ -32,7 +32,7 @@ LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -
 TOOL := $(GO) tool -modfile=scripts/tools/go.mod
 SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 
-.PHONY: help build install demo test race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof release releasetest cover tidy clean ci
+.PHONY: help build install demo test race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof release releasetest cover tidy vuln clean ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -117,6 +117,9 @@ microbench: ## time single functions; bin/bench.old.txt, if there, is compared w
 	@mkdir -p bin
 	$(GO) test -run '^$$' -bench . -count 6 ./store ./store/keys ./credhelper >bin/bench.txt
 	$(TOOL) benchstat $(wildcard bin/bench.old.txt) bin/bench.txt
+
+vuln: ## ask the vulnerability database about the dependencies (needs the network)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 # What differs from run to run is not compared with the tables, only written on demand.
 proof: ## all of this at length, and write the tables of README.md and SECURITY.md

@@ -43,7 +43,10 @@ func try(t *testing.T, env []string, name string, args ...string) (string, error
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	all := testenv.Environ(t.TempDir(), testenv.GoSettings()...)
+	home := t.TempDir()
+	// The go command's telemetry would go on writing below a home that is being removed.
+	write(t, filepath.Join(home, ".config/go/telemetry/mode"), "off\n")
+	all := testenv.Environ(home, testenv.GoSettings()...)
 	// The checkout may be somebody else's.
 	all = append(all, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
 	cmd := testenv.CommandContext(ctx, append(all, env...), name, args...)

@@ -148,7 +148,11 @@ func (e *env) held(s *store.Store, src importSource, logins []importLogin, r *im
 			asked = store.ParseAddress(l.key)
 		}
 		reason := ""
-		switch now, err := s.Get(e.ctx, asked); {
+		now, err := s.Get(e.ctx, asked)
+		if errors.Is(err, store.ErrNotFound) { // a network file system may say so of what is there
+			now, err = s.Get(e.ctx, asked)
+		}
+		switch {
 		case err != nil && e.ctx.Err() != nil:
 			return nil, e.ctx.Err()
 		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged), err == nil && (now.Canonical != asked.String() || !l.same(now) || !now.Expires.IsZero()):

@@ -98,7 +98,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 		err = fmt.Errorf("%s: %w, which has to finish the change of the key", folder, ErrNewer)
 	}
 	if err == nil {
-		err = checkFolder(folder)
+		err = CheckFolder(folder) // which another run may have removed by now
 	}
 	if err != nil {
 		return nil, err

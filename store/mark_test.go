@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // strangeDisk does something of its own around the steps of the real one.
@@ -132,5 +133,33 @@ func TestCommitThatWasTakenBack(t *testing.T) {
 	s.disk = strangeDisk{renamed: func(string, string) error { return syscall.EIO }}
 	if err := s.commit(oneToken, next); !errors.Is(err, syscall.EIO) || errors.Is(err, errMoved) {
 		t.Errorf("a rename that fails: %v", err)
+	}
+}
+
+// The directory of the markers may go while it is looked at: its last marker did.
+func TestMarkersWhileTheyGo(t *testing.T) {
+	s := memoryStore(t, t.TempDir(), &memoryKey{})
+	mustPut(t, s, "h.example", "secret")
+	c, err := s.Custody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := s.loc.markerFolder(c.KID)
+	stop := make(chan bool)
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = os.Mkdir(folder, 0o700), os.Remove(folder)
+			}
+		}
+	}()
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if tokens, err := s.markers(c.KID); err != nil || len(tokens) > 0 {
+			t.Fatalf("got %v, %v", tokens, err)
+		}
 	}
 }

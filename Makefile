@@ -66,14 +66,14 @@ demo: install ## install, then show a login, a pull and a logout in a throw-away
 test: ## run the tests, and see that they leave your own files alone
 ifeq ($(shell uname -s 2>/dev/null),Linux)
 	@$(GO) build -o bin/untouched ./scripts/untouched
-	$(GO) test -exec '"$(CURDIR)/bin/untouched"' ./...
+	$(GO) test -timeout 20m -exec '"$(CURDIR)/bin/untouched"' ./...
 else
 	$(GO) test ./...
 endif
 
 # Without that setting each process of the tests sleeps a second at its end.
 race: ## run the tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(GO) test -race -short ./...
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(GO) test -race -short -timeout 20m ./...
 
 e2e: ## install the real tools on Debian and test with them (CELL=podman/bearer: one cell)
 	bash scripts/e2e/install.sh

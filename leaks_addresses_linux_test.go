@@ -13,7 +13,7 @@ import (
 // addressForms are addresses with a password in them, whose own characters are those that
 // end a host, a user name or a word.
 func addressForms(secret string) []string {
-	return []string{
+	forms := []string{
 		"https://alice:" + secret + "@h.example",
 		"https://AWS:aB3/" + secret + "+x=@h.example/path",
 		"HTTP://u:?#:@" + secret + "@h.example:5000",
@@ -21,6 +21,10 @@ func addressForms(secret string) []string {
 		"docker://u:a/" + secret + "@h.example/x",
 		"https://u:\"'\\" + secret + "\x1b]0;x\a\u202e@h.example",
 	}
+	if testing.Short() { // the race detector's runs: thousands of processes, each slow to start
+		return forms[1:2]
+	}
+	return forms
 }
 
 // leakAddresses puts a password into an address wherever one may stand, and looks for it in
@@ -49,12 +53,7 @@ func (s *scene) tells(what, stdin string, words ...string) {
 
 func addressArguments(s *scene) {
 	commands := grammarCommands(s.t)
-	forms := addressForms(s.secret())
-	if testing.Short() { // the race detector's runs: thousands of processes, each slow to start
-		forms = forms[1:2]
-		s.t.Logf("one spelling of %d, as -short asks", len(addressForms("")))
-	}
-	for i, address := range forms {
+	for i, address := range addressForms(s.secret()) {
 		for _, command := range commands {
 			words := strings.Fields(command)
 			if words[len(words)-1] == "restore" && !strings.Contains(address, "://") {

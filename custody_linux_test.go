@@ -216,10 +216,12 @@ func TestPluginPrompts(t *testing.T) {
 	term.answer("age-plugin-regshapetest: PIN", 1, "9999\n")
 	term.wantExit(1, "9999", "\x07", pin)
 	term.Await("age-plugin-regshapetest failed: wrong PIN")
-	term = startTerminal(t, home, "auth", "unlock", "--identity", identity)
-	term.answer("age-plugin-regshapetest: PIN", 1, "12\x03")
-	term.wantExit(130)
-	term.AwaitEcho(true)
+	for key, code := range map[string]int{"\x03": 130, "\x1c": 131} { // Ctrl-C, Ctrl-\
+		term = startTerminal(t, home, "auth", "unlock", "--identity", identity)
+		term.answer("age-plugin-regshapetest: PIN", 1, "12"+key)
+		term.wantExit(code)
+		term.AwaitEcho(true)
+	}
 	if !keyState(t, home).Locked {
 		t.Error("the store is unlocked")
 	}

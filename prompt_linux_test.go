@@ -111,6 +111,7 @@ func TestPrompt_signals(t *testing.T) {
 			term.AwaitEcho(false)
 			term.Input(secret + s.key)
 			if s.send != 0 {
+				time.Sleep(200 * time.Millisecond) // the kernel takes in what was typed by and by
 				term.Signal(s.send)
 			}
 			if code := term.ExitCode(); code != s.code {
@@ -159,6 +160,27 @@ func TestPrompt_stopped(t *testing.T) {
 	term.Input(secret + "\n")
 	if code := term.ExitCode(); code != 0 {
 		t.Errorf("exit code %d, want 0:\n%s", code, term.Text())
+	}
+}
+
+// Ctrl-Z stops what comes after a prompt, too.
+func TestPrompt_stoppedAfterwards(t *testing.T) {
+	l := httptest.NewUnstartedServer(nil).Listener // accepts connections and never answers
+	defer l.Close()
+	script := "set -m; regshape auth login -u alice " + l.Addr().String() + "; echo stopped=$?; fg >/dev/null; echo ended=$?"
+	term := startProgram(t, "sh", t.TempDir(), "-c", script)
+	term.Await("Password for ")
+	term.AwaitEcho(false)
+	term.Input("secret\n")
+	term.AwaitEcho(true)
+	time.Sleep(200 * time.Millisecond) // be in the request
+	term.Input("\x1a")
+	term.Await("stopped=147")
+	time.Sleep(200 * time.Millisecond) // be in the request again
+	term.Input("\x03")
+	term.Await("ended=130")
+	if n := strings.Count(term.Text(), "Password for "); n != 1 {
+		t.Errorf("the prompt was shown %d times:\n%s", n, term.Text())
 	}
 }
 

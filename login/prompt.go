@@ -55,11 +55,21 @@ func (e *env) ask(prompt string, read func(fd int) (string, error)) (string, err
 	if err != nil {
 		return "", fmt.Errorf("read the terminal's state: %w", err)
 	}
-	signals := make(chan os.Signal, 1)
-	if wanted := promptSignals(); len(wanted) > 0 { // none would mean all
-		signal.Notify(signals, wanted...)
-	}
 	shown := printable.Line(prompt, printable.Long) + " "
+	defer func() { _ = term.Restore(fd, before) }()
+	defer e.stops.during(func(stop func()) {
+		asking, err := term.GetState(fd)
+		_ = term.Restore(fd, before)
+		stop()
+		if err == nil {
+			_ = term.Restore(fd, asking)
+		}
+		_, _ = io.WriteString(e.Err, shown)
+	})()
+	signals := make(chan os.Signal, 1)
+	if ending := endingSignals(); len(ending) > 0 { // none would mean all
+		signal.Notify(signals, ending...)
+	}
 	_, _ = io.WriteString(e.Err, shown)
 	type answer struct {
 		line string
@@ -70,30 +80,22 @@ func (e *env) ask(prompt string, read func(fd int) (string, error)) (string, err
 		line, err := read(fd)
 		answers <- answer{line, err}
 	}()
-	for {
-		select {
-		case a := <-answers:
-			signal.Stop(signals)
-			switch {
-			case a.err == nil || a.line != "":
-				return a.line, nil
-			case errors.Is(a.err, io.EOF):
-				return "", errors.New("nothing was typed")
-			}
-			return "", fmt.Errorf("read from the terminal: %w", a.err)
-		case s := <-signals:
-			if suspended(s, fd, before) {
-				_, _ = io.WriteString(e.Err, shown)
-				continue
-			}
-			e.interrupt(Signal{s})
-		case <-e.ctx.Done():
+	select {
+	case a := <-answers:
+		signal.Stop(signals)
+		switch {
+		case a.err == nil || a.line != "":
+			return a.line, nil
+		case errors.Is(a.err, io.EOF):
+			return "", errors.New("nothing was typed")
 		}
-		// The signals stay caught: until the end of the process nothing is to be left to them.
-		_ = term.Restore(fd, before)
-		_, _ = fmt.Fprintln(e.Err)
-		return "", errInterrupted
+		return "", fmt.Errorf("read from the terminal: %w", a.err)
+	case s := <-signals: // it stays caught: the process is about to end
+		e.interrupt(Signal{s})
+	case <-e.ctx.Done():
 	}
+	_, _ = fmt.Fprintln(e.Err)
+	return "", errInterrupted
 }
 
 // readLine reads byte by byte: what follows the line belongs to the next prompt.

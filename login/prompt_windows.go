@@ -1,11 +1,10 @@
 package login
 
-import (
-	"os"
+import "os"
 
-	"golang.org/x/term"
-)
+func endingSignals() []os.Signal { return nil }
 
-func promptSignals() []os.Signal { return nil }
+// stops has nothing to do: there is no Ctrl-Z that stops a process.
+type stops struct{}
 
-func suspended(os.Signal, int, *term.State) bool { return false }
+func (*stops) during(func(stop func())) (end func()) { return func() {} }

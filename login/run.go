@@ -58,6 +58,7 @@ type env struct {
 	ctx context.Context
 	// interrupt ends ctx; its cause is a Signal.
 	interrupt context.CancelCauseFunc
+	stops     *stops
 	now       func() time.Time
 	logs      logs
 	clients   *clients // shared by copies of env
@@ -70,7 +71,7 @@ func Run(ctx context.Context, c Call) int {
 	c.Out, c.Err = printable.Writer{W: c.Out}, printable.Writer{W: c.Err}
 	ctx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
-	e := &env{Call: c, ctx: ctx, interrupt: interrupt, now: time.Now, clients: &clients{}}
+	e := &env{Call: c, ctx: ctx, interrupt: interrupt, stops: &stops{}, now: time.Now, clients: &clients{}}
 	var g grammar
 	e.JSON = slices.ContainsFunc(c.Args, asksForJSON) // for errors of the parser itself
 	command, code, err := parse(&g, e)

@@ -67,7 +67,7 @@ func TestDeviceLogin(t *testing.T) {
 		{"denied", testregistry.IssuerOptions{Polls: []string{"access_denied"}}, Rejected, "the login was denied in the browser", 0},
 		{"expired", testregistry.IssuerOptions{Polls: []string{"expired_token"}}, Expired, expiredText, 0},
 		{"nobody confirms", testregistry.IssuerOptions{Manual: true, CodeLife: 2}, Expired, expiredText, 0},
-		{"gone", testregistry.IssuerOptions{Polls: slices.Repeat([]string{"drop"}, 9), CodeLife: 7}, Expired, "the issuer did not answer (", 1},
+		{"gone", testregistry.IssuerOptions{Polls: slices.Repeat([]string{"drop"}, 9), CodeLife: 3}, Expired, "the issuer did not answer (", 1},
 		{"garbage", testregistry.IssuerOptions{Polls: []string{"garbage"}}, Protocol, "answered without a usable token", 0},
 		{"another client", testregistry.IssuerOptions{ClientID: "other"}, Forbidden, "does not let this client log in", 0},
 		{"unknown refusal", testregistry.IssuerOptions{Polls: []string{"mood"}}, Protocol, "400", 0},

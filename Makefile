@@ -123,7 +123,7 @@ vuln: ## ask the vulnerability database about the dependencies (needs the networ
 
 # What differs from run to run is not compared with the tables, only written on demand.
 proof: ## all of this at length, and write the tables of README.md and SECURITY.md
-	REGSHAPE_WRITE=1 $(GO) test -count=1 -run 'Tamper|Leak' . ./store ./store/keys
+	REGSHAPE_WRITE=1 $(GO) test -count=1 -run 'Tamper|Leak' ./scripts/acceptance ./store ./store/keys
 	REGSHAPE_WRITE=1 $(MAKE) torture
 	$(MAKE) mutate MUTATEFLAGS=-write
 	$(GO) run ./scripts/fuzz -time $(FUZZTIME) -write

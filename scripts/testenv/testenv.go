@@ -20,7 +20,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/adrg/xdg"
 )
@@ -120,8 +119,8 @@ func prepared() bool {
 }
 
 // Main runs the tests of a package in an environment built from nothing, with a home that
-// is removed at the end, and exits. More is added to it.
-func Main(m *testing.M, more ...string) {
+// is removed at the end, and exits. More is added to it. Tests are a *testing.M, or what has one.
+func Main(m interface{ Run() int }, more ...string) {
 	if prepared() {
 		os.Exit(m.Run())
 	}

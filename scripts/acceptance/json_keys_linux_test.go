@@ -1,4 +1,4 @@
-package main
+package acceptance
 
 import (
 	"net/http"
@@ -77,7 +77,7 @@ func (j *jsonWalk) plantPlugin(home string) {
 func (j *jsonWalk) deviceLogin(opts testregistry.IssuerOptions, more ...string) (name string, login step) {
 	j.t.Helper()
 	opts.ClientID = "cli"
-	_, at, server, err := devices(opts)
+	_, at, server, err := testregistry.Devices(opts)
 	if err != nil {
 		j.t.Fatal(err)
 	}

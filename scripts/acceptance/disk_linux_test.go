@@ -1,4 +1,4 @@
-package main
+package acceptance
 
 import (
 	"errors"
@@ -140,7 +140,7 @@ func TestHomeThatCannotBeListed(t *testing.T) {
 		t.Skip("only root can make a home for another user")
 	}
 	s := newScene(t, &tally{})
-	s.programs()
+	s.open(s.home)
 	homes := s.path("homes")
 	home := filepath.Join(homes, "ann")
 	if err := os.MkdirAll(home, 0o700); err != nil {

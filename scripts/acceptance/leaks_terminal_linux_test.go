@@ -1,4 +1,4 @@
-package main
+package acceptance
 
 import (
 	"encoding/json"
@@ -121,7 +121,7 @@ func evilIssuers(s *scene) {
 		"itself":   {CallsIt: "https://" + evil},
 		"username": {Claims: map[string]any{"preferred_username": evil, "email": evil}},
 	} {
-		_, at, registry, err := devices(opts)
+		_, at, registry, err := testregistry.Devices(opts)
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package main
+package acceptance
 
 import (
 	"bytes"
@@ -84,7 +84,7 @@ func startCrash(s *scene, input string, end bool, args ...string) *crashing {
 	s.t.Helper()
 	dir := s.open(s.t.TempDir())
 	words := append([]string{"sh", "-c", `ulimit -c unlimited; exec "$@"`, "sh"}, args...)
-	env := testenv.Environ(dir, "GOTRACEBACK=crash", "PATH="+s.programs()+":"+os.Getenv("PATH"))
+	env := testenv.Environ(dir, "GOTRACEBACK=crash")
 	p := &crashing{t: s.t, said: &bytes.Buffer{}, cmd: testenv.Command(env, words[0], words[1:]...)}
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
@@ -153,7 +153,6 @@ func (p *crashing) stop(signal syscall.Signal) {
 // trace, wherever the signal meets it.
 func TestKeyNotInStackTraces(t *testing.T) {
 	s := newScene(t, &tally{})
-	programs := s.programs()
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +179,7 @@ func TestKeyNotInStackTraces(t *testing.T) {
 		for n := 0; n < tries || traces == 0 && n < most; n++ {
 			home := t.TempDir()
 			prepare := func(stdin string, args ...string) *exec.Cmd {
-				cmd := testenv.Command([]string{"HOME=" + home, "PATH=" + programs, "GOTRACEBACK=crash"}, filepath.Join(programs, args[0]), args[1:]...)
+				cmd := testenv.Command(testenv.Environ(home, "GOTRACEBACK=crash"), args[0], args[1:]...)
 				cmd.Stdin = strings.NewReader(stdin)
 				return cmd
 			}

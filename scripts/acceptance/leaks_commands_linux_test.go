@@ -1,4 +1,4 @@
-package main
+package acceptance
 
 import (
 	"context"
@@ -128,7 +128,7 @@ func newWalk(t *testing.T, tried *tally) *walk {
 	realm := "http://" + serve(httptest.NewServer(tokens))
 	w.bearer = serve(httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Bearer, Realm: realm, Tokens: tokens})))
 	w.tls = serve(httptest.NewTLSServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: users})))
-	issuing, at, registry, err := devices(testregistry.IssuerOptions{ClientID: "cli", Claims: map[string]any{"preferred_username": "alice"}})
+	issuing, at, registry, err := testregistry.Devices(testregistry.IssuerOptions{ClientID: "cli", Claims: map[string]any{"preferred_username": "alice"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ import (
 // flag or command completes without a word being said here. Hidden commands,
 // hidden flags and branching arguments (which the grammar does not use) are
 // left out. Any other shell is an error, and then nothing is written.
-func writeCompletion(w io.Writer, shell string, app *kong.Application) error {
-	c := newCompletion(app)
+func writeCompletion(w io.Writer, shell string, model *kong.Application) error {
+	c := newCompletion(model)
 	var script bytes.Buffer
 	switch shell {
 	case "bash":
@@ -68,10 +68,10 @@ type operand struct {
 	many  bool     // a positional that takes all words that follow
 }
 
-func newCompletion(app *kong.Application) completion {
-	fn := regexp.MustCompile(`\W`).ReplaceAllString(app.Name, "_")
-	c := completion{name: app.Name, fn: "_" + fn}
-	c.add(app.Node, "")
+func newCompletion(model *kong.Application) completion {
+	fn := regexp.MustCompile(`\W`).ReplaceAllString(model.Name, "_")
+	c := completion{name: model.Name, fn: "_" + fn}
+	c.add(model.Node, "")
 	return c
 }
 

@@ -162,8 +162,8 @@ func (k *custody) ready(with wayIn) error {
 
 // turn changes the key, or with rotate false only its place.
 func (k *custody) turn(r store.Rotation, rotate bool) error {
-	progress := newProgress(k.e)
-	r.Progress = progress.sealing
+	progress := newProgress(k.e.Err, "Re-encrypting")
+	r.Progress = progress.step
 	change := k.store.Rotate
 	if !rotate {
 		change = k.store.Move
@@ -184,13 +184,6 @@ func (k *custody) settle(err error) error {
 	}
 	k.e.warn("the key was changed, but %v: run '%s' to try again.", err, k.e.own("auth", "key", "rotate", "--resume"))
 	return nil
-}
-
-// sealing says how far a rotation is.
-func (p *progress) sealing(done, total int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.draw(fmt.Sprintf("Sealing anew: %d of %d", done, total))
 }
 
 // configured chooses the places that a config names, whatever REGSHAPE_KEY_FILE says: a

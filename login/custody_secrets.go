@@ -70,8 +70,8 @@ func (e *env) opener(w wayIn, prompt string) (keys.Opener, error) {
 
 // passphraseAsker asks at the terminal; without one it says what to give instead.
 func (e *env) passphraseAsker(prompt string) func() (string, error) {
-	if e.interactive() {
-		return func() (string, error) { return e.askSecret(prompt) }
+	if e.prompt().interactive() {
+		return func() (string, error) { return e.prompt().secret(prompt) }
 	}
 	return func() (string, error) {
 		return "", &usageError{"no terminal to ask for the passphrase", "give --passphrase-file FILE, or --identity FILE"}
@@ -98,7 +98,7 @@ func (k *custody) throughSlot(slots keys.Slots, with wayIn, open func(keys.Opene
 func (e *env) retry(with wayIn, open func() error) error {
 	for tries := 1; ; tries++ {
 		err := open()
-		if !errors.Is(err, keys.ErrWrongPassphrase) || with != (wayIn{}) || !e.interactive() || tries == passphraseTries {
+		if !errors.Is(err, keys.ErrWrongPassphrase) || with != (wayIn{}) || !e.prompt().interactive() || tries == passphraseTries {
 			return err
 		}
 		_, _ = fmt.Fprintln(e.Err, "The passphrase is wrong, try again.")
@@ -110,7 +110,7 @@ func (e *env) newPassphrase(file string) (passphrase string, err error) {
 	switch {
 	case file != "":
 		passphrase, err = e.readPassphrase(file)
-	case !e.interactive():
+	case !e.prompt().interactive():
 		err = &usageError{"no terminal to ask for the passphrase", "give --passphrase-file FILE, or --recipient age1…"}
 	default:
 		passphrase, err = e.askTwice()
@@ -125,14 +125,14 @@ func (e *env) newPassphrase(file string) (passphrase string, err error) {
 }
 
 func (e *env) askTwice() (string, error) {
-	passphrase, err := e.askSecret("New passphrase: ")
+	passphrase, err := e.prompt().secret("New passphrase: ")
 	if err != nil {
 		return "", err
 	}
 	if passphrase == "" {
 		return "", errors.New("the passphrase is empty")
 	}
-	again, err := e.askSecret("The same again: ")
+	again, err := e.prompt().secret("The same again: ")
 	if err != nil {
 		return "", err
 	}
@@ -204,22 +204,21 @@ func (e *env) pluginUI() *keys.PluginUI {
 	ui := &keys.PluginUI{Explain: e.problem, Display: func(text string) {
 		e.tell("%s", printable.Line(text, 1000))
 	}}
-	if !e.interactive() {
+	if !e.prompt().interactive() {
 		return ui
 	}
-	line := func(int) (string, error) { return readLine(e.In) }
 	ui.Ask = func(prompt string, secret bool) (string, error) {
 		if secret {
-			return e.askSecret(prompt + ": ")
+			return e.prompt().secret(prompt + ": ")
 		}
-		return e.ask(prompt+": ", line)
+		return e.prompt().readLine(prompt + ": ")
 	}
 	ui.Confirm = func(prompt, yes, no string) (bool, error) {
 		question := fmt.Sprintf("%s [%s, or nothing to go on without]: ", prompt, yes)
 		if no != "" {
 			question = fmt.Sprintf("%s [%s/%s]: ", prompt, yes, no)
 		}
-		answer, err := e.ask(question, line)
+		answer, err := e.prompt().readLine(question)
 		answer = strings.TrimSpace(answer)
 		return strings.EqualFold(answer, yes) || strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
 	}

@@ -49,13 +49,13 @@ func (c identityArg) givenToken(e *env, name string, stdin bool) (username, toke
 	if token != "" {
 		return authfile.TokenUser, token, nil
 	}
-	if !e.interactive() {
+	if !e.prompt().interactive() {
 		return "", "", &usageError{
 			"no terminal to ask at, and no identity token given",
 			fmt.Sprintf("pipe it: '… | %s', or obtain one with -u USER and a password", e.own("auth", "login", name, "--identity-token", "--password-stdin")),
 		}
 	}
-	token, err = e.ask(fmt.Sprintf("Identity token for %s: ", name), func(fd int) (string, error) {
+	token, err = e.prompt().ask(fmt.Sprintf("Identity token for %s: ", name), func(fd int) (string, error) {
 		line, err := term.ReadPassword(fd)
 		return string(line), err
 	})

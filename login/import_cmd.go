@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
 	"regshape/login/authfile"
 	"regshape/store"
@@ -35,9 +33,14 @@ func (c *importCmd) Run(e *env) error {
 		return &storeError{"", "store credentials", err}
 	}
 	o := importOptions{dryRun: c.DryRun, remove: c.Remove, replace: c.Replace, taken: map[string]takenLogin{}}
-	wipe := e.showProgress(&o)
+	progress := newProgress(e.Err, "Importing")
+	o.progress = func(done, total int) {
+		if total >= 100 { // below it would only flicker
+			progress.step(done, total)
+		}
+	}
 	all, err := e.importAll(s, groups, o)
-	wipe()
+	progress.end()
 	for _, n := range all.names {
 		if text := e.furtherName(n.path, n.Names); text != "" {
 			all.failed = append(all.failed, importFailure{From: n.path, Message: text})
@@ -47,7 +50,7 @@ func (c *importCmd) Run(e *env) error {
 		// The error is what JSON has room for; what was done until then is told beside it.
 		o.remove = false // it did not come to that
 		if len(all.moved)+len(all.already)+len(all.failed) > 0 {
-			_, _ = fmt.Fprint(e.Err, all.text(o, e.tilde))
+			_, _ = fmt.Fprint(e.Err, all.text(e, o))
 			all.warnings(e, o)
 		}
 		return err
@@ -55,7 +58,7 @@ func (c *importCmd) Run(e *env) error {
 	if e.JSON {
 		err = writeJSON(e.Out, all.result(o))
 	} else {
-		_, err = fmt.Fprint(e.Out, all.text(o, e.tilde))
+		_, err = fmt.Fprint(e.Out, all.text(e, o))
 		all.warnings(e, o)
 	}
 	if err == nil && len(all.failed) > 0 {
@@ -108,30 +111,4 @@ func sourceReason(src importSource, err error) string {
 		return fmt.Sprintf("line %d, column %d: %s; nothing in it was changed", syntax.Line, syntax.Column, syntax.Reason)
 	}
 	return strings.TrimPrefix(printable.Line(err.Error(), 400), src.name+": ")
-}
-
-// Below these a line of progress would only flicker.
-const (
-	progressFrom  = 100
-	progressEvery = 100 * time.Millisecond
-)
-
-// showProgress keeps a line on a terminal up to date, and returns what takes it away.
-func (e *env) showProgress(o *importOptions) (wipe func()) {
-	if !isTerminal(e.Err) {
-		return func() {}
-	}
-	var last time.Time
-	o.progress = func(done, total int) {
-		if total < progressFrom || e.now().Sub(last) < progressEvery {
-			return
-		}
-		last = e.now()
-		_, _ = fmt.Fprintf(printable.Raw(e.Err), "\r%d of %d logins", done, total)
-	}
-	return func() {
-		if !last.IsZero() {
-			_, _ = io.WriteString(printable.Raw(e.Err), wipeLine)
-		}
-	}
 }

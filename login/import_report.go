@@ -126,17 +126,17 @@ func (r *importReport) result(o importOptions) importResult {
 }
 
 // text is what was done: one line for each login, then a summary.
-func (r *importReport) text(o importOptions, tilde func(string) string) string {
+func (r *importReport) text(e *env, o importOptions) string {
 	var b strings.Builder
 	from, verb := "from", "moved"
 	if o.dryRun {
 		from, verb = "would be moved from", "would be moved"
 	}
 	for _, l := range r.moved {
-		fmt.Fprintf(&b, "%s: %s, %s %s\n", l.Registry, printable.Line(l.Username, 120), from, tilde(l.From))
+		fmt.Fprintf(&b, "%s: %s, %s %s\n", l.Registry, printable.Line(l.Username, 120), from, e.tilde(l.From))
 	}
 	for _, l := range r.already {
-		fmt.Fprintf(&b, "%s: %s, already there, from %s\n", l.Registry, printable.Line(l.Username, 120), tilde(l.From))
+		fmt.Fprintf(&b, "%s: %s, already there, from %s\n", l.Registry, printable.Line(l.Username, 120), e.tilde(l.From))
 	}
 	parts := []string{count(len(r.moved), "login") + " " + verb}
 	if n := len(r.already); n > 0 {

@@ -34,7 +34,7 @@ func (c *keyRotateCmd) Run(e *env) error {
 	}
 	// A locked store, and nobody to ask: to say that it is locked is to say what to do.
 	_, slots := k.slots()
-	if slots && (c.wayIn != wayIn{} || e.interactive()) && !c.Abort && k.now.KID != "" {
+	if slots && (c.wayIn != wayIn{} || e.prompt().interactive()) && !c.Abort && k.now.KID != "" {
 		if err := k.ready(c.wayIn); err != nil {
 			return k.failed(err)
 		}
@@ -81,8 +81,8 @@ func (c *keyRotateCmd) Run(e *env) error {
 }
 
 func (c *keyRotateCmd) resume(k *custody) error {
-	progress := newProgress(k.e)
-	done, err := k.store.Resume(k.e.ctx, progress.sealing)
+	progress := newProgress(k.e.Err, "Re-encrypting")
+	done, err := k.store.Resume(k.e.ctx, progress.step)
 	progress.end()
 	if err = k.settle(err); err != nil {
 		return k.failed(err)

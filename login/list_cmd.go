@@ -134,7 +134,7 @@ func (e *env) writeTable(rows []listed) error {
 		}
 		t.row(r.Registry, printable.Line(r.Username, 60), r.Where, secure(r), age, expires)
 	}
-	return t.write(e.Out, e.columns())
+	return t.write(e.Out, columns(e.Out))
 }
 
 // secure is about the way to the registry, not about the store.

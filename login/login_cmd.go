@@ -184,15 +184,15 @@ func (c *loginCmd) credential(e *env, url string) (username, secret string, err 
 	default:
 		secret = e.Getenv("REGSHAPE_PASSWORD")
 	}
-	if (username == "" || secret == "") && !e.interactive() {
-		return "", "", e.cannotAsk(name, username, secret)
+	if (username == "" || secret == "") && !e.prompt().interactive() {
+		return "", "", cannotAsk(e, name, username, secret)
 	}
 	if username == "" {
 		known := "" // a default only, so a place that cannot be read does not matter
 		if old, err := (wanted{e, address}).resolve(false); err == nil && old.found != nil && !old.found.identityToken {
 			known = old.found.username
 		}
-		if username, err = e.askUsername(name, known); err != nil {
+		if username, err = e.prompt().username(name, known); err != nil {
 			return "", "", err
 		}
 		if username == "" {
@@ -200,7 +200,7 @@ func (c *loginCmd) credential(e *env, url string) (username, secret string, err 
 		}
 	}
 	if secret == "" {
-		if secret, err = e.askPassword(name); err != nil {
+		if secret, err = e.prompt().password(name); err != nil {
 			return "", "", err
 		}
 		if secret == "" {
@@ -264,4 +264,19 @@ func serverURL(a store.Address) string {
 		return a.Host() + "/" + a.Scope()
 	}
 	return a.Host()
+}
+
+// cannotAsk says what is missing where nobody can be asked for it.
+func cannotAsk(e *env, name, username, secret string) error {
+	missing, user := "user name and password", "USER"
+	switch {
+	case secret != "":
+		return &usageError{"no terminal to ask at, and no user name given", "add -u USER or set REGSHAPE_USERNAME"}
+	case username != "":
+		missing, user = "password", username
+	}
+	return &usageError{
+		"no terminal to ask at, and no " + missing + " given",
+		"pipe the password: … | " + e.own("auth", "login", name, "-u", user, "--password-stdin"),
+	}
 }

@@ -27,9 +27,9 @@ func ManPages(b Build) (map[string][]byte, error) {
 		write(&p)
 		pages[name+".1"] = p.out.Bytes()
 	}
-	app := parser.Model.Node
-	leaves := commandsBelow(app)
-	add("regshape", "log in to container registries once, for every tool", func(p *manPage) { p.program(app, leaves) })
+	program := parser.Model.Node
+	leaves := commandsBelow(program)
+	add("regshape", "log in to container registries once, for every tool", func(p *manPage) { p.program(program, leaves) })
 	for _, node := range leaves {
 		help := strings.TrimSuffix(oneLine(node.Help), ".")
 		add(pageName(node), strings.ToLower(help[:1])+help[1:], func(p *manPage) { p.command(node) })
@@ -60,7 +60,7 @@ func pageName(node *kong.Node) string {
 // manPage is a page in the language of man(7).
 type manPage struct{ out bytes.Buffer }
 
-func (p *manPage) program(app *kong.Node, leaves []*kong.Node) {
+func (p *manPage) program(program *kong.Node, leaves []*kong.Node) {
 	p.section("Synopsis")
 	p.text("regshape [flags] COMMAND")
 	p.section("Description")
@@ -73,7 +73,7 @@ func (p *manPage) program(app *kong.Node, leaves []*kong.Node) {
 		p.item(commandPath(node), oneLine(node.Help)+" See "+pageName(node)+"(1).")
 	}
 	p.section("Flags of every command")
-	p.flags(app)
+	p.flags(program)
 	p.section("Environment")
 	for _, v := range []struct{ name, what string }{
 		{"REGSHAPE_USERNAME, REGSHAPE_PASSWORD", "User name and password, for the one registry of the command line."},

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,16 +17,33 @@ import (
 // maxSecret is what a registry could sensibly want, and what the helper protocol carries.
 const maxSecret = 64 << 10
 
+// prompt asks on standard error and reads from a terminal.
+type prompt struct {
+	in  *os.File
+	err io.Writer
+	ctx context.Context
+	// interrupt ends ctx; its cause is a Signal.
+	interrupt context.CancelCauseFunc
+	stops     *stops
+}
+
+func (e *env) prompt() prompt { return prompt{e.In, e.Err, e.ctx, e.interrupt, e.stops} }
+
 // interactive reports whether somebody can be asked.
-func (e *env) interactive() bool { return term.IsTerminal(int(e.In.Fd())) }
+func (p prompt) interactive() bool { return term.IsTerminal(int(p.in.Fd())) }
+
+// readLine asks for a line; prompt is the question.
+func (p prompt) readLine(question string) (string, error) {
+	return p.ask(question, func(int) (string, error) { return readLine(p.in) })
+}
 
 // askUsername reads a line from the terminal; an empty one takes the default.
-func (e *env) askUsername(registry, fallback string) (string, error) {
-	prompt := fmt.Sprintf("Username for %s: ", registry)
+func (p prompt) username(registry, fallback string) (string, error) {
+	question := fmt.Sprintf("Username for %s: ", registry)
 	if fallback != "" {
-		prompt = fmt.Sprintf("Username for %s (%s): ", registry, fallback)
+		question = fmt.Sprintf("Username for %s (%s): ", registry, fallback)
 	}
-	line, err := e.ask(prompt, func(int) (string, error) { return readLine(e.In) })
+	line, err := p.readLine(question)
 	if line = strings.TrimSpace(line); line == "" {
 		line = fallback
 	}
@@ -33,44 +51,44 @@ func (e *env) askUsername(registry, fallback string) (string, error) {
 }
 
 // askPassword reads a password without echo.
-func (e *env) askPassword(registry string) (string, error) {
-	return e.askSecret(fmt.Sprintf("Password for %s: ", registry))
+func (p prompt) password(registry string) (string, error) {
+	return p.secret(fmt.Sprintf("Password for %s: ", registry))
 }
 
 // askSecret reads a line without echo.
-func (e *env) askSecret(prompt string) (string, error) {
-	secret, err := e.ask(prompt, func(fd int) (string, error) {
+func (p prompt) secret(question string) (string, error) {
+	secret, err := p.ask(question, func(fd int) (string, error) {
 		secret, err := term.ReadPassword(fd)
 		return string(secret), err
 	})
-	_, _ = fmt.Fprintln(e.Err) // the user's own line end was not echoed
+	_, _ = fmt.Fprintln(p.err) // the user's own line end was not echoed
 	return secret, err
 }
 
 // ask prompts on standard error. When the context ends, by Ctrl-C, or another signal ends or
 // stops the process, it gives the terminal back as it was, echo included.
-func (e *env) ask(prompt string, read func(fd int) (string, error)) (string, error) {
-	fd := int(e.In.Fd())
+func (p prompt) ask(question string, read func(fd int) (string, error)) (string, error) {
+	fd := int(p.in.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("read the terminal's state: %w", err)
 	}
-	shown := printable.Line(prompt, printable.Long) + " "
+	shown := printable.Line(question, printable.Long) + " "
 	defer func() { _ = term.Restore(fd, before) }()
-	defer e.stops.during(func(stop func()) {
+	defer p.stops.during(func(stop func()) {
 		asking, err := term.GetState(fd)
 		_ = term.Restore(fd, before)
 		stop()
 		if err == nil {
 			_ = term.Restore(fd, asking)
 		}
-		_, _ = io.WriteString(e.Err, shown)
+		_, _ = io.WriteString(p.err, shown)
 	})()
 	signals := make(chan os.Signal, 1)
 	if ending := endingSignals(); len(ending) > 0 { // none would mean all
 		signal.Notify(signals, ending...)
 	}
-	_, _ = io.WriteString(e.Err, shown)
+	_, _ = io.WriteString(p.err, shown)
 	type answer struct {
 		line string
 		err  error
@@ -91,10 +109,10 @@ func (e *env) ask(prompt string, read func(fd int) (string, error)) (string, err
 		}
 		return "", fmt.Errorf("read from the terminal: %w", a.err)
 	case s := <-signals: // it stays caught: the process is about to end
-		e.interrupt(Signal{s})
-	case <-e.ctx.Done():
+		p.interrupt(Signal{s})
+	case <-p.ctx.Done():
 	}
-	_, _ = fmt.Fprintln(e.Err)
+	_, _ = fmt.Fprintln(p.err)
 	return "", errInterrupted
 }
 
@@ -131,19 +149,4 @@ func readSecret(in io.Reader) (string, error) {
 		return "", errors.New("standard input holds no password")
 	}
 	return secret, nil
-}
-
-// cannotAsk says what is missing where nobody can be asked for it.
-func (e *env) cannotAsk(name, username, secret string) error {
-	missing, user := "user name and password", "USER"
-	switch {
-	case secret != "":
-		return &usageError{"no terminal to ask at, and no user name given", "add -u USER or set REGSHAPE_USERNAME"}
-	case username != "":
-		missing, user = "password", username
-	}
-	return &usageError{
-		"no terminal to ask at, and no " + missing + " given",
-		"pipe the password: … | " + e.own("auth", "login", name, "-u", user, "--password-stdin"),
-	}
 }

@@ -53,7 +53,7 @@ func (c *checker) all(subjects []subject, p *progress) ([]checked, error) {
 		}()
 	}
 	for done := range subjects {
-		p.show(done, len(subjects))
+		p.step(done, len(subjects))
 		select {
 		case <-finished:
 		case <-c.e.ctx.Done():

@@ -20,7 +20,7 @@ func (c *statusCmd) Run(e *env) error {
 	}
 	scenario := e.logs.scenario("status")
 	defer scenario.end()
-	progress := newProgress(e)
+	progress := newProgress(e.Err, "Verifying")
 	shared := progress.share(e)
 	if len(addresses) != 1 {
 		shared.forgetAccount()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"regshape/store/printable"
 )
@@ -12,14 +13,15 @@ import (
 // progress is a line at the end of a terminal's standard error, and orders what several
 // goroutines write there. Anywhere else it shows nothing.
 type progress struct {
-	mu   sync.Mutex
-	out  io.Writer
-	live bool
-	line string // what stands there now
+	mu    sync.Mutex
+	out   io.Writer
+	live  bool
+	doing string // "Verifying"
+	line  string // what stands there now
 }
 
-func newProgress(e *env) *progress {
-	return &progress{out: printable.Raw(e.Err), live: isTerminal(e.Err)}
+func newProgress(out io.Writer, doing string) *progress {
+	return &progress{out: printable.Raw(out), live: isTerminal(out), doing: doing}
 }
 
 // share is e for several goroutines.
@@ -53,19 +55,18 @@ func (o orderly) Write(b []byte) (int, error) {
 	return o.w.Write(b)
 }
 
-// show says how far the work is.
-func (p *progress) show(done, all int) {
+// step shows "Verifying: 3 of 9".
+func (p *progress) step(done, total int) { p.show(fmt.Sprintf("%s: %d of %d", p.doing, done, total)) }
+
+// show replaces the line.
+func (p *progress) show(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.draw(fmt.Sprintf("Verifying: %d of %d", done, all))
+	p.draw(line)
 }
 
 // end takes the line away.
-func (p *progress) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.draw("")
-}
+func (p *progress) end() { p.show("") }
 
 // draw replaces the line. Blanks serve terminals without escape sequences, too.
 func (p *progress) draw(line string) {
@@ -73,7 +74,7 @@ func (p *progress) draw(line string) {
 		return
 	}
 	if p.line != "" {
-		_, _ = fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", len(p.line)))
+		_, _ = fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", utf8.RuneCountInString(p.line)))
 	}
 	_, _ = io.WriteString(p.out, line)
 	p.line = line

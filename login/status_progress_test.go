@@ -11,11 +11,11 @@ import (
 func TestProgress(t *testing.T) {
 	for _, live := range []bool{true, false} {
 		var out bytes.Buffer
-		p := &progress{out: &out, live: live}
+		p := &progress{out: &out, live: live, doing: "Verifying"}
 		w := p.through(&out)
-		p.show(1, 20)
+		p.step(1, 20)
 		_, _ = fmt.Fprintln(w, "Warning: odd.")
-		p.show(2, 20)
+		p.step(2, 20)
 		p.end()
 		text := out.String()
 		if !live {

@@ -92,7 +92,7 @@ func (e *env) writeStatus(rows []checked) error {
 		}
 		t.row(r.name(), user, r.Status, secure(listed{Transport: r.Transport}), r.verified(now), r.expires(now))
 	}
-	return t.write(e.Out, e.columns())
+	return t.write(e.Out, columns(e.Out))
 }
 
 func (r *checked) name() string {

@@ -71,8 +71,8 @@ func (t *table) writeBlocks(out io.Writer) error {
 }
 
 // columns is the width of the terminal that results go to, 0 where they go elsewhere.
-func (e *env) columns() int {
-	f, ok := printable.Raw(e.Out).(*os.File)
+func columns(out io.Writer) int {
+	f, ok := printable.Raw(out).(*os.File)
 	if !ok {
 		return 0
 	}

@@ -110,11 +110,11 @@ var errUnasked = errors.New("there is no terminal to ask at")
 // allow trusts a program that the user says is known.
 func (c *trustCmd) allow(e *env, loc store.Location, p trust.Program) error {
 	if !c.Yes {
-		if !e.interactive() {
+		if !e.prompt().interactive() {
 			return fmt.Errorf("%w: if you know what it starts, run '%s'", errUnasked, e.own("auth", "trust", "--yes"))
 		}
 		question := fmt.Sprintf("Let this store start %s? [y/N]: ", printable.Shell(p.Words...))
-		answer, err := e.ask(question, func(int) (string, error) { return readLine(e.In) })
+		answer, err := e.prompt().readLine(question)
 		if errors.Is(err, errInterrupted) {
 			return err
 		}

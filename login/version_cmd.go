@@ -47,13 +47,13 @@ type completionResult struct {
 }
 
 // Run prints a script that the shell's start file can evaluate.
-func (c completionCmd) Run(e *env, app *kong.Kong) error {
+func (c completionCmd) Run(e *env, parser *kong.Kong) error {
 	if e.JSON {
 		var script strings.Builder
-		if err := writeCompletion(&script, c.Shell, app.Model); err != nil {
+		if err := writeCompletion(&script, c.Shell, parser.Model); err != nil {
 			return err
 		}
 		return writeJSON(e.Out, completionResult{"success", c.Shell, script.String()})
 	}
-	return writeCompletion(printable.Raw(e.Out), c.Shell, app.Model)
+	return writeCompletion(printable.Raw(e.Out), c.Shell, parser.Model)
 }

@@ -10,7 +10,7 @@ func (e *env) locate() (store.Location, error) {
 }
 
 func (e *env) locateProfile(profile string) (store.Location, error) {
-	return store.Locate(store.Options{Dir: e.Store, Profile: profile, SudoUID: e.Getenv("SUDO_UID"), Notice: e.passedOver})
+	return store.Locate(store.Options{Dir: e.Store, Profile: profile, SudoUID: e.Getenv("SUDO_UID"), Notice: func(err error) { e.passedOver(err) }})
 }
 
 // passedOver warns of what is wrong with a store and stops nothing.

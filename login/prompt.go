@@ -19,15 +19,16 @@ const maxSecret = 64 << 10
 
 // prompt asks on standard error and reads from a terminal.
 type prompt struct {
-	in  *os.File
-	err io.Writer
-	ctx context.Context
-	// interrupt ends ctx; its cause is a Signal.
-	interrupt context.CancelCauseFunc
+	in        *os.File
+	err       io.Writer
+	ctx       context.Context
+	interrupt func(os.Signal) // ends ctx
 	stops     *stops
 }
 
-func (e *env) prompt() prompt { return prompt{e.In, e.Err, e.ctx, e.interrupt, e.stops} }
+func (e *env) prompt() prompt {
+	return prompt{e.In, e.Err, e.ctx, func(s os.Signal) { e.interrupt(Signal{s}) }, e.stops}
+}
 
 // interactive reports whether somebody can be asked.
 func (p prompt) interactive() bool { return term.IsTerminal(int(p.in.Fd())) }
@@ -109,7 +110,7 @@ func (p prompt) ask(question string, read func(fd int) (string, error)) (string,
 		}
 		return "", fmt.Errorf("read from the terminal: %w", a.err)
 	case s := <-signals: // it stays caught: the process is about to end
-		p.interrupt(Signal{s})
+		p.interrupt(s)
 	case <-p.ctx.Done():
 	}
 	_, _ = fmt.Fprintln(p.err)

@@ -12,6 +12,7 @@ import (
 // after a command.
 type grammar struct {
 	globals
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and exit."`
 
 	Auth struct {
 		Login   loginCmd   `cmd:"" help:"Log in to a registry: verify the credential there, then store it sealed."`
@@ -69,8 +70,6 @@ type globals struct {
 	TimeMethods   bool   `name:"time-methods" group:"Diagnosis" help:"Show how long each request took."`
 	TimeScenarios bool   `name:"time-scenarios" group:"Diagnosis" help:"Show how long each step of the command took."`
 	LogFile       string `name:"log-file" placeholder:"FILE" type:"path" group:"Diagnosis" help:"Append all of these to a file."`
-
-	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and exit."`
 }
 
 const description = `Log in to container registries once, for every tool.

@@ -12,6 +12,7 @@ import (
 
 	"regshape/credhelper"
 	"regshape/login"
+	"regshape/login/app"
 	"regshape/store"
 )
 
@@ -29,9 +30,9 @@ func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() { cancel(login.Signal{Signal: <-signals}) }()
-	os.Exit(login.Run(ctx, login.Call{
+	go func() { cancel(app.Signal{Signal: <-signals}) }()
+	os.Exit(login.Run(ctx, app.Call{
 		Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
-		Build: login.Build{Version: version, Commit: commit, Date: date},
+		Build: app.Build{Version: version, Commit: commit, Date: date},
 	}))
 }

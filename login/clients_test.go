@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"regshape/login/app"
 	"regshape/scripts/testregistry"
 	"regshape/store"
 )
@@ -28,7 +29,7 @@ func TestStatusAsksForATokenOnce(t *testing.T) {
 	host := server.Listener.Addr().String()
 	h.put(store.Credential{ServerURL: host}, store.Credential{ServerURL: host + "/team"}, store.Credential{ServerURL: host + "/other"})
 	rows, code := h.run(t.Context())
-	if code != exitDone || len(rows) != 3 {
+	if code != app.ExitDone || len(rows) != 3 {
 		t.Errorf("exit code %d, %d rows: %+v", code, len(rows), rows)
 	}
 	if n := asked.Load(); n != 1 {

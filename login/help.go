@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"regshape/login/app"
 )
 
 // printHelp is kong's help with examples and exit codes behind it.
@@ -49,5 +51,5 @@ type exitCode struct {
 }
 
 func (m manual) exitCodes() []exitCode {
-	return []exitCode{{exitDone, "done"}, {exitFailed, m.failed}, {exitUsage, "wrong usage"}, {exitInterrupted, "interrupted"}}
+	return []exitCode{{app.ExitDone, "done"}, {app.ExitFailed, m.failed}, {app.ExitUsage, "wrong usage"}, {app.ExitInterrupted, "interrupted"}}
 }

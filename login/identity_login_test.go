@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"regshape/login/account"
+	"regshape/login/app"
 	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/keys"
@@ -77,9 +79,9 @@ func TestIdentityTokenLogin(t *testing.T) {
 			}
 			defer nothing.Close()
 			var out bytes.Buffer
-			code := Run(t.Context(), Call{
+			code := Run(t.Context(), app.Call{
 				Args: append([]string{"auth", "login", host, "--store", h.dir}, c.args...),
-				In:   nothing, Out: &out, Err: &out, Getenv: os.Getenv, Build: Build{Version: "dev"},
+				In:   nothing, Out: &out, Err: &out, Getenv: os.Getenv, Build: app.Build{Version: "dev"},
 			})
 			text := out.String()
 			if code != c.code || !strings.Contains(text, c.says) || c.not != "" && strings.Contains(text, c.not) || strings.Contains(text, "canary") {
@@ -119,23 +121,23 @@ func TestIdentityTokenOfDevice(t *testing.T) {
 			Renew: &store.Renewal{Issuer: "https://issuer.example", ClientID: "c", Token: token},
 		}
 	}
-	want := identityArg{IdentityToken: true}
+	want := account.IdentityArg{IdentityToken: true}
 	cred := made("first")
-	if err := want.fromDevice(&cred, "h.example"); err != nil {
+	if err := want.FromDevice(&cred, "h.example"); err != nil {
 		t.Fatal(err)
 	}
 	if cred.Username != "<token>" || cred.Secret != "first" || cred.Kind != store.KindIdentityToken || !cred.Expires.IsZero() {
 		t.Errorf("became %#v, %s until %v", cred, cred.Kind, cred.Expires)
 	}
-	if err := want.takeToken(&cred, "h.example", registry.Result{Outcome: registry.Verified, IdentityToken: "second"}); err != nil || cred.Secret != "second" || cred.Renew.Token != "second" {
+	if err := want.TakeToken(&cred, "h.example", registry.Result{Outcome: registry.Verified, IdentityToken: "second"}); err != nil || cred.Secret != "second" || cred.Renew.Token != "second" {
 		t.Errorf("a rotated token is not kept: %v", err)
 	}
 	none := made("")
-	if err := want.fromDevice(&none, "h.example"); err == nil || !strings.Contains(err.Error(), "log in without --identity-token") {
+	if err := want.FromDevice(&none, "h.example"); err == nil || !strings.Contains(err.Error(), "log in without --identity-token") {
 		t.Errorf("without a refresh token: %v", err)
 	}
 	plain := made("first")
-	if err := (identityArg{}).fromDevice(&plain, "h.example"); err != nil || plain.Kind != store.KindDevice || plain.Secret != "access" {
+	if err := (account.IdentityArg{}).FromDevice(&plain, "h.example"); err != nil || plain.Kind != store.KindDevice || plain.Secret != "access" {
 		t.Errorf("unasked: %#v, %v", plain, err)
 	}
 }

@@ -7,13 +7,15 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"regshape/login/app"
 )
 
 // ManPages returns the manual, section 1, by file name: the program's page, one for each
 // command, and the credential helper's. All but the last is read from the grammar.
-func ManPages(b Build) (map[string][]byte, error) {
+func ManPages(b app.Build) (map[string][]byte, error) {
 	var g grammar
-	parser, err := newParser(&g, &env{Call: Call{Out: io.Discard, Err: io.Discard, Build: b}}, func(int) {})
+	parser, err := newParser(&g, &app.Env{Call: app.Call{Out: io.Discard, Err: io.Discard, Build: b}}, func(int) {})
 	if err != nil {
 		return nil, fmt.Errorf("build the command line: %w", err)
 	}

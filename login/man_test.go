@@ -10,13 +10,14 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"regshape/login/app"
 	"regshape/scripts/testenv"
 )
 
 func testGrammar(t *testing.T) *kong.Kong {
 	t.Helper()
 	var g grammar
-	parser, err := newParser(&g, &env{Call: Call{Out: io.Discard, Err: io.Discard}}, func(int) {})
+	parser, err := newParser(&g, &app.Env{Call: app.Call{Out: io.Discard, Err: io.Discard}}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestEveryCommandHasAManual(t *testing.T) {
 
 // The pages say everything that the grammar has: a flag that is new is in them at once.
 func TestManPages(t *testing.T) {
-	pages, err := ManPages(Build{Version: "1.2.3", Date: "2026-01-02T03:04:05Z"})
+	pages, err := ManPages(app.Build{Version: "1.2.3", Date: "2026-01-02T03:04:05Z"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,9 +113,9 @@ func TestManPages(t *testing.T) {
 func TestHelpOfEveryCommand(t *testing.T) {
 	for _, node := range commandsBelow(testGrammar(t).Model.Node) {
 		var out strings.Builder
-		code := Run(t.Context(), Call{Args: append(strings.Fields(commandPath(node)), "--help"), Out: &out, Err: &out, Getenv: os.Getenv})
+		code := Run(t.Context(), app.Call{Args: append(strings.Fields(commandPath(node)), "--help"), Out: &out, Err: &out, Getenv: os.Getenv})
 		for _, want := range []string{oneLine(node.Help)[:15], "\nExamples:\n", "\nExit codes:\n    0  done\n"} {
-			if code != exitDone || !strings.Contains(out.String(), want) {
+			if code != app.ExitDone || !strings.Contains(out.String(), want) {
 				t.Errorf("%s --help: exit %d, no %q", commandPath(node), code, want)
 			}
 		}

@@ -12,66 +12,25 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"regshape/login/app"
+	"regshape/login/terminal"
 	"regshape/store/printable"
 )
 
-// Exit codes.
-const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130 // 128 + SIGINT, as shells have it
-)
-
-// Build says which build this is.
-type Build struct{ Version, Commit, Date string }
-
-// String is what --version prints.
-func (b Build) String() string {
-	s := "regshape " + b.Version
-	if b.Commit != "" {
-		s += fmt.Sprintf(" (commit %s, %s)", b.Commit, b.Date)
-	}
-	return s
-}
-
-// Call is one run of the front end.
-type Call struct {
-	Args     []string // without the program's name
-	In       *os.File // prompts turn its echo off where it is a terminal
-	Out, Err io.Writer
-	Getenv   func(string) string
-	Build    Build
-}
-
-// env is what a command works with.
-type env struct {
-	Call
-	globals
-	ctx context.Context
-	// interrupt ends ctx; its cause is a Signal.
-	interrupt context.CancelCauseFunc
-	stops     *stops
-	now       func() time.Time
-	logs      logs
-	clients   *clients // shared by copies of env
-}
-
 // Run parses and runs one command line and returns the exit code.
-func Run(ctx context.Context, c Call) int {
+func Run(ctx context.Context, c app.Call) int {
 	log.SetOutput(io.Discard) // net/http writes oddities of servers there
 	// Whatever is shown passes here; what is exact by itself goes to printable.Raw.
 	c.Out, c.Err = printable.Writer{W: c.Out}, printable.Writer{W: c.Err}
 	ctx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
-	e := &env{Call: c, ctx: ctx, interrupt: interrupt, stops: &stops{}, now: time.Now, clients: &clients{}}
+	e := &app.Env{Call: c, Ctx: ctx, Interrupt: interrupt, Stops: &terminal.Stops{}, Now: time.Now, Clients: &app.Clients{}}
 	var g grammar
 	e.JSON = slices.ContainsFunc(c.Args, asksForJSON) // for errors of the parser itself
 	command, code, err := parse(&g, e)
@@ -79,35 +38,24 @@ func Run(ctx context.Context, c Call) int {
 		return code
 	}
 	if err == nil {
-		e.globals = g.globals
-		e.fromEnvironment()
-		err = e.logs.open(e)
+		e.Globals = g.Globals
+		app.FromEnvironment(e)
+		err = e.Logs.Open(e)
 	}
 	if err == nil {
 		err = command.Run(e)
 	}
-	if closeErr := e.logs.close(); err == nil && closeErr != nil {
-		e.warn("%v.", closeErr) // the one JSON value has been written
-		err = errTold
+	if closeErr := e.Logs.Close(); err == nil && closeErr != nil {
+		e.Warn("%v.", closeErr) // the one JSON value has been written
+		err = app.ErrReported
 	}
-	return e.fail(err)
+	return app.Fail(e, err)
 }
 
 func asksForJSON(arg string) bool { return arg == "--json" || arg == "--json=true" }
 
-// fromEnvironment fills in what flags leave open. An empty variable is one that is not
-// set, as for the helper: kong would take an empty path for the present folder.
-func (e *env) fromEnvironment() {
-	if e.Store == "" {
-		e.Store = absolute(e.Getenv("REGSHAPE_STORE"))
-	}
-	if e.Profile == "" {
-		e.Profile = e.Getenv("REGSHAPE_PROFILE")
-	}
-}
-
 // parse returns the command to run, or the exit code where kong has already answered.
-func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
+func parse(g *grammar, e *app.Env) (command *kong.Context, code int, err error) {
 	type left int // how kong's exit function leaves the parser
 	defer func() {
 		switch r := recover().(type) {
@@ -120,7 +68,7 @@ func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
 	}()
 	parser, err := newParser(g, e, func(code int) { panic(left(code)) })
 	if err != nil {
-		return nil, exitFailed, fmt.Errorf("build the command line: %w", err)
+		return nil, app.ExitFailed, fmt.Errorf("build the command line: %w", err)
 	}
 	command, err = parser.Parse(e.Args)
 	if err != nil {
@@ -133,9 +81,9 @@ func parse(g *grammar, e *env) (command *kong.Context, code int, err error) {
 		if command, ok := belowAuth(parser, err.Error()); ok && path == "regshape" {
 			hint = "run '" + command + "'"
 		}
-		return nil, exitUsage, &usageError{message: printable.Line(withoutValues(err.Error(), leaf), 200), hint: hint}
+		return nil, app.ExitUsage, &app.UsageError{Message: printable.Line(withoutValues(err.Error(), leaf), 200), Hint: hint}
 	}
-	return command, exitDone, nil
+	return command, app.ExitDone, nil
 }
 
 // belowAuth finds the command that somebody meant who left "auth" out, as docker and podman

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"regshape/login/app"
 )
 
 // setupHome is a home with a helper on PATH that answers as regshape's does, and one,
@@ -41,9 +43,9 @@ func newSetupHome(t *testing.T) *setupHome {
 func (h *setupHome) run(args ...string) (int, string) {
 	h.t.Helper()
 	var out bytes.Buffer
-	code := Run(context.Background(), Call{
+	code := Run(context.Background(), app.Call{
 		Args: append(append([]string{"auth", "setup"}, args...), h.args...),
-		Out:  &out, Err: &out, Getenv: os.Getenv, Build: Build{Version: "dev"},
+		Out:  &out, Err: &out, Getenv: os.Getenv, Build: app.Build{Version: "dev"},
 	})
 	return code, out.String()
 }

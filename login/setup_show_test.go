@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"regshape/login/setup"
 )
 
 // Whatever stands beside what setup changes, it is not shown: not by setup, not by a dry
@@ -51,9 +53,9 @@ func TestSetupShows(t *testing.T) {
 		{"podman", "", "# a\ncredential-helpers = [\"regshape\"]\n", "# a\ncredential-helpers = [\"regshape\"]"},
 		{"podman", "# a\ncredential-helpers = [\"regshape-work\"]\nx = \"canary\"\n", "# b\ncredential-helpers = [\"regshape\"]\n", "credential-helpers: [\"regshape-work\"] → [\"regshape\"]\n1 other line removed"},
 	} {
-		lines := helperChanges([]byte(c.before), []byte(c.after))
+		lines := setup.HelperChanges([]byte(c.before), []byte(c.after))
 		if c.tool == "podman" {
-			lines = dropInChanges([]byte(c.before), []byte(c.after))
+			lines = setup.DropInChanges([]byte(c.before), []byte(c.after))
 		}
 		if got := strings.Join(lines, "\n"); got != c.want {
 			t.Errorf("%q to %q shows\n%s\nwant\n%s", c.before, c.after, got, c.want)

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"regshape/login/app"
 	"regshape/login/authfile"
+	"regshape/login/lookup"
 )
 
 // Whatever the file looks like, setup takes effect, and --undo gives the same files back.
@@ -80,7 +82,7 @@ func TestSetupUndoRestoresBytes(t *testing.T) {
 			h.ok("--docker")
 			h.ok("--host", "reg.example")
 			d, err := authfile.Read(h.path(setupConfig), authfile.Docker)
-			if err != nil || d.CredsStore() != ownHelper {
+			if err != nil || d.CredsStore() != lookup.OwnHelper {
 				t.Fatalf("setup had no effect: %v", err)
 			}
 			if info, err := os.Stat(h.path(setupConfig)); c.mode != 0 && (err != nil || info.Mode() != c.mode) {
@@ -200,7 +202,7 @@ func TestPathLine(t *testing.T) {
 		{"", "/opt/$x \"y\"", `export PATH="/opt/\$x \"y\":$PATH"`, "~/.profile"},
 		{"/usr/bin/fish", "/opt/it's", `fish_add_path '/opt/it\'s'`, "~/.config/fish/config.fish"},
 	} {
-		if line, file := pathLine(c.shell, "/home/a", c.dir); line != c.line || file != c.file {
+		if line, file := app.PathLine(c.shell, "/home/a", c.dir); line != c.line || file != c.file {
 			t.Errorf("%s: %s in %s", c.shell, line, file)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"testing/quick"
 
 	"regshape/login/authfile"
+	"regshape/login/lookup"
+	"regshape/login/setup"
 	"regshape/store"
 )
 
@@ -94,13 +96,13 @@ func TestSetupInterruptedBeforeTheEdit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := planDocker(authfile.Env{Getenv: os.Getenv, Home: h.dir, GOOS: "linux"}, ownHelper, nil)
+		x, err := setup.PlanDocker(authfile.Env{Getenv: os.Getenv, Home: h.dir, GOOS: "linux"}, lookup.OwnHelper, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.splice(x.before, x.after)
+		x.Splice(x.Before, x.After)
 		interrupt := func() {
-			if err := (setupRecord{Version: setupRecordVersion, Edits: []setupEdit{x.setupEdit}}).save(loc); err != nil {
+			if err := (setup.SetupRecord{Version: setup.SetupRecordVersion, Edits: []setup.SetupEdit{x.SetupEdit}}).Save(loc); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -121,10 +123,10 @@ func TestSetupInterruptedBeforeTheEdit(t *testing.T) {
 // A splice goes back to the bytes it came from.
 func TestSetupSplice(t *testing.T) {
 	back := func(before, after []byte) bool {
-		var x setupEdit
-		x.splice(before, after)
-		got, exact := x.back(after)
-		_, other := x.back(append(bytes.Clone(after), ' '))
+		var x setup.SetupEdit
+		x.Splice(before, after)
+		got, exact := x.Back(after)
+		_, other := x.Back(append(bytes.Clone(after), ' '))
 		return exact && bytes.Equal(got, before) && !other
 	}
 	if err := quick.Check(back, nil); err != nil {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"regshape/login/account"
+	"regshape/login/app"
 	"regshape/store"
 	"regshape/store/keys"
 )
@@ -53,17 +55,17 @@ func (h *statusHome) put(credentials ...store.Credential) {
 }
 
 // run gives the rows of status --json and the exit code; no output may hold the secret.
-func (h *statusHome) run(ctx context.Context, args ...string) (rows []checked, code int) {
+func (h *statusHome) run(ctx context.Context, args ...string) (rows []account.Checked, code int) {
 	h.t.Helper()
 	var out, errOut bytes.Buffer
-	code = Run(ctx, Call{
+	code = Run(ctx, app.Call{
 		Args: append([]string{"auth", "status", "--json", "--store", h.dir}, args...),
-		Out:  &out, Err: &errOut, Getenv: os.Getenv, Build: Build{Version: "dev"},
+		Out:  &out, Err: &errOut, Getenv: os.Getenv, Build: app.Build{Version: "dev"},
 	})
 	if strings.Contains(out.String()+errOut.String(), statusSecret) {
 		h.t.Error("the output holds the secret")
 	}
-	if err := json.Unmarshal(out.Bytes(), &rows); err != nil && code != exitInterrupted {
+	if err := json.Unmarshal(out.Bytes(), &rows); err != nil && code != app.ExitInterrupted {
 		h.t.Fatalf("exit code %d, %v:\n%s%s", code, err, out.String(), errOut.String())
 	}
 	return rows, code

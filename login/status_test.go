@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"regshape/login/app"
+	"regshape/login/lookup"
 	"regshape/store"
 )
 
@@ -43,7 +45,7 @@ func TestStatusTellsOutcomesApart(t *testing.T) {
 	want["some-key"], want[store.HubAddress+"refresh-token"] = "skipped", "skipped"
 	h.put(logins...)
 	rows, code := h.run(t.Context())
-	if code != exitFailed || len(rows) != len(want) {
+	if code != app.ExitFailed || len(rows) != len(want) {
 		t.Fatalf("exit code %d, %d rows, want %d", code, len(rows), len(want))
 	}
 	var order []string
@@ -53,7 +55,7 @@ func TestStatusTellsOutcomesApart(t *testing.T) {
 		if r.Status != want[r.Registry] || r.Reason != r.Status || r.Username != "alice" || r.Message == "" {
 			t.Errorf("%s: %+v, want %s", r.Registry, r, want[r.Registry])
 		}
-		if bad := !r.good(); bad != (r.Hint != "") {
+		if bad := !r.Good(); bad != (r.Hint != "") {
 			t.Errorf("%s is %s, and its hint is %q", r.Registry, r.Status, r.Hint)
 		}
 		if r.Registry == "device.example" && !strings.HasSuffix(r.Hint, " auth refresh device.example") {
@@ -86,7 +88,7 @@ func TestStatusIsBounded(t *testing.T) {
 	begin := time.Now()
 	rows, code := h.run(t.Context(), "--timeout", "2s")
 	// Twice, since a login may begin to wait just before the first gives up.
-	if took := time.Since(begin); code != exitFailed || len(rows) != 100 || took > 15*time.Second {
+	if took := time.Since(begin); code != app.ExitFailed || len(rows) != 100 || took > 15*time.Second {
 		t.Fatalf("exit code %d, %d rows, after %s", code, len(rows), took)
 	}
 	for _, r := range rows {
@@ -111,7 +113,7 @@ func TestStatusInterrupted(t *testing.T) {
 	time.AfterFunc(300*time.Millisecond, cancel)
 	begin := time.Now()
 	_, code := h.run(ctx)
-	if took := time.Since(begin); code != exitInterrupted || took > 3*time.Second {
+	if took := time.Since(begin); code != app.ExitInterrupted || took > 3*time.Second {
 		t.Fatalf("exit code %d after %s", code, took)
 	}
 }
@@ -131,11 +133,11 @@ func TestStatusKeepsTheEnvironmentsAccount(t *testing.T) {
 	t.Setenv("REGSHAPE_USERNAME", "stranger")
 	t.Setenv("REGSHAPE_PASSWORD", statusSecret)
 	for _, args := range [][]string{nil, {a, b}, {a, "-r", b}} {
-		if rows, code := h.run(t.Context(), args...); code != exitDone || len(rows) != 2 || strangers.Load() != 0 {
+		if rows, code := h.run(t.Context(), args...); code != app.ExitDone || len(rows) != 2 || strangers.Load() != 0 {
 			t.Errorf("status %v: exit code %d, %d rows, %d strangers", args, code, len(rows), strangers.Load())
 		}
 	}
-	if rows, code := h.run(t.Context(), a); code != exitDone || rows[0].Username != "stranger" || strangers.Load() != 1 {
+	if rows, code := h.run(t.Context(), a); code != app.ExitDone || rows[0].Username != "stranger" || strangers.Load() != 1 {
 		t.Errorf("status of one: exit code %d, %+v, %d strangers", code, rows, strangers.Load())
 	}
 }
@@ -159,7 +161,7 @@ func TestStatusWritesNothing(t *testing.T) {
 		return all
 	}
 	old := list()
-	if _, code := h.run(t.Context()); code != exitDone {
+	if _, code := h.run(t.Context()); code != app.ExitDone {
 		t.Fatalf("exit code %d", code)
 	}
 	if now := list(); len(old) == 0 || !slices.Equal(old, now) {
@@ -178,13 +180,13 @@ func TestTransportOfAnotherSecret(t *testing.T) {
 				store.Credential{ServerURL: address, Username: "alice", Secret: "first-secret", Transport: old},
 				store.Credential{ServerURL: address, Username: "alice", Secret: secret},
 			)
-			e := &env{clients: &clients{}, Call: Call{Getenv: os.Getenv}, globals: globals{Store: h.dir}, ctx: t.Context(), now: time.Now}
-			e.logs.now = time.Now
-			found, err := wanted{e, store.ParseAddress(address)}.resolve(false)
-			if err != nil || found.found == nil || found.found.entry == nil {
+			e := &app.Env{Clients: &app.Clients{}, Call: app.Call{Getenv: os.Getenv}, Globals: app.Globals{Store: h.dir}, Ctx: t.Context(), Now: time.Now}
+			e.Logs.Now = time.Now
+			found, err := lookup.Query{E: e, Address: store.ParseAddress(address)}.Resolve(false)
+			if err != nil || found.Found == nil || found.Found.Entry == nil {
 				t.Fatal(found, err)
 			}
-			o := e.clientOptions(address, found.found.entry)
+			o := app.ClientOptions(e, address, found.Found.Entry)
 			if o.PlainHTTP != (keeps && old == store.TransportHTTP) || o.Insecure != (keeps && old == store.TransportInsecure) {
 				t.Errorf("%s, then %s: plain http %v, insecure %v", old, secret, o.PlainHTTP, o.Insecure)
 			}

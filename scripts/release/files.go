@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"regshape/login"
+	"regshape/login/app"
 )
 
 // file is one file of an archive or a package, not yet written.
@@ -51,7 +52,7 @@ func byName(a, b file) int { return bytes.Compare([]byte(a.name), []byte(b.name)
 // completion is what `regshape completion SHELL` prints.
 func completion(ctx context.Context, s stamp, shell string) ([]byte, error) {
 	var out, complaint bytes.Buffer
-	code := login.Run(ctx, login.Call{
+	code := login.Run(ctx, app.Call{
 		Args: []string{"completion", shell}, Out: &out, Err: &complaint,
 		Getenv: func(string) string { return "" }, Build: stampOf(s),
 	})

@@ -27,7 +27,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"regshape/login"
+	"regshape/login/app"
 )
 
 func main() {
@@ -123,6 +123,6 @@ func (r *release) make(t target, shared []file) error {
 }
 
 // stampOf is what the linker writes into the program, as the front end takes it.
-func stampOf(s stamp) login.Build {
-	return login.Build{Version: s.version, Commit: s.commit, Date: s.date()}
+func stampOf(s stamp) app.Build {
+	return app.Build{Version: s.version, Commit: s.commit, Date: s.date()}
 }

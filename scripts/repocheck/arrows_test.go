@@ -61,6 +61,42 @@ var arrows = []arrow{
 		why:   "the parts of login do not know the commands that use them",
 	},
 	{
+		from:  []string{"regshape/login/terminal"},
+		never: []string{"regshape/login/...", "regshape/store", "regshape/store/keys"},
+		why:   "a prompt and a table know nothing of logins",
+	},
+	{
+		from:  []string{"regshape/login/registry", "regshape/login/authfile"},
+		never: []string{"regshape/login/app", "regshape/login/terminal"},
+		why:   "the lower floors know no terminal and no flag",
+	},
+	{
+		from:  []string{"regshape/login/app"},
+		never: []string{"regshape/login/lookup", "regshape/login/account", "regshape/login/custody", "regshape/login/importer", "regshape/login/setup", "regshape/login/doctor"},
+		why:   "what every command gets knows none of them",
+	},
+	{
+		from:  []string{"regshape/login/lookup", "regshape/login/account", "regshape/login/custody", "regshape/login/importer"},
+		never: []string{"regshape/login/account", "regshape/login/custody", "regshape/login/importer", "regshape/login/setup", "regshape/login/doctor"},
+		why:   "a group of commands knows no other group",
+	},
+	{
+		from:   []string{"regshape/login/custody"},
+		direct: true,
+		never:  []string{"regshape/login/lookup", "regshape/login/authfile"},
+		why:    "a root key is not looked up in other tools' files",
+	},
+	{
+		from:  []string{"regshape/login/setup"},
+		never: []string{"regshape/login/account", "regshape/login/custody", "regshape/login/doctor"},
+		why:   "setup imports logins, and needs no other group",
+	},
+	{
+		from:  []string{"regshape/login/doctor"},
+		never: []string{"regshape/login/account", "regshape/login/importer", "regshape/login/setup"},
+		why:   "doctor looks at keys as key show does, and needs no other group",
+	},
+	{
 		from:   []string{"regshape/..."},
 		direct: true,
 		never:  []string{"regshape/credhelper", "regshape/login"},

@@ -1,0 +1,226 @@
+package account
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"regshape/login/app"
+	"regshape/login/authfile"
+	"regshape/login/lookup"
+	"regshape/login/terminal"
+	"regshape/store"
+	"regshape/store/printable"
+)
+
+// The formats of export.
+const (
+	formatDocker     = "dockerconfigjson"
+	formatKubernetes = "kubernetes"
+	formatContainers = "auth.json"
+)
+
+type ExportCmd struct {
+	app.RegistryArg
+	Format    string `required:"" enum:"dockerconfigjson,kubernetes,auth.json" placeholder:"FORMAT" help:"dockerconfigjson (docker's config.json), kubernetes (a Secret for 'kubectl apply -f -'), or auth.json (podman, skopeo, buildah)."`
+	Name      string `placeholder:"NAME" help:"Name of the Kubernetes Secret; else it is made from the registry."`
+	Namespace string `placeholder:"NS" help:"Namespace of the Kubernetes Secret; else kubectl decides."`
+}
+
+// Run prints the stored login of a registry for another machine. It is not encrypted then.
+func (c *ExportCmd) Run(e *app.Env) error {
+	address, err := c.Target("export")
+	if err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	address = store.ParseAddress(lookup.ServerURL(address))
+	name := app.Shown(address)
+	s, err := e.OpenStore()
+	if err != nil {
+		return &app.StoreError{Registry: name, Doing: "export credentials", Err: err}
+	}
+	cred, err := s.Get(e.Ctx, address)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("regshape's store has no login for %s: run '%s'", name, e.Own("auth", "login", name))
+	}
+	if err != nil {
+		return &app.StoreError{Registry: name, Doing: "export credentials", Err: err}
+	}
+	text, err := c.render(cred)
+	if err != nil {
+		return &app.StoreError{Registry: name, Doing: "export credentials", Err: err}
+	}
+	c.caution(e, cred)
+	_, err = printable.Raw(e.Out).Write(printable.EscapeJSON(text))
+	return err
+}
+
+// check refuses names that Kubernetes would refuse, and names for another format.
+func (c *ExportCmd) check() error {
+	switch {
+	case c.Format != formatKubernetes && c.Name+c.Namespace != "":
+		return &app.UsageError{Message: "--name and --namespace are for --format kubernetes", Hint: "leave them out, or give that format"}
+	case c.Name != "" && !isSubdomain(c.Name):
+		return &app.UsageError{
+			Message: "--name is no name for a Kubernetes Secret",
+			Hint:    "give lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part, 253 characters at most",
+		}
+	case c.Namespace != "" && !isLabel(c.Namespace):
+		return &app.UsageError{
+			Message: "--namespace is no name for a Kubernetes namespace",
+			Hint:    "give lower-case letters, digits and '-', with a letter or digit at both ends, 63 characters at most",
+		}
+	}
+	return nil
+}
+
+// caution says what whoever uses the export should know.
+func (c *ExportCmd) caution(e *app.Env, cred store.Credential) {
+	if terminal.IsTerminal(e.Out) {
+		e.Warn("the secret is shown here, not encrypted.")
+	}
+	if !cred.Expires.IsZero() {
+		e.Warn("this login is kept only until %s; what is exported does not know that.", terminal.Clock(cred.Expires))
+	}
+	if cred.Kind == store.KindDevice {
+		e.Warn("this is the access token of a device login; it ends by itself and is not renewed where it goes.")
+	}
+	if c.Format == formatDocker && store.ParseAddress(cred.ServerURL).Scope() != "" {
+		e.Warn("docker does not ask for logins of a namespace; podman and Kubernetes do.")
+	}
+}
+
+// dockerConfig is what docker writes and kubectl reads: type kubernetes.io/dockerconfigjson
+// has username and password beside auth, as 'kubectl create secret docker-registry' writes
+// them. An identity token stands beside an auth without a password, as docker has it.
+type dockerConfig struct {
+	Auths map[string]dockerAuth `json:"auths"`
+}
+
+type dockerAuth struct {
+	Username      string `json:"username,omitempty"`
+	Password      string `json:"password,omitempty"`
+	Auth          string `json:"auth"` // base64 of "username:password" (RFC 7617 section 2)
+	IdentityToken string `json:"identitytoken,omitempty"`
+}
+
+// kubernetesSecret is a v1 Secret. kubectl takes JSON wherever it takes YAML.
+type kubernetesSecret struct {
+	APIVersion string             `json:"apiVersion"`
+	Kind       string             `json:"kind"`
+	Metadata   kubernetesMetadata `json:"metadata"`
+	Type       string             `json:"type"`
+	Data       map[string][]byte  `json:"data"` // base64 in JSON
+}
+
+type kubernetesMetadata struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// render writes a login in the format asked for. The errors are those of
+// [authfile.Document.SetAuth], and a login that the receiver could not use.
+func (c *ExportCmd) render(cred store.Credential) ([]byte, error) {
+	address := store.ParseAddress(cred.ServerURL)
+	key, token := lookup.ServerURL(address), cred.Kind == store.KindIdentityToken
+	if address.Hub() && c.Format == formatContainers {
+		key = store.HubHost
+	}
+	// It refuses what base64 of "user:password" cannot hold.
+	file, err := authfile.Parse(c.Format, nil, authfile.Containers)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.SetAuth(key, cred.Username, cred.Secret, token); err != nil {
+		for _, sentinel := range []error{authfile.ErrUserName, authfile.ErrSecret} {
+			if errors.Is(err, sentinel) {
+				return nil, sentinel // without the name of a file that there is not
+			}
+		}
+		return nil, err
+	}
+	if c.Format == formatContainers {
+		return append(bytes.TrimRight(file.Bytes(), "\n"), '\n'), nil
+	}
+	auth := dockerAuth{Username: cred.Username, Password: cred.Secret}
+	if token {
+		auth.Password, auth.IdentityToken = "", cred.Secret
+	}
+	auth.Auth = base64.StdEncoding.EncodeToString([]byte(auth.Username + ":" + auth.Password))
+	if token {
+		auth.Username = "" // it is no user's name
+	}
+	config, err := pretty(dockerConfig{Auths: map[string]dockerAuth{key: auth}})
+	if err != nil || c.Format == formatDocker {
+		return config, err
+	}
+	if token {
+		return nil, errors.New("kubernetes cannot use an identity token; log in with a password or an access token")
+	}
+	secret := kubernetesSecret{
+		APIVersion: "v1", Kind: "Secret",
+		Metadata: kubernetesMetadata{c.Name, c.Namespace},
+		Type:     "kubernetes.io/dockerconfigjson",
+		Data:     map[string][]byte{".dockerconfigjson": config},
+	}
+	if secret.Metadata.Name == "" {
+		secret.Metadata.Name = secretName(app.Shown(address))
+	}
+	return pretty(secret)
+}
+
+func pretty(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode the export: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Lengths of names, RFC 1123 section 2.1 as Kubernetes has it (Object Names and IDs).
+const (
+	maxSubdomain = 253
+	maxLabel     = 63
+)
+
+const labelRunes = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+// secretName makes a name for a Secret: "localhost:5000/team" gives "localhost-5000-team".
+func secretName(registry string) string {
+	name := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(labelRunes, r) {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(registry))
+	name = strings.Trim(name, "-")
+	name = strings.TrimRight(name[:min(len(name), maxSubdomain)], "-")
+	if name == "" {
+		return "registry"
+	}
+	return name
+}
+
+func isSubdomain(name string) bool {
+	for part := range strings.SplitSeq(name, ".") {
+		if !isLabelOf(part, maxSubdomain) {
+			return false
+		}
+	}
+	return len(name) <= maxSubdomain
+}
+
+func isLabel(name string) bool { return isLabelOf(name, maxLabel) }
+
+func isLabelOf(s string, longest int) bool {
+	return s != "" && len(s) <= longest && strings.Trim(s, labelRunes) == "" && strings.Trim(s, "-") == s
+}

@@ -1,0 +1,116 @@
+package account
+
+import (
+	"fmt"
+	"time"
+
+	"regshape/login/app"
+	"regshape/login/lookup"
+	"regshape/login/terminal"
+	"regshape/store"
+	"regshape/store/printable"
+)
+
+type GetCmd struct {
+	app.RegistryArg
+	ShowSecret bool `name:"show-secret" help:"Print the secret, too."`
+}
+
+// getResult is the JSON of get. Without a login the source is "anonymous" and there is
+// no user name.
+type getResult struct {
+	Status        string     `json:"status"` // "success"
+	Registry      string     `json:"registry"`
+	Source        string     `json:"source"` // the step of the chain: "store", "credHelpers", "auths", …
+	Where         string     `json:"where,omitempty"`
+	Username      string     `json:"username,omitempty"`
+	IdentityToken bool       `json:"identity_token"`
+	Secret        *string    `json:"secret,omitempty"` // with --show-secret
+	Expires       *time.Time `json:"expires,omitempty"`
+	Others        []getOther `json:"others"`
+}
+
+// getOther is a place behind the winner that has something for the registry, too.
+type getOther struct {
+	Source   string `json:"source"`
+	Where    string `json:"where"`
+	Username string `json:"username,omitempty"`
+	Problem  string `json:"problem,omitempty"` // it cannot be read
+}
+
+// Run tells what would be used for a registry, from where, and who else has something.
+func (c *GetCmd) Run(e *app.Env) error {
+	address, err := c.Target("get")
+	if err != nil {
+		return err
+	}
+	name := app.Shown(store.ParseAddress(lookup.ServerURL(address)))
+	found, err := lookup.Query{E: e, Address: address}.Resolve(true)
+	if err != nil {
+		return &app.StoreError{Registry: name, Doing: "resolve " + name, Err: err}
+	}
+	r := getResult{Status: "success", Registry: name, Source: found.From.Kind, Where: found.From.Where, Others: []getOther{}}
+	if a := found.Found; a != nil {
+		r.Username, r.IdentityToken = a.Username, a.IdentityToken
+		if c.ShowSecret {
+			r.Secret = &a.Secret
+		}
+		if a.Entry != nil && !a.Entry.Expires.IsZero() {
+			r.Expires = &a.Entry.Expires
+		}
+	}
+	for _, h := range found.Others {
+		other := getOther{Source: h.From.Kind, Where: h.From.Where}
+		if h.Err != nil {
+			other.Problem = printable.Line(h.Err.Error(), 300)
+		} else {
+			other.Username = h.Found.Username
+		}
+		r.Others = append(r.Others, other)
+	}
+	if e.JSON {
+		if r.Secret != nil {
+			return app.WriteJSON(e.Out, r, *r.Secret)
+		}
+		return app.WriteJSON(e.Out, r)
+	}
+	return r.write(e)
+}
+
+func (r getResult) write(e *app.Env) error {
+	if r.Source == lookup.FromNowhere {
+		why, again := "No login was found", e.Own("auth", "login", r.Registry)
+		if c, _, ok := expiredEntry(e, store.ParseAddress(r.Registry)); ok {
+			why = "Its login ended on " + terminal.Clock(c.Expires)
+		}
+		return e.Say("%s: anonymous. %s; log in with: %s", r.Registry, why, again)
+	}
+	kind := ""
+	if r.IdentityToken {
+		kind = " (identity token)"
+	}
+	err := e.Say("%s: %s%s, from %s", r.Registry, printable.Line(r.Username, 200), kind, r.Where)
+	if err == nil && r.Secret != nil {
+		_, err = fmt.Fprintf(printable.Raw(e.Out), "secret: %s\n", asked(e, *r.Secret))
+	}
+	for _, o := range r.Others {
+		if err != nil {
+			return err
+		}
+		if o.Problem != "" {
+			err = e.Say("cannot be read: %s: %s", o.Where, o.Problem)
+		} else {
+			err = e.Say("also has one: %s, for %s", o.Where, printable.Line(o.Username, 200))
+		}
+	}
+	return err
+}
+
+// asked is a secret that somebody has asked to see: exact, but nothing in it acts on a
+// terminal.
+func asked(e *app.Env, secret string) string {
+	if terminal.IsTerminal(e.Out) {
+		return string(printable.EscapeJSON([]byte(secret)))
+	}
+	return secret
+}

@@ -1,0 +1,169 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"regshape/login/app"
+	"regshape/login/authfile"
+	"regshape/login/terminal"
+	"regshape/store"
+	"regshape/store/printable"
+)
+
+type ListCmd struct{}
+
+// listed is one login in the JSON of list. Times are RFC 3339 in UTC.
+type listed struct {
+	Registry  string     `json:"registry"`
+	Username  string     `json:"username"`
+	Kind      string     `json:"kind"`             // "password", "identity-token" or "device"
+	Where     string     `json:"where"`            // the folder of the store, or the file
+	Secure    *bool      `json:"secure,omitempty"` // TLS with verification
+	Transport string     `json:"transport,omitempty"`
+	Created   time.Time  `json:"created,omitzero"` // absent for logins in a file
+	Updated   time.Time  `json:"updated,omitzero"`
+	Verified  *time.Time `json:"verified,omitempty"`
+	Expires   *time.Time `json:"expires,omitempty"`
+	Expired   bool       `json:"expired"`
+}
+
+// Run lists all logins. Damaged entries are named and make the exit code 1; they do not
+// hide the others.
+func (c *ListCmd) Run(e *app.Env) error {
+	if path, _ := e.OnlyFile(); path != "" {
+		return listFile(e, path)
+	}
+	s, err := e.OpenStore()
+	if err != nil {
+		return &app.StoreError{Registry: "", Doing: "list the logins", Err: err}
+	}
+	found, damaged, err := s.List(e.Ctx)
+	if err != nil {
+		return &app.StoreError{Registry: "", Doing: "list the logins", Err: err}
+	}
+	rows := make([]listed, 0, len(found))
+	for _, c := range found {
+		rows = append(rows, row(e, s, c))
+	}
+	if err := writeRows(e, rows); err != nil {
+		return err
+	}
+	for _, d := range damaged {
+		e.Warn("%v: %s.", d, e.Advice(d))
+	}
+	if len(damaged) > 0 {
+		return app.ErrReported
+	}
+	return nil
+}
+
+// listFile lists the logins of the file that takes every other place's place.
+func listFile(e *app.Env, path string) error {
+	rows := []listed{}
+	d, err := authfile.Read(path, authfile.Containers)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	broken := 0
+	if err == nil {
+		for _, entry := range d.Entries() {
+			switch {
+			case entry.Err != nil:
+				e.Warn("%s: the entry of %s: %v.", path, printable.Address(entry.Key), entry.Err)
+				broken++
+			case !entry.Marker:
+				kind := store.KindPassword
+				if entry.IdentityToken {
+					kind = store.KindIdentityToken
+				}
+				rows = append(rows, listed{Registry: app.Shown(store.ParseAddress(entry.Key)), Username: entry.Username, Kind: string(kind), Where: path})
+			}
+		}
+	}
+	if err := writeRows(e, rows); err != nil || broken == 0 {
+		return err
+	}
+	return app.ErrReported
+}
+
+func writeRows(e *app.Env, rows []listed) error {
+	if e.JSON {
+		return app.WriteJSON(e.Out, rows)
+	}
+	return writeTable(e, rows)
+}
+
+func row(e *app.Env, s *store.Store, c store.Credential) listed {
+	r := listed{
+		Registry: app.Shown(store.ParseAddress(c.ServerURL)), Username: c.Username, Kind: string(c.Kind),
+		Where: s.Location().Data, Transport: string(c.Transport),
+		Created: c.Created, Updated: c.Updated, Expired: c.Expired(e.Now()),
+	}
+	if c.Transport != "" {
+		secure := c.Transport == store.TransportHTTPS
+		r.Secure = &secure
+	}
+	if !c.VerifiedAt.IsZero() {
+		r.Verified = &c.VerifiedAt
+	}
+	if !c.Expires.IsZero() {
+		r.Expires = &c.Expires
+	}
+	return r
+}
+
+func writeTable(e *app.Env, rows []listed) error {
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(e.Out, "No logins are stored. Log in with: "+e.Own("auth", "login", "REGISTRY"))
+		return err
+	}
+	now := e.Now()
+	t := terminal.Table{Head: []string{"REGISTRY", "USER", "WHERE", "SECURE?", "AGE", "EXPIRES"}}
+	for _, r := range rows {
+		expires := "never"
+		switch {
+		case r.Expired:
+			expires = "expired"
+		case r.Expires != nil:
+			expires = "in " + span(r.Expires.Sub(now))
+		}
+		age := "unknown"
+		if !r.Updated.IsZero() {
+			age = span(now.Sub(r.Updated))
+		}
+		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secure(r), age, expires)
+	}
+	return t.Write(e.Out, terminal.Columns(e.Out))
+}
+
+// secure is about the way to the registry, not about the store.
+func secure(r listed) string {
+	switch store.Transport(r.Transport) {
+	case store.TransportHTTPS:
+		return "yes"
+	case store.TransportInsecure:
+		return "no, unverified TLS"
+	case store.TransportHTTP:
+		return "no, plain http"
+	}
+	return "unknown"
+}
+
+// span rounds a duration to its largest unit: "45s", "12m", "3h", "20d".
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d/time.Second))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d/time.Minute))
+	case d < 2*day:
+		return fmt.Sprintf("%dh", int(d/time.Hour))
+	}
+	return fmt.Sprintf("%dd", int(d/day))
+}

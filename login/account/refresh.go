@@ -1,0 +1,283 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"regshape/login/app"
+	"regshape/login/lookup"
+	"regshape/login/registry"
+	"regshape/login/terminal"
+	"regshape/store"
+	"regshape/store/printable"
+)
+
+type RefreshCmd struct {
+	Registries []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every device login."`
+	Flags      []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`
+}
+
+// refreshed is one line of the JSON of refresh. Times are RFC 3339 in UTC.
+type refreshed struct {
+	Registry string     `json:"registry"`
+	Status   string     `json:"status"` // "renewed", "unchanged" or "failed"
+	Expires  *time.Time `json:"expires,omitempty"`
+	Reason   string     `json:"reason,omitempty"` // why it is not renewed: an outcome of verification, "store", "not-a-device-login" or "not-renewable"
+	Message  string     `json:"message,omitempty"`
+	Hint     string     `json:"hint,omitempty"`
+}
+
+// The states of a refreshed login.
+const (
+	renewedStatus   = "renewed"
+	unchangedStatus = "unchanged" // there was nothing to do
+	failedStatus    = "failed"
+)
+
+// Run renews the access tokens of device logins: those named, else all. The exit code is 1
+// if one that could or should be renewed was not.
+func (c *RefreshCmd) Run(e *app.Env) error {
+	if e.Timeout <= 0 {
+		return &app.UsageError{Message: "--timeout takes a time, more than zero", Hint: "for example --timeout 10s"}
+	}
+	s, err := e.OpenStore()
+	if err != nil {
+		return &app.StoreError{Registry: "", Doing: "renew logins", Err: err}
+	}
+	logins, rows, err := c.logins(e, s)
+	if err != nil {
+		return err
+	}
+	scenario := e.Logs.Scenario("refresh")
+	defer scenario.End()
+	done := make([]refreshed, len(logins))
+	inParallel(len(logins), func(i int) { done[i] = renew(e, s, logins[i]) })
+	scenario.Step("renew")
+	return tellRefreshed(e, append(rows, done...))
+}
+
+// logins finds what to renew. What was asked for by name and is no device login is a row
+// of its own.
+func (c *RefreshCmd) logins(e *app.Env, s *store.Store) ([]store.Credential, []refreshed, error) {
+	names := append(slices.Clone(c.Registries), c.Flags...)
+	if len(names) == 0 {
+		all, damaged, err := s.List(e.Ctx)
+		if err != nil {
+			return nil, nil, &app.StoreError{Registry: "", Doing: "renew logins", Err: err}
+		}
+		for _, d := range damaged {
+			e.Warn("%v: %s.", d, e.Advice(d))
+		}
+		return slices.DeleteFunc(all, func(c store.Credential) bool { return !renewable(c) }), nil, nil
+	}
+	var found []store.Credential
+	var rows []refreshed
+	seen := map[string]bool{}
+	for _, spelling := range names {
+		address, err := app.RegistryArg{Argument: spelling}.Target("refresh")
+		if err != nil {
+			return nil, nil, err
+		}
+		address = store.ParseAddress(lookup.ServerURL(address))
+		if seen[address.String()] {
+			continue
+		}
+		seen[address.String()] = true
+		login, err := s.Peek(e.Ctx, address)
+		name := app.Shown(address)
+		row := refreshed{Registry: name, Status: failedStatus, Reason: "not-a-device-login"}
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			row.Message, row.Hint = "there is no login", "log in: "+e.Own("auth", "login", name, "--device")
+		case err != nil:
+			return nil, nil, &app.StoreError{Registry: name, Doing: "renew the login of " + name, Err: err}
+		case login.Kind != store.KindDevice:
+			row.Message = "it is no device login, and nothing of it can be renewed"
+		case !renewable(login) && !hubToken(login):
+			row.Reason, row.Message = "not-renewable", "the issuer gave no refresh token"
+			row.Hint = "log in again: " + e.Own("auth", "login", name, "--device")
+		default:
+			found = append(found, login)
+			continue
+		}
+		rows = append(rows, row)
+	}
+	return found, rows, nil
+}
+
+func renewable(c store.Credential) bool {
+	return c.Kind == store.KindDevice && c.Renew != nil && c.Renew.Token != ""
+}
+
+// hubToken says that the secret is Docker Hub's personal access token, which does not end.
+func hubToken(c store.Credential) bool {
+	return c.Kind == store.KindDevice && c.Renew != nil && hubLogin(store.ParseAddress(c.ServerURL), c.Renew.Issuer)
+}
+
+func tellRefreshed(e *app.Env, rows []refreshed) error {
+	slices.SortFunc(rows, func(a, b refreshed) int {
+		if a.Registry < b.Registry {
+			return -1
+		}
+		return 1
+	})
+	failed := false
+	for i, r := range rows {
+		rows[i].Message = printable.Line(r.Message, 400)
+		failed = failed || r.Status == failedStatus
+	}
+	if e.JSON {
+		if rows == nil {
+			rows = []refreshed{}
+		}
+		if err := app.WriteJSON(e.Out, rows); err != nil {
+			return err
+		}
+	} else if err := writeRefreshed(e, rows); err != nil {
+		return err
+	}
+	switch {
+	case e.Ctx.Err() != nil && e.JSON:
+		return errors.Join(app.ErrReported, terminal.ErrInterrupted) // the rows are the one JSON value
+	case e.Ctx.Err() != nil:
+		return terminal.ErrInterrupted
+	case failed:
+		return app.ErrReported
+	}
+	return nil
+}
+
+func writeRefreshed(e *app.Env, rows []refreshed) error {
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(e.Out, "There are no device logins to renew.")
+		return err
+	}
+	for _, r := range rows {
+		if r.Status == failedStatus {
+			e.Tell("Error: Could not renew the login of %s: %s", r.Registry, r.Message)
+			e.Hint(r.Hint)
+			continue
+		}
+		text := "Renewed the login of " + r.Registry
+		if r.Status == unchangedStatus {
+			text = "The login of " + r.Registry + " needs no renewal"
+		}
+		if r.Expires != nil {
+			text += ", until " + terminal.Clock(*r.Expires)
+		}
+		if _, err := fmt.Fprintln(e.Out, text+"."); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// graceTime is how long a request that may already have replaced a token is let go on
+// after Ctrl-C: the answer holds the only copy of the new one.
+const graceTime = 3 * time.Second
+
+// rivalTime is how long another run may take from the issuer's answer to the store, where
+// it waits for the disk.
+const (
+	rivalTime  = time.Second
+	rivalPause = 50 * time.Millisecond
+)
+
+// renew renews one login. An issuer may make the old refresh token void with its answer, so
+// the new one is stored before anything else, Ctrl-C or not.
+func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
+	address := store.ParseAddress(c.Canonical)
+	row := refreshed{Registry: app.Shown(store.ParseAddress(c.ServerURL)), Status: failedStatus}
+	again := "log in again: " + e.Own("auth", "login", row.Registry, "--device")
+	if e.Ctx.Err() != nil {
+		row.Reason, row.Message = "interrupted", "interrupted"
+		return row
+	}
+	if hubToken(c) {
+		row.Status = unchangedStatus
+		return row
+	}
+	client, err := issuerClient(e, c)
+	if err != nil {
+		row.Reason, row.Message = "input", err.Error()
+		return row
+	}
+	ctx, stop := grace(e)
+	defer stop()
+	old := c.Renew.Token
+	grant, result := client.Refresh(ctx, device(c.Renew), old)
+	now, moved, err := moved(e, s, address, old, result.Outcome == registry.Rejected)
+	switch {
+	case moved && now.Kind == store.KindDevice && !s.Expired(now):
+		// Another run renewed it or logged in meanwhile; its token is the younger one.
+		return row.renewed(now)
+	case result.Outcome == registry.Rejected:
+		row.Reason, row.Message, row.Hint = string(result.Outcome), "the issuer no longer renews it: "+result.Message, again
+		return row
+	case result.Outcome != registry.Verified:
+		row.Reason, row.Message, row.Hint = string(result.Outcome), result.Message, result.Hint
+		return row
+	case moved || errors.Is(err, store.ErrNotFound):
+		c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Token: grant.RefreshToken}
+		withdraw(e, client, s, c)
+		row.Reason, row.Message = "store", "it was removed or replaced meanwhile"
+		return row
+	}
+	c.Secret, c.Expires = grant.AccessToken, grant.Expires
+	c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Scope: c.Renew.Scope, Token: grant.RefreshToken}
+	if err := keep(e, s, c); err != nil {
+		row.Reason, row.Message, row.Hint = "store", fmt.Sprintf("the new token could not be stored: %v", err), e.Advice(err)
+		if grant.RefreshToken != old {
+			row.Message += "; the issuer has made the old one void"
+			row.Hint = "when the store can be written, " + again
+		}
+		return row
+	}
+	return row.renewed(c)
+}
+
+// moved reads what is stored now, and says whether it still is the login that old renews.
+// A refused token may have been used up by another run a moment ago, so that what it got
+// is waited for.
+func moved(e *app.Env, s *store.Store, address store.Address, old string, refused bool) (now store.Credential, moved bool, err error) {
+	for wait := time.Duration(0); ; wait += rivalPause {
+		now, err = s.Peek(context.WithoutCancel(e.Ctx), address)
+		moved = err == nil && (now.Renew == nil || now.Renew.Token != old)
+		if moved || err != nil || !refused || wait >= rivalTime {
+			return now, moved, err
+		}
+		select {
+		case <-time.After(rivalPause):
+		case <-e.Ctx.Done():
+			return now, moved, err
+		}
+	}
+}
+
+// keep stores a renewed login, and tries once more: what it holds exists nowhere else.
+func keep(e *app.Env, s *store.Store, c store.Credential) error {
+	ctx := context.WithoutCancel(e.Ctx)
+	err := s.Put(ctx, c)
+	if err != nil && !errors.Is(err, store.ErrUnsure) {
+		err = s.Put(ctx, c)
+	}
+	return err
+}
+
+// grace is the command's context, ending a little later than it.
+func grace(e *app.Env) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(e.Ctx))
+	stop := context.AfterFunc(e.Ctx, func() { time.AfterFunc(graceTime, cancel) })
+	return ctx, func() { stop(); cancel() }
+}
+
+func (r refreshed) renewed(c store.Credential) refreshed {
+	r.Status = renewedStatus
+	if !c.Expires.IsZero() {
+		r.Expires = &c.Expires
+	}
+	return r
+}

@@ -1,0 +1,215 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"regshape/login/app"
+	"regshape/login/registry"
+	"regshape/scripts/testregistry"
+	"regshape/store"
+)
+
+// machine is an issuer, a store with one device login of it, and an environment to run
+// commands in.
+type machine struct {
+	t      *testing.T
+	issuer *testregistry.Issuer
+	url    string
+	dir    string
+	slow   chan struct{} // holds back the answers to refreshes while it is open; nil for not
+	asked  chan struct{} // told of each refresh that was held back
+}
+
+func newMachine(t *testing.T, opts testregistry.IssuerOptions) *machine {
+	t.Helper()
+	m := &machine{t: t, dir: t.TempDir(), asked: make(chan struct{}, 100)}
+	m.issuer = testregistry.NewIssuer(opts)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.slow == nil || r.URL.Path != "/token" {
+			m.issuer.ServeHTTP(w, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		m.issuer.ServeHTTP(answer, r) // the old token is void from here on
+		m.asked <- struct{}{}
+		<-m.slow
+		for name, values := range answer.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	t.Cleanup(server.Close)
+	m.url = server.URL
+	e, _, _ := m.env(t.Context())
+	client, err := e.Client("reg.example", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := registry.DeviceClient{Issuer: m.url, ClientID: "cli"}
+	grant, r := client.DeviceLogin(t.Context(), d, registry.DeviceScreen{Show: func(registry.DeviceCode) {}})
+	if r.Outcome != registry.Verified {
+		t.Fatal(r)
+	}
+	err = m.store().Put(t.Context(), store.Credential{
+		ServerURL: "reg.example", Username: "alice", Secret: grant.AccessToken, Kind: store.KindDevice, Expires: grant.Expires,
+		Renew: &store.Renewal{Issuer: m.url, ClientID: "cli", Token: grant.RefreshToken},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (m *machine) env(ctx context.Context) (e *app.Env, out, said *bytes.Buffer) {
+	out, said = &bytes.Buffer{}, &bytes.Buffer{}
+	e = &app.Env{
+		Clients: &app.Clients{},
+		Call:    app.Call{Out: out, Err: said, Getenv: os.Getenv},
+		Globals: app.Globals{Store: m.dir, Timeout: 5 * time.Second}, Ctx: ctx, Now: time.Now,
+	}
+	e.Logs.Now = time.Now
+	return e, out, said
+}
+
+func (m *machine) store() *store.Store {
+	m.t.Helper()
+	e, _, _ := m.env(m.t.Context())
+	s, err := e.OpenStore()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return s
+}
+
+// holds checks that what is stored works and can be renewed once more.
+func (m *machine) holds() {
+	m.t.Helper()
+	c, err := m.store().Get(m.t.Context(), store.ParseAddress("reg.example"))
+	if err != nil || !m.issuer.Accepts(c.Secret) {
+		m.t.Fatalf("the stored access token is not the issuer's: %v", err)
+	}
+	e, _, said := m.env(m.t.Context())
+	if err := (&RefreshCmd{}).Run(e); err != nil {
+		m.t.Errorf("the stored refresh token is lost: %v\n%s", err, said)
+	}
+}
+
+// Ctrl-C while the issuer answers must not lose the only copy of the new token.
+func TestRefreshSurvivesInterrupt(t *testing.T) {
+	m := newMachine(t, testregistry.IssuerOptions{Rotate: true})
+	m.slow = make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-m.asked
+		cancel()
+		time.Sleep(100 * time.Millisecond)
+		close(m.slow)
+	}()
+	e, _, said := m.env(ctx)
+	if code := app.Fail(e, (&RefreshCmd{}).Run(e)); code != app.ExitInterrupted {
+		t.Errorf("exit code %d, want %d:\n%s", code, app.ExitInterrupted, said)
+	}
+	m.holds()
+}
+
+// Several runs at once, with tokens that are good for one use: all end well.
+func TestRefreshAtOnce(t *testing.T) {
+	m := newMachine(t, testregistry.IssuerOptions{Rotate: true})
+	var all sync.WaitGroup
+	told := make([]string, 6)
+	for i := range told {
+		all.Go(func() {
+			e, _, said := m.env(t.Context())
+			if err := (&RefreshCmd{}).Run(e); err != nil {
+				told[i] = fmt.Sprintf("%v\n%s", err, said)
+			}
+		})
+	}
+	all.Wait()
+	if text := strings.Join(told, ""); text != "" {
+		t.Error(text)
+	}
+	m.holds()
+}
+
+// A login that is removed while it is renewed stays removed, and its new token is revoked.
+func TestRefreshMeetsLogout(t *testing.T) {
+	m := newMachine(t, testregistry.IssuerOptions{Rotate: true})
+	m.slow = make(chan struct{})
+	go func() {
+		<-m.asked
+		_, _ = m.store().Erase(context.Background(), store.ParseAddress("reg.example"))
+		close(m.slow)
+	}()
+	e, _, said := m.env(t.Context())
+	if code := app.Fail(e, (&RefreshCmd{}).Run(e)); code != app.ExitFailed || !strings.Contains(said.String(), "removed or replaced meanwhile") {
+		t.Errorf("exit code %d:\n%s", code, said)
+	}
+	if found, _, err := m.store().List(t.Context()); err != nil || len(found) > 0 || m.issuer.Live() > 0 {
+		t.Errorf("left: %v, %v, %d live tokens", found, err, m.issuer.Live())
+	}
+}
+
+// Where the new token cannot be stored, the message says what that means.
+func TestRefreshCannotStore(t *testing.T) {
+	for _, rotate := range []bool{true, false} {
+		m := newMachine(t, testregistry.IssuerOptions{Rotate: rotate})
+		folders, err := filepath.Glob(filepath.Join(m.dir, "v1/g-*"))
+		if err != nil || len(folders) != 1 {
+			t.Fatal(folders, err)
+		}
+		// A newer regshape is about to rewrite the store: reading goes on, writing is refused.
+		if err := os.WriteFile(filepath.Join(folders[0], ".switched"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e, _, said := m.env(t.Context())
+		code := app.Fail(e, (&RefreshCmd{}).Run(e))
+		if code != app.ExitFailed || !strings.Contains(said.String(), "could not be stored") ||
+			strings.Contains(said.String(), "has made the old one void") != rotate {
+			t.Errorf("rotate %v: exit code %d:\n%s", rotate, code, said)
+		}
+	}
+}
+
+// An issuer that does not answer keeps no logout beyond --timeout.
+func TestLogoutIsBounded(t *testing.T) {
+	m := newMachine(t, testregistry.IssuerOptions{})
+	silent := httptest.NewUnstartedServer(nil).Listener // accepts connections and never answers
+	defer silent.Close()
+	s := m.store()
+	for _, host := range []string{"a.example", "b.example", "c.example"} {
+		err := s.Put(t.Context(), store.Credential{
+			ServerURL: host, Username: "alice", Secret: "x", Kind: store.KindDevice,
+			Renew: &store.Renewal{Issuer: "http://" + silent.Addr().String(), ClientID: "cli", Token: "canary-refresh"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, _, said := m.env(t.Context())
+	e.Timeout = 300 * time.Millisecond
+	begin := time.Now()
+	if err := (&LogoutCmd{All: true}).Run(e); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if n := strings.Count(said.String(), "was not revoked"); n != 3 || strings.Contains(said.String(), "canary") {
+		t.Errorf("%d warnings:\n%s", n, said)
+	}
+	if found, _, err := s.List(t.Context()); err != nil || len(found) > 0 || m.issuer.Live() > 0 {
+		t.Errorf("left: %v, %v, %d live tokens", found, err, m.issuer.Live())
+	}
+}

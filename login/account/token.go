@@ -1,0 +1,65 @@
+package account
+
+import (
+	"fmt"
+
+	"regshape/login/app"
+	"regshape/login/lookup"
+	"regshape/login/registry"
+	"regshape/login/terminal"
+	"regshape/store"
+	"regshape/store/printable"
+)
+
+type TokenCmd struct {
+	app.RegistryArg
+	Scope string `placeholder:"SCOPE" help:"What the token is for: a repository to pull from, or a scope such as repository:team/app:pull,push."`
+}
+
+// tokenResult is the JSON of token.
+type tokenResult struct {
+	Status    string `json:"status"` // "success"
+	Registry  string `json:"registry"`
+	Token     string `json:"token"`
+	ExpiresIn int    `json:"expires_in"` // seconds
+}
+
+// Run prints a bearer token for scripts, obtained with the login that would be used, or
+// an anonymous one.
+func (c *TokenCmd) Run(e *app.Env) error {
+	address, err := c.Target("token")
+	if err != nil {
+		return err
+	}
+	name := app.Shown(store.ParseAddress(lookup.ServerURL(address)))
+	found, err := lookup.Query{E: e, Address: address}.Resolve(false)
+	if err != nil {
+		return &app.StoreError{Registry: name, Doing: "resolve " + name, Err: err}
+	}
+	var credential registry.Credential
+	var entry *store.Credential
+	if found.Found != nil {
+		credential, entry = found.Found.Credential(), found.Found.Entry
+	} else if c, _, ok := expiredEntry(e, address); ok {
+		e.Warn("the login for %s ended on %s; the token is an anonymous one.", name, terminal.Clock(c.Expires))
+	}
+	client, err := e.Client(address.Host(), entry)
+	if err != nil {
+		return err
+	}
+	token, result := client.Token(e.Ctx, address.Host(), pullScope(c.Scope), credential)
+	switch {
+	case e.Ctx.Err() != nil:
+		return terminal.ErrInterrupted
+	case result.Outcome == registry.Unverified:
+		result.Message = "the registry gives out no tokens: it never asks for a login"
+		return &app.VerifyError{Doing: "No token from", Registry: name, Result: result}
+	case result.Outcome != registry.Verified:
+		return &app.VerifyError{Doing: "No token from", Registry: name, Result: result}
+	}
+	if e.JSON {
+		return app.WriteJSON(e.Out, tokenResult{"success", name, token.Value, int(token.ExpiresIn.Seconds())}, token.Value)
+	}
+	_, err = fmt.Fprintln(printable.Raw(e.Out), asked(e, token.Value))
+	return err
+}

@@ -1,0 +1,173 @@
+// Package app is what every command of the front end gets: the flags, the streams, the
+// store and the registry client that they choose, and how an error becomes a message, a
+// hint and an exit code.
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"regshape/login/authfile"
+	"regshape/login/terminal"
+	"regshape/store/printable"
+)
+
+// Globals are the flags that every command takes.
+type Globals struct {
+	Username string `short:"u" placeholder:"USER" help:"User name ($REGSHAPE_USERNAME)."`
+	Password string `short:"p" placeholder:"SECRET" help:"Password; other processes can see it, so prefer --password-stdin or $REGSHAPE_PASSWORD."`
+	JSON     bool   `name:"json" help:"Print one JSON value on standard output."`
+
+	Profile string `placeholder:"NAME" group:"Store" help:"Use the store of this profile, for a second account ($REGSHAPE_PROFILE)."`
+	Store   string `placeholder:"DIR" type:"path" group:"Store" help:"Keep data, key and config below this folder ($REGSHAPE_STORE)."`
+
+	DockerConfig string `name:"docker-config" placeholder:"PATH" type:"path" group:"Other tools" help:"Docker's config.json or its folder ($DOCKER_CONFIG)."`
+	Authfile     string `placeholder:"FILE" type:"path" group:"Other tools" help:"Use the logins in this auth.json and nothing else ($REGISTRY_AUTH_FILE)."`
+
+	PlainHTTP bool          `name:"plain-http" group:"Connection" help:"Talk to the registry over http, unencrypted."`
+	Insecure  bool          `group:"Connection" help:"Do not verify the TLS certificate of the registry's own host."`
+	CAFile    string        `name:"ca-file" placeholder:"FILE" type:"path" group:"Connection" help:"Trust the certificates in this PEM file too."`
+	CertFile  string        `name:"cert-file" placeholder:"FILE" type:"path" group:"Connection" help:"Client certificate for the registry, PEM."`
+	KeyFile   string        `name:"key-file" placeholder:"FILE" type:"path" group:"Connection" help:"The client certificate's key, PEM."`
+	Timeout   time.Duration `default:"30s" group:"Connection" help:"Longest network time for one registry."`
+
+	DebugCalls    bool   `name:"debug-calls" group:"Diagnosis" help:"Show every request and response on standard error, secrets redacted."`
+	TimeMethods   bool   `name:"time-methods" group:"Diagnosis" help:"Show how long each request took."`
+	TimeScenarios bool   `name:"time-scenarios" group:"Diagnosis" help:"Show how long each step of the command took."`
+	LogFile       string `name:"log-file" placeholder:"FILE" type:"path" group:"Diagnosis" help:"Append all of these to a file."`
+}
+
+// Build says which build this is.
+type Build struct{ Version, Commit, Date string }
+
+// String is what --version prints.
+func (b Build) String() string {
+	s := "regshape " + b.Version
+	if b.Commit != "" {
+		s += fmt.Sprintf(" (commit %s, %s)", b.Commit, b.Date)
+	}
+	return s
+}
+
+// Call is one run of the front end.
+type Call struct {
+	Args     []string // without the program's name
+	In       *os.File // prompts turn its echo off where it is a terminal
+	Out, Err io.Writer
+	Getenv   func(string) string
+	Build    Build
+}
+
+// Env is what a command works with.
+type Env struct {
+	Call
+	Globals
+	Ctx context.Context
+	// Interrupt ends ctx; its cause is a Signal.
+	Interrupt context.CancelCauseFunc
+	Stops     *terminal.Stops
+	Now       func() time.Time
+	Logs      logs
+	Clients   *Clients // shared by copies of env
+}
+
+// FromEnvironment fills in what flags leave open. An empty variable is one that is not
+// set, as for the helper: kong would take an empty path for the present folder.
+func FromEnvironment(e *Env) {
+	if e.Store == "" {
+		e.Store = absolute(e.Getenv("REGSHAPE_STORE"))
+	}
+	if e.Profile == "" {
+		e.Profile = e.Getenv("REGSHAPE_PROFILE")
+	}
+}
+
+// Tell writes a line on standard error.
+func (e *Env) Tell(format string, args ...any) {
+	_, _ = io.WriteString(e.Err, printable.Format(format+"\n", args...))
+}
+
+// Warn tells something that does not stop the command.
+func (e *Env) Warn(format string, args ...any) { e.Tell("Warning: "+format, args...) }
+
+// Hint tells what may help, if anything.
+func (e *Env) Hint(text string) {
+	if text != "" {
+		e.Tell("Hint: %s", text)
+	}
+}
+
+// Own is a command line of regshape's that works on the same store and the same files
+// as this run: flags are repeated, variables need not be.
+func (e *Env) Own(words ...string) string {
+	line := []string{"regshape"}
+	if e.Store != "" && e.Store != absolute(e.Getenv("REGSHAPE_STORE")) {
+		line = append(line, "--store", e.Store)
+	}
+	if e.Profile != "" && e.Profile != e.Getenv("REGSHAPE_PROFILE") {
+		line = append(line, "--profile", e.Profile)
+	}
+	if e.DockerConfig != "" {
+		line = append(line, "--docker-config", e.DockerConfig)
+	}
+	return printable.Shell(append(line, words...)...)
+}
+
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	return abs
+}
+
+func (e *Env) Prompt() terminal.Prompt {
+	return terminal.Prompt{In: e.In, Err: e.Err, Ctx: e.Ctx, Interrupt: func(s os.Signal) { e.Interrupt(Signal{s}) }, Stops: e.Stops}
+}
+
+// Where is what the places of other tools depend on.
+func (e *Env) Where() authfile.Env {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "" // nothing below it exists then
+	}
+	return authfile.Env{Getenv: e.Getenv, Home: home, GOOS: runtime.GOOS, UID: os.Getuid(), DockerConfig: e.DockerConfig}
+}
+
+// OnlyFile is the file that --authfile or an environment variable names in place of
+// everything else, and what named it; both "" where nothing does.
+func (e *Env) OnlyFile() (path, namedBy string) {
+	if e.Authfile != "" {
+		return e.Authfile, "--authfile"
+	}
+	return authfile.AuthfileVariable(e.Where())
+}
+
+// Foreign is another tool's credential helper. What it says beside its answers is shown.
+func (e *Env) Foreign(name string) authfile.Helper {
+	return authfile.Helper{Name: name, Warn: func(text string) { e.Warn("%s", text) }}
+}
+
+func (e *Env) GivenUsername() string {
+	if e.Username != "" {
+		return e.Username
+	}
+	return e.Getenv("REGSHAPE_USERNAME")
+}
+
+// Say writes a line of the result.
+func (e *Env) Say(format string, args ...any) error {
+	_, err := io.WriteString(e.Out, printable.Format(format+"\n", args...))
+	return err
+}
+
+// Note tells what the user should know and need not act on at once.
+func (e *Env) Note(format string, args ...any) { e.Tell("Note: "+format, args...) }

@@ -1,0 +1,193 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"regshape/login/authfile"
+	"regshape/login/registry"
+	"regshape/login/terminal"
+	"regshape/store"
+)
+
+// Exit codes.
+const (
+	ExitDone        = 0
+	ExitFailed      = 1
+	ExitUsage       = 2
+	ExitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+// UsageError is a command line that cannot be run; exit code 2.
+type UsageError struct{ Message, Hint string }
+
+func (e *UsageError) Error() string { return e.Message }
+
+// VerifyError is a command that ended with what the registry said.
+type VerifyError struct {
+	Doing    string // "Login failed for"
+	Registry string
+	Result   registry.Result
+}
+
+func (e *VerifyError) Error() string {
+	return fmt.Sprintf("%s %s: %s", e.Doing, e.Registry, e.Result.Message)
+}
+
+// StoreError is a store that could not take, give or remove a credential.
+type StoreError struct {
+	Registry string // "" where it is about the whole store
+	Doing    string // "store credentials"
+	Err      error
+}
+
+func (e *StoreError) Error() string {
+	return fmt.Sprintf("Could not %s: %v", e.Doing, e.Err)
+}
+
+func (e *StoreError) Unwrap() error { return e.Err }
+
+// ErrReported is a failure that the command has already put into words.
+var ErrReported = errors.New("already told")
+
+// report is the JSON object of a failed command.
+type report struct {
+	Status   string `json:"status"` // "error"
+	Registry string `json:"registry,omitempty"`
+	Reason   string `json:"reason"` // an outcome of verification, or usage, store, input, interrupted; of import, setup and trust their name
+	Message  string `json:"message"`
+	Hint     string `json:"hint,omitempty"`
+	Detail   string `json:"detail,omitempty"` // what the registry itself said
+}
+
+// Fail tells an error with its hint, as text on standard error or as JSON on standard
+// output, and returns the exit code.
+func Fail(e *Env, err error) int {
+	if err == nil {
+		return ExitDone
+	}
+	switch told := errors.Is(err, ErrReported); {
+	case told && errors.Is(err, terminal.ErrInterrupted):
+		return interruptedCode(e)
+	case told:
+		return ExitFailed
+	}
+	r, code := Describe(e, err)
+	if e.JSON {
+		_ = WriteJSON(e.Out, r) // nowhere left to say that it failed
+		return code
+	}
+	e.Tell("Error: %s", r.Message)
+	if !strings.Contains(r.Message, r.Detail) {
+		e.Tell("The registry says: %s", r.Detail)
+	}
+	e.Hint(r.Hint)
+	return code
+}
+
+func Describe(e *Env, err error) (report, int) {
+	r := report{Status: "error", Reason: "input", Message: err.Error(), Hint: e.Advice(err)}
+	var usage *UsageError
+	var verify *VerifyError
+	var stored *StoreError
+	switch {
+	case errors.Is(err, terminal.ErrInterrupted), errors.Is(err, context.Canceled):
+		r.Reason, r.Message, r.Hint = "interrupted", "interrupted", ""
+		return r, interruptedCode(e)
+	case errors.As(err, &usage):
+		r.Reason, r.Hint = "usage", usage.Hint
+		return r, ExitUsage
+	case errors.As(err, &verify):
+		r.Registry, r.Reason = verify.Registry, string(verify.Result.Outcome)
+		r.Hint, r.Detail = verify.Result.Hint, verify.Result.Detail
+		if r.Hint == "" {
+			r.Hint = hintFor(verify.Result.Outcome)
+		}
+	case errors.As(err, &stored):
+		r.Registry, r.Reason = stored.Registry, "store"
+	}
+	if _, ok := errors.AsType[*authfile.SyntaxError](err); ok && r.Hint == "" {
+		r.Hint = "mend it at that line and column; nothing in it was changed"
+	}
+	if r.Hint == "" && errors.Is(err, authfile.ErrNotOnPath) {
+		r.Hint = "install it, or change the setting that names it; '" + e.Own("auth", "doctor") + "' has the command"
+	}
+	return r, ExitFailed
+}
+
+// hintFor is what may help where the registry client has nothing better to say.
+func hintFor(o registry.Outcome) string {
+	switch o {
+	case registry.Rejected:
+		return "check the user name; many registries want an access token in place of the password"
+	case registry.Unreachable:
+		return "check the registry's name, the port and the network, or try again later"
+	case registry.Throttled:
+		return "wait a while, then try again"
+	}
+	return ""
+}
+
+// Advice is what mends an error of the store that the flags name.
+func (e *Env) Advice(err error) string {
+	if path, ok := errors.AsType[*fs.PathError](err); ok && !ofStore(e, path.Path) {
+		return "" // a file of the user's or of another tool's, which REGSHAPE_STORE does not move
+	}
+	return store.Advice(err, e.Own)
+}
+
+// Problem is an error with what mends it, for a result that goes on without.
+func (e *Env) Problem(err error) string {
+	if advice := e.Advice(err); advice != "" {
+		return err.Error() + ": " + advice
+	}
+	return err.Error()
+}
+
+// ofStore reports whether a path is one of the store's, or a folder that they are in.
+func ofStore(e *Env, path string) bool {
+	loc, err := e.Locate()
+	if err != nil {
+		return true
+	}
+	path = filepath.Clean(path)
+	for _, dir := range []string{loc.Data, loc.State, loc.Config} {
+		if within(path, dir) || within(dir, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether a path is a folder or below it.
+func within(path, dir string) bool {
+	rest, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rest)
+}
+
+// Signal is why a run was ended from outside; as the cause of its context it decides the
+// exit code.
+type Signal struct{ os.Signal }
+
+// Error names the signal.
+func (s Signal) Error() string { return s.String() }
+
+// interruptedCode is the exit code of a run whose context ended: 128 and the signal, as
+// shells have it.
+func interruptedCode(e *Env) int {
+	if e.Ctx == nil {
+		return ExitInterrupted
+	}
+	if s, ok := errors.AsType[Signal](context.Cause(e.Ctx)); ok {
+		if n, ok := s.Signal.(syscall.Signal); ok {
+			return 128 + int(n)
+		}
+	}
+	return ExitInterrupted
+}

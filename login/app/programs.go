@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"regshape/store"
+)
+
+// PathLine is the line that puts a folder on PATH and the file of the user's shell that
+// it belongs into. Shells other than fish and zsh read ~/.profile at a login; bash reads
+// ~/.bashrc in every terminal.
+func PathLine(shell, home, dir string) (line, file string) {
+	if runtime.GOOS == "windows" {
+		dir = strings.ReplaceAll(dir, "'", "''")
+		return "$env:Path += ';" + dir + "'", "PowerShell's $PROFILE"
+	}
+	if filepath.Base(shell) == "fish" {
+		return "fish_add_path '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(dir) + "'", "~/.config/fish/config.fish"
+	}
+	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`").Replace(dir)
+	if rest, below := strings.CutPrefix(dir, home+string(filepath.Separator)); below && home != "" && rest != "" && quoted == dir {
+		quoted = "$HOME/" + rest // the same home folder may have another path on the next machine
+	}
+	file = "~/.profile"
+	switch filepath.Base(shell) {
+	case "bash":
+		file = "~/.bashrc"
+	case "zsh":
+		file = "~/.zshrc"
+	}
+	return `export PATH="` + quoted + `:$PATH"`, file
+}
+
+// VersionOf runs a program with the one word version.
+func VersionOf(ctx context.Context, path string) (string, error) {
+	const limit = 10 * time.Second // a cold start from a network drive takes seconds
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "version")
+	cmd.Env = store.ChildEnvironment(os.Environ())
+	cmd.WaitDelay = time.Second // for children of its that hold the output open
+	out := &head{limit: 1 << 10}
+	cmd.Stdout = out
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("it did not answer within %v", limit)
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
+		return "", err
+	}
+	return strings.TrimSpace(string(out.data)), nil
+}
+
+// head keeps the beginning of what is written.
+type head struct {
+	data  []byte
+	limit int
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.data = append(h.data, p[:min(len(p), h.limit-len(h.data))]...)
+	return len(p), nil
+}

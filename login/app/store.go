@@ -1,0 +1,40 @@
+package app
+
+import (
+	"regshape/store"
+	"regshape/store/keys"
+)
+
+func (e *Env) Locate() (store.Location, error) {
+	return locateProfile(e, e.Profile)
+}
+
+func locateProfile(e *Env, profile string) (store.Location, error) {
+	return store.Locate(store.Options{Dir: e.Store, Profile: profile, SudoUID: e.Getenv("SUDO_UID"), Notice: func(err error) { passedOver(e, err) }})
+}
+
+// passedOver warns of what is wrong with a store and stops nothing.
+func passedOver(e *Env, err error) { e.Warn("%s.", e.Problem(err)) }
+
+// OpenStore opens the store that the flags and the environment name.
+func (e *Env) OpenStore() (*store.Store, error) {
+	loc, err := e.Locate()
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(loc, Sources(e))
+}
+
+// Sources knows where keys can be, also by the environment.
+func Sources(e *Env) keys.Sources {
+	return keys.Sources{KeyFile: absolute(e.Getenv("REGSHAPE_KEY_FILE"))}
+}
+
+// OpenProfile opens the store of a profile beside the one that the flags name.
+func OpenProfile(e *Env, profile string) (*store.Store, error) {
+	loc, err := locateProfile(e, profile)
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(loc, Sources(e))
+}

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"regshape/login/authfile"
+	"regshape/login/registry"
+	"regshape/login/terminal"
+	"regshape/store/printable"
+)
+
+// logs are where traces and timings go: to standard error as the flags say, and all of
+// them to the log file.
+type logs struct {
+	file                   *os.File
+	calls, methods, stages io.Writer // nil where nobody wants them
+	Now                    func() time.Time
+}
+
+func (l *logs) Open(e *Env) error {
+	l.Now = e.Now
+	if e.LogFile != "" {
+		f, err := os.OpenFile(e.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND|authfile.OpenNoWait, 0o600)
+		if err != nil {
+			return fmt.Errorf("open the log file: %w", err)
+		}
+		l.file = f
+	}
+	l.calls = l.to(e.DebugCalls, e.Err)
+	l.methods = l.to(e.TimeMethods, e.Err)
+	l.stages = l.to(e.TimeScenarios, e.Err)
+	return nil
+}
+
+func (l *logs) to(shown bool, terminal io.Writer) io.Writer {
+	switch {
+	case shown && l.file != nil:
+		return io.MultiWriter(terminal, printable.Writer{W: l.file})
+	case shown:
+		return terminal
+	case l.file != nil:
+		return printable.Writer{W: l.file}
+	}
+	return nil
+}
+
+// wrap are the decorators for a registry client.
+func (l *logs) wrap() []registry.Decorator {
+	var wrap []registry.Decorator
+	if l.calls != nil {
+		wrap = append(wrap, registry.Trace(l.calls, l.Now))
+	}
+	if l.methods != nil {
+		wrap = append(wrap, registry.TimeCalls(l.methods, l.Now))
+	}
+	return wrap
+}
+
+func (l *logs) Close() error {
+	if l.file == nil {
+		return nil
+	}
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("write the log file: %w", err)
+	}
+	return nil
+}
+
+// Scenario times the steps of a command.
+type Scenario struct {
+	logs        *logs
+	name        string
+	begin, last time.Time
+	steps       []string
+}
+
+func (l *logs) Scenario(name string) *Scenario {
+	now := l.Now()
+	return &Scenario{logs: l, name: name, begin: now, last: now}
+}
+
+// Step ends a step that began when the last one ended.
+func (s *Scenario) Step(name string) {
+	now := s.logs.Now()
+	s.steps = append(s.steps, fmt.Sprintf("%s %.1f ms", name, milliseconds(now.Sub(s.last))))
+	s.last = now
+}
+
+// End prints the whole.
+func (s *Scenario) End() {
+	if s.logs.stages != nil {
+		_, _ = fmt.Fprintf(s.logs.stages, "* %s: %.1f ms (%s)\n", s.name, milliseconds(s.logs.Now().Sub(s.begin)), strings.Join(s.steps, ", "))
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// Share is e for several goroutines.
+func Share(p *terminal.Progress, e *Env) *Env {
+	shared := *e
+	shared.Err = p.Through(e.Err)
+	shared.Logs.calls = p.Through(e.Logs.calls)
+	shared.Logs.methods = p.Through(e.Logs.methods)
+	return &shared
+}

@@ -1,0 +1,228 @@
+package custody
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"regshape/login/app"
+	"regshape/login/terminal"
+	"regshape/store/keys"
+	"regshape/store/printable"
+)
+
+const (
+	// maxIdentityFile is what package keys reads of an identity file or a backup.
+	maxIdentityFile = 1 << 20
+
+	// shortPassphrase is, in characters, what scrypt does not make up for.
+	shortPassphrase = 10
+
+	// passphraseTries is how often somebody at a terminal may mistype it.
+	passphraseTries = 3
+)
+
+// wayIn is what opens slots or a backup. Neither flag takes a secret itself: other
+// processes can see the command line.
+type wayIn struct {
+	Identity       string `placeholder:"FILE" type:"path" help:"Open it with the age identities in this file; - is standard input."`
+	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read the passphrase from this file; - is standard input."`
+}
+
+func (w wayIn) check() error {
+	if w.Identity != "" && w.PassphraseFile != "" {
+		return &app.UsageError{Message: "--identity and --passphrase-file exclude each other", Hint: "give one of them"}
+	}
+	return nil
+}
+
+// opener makes ready what the user has given, or somebody at the terminal to be asked.
+func opener(e *app.Env, w wayIn, prompt string) (keys.Opener, error) {
+	o := keys.Opener{UI: pluginUI(e)}
+	switch {
+	case w.Identity != "":
+		data, err := readFile(e, w.Identity, maxIdentityFile)
+		if err != nil {
+			return o, fmt.Errorf("read the identity file: %w", err)
+		}
+		o.Identities, err = keys.ParseIdentities(data, o.UI, passphraseAsker(e, "Passphrase of the identity file: "))
+		if err != nil {
+			return o, err
+		}
+		// Only a passphrase could open it, and another way was asked for.
+		o.Passphrase = func() (string, error) {
+			return "", errors.New("the age identity does not open it, and a passphrase was not given")
+		}
+	case w.PassphraseFile != "":
+		passphrase, err := readPassphrase(e, w.PassphraseFile)
+		if err != nil {
+			return o, err
+		}
+		o.Passphrase = func() (string, error) { return passphrase, nil }
+	default:
+		o.Passphrase = passphraseAsker(e, prompt)
+	}
+	return o, nil
+}
+
+// passphraseAsker asks at the terminal; without one it says what to give instead.
+func passphraseAsker(e *app.Env, prompt string) func() (string, error) {
+	if e.Prompt().Interactive() {
+		return func() (string, error) { return e.Prompt().Secret(prompt) }
+	}
+	return func() (string, error) {
+		return "", &app.UsageError{Message: "no terminal to ask for the passphrase", Hint: "give --passphrase-file FILE, or --identity FILE"}
+	}
+}
+
+// throughSlot opens slots, and lets somebody who mistypes the passphrase try again.
+func (k *Session) throughSlot(slots keys.Slots, with wayIn, open func(keys.Opener) error) error {
+	all, err := slots.List()
+	if err != nil {
+		return err
+	}
+	isRecipient := func(s keys.Slot) bool { return s.Type == "recipient" }
+	if with == (wayIn{}) && len(all) > 0 && !slices.ContainsFunc(all, func(s keys.Slot) bool { return !isRecipient(s) }) {
+		return &app.UsageError{Message: "it takes an age identity", Hint: "give it with --identity FILE"}
+	}
+	o, err := opener(k.E, with, "Passphrase: ")
+	if err != nil {
+		return err
+	}
+	return retry(k.E, with, func() error { return open(o) })
+}
+
+func retry(e *app.Env, with wayIn, open func() error) error {
+	for tries := 1; ; tries++ {
+		err := open()
+		if !errors.Is(err, keys.ErrWrongPassphrase) || with != (wayIn{}) || !e.Prompt().Interactive() || tries == passphraseTries {
+			return err
+		}
+		_, _ = fmt.Fprintln(e.Err, "The passphrase is wrong, try again.")
+	}
+}
+
+// newPassphrase reads one to encrypt with, from a file or twice from the terminal.
+func newPassphrase(e *app.Env, file string) (passphrase string, err error) {
+	switch {
+	case file != "":
+		passphrase, err = readPassphrase(e, file)
+	case !e.Prompt().Interactive():
+		err = &app.UsageError{Message: "no terminal to ask for the passphrase", Hint: "give --passphrase-file FILE, or --recipient age1…"}
+	default:
+		passphrase, err = askTwice(e)
+	}
+	if err != nil {
+		return "", err
+	}
+	if utf8.RuneCountInString(passphrase) < shortPassphrase {
+		e.Warn("a passphrase of under %d characters can be guessed by whoever gets the file.", shortPassphrase)
+	}
+	return passphrase, nil
+}
+
+func askTwice(e *app.Env) (string, error) {
+	passphrase, err := e.Prompt().Secret("New passphrase: ")
+	if err != nil {
+		return "", err
+	}
+	if passphrase == "" {
+		return "", errors.New("the passphrase is empty")
+	}
+	again, err := e.Prompt().Secret("The same again: ")
+	if err != nil {
+		return "", err
+	}
+	if passphrase != again {
+		return "", errors.New("the two passphrases differ")
+	}
+	return passphrase, nil
+}
+
+// readPassphrase reads a file of one line, and cuts one line ending at its end.
+func readPassphrase(e *app.Env, path string) (string, error) {
+	data, err := readFile(e, path, terminal.MaxSecret)
+	if err != nil {
+		return "", fmt.Errorf("read the passphrase: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
+		e.Warn("other users can read the passphrase in %s: run '%s'.", path, printable.Shell("chmod", "600", printable.File(path)))
+	}
+	passphrase := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case passphrase == "":
+		return "", errors.New("the passphrase file is empty")
+	case strings.ContainsAny(passphrase, "\r\n"): // nobody could type it
+		return "", errors.New("the passphrase file has more than one line")
+	}
+	return passphrase, nil
+}
+
+// readFile reads a file of the user's, or standard input. What it waits for, at the other
+// end of a pipe, may never come; an interrupt ends that.
+func readFile(e *app.Env, path string, limit int64) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := slurp(e, path, limit)
+		done <- result{data, err}
+	}()
+	select {
+	case r := <-done:
+		return r.data, outside(r.err)
+	case <-e.Ctx.Done():
+		return nil, terminal.ErrInterrupted
+	}
+}
+
+func slurp(e *app.Env, path string, limit int64) ([]byte, error) {
+	in := e.In
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s is larger than %d KiB", path, limit>>10)
+	}
+	return data, err
+}
+
+// pluginUI is how age plugins talk to the user: at a terminal in full, else they can only
+// say something.
+func pluginUI(e *app.Env) *keys.PluginUI {
+	ui := &keys.PluginUI{Explain: e.Problem, Display: func(text string) {
+		e.Tell("%s", printable.Line(text, 1000))
+	}}
+	if !e.Prompt().Interactive() {
+		return ui
+	}
+	ui.Ask = func(prompt string, secret bool) (string, error) {
+		if secret {
+			return e.Prompt().Secret(prompt + ": ")
+		}
+		return e.Prompt().ReadLine(prompt + ": ")
+	}
+	ui.Confirm = func(prompt, yes, no string) (bool, error) {
+		question := fmt.Sprintf("%s [%s, or nothing to go on without]: ", prompt, yes)
+		if no != "" {
+			question = fmt.Sprintf("%s [%s/%s]: ", prompt, yes, no)
+		}
+		answer, err := e.Prompt().ReadLine(question)
+		answer = strings.TrimSpace(answer)
+		return strings.EqualFold(answer, yes) || strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
+	}
+	return ui
+}

@@ -1,0 +1,145 @@
+package custody
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"regshape/login/app"
+	"regshape/login/terminal"
+	"regshape/store"
+	"regshape/store/keys"
+)
+
+type LockCmd struct{}
+
+// lockResult is the JSON of lock.
+type lockResult struct {
+	Status string `json:"status"` // "success"
+	Source string `json:"source"` // as in key show
+	Locked bool   `json:"locked"` // false where the source cannot be locked by regshape
+}
+
+// Run forgets the unlocked key. What cannot be locked, or is locked, is no error.
+func (*LockCmd) Run(e *app.Env) error {
+	k, err := Open(e, "lock the store")
+	if err != nil {
+		return err
+	}
+	r := lockResult{Status: "success", Source: k.Effective().Source}
+	text := ""
+	slots, hasSlots := k.slots()
+	switch {
+	case hasSlots && k.Now.KID != "":
+		text = "The store is locked."
+		if _, _, err := slots.Unlocked(k.Now.KID); errors.Is(err, store.ErrLocked) {
+			text = "The store is locked already."
+		}
+		if err := slots.Lock(k.Now.KID); err != nil {
+			return k.failed(outside(err))
+		}
+		r.Locked = true
+	case r.Source == store.SourceKeyring:
+		text = "Nothing to lock: the key is in the OS keyring, which the desktop locks."
+	default:
+		text = fmt.Sprintf("Nothing to lock: %s (%s). To have it locked, run '%s'.",
+			protectionsOf(r.Source).what, k.Where(), e.Own("auth", "key", "protect", "--passphrase"))
+	}
+	if e.JSON {
+		return app.WriteJSON(e.Out, r)
+	}
+	return e.Say("%s", text)
+}
+
+type UnlockCmd struct {
+	wayIn
+	For *time.Duration `placeholder:"DURATION" help:"Stay unlocked for this time; 8h unless given."`
+}
+
+// unlockResult is the JSON of unlock.
+type unlockResult struct {
+	Status string     `json:"status"` // "success"
+	Source string     `json:"source"` // as in key show
+	Locked bool       `json:"locked"` // false
+	Until  *time.Time `json:"until,omitempty"`
+}
+
+// Run unlocks the store, for every program of the user. What needs no unlocking is no error.
+func (c *UnlockCmd) Run(e *app.Env) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	k, err := Open(e, "unlock the store")
+	if err != nil {
+		return err
+	}
+	r := unlockResult{Status: "success", Source: k.Effective().Source}
+	text := ""
+	slots, hasSlots := k.slots()
+	switch {
+	case k.Now.KID == "":
+		text = "Nothing to unlock: there is no store yet, the first login makes it."
+	case hasSlots:
+		var until time.Time
+		if until, text, err = c.slots(k, slots); err == nil {
+			r.Until = app.Stamp(until)
+		}
+	case r.Source == store.SourceKeyring:
+		text = "The OS keyring is unlocked, and the key is in it."
+		err = unlockKeyring(k)
+	default:
+		text = fmt.Sprintf("Nothing to unlock: %s (%s).", protectionsOf(r.Source).what, k.Where())
+	}
+	if err != nil {
+		return k.failed(err)
+	}
+	if k.Now.KID != "" {
+		_ = k.Store.MendNames(e.Ctx) // it was told; the store may be one that can only be read
+	}
+	if e.JSON {
+		return app.WriteJSON(e.Out, r)
+	}
+	return e.Say("%s", text)
+}
+
+func (c *UnlockCmd) check() error {
+	if c.For != nil && *c.For <= 0 {
+		return &app.UsageError{Message: "--for takes a time from now, more than zero", Hint: "for example --for 8h"}
+	}
+	return c.wayIn.check()
+}
+
+// slots unlocks slots. Without flags an unlocked store stays as it is: to prolong that
+// takes the way in again.
+func (c *UnlockCmd) slots(k *Session, slots keys.Slots) (until time.Time, text string, err error) {
+	if c.For == nil && c.wayIn == (wayIn{}) {
+		if until, identity, err := slots.Unlocked(k.Now.KID); err == nil {
+			if err := slots.Prove(identity); err != nil {
+				k.E.Warn("%v.", err)
+			}
+			return until, "The store is unlocked already, until " + terminal.Clock(until) + ".", nil
+		}
+	}
+	duration := unlockedFor
+	if c.For != nil {
+		duration = *c.For
+	}
+	err = k.throughSlot(slots, c.wayIn, func(o keys.Opener) (err error) {
+		until, err = slots.Unlock(k.E.Ctx, k.Now.KID, o, duration)
+		return err
+	})
+	return until, "The store is unlocked until " + terminal.Clock(until) + ".", outside(err)
+}
+
+// unlockKeyring raises the desktop's dialog if it has to.
+func unlockKeyring(k *Session) error {
+	_, err := k.Store.RootKey(k.E.Ctx)
+	if !errors.Is(err, store.ErrLocked) {
+		return err
+	}
+	if err := keys.NewKeyring().Unlock(k.E.Ctx); err != nil {
+		return notOfStore(err)
+	}
+	_, err = k.Store.RootKey(k.E.Ctx)
+	return notOfStore(err)
+}

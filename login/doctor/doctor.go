@@ -1,0 +1,135 @@
+// Package doctor checks the setup of this machine and suggests fixes.
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"regshape/login/app"
+	"regshape/store/printable"
+)
+
+type DoctorCmd struct{}
+
+// severity says what a finding means for the exit code.
+type severity string
+
+const (
+	severityOK      severity = "ok"
+	severityInfo    severity = "info"    // merely so; nothing to mend
+	severityProblem severity = "problem" // makes the exit code 1
+)
+
+// finding is one result of a check, and one element of doctor's JSON. No field ever
+// holds a secret or a user name.
+type finding struct {
+	Check string   `json:"check"` // the name of the check
+	Level severity `json:"level"` // "ok", "info" or "problem"
+	What  string   `json:"what"`
+	Where string   `json:"where,omitempty"` // a path or a variable
+	Fix   string   `json:"fix,omitempty"`   // the command that mends it
+}
+
+func good(what, where string) finding { return finding{"", severityOK, what, where, ""} }
+
+func note(what, where, fix string) finding {
+	return finding{"", severityInfo, what, where, fix}
+}
+
+func bad(what, where, fix string) finding {
+	return finding{"", severityProblem, what, where, fix}
+}
+
+// healthCheck looks at one thing. It changes nothing that is there before it.
+type healthCheck interface {
+	name() string
+	run(e *app.Env) []finding
+}
+
+// healthChecks is what doctor does, in this order.
+func healthChecks(seen *storeLook) []healthCheck {
+	return []healthCheck{
+		programsCheck{},
+		dockerCheck{},
+		podmanCheck{},
+		plaintextCheck{},
+		filesCheck{seen},
+		keyCheck{seen},
+		entriesCheck{seen},
+		clockCheck{seen},
+		roundTripCheck{seen},
+		variablesCheck{},
+		sudoCheck{seen},
+	}
+}
+
+// Run does every check and shows what each found as soon as it is known. One problem
+// makes the exit code 1.
+func (*DoctorCmd) Run(e *app.Env) error {
+	all := []finding{}
+	problems := 0
+	for _, c := range healthChecks(lookAtStore(e)) {
+		found := c.run(e)
+		if err := e.Ctx.Err(); err != nil {
+			return err // what a check saw while it was interrupted means nothing
+		}
+		for _, f := range found {
+			f.Check = c.name()
+			f = f.printable()
+			if f.Level == severityProblem {
+				problems++
+			}
+			all = append(all, f)
+			if e.JSON {
+				continue
+			}
+			if err := f.write(e.Out); err != nil {
+				return err
+			}
+		}
+	}
+	err := sumUp(e, all, problems)
+	if err == nil && problems > 0 {
+		return app.ErrReported
+	}
+	return err
+}
+
+func sumUp(e *app.Env, all []finding, problems int) (err error) {
+	switch {
+	case e.JSON:
+		err = app.WriteJSON(e.Out, all)
+	case problems == 0:
+		_, err = fmt.Fprintln(e.Out, "No problems found.")
+	case problems == 1:
+		_, err = fmt.Fprintln(e.Out, "1 problem found.")
+	default:
+		_, err = fmt.Fprintf(e.Out, "%d problems found.\n", problems)
+	}
+	return err
+}
+
+// printable makes the texts safe for a terminal, since they name files, hosts and
+// helpers out of other programs' files.
+func (f finding) printable() finding {
+	const long = 8000 // a command with several paths of 4,096 bytes is no use to anybody
+	f.What = printable.Line(f.What, long)
+	f.Where = printable.Line(f.Where, long)
+	f.Fix = printable.Line(f.Fix, long)
+	return f
+}
+
+// write shows a finding: its mark, what it says, and the fix on a line of its own.
+func (f finding) write(out io.Writer) error {
+	mark := map[severity]string{severityOK: "ok ", severityInfo: "i  ", severityProblem: "BAD"}[f.Level]
+	line := mark + " " + f.What
+	if f.Where != "" && !strings.Contains(f.What, f.Where) {
+		line += " (" + f.Where + ")"
+	}
+	if f.Fix != "" {
+		line += "\n    fix: " + f.Fix
+	}
+	_, err := fmt.Fprintln(out, line)
+	return err
+}

@@ -1,0 +1,89 @@
+package doctor
+
+import (
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"regshape/login/app"
+	"regshape/login/terminal"
+	"regshape/scripts/testenv"
+	"regshape/store"
+	"regshape/store/printable"
+)
+
+// A command that is copied into a shell means the words it was made of.
+func TestShellWords(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no bash to ask")
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash is not installed")
+	}
+	for _, word := range []string{
+		"", "/plain/path-1.json", "with blank", "two  blanks", "tab\tand\nline", "quote'quote", `back\slash`, `"$HOME" $(id) ` + "`id`",
+		"~", "*", "é", "esc\x1b[31m", "bidi\u202e\u200b", "invalid\xff", " ends ", "-n", "!x", "a;b|c&d", "both'\n'",
+	} {
+		line := printable.Shell("printf", "%s", word)
+		shown := finding{Fix: line}.printable().Fix
+		if shown != line {
+			t.Errorf("%q is shown as %q", line, shown)
+		}
+		got, err := testenv.Command(testenv.Environ(t.TempDir()), bash, "-c", shown).Output()
+		if err != nil || string(got) != word {
+			t.Errorf("%q became %q through %s (%v)", word, got, shown, err)
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	now := time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)
+	e := &app.Env{Now: func() time.Time { return now }}
+	for _, c := range []struct {
+		built   string
+		newest  time.Time
+		problem string
+	}{
+		{"", time.Time{}, ""},
+		{"no date", time.Time{}, ""},
+		{"2030-05-01T11:59:00Z", now.Add(-time.Hour), ""},
+		{"", now.Add(time.Minute), ""},
+		{"", now.Add(time.Minute + time.Second), "the newest login was stored at 2030-05-01T12:01:01Z"},
+		{"2030-05-02T00:00:00Z", now, "this program was built at 2030-05-02T00:00:00Z"},
+	} {
+		e.Build.Date = c.built
+		check := clockCheck{&storeLook{found: []store.Credential{{Updated: now.AddDate(-1, 0, 0)}, {Updated: c.newest}}}}
+		found := check.run(e)
+		if len(found) != 1 || (found[0].Level == severityProblem) != (c.problem != "") || !strings.Contains(found[0].What, c.problem) {
+			t.Errorf("built %q, newest %v: %v", c.built, c.newest, found)
+		}
+		if c.problem != "" && found[0].Fix == "" {
+			t.Error("no fix for the clock")
+		}
+	}
+}
+
+// What a round trip stores can never answer for a registry.
+func TestRoundTripAddressIsOpaque(t *testing.T) {
+	if a := store.ParseAddress(madeUp + "ABCDEFGHIJKL"); !a.Opaque() {
+		t.Errorf("%s is the address of a registry", a)
+	}
+}
+
+// Text out of other programs' files cannot act on a terminal, and no list grows without end.
+func TestFindingsAreSafe(t *testing.T) {
+	var out strings.Builder
+	f := bad("names \x1b]0;x\x07 and\nline\u202e", "/a\x1bb", "rm x")
+	if err := f.printable().write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.String(), "BAD names ?]0;x? and line? (/a?b)\n    fix: rm x\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := terminal.Some(strings.Split("abcdefghijkl", "")); got != "a, b, c, d, e, f, g, h, i, j and 2 more" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,99 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+
+	"regshape/login/app"
+	"regshape/login/authfile"
+	"regshape/login/lookup"
+	"regshape/login/terminal"
+	"regshape/store/printable"
+)
+
+// dockerAuthVariable holds a whole document of logins, for docker and its kin.
+const dockerAuthVariable = "DOCKER_AUTH_CONFIG"
+
+// plaintextCheck looks for logins that other tools keep where anybody who gets at the
+// file can read them.
+type plaintextCheck struct{}
+
+func (plaintextCheck) name() string { return "plaintext" }
+
+func (plaintextCheck) run(e *app.Env) []finding {
+	var found []finding
+	places := lookup.Places(e)
+	for _, p := range places {
+		broken := p.Path == authfile.DockerConfig(e.Where()) // dockerCheck says so
+		found = append(found, plaintextIn(e, p, broken, e.Own("auth", "import", "--remove"))...)
+	}
+	if path, namedBy := e.OnlyFile(); path != "" && !slices.ContainsFunc(places, func(p lookup.Place) bool { return p.Path == path }) {
+		p := lookup.Place{Tool: namedBy, Path: path, Format: authfile.Containers}
+		found = append(found, plaintextIn(e, p, false, e.Own("auth", "import", "--remove", "--from", path))...)
+	}
+	if text := e.Getenv(dockerAuthVariable); text != "" {
+		found = append(found, plaintextVariable(e, text)...)
+	}
+	if len(found) == 0 {
+		found = append(found, good(fmt.Sprintf("no plaintext logins in the %d files where other tools keep them", len(places)), ""))
+	}
+	return found
+}
+
+// plaintextIn reads one file. Its logins are named by registry only.
+func plaintextIn(e *app.Env, p lookup.Place, brokenIsTold bool, fix string) []finding {
+	doc, err := authfile.Read(p.Path, p.Format)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err != nil && brokenIsTold:
+		return nil
+	case err != nil:
+		return []finding{unreadable(e, p.Path, err)}
+	}
+	hosts := loginsOf(doc)
+	if len(hosts) == 0 {
+		return nil
+	}
+	found := []finding{bad("logins that are not encrypted: "+terminal.Some(hosts), p.Path, fix)}
+	info, err := os.Stat(p.Path)
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		found = append(found, bad(fmt.Sprintf("other users have access to the logins in it (mode %04o)", info.Mode().Perm()),
+			p.Path, printable.Shell("chmod", "600", p.Path)))
+	}
+	return found
+}
+
+func plaintextVariable(e *app.Env, text string) []finding {
+	where, fix := "$"+dockerAuthVariable, "unset "+dockerAuthVariable
+	doc, err := authfile.Parse(where, []byte(text), authfile.Docker)
+	if err != nil {
+		f := unreadable(e, where, err)
+		f.Fix = fix
+		return []finding{f}
+	}
+	hosts := loginsOf(doc)
+	if len(hosts) == 0 {
+		return nil
+	}
+	return []finding{bad("logins that are not encrypted and that every child process can read: "+terminal.Some(hosts), where, fix)}
+}
+
+// loginsOf lists the registries that a document holds something secret for.
+func loginsOf(doc *authfile.Document) []string {
+	var hosts []string
+	for _, entry := range doc.Entries() {
+		switch host := printable.Address(entry.Key); {
+		case entry.Marker:
+		case errors.Is(entry.Err, authfile.ErrRegistryToken):
+			hosts = append(hosts, host+" (a registry token, which import cannot move)")
+		case entry.Err != nil:
+			hosts = append(hosts, host+" (damaged)")
+		default:
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}

@@ -1,0 +1,181 @@
+package importer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"regshape/login/app"
+	"regshape/login/authfile"
+	"regshape/login/lookup"
+	"regshape/login/terminal"
+	"regshape/store/printable"
+)
+
+// ImportedLogin is a login that the store has. It is part of the JSON of import.
+type ImportedLogin struct {
+	Registry string `json:"registry"`
+	Username string `json:"username"`
+	From     string `json:"from"` // the file's path or the helper's program
+}
+
+// ImportFailure is a login that was not moved or not removed, or a source that could not
+// be read; then Registry is "". It is part of the JSON of import.
+type ImportFailure struct {
+	Registry string `json:"registry,omitempty"`
+	Username string `json:"username,omitempty"`
+	From     string `json:"from"`
+	Message  string `json:"message"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+// ImportReport is what became of the logins of one source or several.
+type ImportReport struct {
+	Moved, already []ImportedLogin
+	Failed         []ImportFailure
+	markers        int      // entries that hold no login and stay
+	removed        int      // logins taken out of their source, or in a dry run to be
+	left           []string // files that still hold, unencrypted, what the store has
+	names          furtherNames
+}
+
+// furtherNames are files that were replaced under one of their names, in that order.
+type furtherNames []struct {
+	path string
+	authfile.Names
+}
+
+// note adds a file. Where it was replaced under several names, the last says how many are
+// left.
+func (f *furtherNames) note(path string, n authfile.Names) {
+	for i := range *f {
+		if x := &(*f)[i]; x.Device == n.Device && x.Inode == n.Inode {
+			x.Others = n.Others
+			return
+		}
+	}
+	if n.Inode != 0 {
+		*f = append(*f, struct {
+			path string
+			authfile.Names
+		}{path, n})
+	}
+}
+
+// importResult is the JSON of import.
+type importResult struct {
+	Status  string          `json:"status"` // "success"; "error" beside Reason and Message where something failed
+	Moved   []ImportedLogin `json:"moved"`
+	Already []ImportedLogin `json:"already"` // the store had them, byte for byte
+	Failed  []ImportFailure `json:"failed"`
+	Removed bool            `json:"removed"`          // logins were taken out of their source
+	DryRun  bool            `json:"dry_run"`          // nothing was changed; moved is what would be
+	Reason  string          `json:"reason,omitempty"` // "import"
+	Message string          `json:"message,omitempty"`
+}
+
+func (r *ImportReport) Add(other ImportReport) {
+	r.Moved = append(r.Moved, other.Moved...)
+	r.already = append(r.already, other.already...)
+	r.Failed = append(r.Failed, other.Failed...)
+	r.markers += other.markers
+	r.removed += other.removed
+	r.left = append(r.left, other.left...)
+	for _, n := range other.names {
+		r.names.note(n.path, n.Names)
+	}
+}
+
+func (r *ImportReport) result(o ImportOptions) importResult {
+	result := importResult{
+		Status: "success", Removed: r.removed > 0 && !o.DryRun, DryRun: o.DryRun,
+		// A list without anything is [], not null.
+		Moved:   append([]ImportedLogin{}, r.Moved...),
+		Already: append([]ImportedLogin{}, r.already...),
+		Failed:  append([]ImportFailure{}, r.Failed...),
+	}
+	if len(r.Failed) > 0 {
+		result.Status, result.Reason, result.Message = "error", "import", "not every login could be moved"
+	}
+	return result
+}
+
+// text is what was done: one line for each login, then a summary.
+func (r *ImportReport) text(e *app.Env, o ImportOptions) string {
+	var b strings.Builder
+	from, verb := "from", "moved"
+	if o.DryRun {
+		from, verb = "would be moved from", "would be moved"
+	}
+	for _, l := range r.Moved {
+		fmt.Fprintf(&b, "%s: %s, %s %s\n", l.Registry, printable.Line(l.Username, 120), from, lookup.Tilde(e, l.From))
+	}
+	for _, l := range r.already {
+		fmt.Fprintf(&b, "%s: %s, already there, from %s\n", l.Registry, printable.Line(l.Username, 120), lookup.Tilde(e, l.From))
+	}
+	parts := []string{terminal.Count(len(r.Moved), "login") + " " + verb}
+	if n := len(r.already); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d already there", n))
+	}
+	switch {
+	case o.DryRun && o.remove:
+		parts = append(parts, terminal.Count(r.removed, "login")+" would be removed where found")
+	case r.removed > 0:
+		parts = append(parts, fmt.Sprintf("%d removed where found", r.removed))
+	}
+	if n := len(r.Failed); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d not done", n))
+	}
+	if r.markers > 0 {
+		parts = append(parts, terminal.Count(r.markers, "entry")+" without a login left alone")
+	}
+	b.WriteString(strings.Join(parts, ", "))
+	if o.DryRun {
+		b.WriteString("; nothing was changed")
+	}
+	b.WriteString(".\n")
+	if len(r.Moved)+len(r.already)+len(r.Failed) == 0 {
+		return "No logins were found to import.\n"
+	}
+	return b.String()
+}
+
+// warnings tells what failed and what is left unencrypted.
+func (r *ImportReport) warnings(e *app.Env, o ImportOptions) {
+	hints := map[string]bool{"": true}
+	for _, f := range r.Failed {
+		if f.Registry == "" {
+			reason := f.Message
+			if !strings.HasPrefix(reason, f.From) { // a helper's own words name it
+				reason = lookup.Tilde(e, f.From) + ": " + reason
+			}
+			e.Warn("%s.", reason)
+			continue
+		}
+		who := f.Registry
+		if f.Username != "" {
+			who += " (" + printable.Line(f.Username, 120) + ")"
+		}
+		e.Warn("%s, from %s: %s.", who, lookup.Tilde(e, f.From), f.Message)
+	}
+	if !o.DryRun && !o.remove {
+		for _, path := range r.left {
+			e.Warn("still in plaintext in %s: '%s' takes it out.", lookup.Tilde(e, path), takingOut(e, path))
+		}
+	}
+	for _, f := range r.Failed {
+		if !hints[f.Hint] {
+			hints[f.Hint] = true
+			e.Hint(f.Hint)
+		}
+	}
+}
+
+// takingOut is the command that takes the logins out of a file. Only those of other tools
+// are found without being named.
+func takingOut(e *app.Env, path string) string {
+	if slices.ContainsFunc(lookup.Places(e), func(p lookup.Place) bool { return p.Path == path }) {
+		return e.Own("auth", "import", "--remove")
+	}
+	return e.Own("auth", "import", "--remove", "--from", path)
+}

@@ -1,0 +1,170 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"regshape/login/app"
+	"regshape/login/authfile"
+	"regshape/login/importer"
+	"regshape/login/lookup"
+	"regshape/store"
+	"regshape/store/printable"
+)
+
+// importHidden moves into the store what the edits hide: docker does not read the file's
+// own logins behind credsStore, and podman no auth.json behind credential-helpers.
+//
+// A first pass writes nothing, so that setup stops before anything is changed.
+func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
+	if len(edits) == 0 {
+		return nil
+	}
+	target, err := s.OpenStore()
+	if err != nil {
+		return &app.StoreError{Registry: "", Doing: "import logins", Err: err}
+	}
+	report, err := s.importAll(target, edits, hosts, true)
+	if err != nil {
+		return err
+	}
+	s.result.Failed = append(s.result.Failed, report.Failed...)
+	if len(report.Failed) > 0 && !s.Keep {
+		s.tellFailed()
+		return &setupRefusal{
+			"these logins would no longer be found, and they cannot be moved into the store; nothing was changed",
+			"see to them, or go on without them: add --keep",
+		}
+	}
+	if !s.DryRun {
+		if report, err = s.importAll(target, edits, hosts, false); err != nil {
+			return err
+		}
+		if s.result.Failed = append([]importer.ImportFailure{}, report.Failed...); len(report.Failed) > 0 && !s.Keep {
+			s.tellFailed()
+			return &setupRefusal{"a login could not be moved into the store after all; no file was edited", "run setup again"}
+		}
+	}
+	s.tellFailed()
+	s.result.Imported = append(s.result.Imported, report.Moved...)
+	verb := "Imported"
+	if s.DryRun {
+		verb = "Would import"
+	}
+	for _, l := range report.Moved {
+		s.say("%s %s: %s, from %s.", verb, l.Registry, printable.Line(l.Username, 120), lookup.Tilde(s.Env, l.From))
+	}
+	return nil
+}
+
+// importAll goes through what each edit hides. Where docker and podman have used different
+// logins for one registry, the second is a failure: it would give way to the first.
+func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []string, dryRun bool) (importer.ImportReport, error) {
+	var all importer.ImportReport
+	options := importer.ImportOptions{DryRun: dryRun, Taken: map[string]importer.TakenLogin{}}
+	for _, x := range slices.Backward(edits) {
+		sources, err := s.hiddenBy(x, hosts)
+		if err != nil {
+			return all, err
+		}
+		for _, src := range sources {
+			r, err := importer.ImportFrom(s.Env, target, src, options)
+			var stored *app.StoreError
+			switch {
+			case importer.Absent(err):
+				continue
+			case errors.As(err, &stored), err != nil && s.Ctx.Err() != nil:
+				return all, err
+			case err != nil:
+				r.Failed = append(r.Failed, importer.ImportFailure{From: src.Name, Message: printable.Line(err.Error(), 400)})
+			}
+			// Podman reads docker's file, too: what is wrong there is told once.
+			r.Failed = slices.DeleteFunc(r.Failed, func(f importer.ImportFailure) bool { return slices.Contains(all.Failed, f) })
+			all.Add(r)
+		}
+	}
+	return all, nil
+}
+
+// hiddenBy lists the sources that a tool uses and an edit hides from it, in the order in
+// which the tool asks them.
+func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.ImportSource, error) {
+	var sources []importer.ImportSource
+	seen := map[string]bool{} // what the tool has from a source that counts more
+	if x.Tool == "podman" {
+		for _, p := range s.podmanPlaces() {
+			if !x.hidesFiles {
+				break
+			}
+			sources = append(sources, inUse(importer.FileSource(p), seen, nil))
+		}
+		return sources, nil
+	}
+	d, err := authfile.Parse(x.File, x.Before, authfile.Docker)
+	if err != nil {
+		return nil, err
+	}
+	former := map[string][]string{} // helper -> the hosts that docker has asked it for; nil: all
+	if len(hosts) == 0 {
+		former[d.CredsStore()] = nil
+		for _, c := range d.CredHelpers() { // docker goes on asking these
+			seen[store.ParseAddress(c.Host).String()] = true
+		}
+	}
+	for host, helper := range x.Hosts {
+		if _, there := hostHelper(d, host); !there {
+			helper = d.CredsStore()
+		}
+		former[helper] = append(former[helper], host)
+	}
+	for _, helper := range slices.Sorted(maps.Keys(former)) {
+		if helper != "" && helper != s.helper {
+			sources = append(sources, inUse(importer.HelperSource(s.Env, helper), seen, former[helper]))
+		}
+	}
+	// Where a helper is named, docker does not look into the file.
+	sources = append(sources, inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: x.File, Format: authfile.Docker}), seen, hosts))
+	if !x.Existed { // dockers before 23 read .dockercfg while there is no config.json
+		sources = append(sources, inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: authfile.Dockercfg(s.Where()), Format: authfile.DockercfgFormat}), seen, hosts))
+	}
+	return sources, nil
+}
+
+// inUse narrows a source to what a tool uses of it: logins of some hosts, or of all with
+// none named, and of one address the first.
+func inUse(src importer.ImportSource, seen map[string]bool, hosts []string) importer.ImportSource {
+	all := src.List
+	src.List = func(ctx context.Context) ([]importer.ImportLogin, error) {
+		logins, err := all(ctx)
+		return slices.DeleteFunc(logins, func(l importer.ImportLogin) bool {
+			if len(hosts) > 0 && !slices.Contains(hosts, lookup.ServerURL(l.Address.Registry())) || seen[l.Address.String()] {
+				return true
+			}
+			seen[l.Address.String()] = !l.Marker
+			return false
+		}), err
+	}
+	return src
+}
+
+// tellFailed names what cannot be moved, for people.
+func (s *setup) tellFailed() {
+	if s.JSON {
+		return
+	}
+	for _, f := range s.result.Failed {
+		what := lookup.Tilde(s.Env, f.From)
+		if f.Registry != "" {
+			what = fmt.Sprintf("%s, from %s", f.Registry, lookup.Tilde(s.Env, f.From))
+		}
+		if f.Registry == "" && strings.HasPrefix(f.Message, f.From) {
+			s.Warn("%s.", f.Message) // the error names its source already
+			continue
+		}
+		s.Warn("%s: %s.", what, f.Message)
+	}
+}

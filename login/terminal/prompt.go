@@ -1,0 +1,153 @@
+// Package terminal talks to whoever sits at one: prompts, tables and a progress line.
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"golang.org/x/term"
+
+	"regshape/store/printable"
+)
+
+// ErrInterrupted is Ctrl-C at a prompt or while waiting for the network.
+var ErrInterrupted = errors.New("interrupted")
+
+// MaxSecret is what a registry could sensibly want, and what the helper protocol carries.
+const MaxSecret = 64 << 10
+
+// Prompt asks on standard error and reads from a terminal.
+type Prompt struct {
+	In        *os.File
+	Err       io.Writer
+	Ctx       context.Context
+	Interrupt func(os.Signal) // ends ctx
+	Stops     *Stops
+}
+
+// Interactive reports whether somebody can be asked.
+func (p Prompt) Interactive() bool { return term.IsTerminal(int(p.In.Fd())) }
+
+// ReadLine asks for a line; prompt is the question.
+func (p Prompt) ReadLine(question string) (string, error) {
+	return p.Ask(question, func(int) (string, error) { return readLine(p.In) })
+}
+
+// askUsername reads a line from the terminal; an empty one takes the default.
+func (p Prompt) Username(registry, fallback string) (string, error) {
+	question := fmt.Sprintf("Username for %s: ", registry)
+	if fallback != "" {
+		question = fmt.Sprintf("Username for %s (%s): ", registry, fallback)
+	}
+	line, err := p.ReadLine(question)
+	if line = strings.TrimSpace(line); line == "" {
+		line = fallback
+	}
+	return line, err
+}
+
+// askPassword reads a password without echo.
+func (p Prompt) Password(registry string) (string, error) {
+	return p.Secret(fmt.Sprintf("Password for %s: ", registry))
+}
+
+// askSecret reads a line without echo.
+func (p Prompt) Secret(question string) (string, error) {
+	secret, err := p.Ask(question, func(fd int) (string, error) {
+		secret, err := term.ReadPassword(fd)
+		return string(secret), err
+	})
+	_, _ = fmt.Fprintln(p.Err) // the user's own line end was not echoed
+	return secret, err
+}
+
+// Ask prompts on standard error. When the context ends, by Ctrl-C, or another signal ends or
+// stops the process, it gives the terminal back as it was, echo included.
+func (p Prompt) Ask(question string, read func(fd int) (string, error)) (string, error) {
+	fd := int(p.In.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("read the terminal's state: %w", err)
+	}
+	shown := printable.Line(question, printable.Long) + " "
+	defer func() { _ = term.Restore(fd, before) }()
+	defer p.Stops.during(func(stop func()) {
+		asking, err := term.GetState(fd)
+		_ = term.Restore(fd, before)
+		stop()
+		if err == nil {
+			_ = term.Restore(fd, asking)
+		}
+		_, _ = io.WriteString(p.Err, shown)
+	})()
+	signals := make(chan os.Signal, 1)
+	if ending := endingSignals(); len(ending) > 0 { // none would mean all
+		signal.Notify(signals, ending...)
+	}
+	_, _ = io.WriteString(p.Err, shown)
+	type answer struct {
+		line string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := read(fd)
+		answers <- answer{line, err}
+	}()
+	select {
+	case a := <-answers:
+		signal.Stop(signals)
+		switch {
+		case a.err == nil || a.line != "":
+			return a.line, nil
+		case errors.Is(a.err, io.EOF):
+			return "", errors.New("nothing was typed")
+		}
+		return "", fmt.Errorf("read from the terminal: %w", a.err)
+	case s := <-signals: // it stays caught: the process is about to end
+		p.Interrupt(s)
+	case <-p.Ctx.Done():
+	}
+	_, _ = fmt.Fprintln(p.Err)
+	return "", ErrInterrupted
+}
+
+// readLine reads byte by byte: what follows the line belongs to the next prompt.
+func readLine(in io.Reader) (string, error) {
+	var line []byte
+	b := make([]byte, 1)
+	for len(line) <= MaxSecret {
+		n, err := in.Read(b)
+		if n == 1 && b[0] == '\n' {
+			break
+		}
+		if n == 1 {
+			line = append(line, b[0])
+		}
+		if err != nil {
+			return string(line), err
+		}
+	}
+	return strings.TrimSuffix(string(line), "\r"), nil
+}
+
+// ReadSecret reads all of standard input and cuts exactly one line ending.
+func ReadSecret(in io.Reader) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(in, MaxSecret+3))
+	if err != nil {
+		return "", fmt.Errorf("read the password from standard input: %w", err)
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case len(secret) > MaxSecret:
+		return "", errors.New("the password on standard input is over 64 KiB")
+	case secret == "":
+		return "", errors.New("standard input holds no password")
+	}
+	return secret, nil
+}

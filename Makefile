@@ -79,7 +79,7 @@ e2e: ## install the real tools on Debian and test with them (CELL=podman/bearer:
 	bash scripts/e2e/install.sh
 	$(GO) test -tags e2e -count=1 -timeout 20m -v $(if $(CELL),-run '^TestMatrix$$/^$(subst /,$$/^,$(CELL))$$') ./scripts/e2e
 
-matrix: ## run the whole client matrix and write its table into the README
+matrix: ## run the whole client matrix and write its table into scripts/e2e/README.md
 	bash scripts/e2e/install.sh
 	REGSHAPE_WRITE=1 $(GO) test -tags e2e -count=1 -timeout 20m -v -run '^TestMatrix$$' ./scripts/e2e
 
@@ -122,7 +122,7 @@ vuln: ## ask the vulnerability database about the dependencies (needs the networ
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 # What differs from run to run is not compared with the tables, only written on demand.
-proof: ## all of this at length, and write the tables of README.md and SECURITY.md
+proof: ## all of this at length, and write the tables beside each program
 	REGSHAPE_WRITE=1 $(GO) test -count=1 -run 'Tamper|Leak' ./scripts/acceptance ./store ./store/keys
 	REGSHAPE_WRITE=1 $(MAKE) torture
 	$(MAKE) mutate MUTATEFLAGS=-write

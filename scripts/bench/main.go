@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	rounds := flags.Int("n", 100, "rounds")
 	sizeList := flags.String("sizes", "1,1000,100000", "numbers of credentials, separated by commas")
-	write := flags.Bool("write", false, "rewrite the tables in README.md and the chart in scripts/bench/chart.svg")
+	write := flags.Bool("write", false, "rewrite the tables in scripts/bench/README.md and the chart in scripts/bench/chart.svg")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := os.WriteFile("scripts/bench/chart.svg", []byte(found.chart()), 0o644); err != nil {
 		return err
 	}
-	return page.Write("README.md", "bench", found.report())
+	return page.Write("scripts/bench/README.md", "bench", found.report())
 }
 
 func parseSizes(list string) ([]int, error) {

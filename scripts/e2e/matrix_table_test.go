@@ -99,7 +99,7 @@ func (m *matrix) figures() (works, refused int) {
 	return works, refused
 }
 
-// publish writes the table and compares it with the README's, or puts it there.
+// publish writes the table and compares it with the one in README.md, or puts it there.
 func (m *matrix) publish(took time.Duration) {
 	m.t.Helper()
 	table := m.table()
@@ -117,7 +117,7 @@ func (m *matrix) publish(took time.Duration) {
 	if page.Writing() {
 		put = page.Write
 	}
-	if err := put(filepath.Join("..", "..", "README.md"), "matrix", table); err != nil {
+	if err := put("README.md", "matrix", table); err != nil {
 		m.t.Errorf("%v (make matrix writes it)", err)
 	}
 }

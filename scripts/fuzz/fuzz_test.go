@@ -38,7 +38,7 @@ func TestRunsEveryTarget(t *testing.T) {
 	}
 	module(t, map[string]string{
 		"a/a_test.go": in("a", good), "b/b_test.go": in("b", good), "c/c.go": "package c\n",
-		"SECURITY.md": "# x\n\n<!-- fuzz:begin -->\nold\n<!-- fuzz:end -->\n",
+		"scripts/fuzz/README.md": "# x\n\n<!-- fuzz:begin -->\nold\n<!-- fuzz:end -->\n",
 	})
 	var out, progress bytes.Buffer
 	if err := run(t.Context(), []string{"-time", "300x", "-write"}, &out, &progress); err != nil {
@@ -49,9 +49,9 @@ func TestRunsEveryTarget(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
 		}
 	}
-	written, err := os.ReadFile("SECURITY.md")
+	written, err := os.ReadFile("scripts/fuzz/README.md")
 	if err != nil || !strings.Contains(string(written), out.String()) || strings.Contains(string(written), "old") {
-		t.Errorf("SECURITY.md is now %q (%v)", written, err)
+		t.Errorf("scripts/fuzz/README.md is now %q (%v)", written, err)
 	}
 }
 
@@ -59,7 +59,7 @@ func TestStopsAtTheFirstFailure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it builds programs with go test -fuzz")
 	}
-	module(t, map[string]string{"a/a_test.go": in("a", bad), "b/b_test.go": in("b", good), "SECURITY.md": "as it was"})
+	module(t, map[string]string{"a/a_test.go": in("a", bad), "b/b_test.go": in("b", good), "scripts/fuzz/README.md": "as it was"})
 	var out, progress bytes.Buffer
 	err := run(t.Context(), []string{"-time", "10x", "-write"}, &out, &progress)
 	if err == nil || !strings.Contains(err.Error(), "FuzzBad in example.test/a") {
@@ -68,8 +68,8 @@ func TestStopsAtTheFirstFailure(t *testing.T) {
 	if !strings.Contains(progress.String(), "refused: x") || strings.Contains(progress.String(), "FuzzGood") || out.Len() > 0 {
 		t.Errorf("it prints %q and %q", out.String(), progress.String())
 	}
-	if written, err := os.ReadFile("SECURITY.md"); err != nil || string(written) != "as it was" {
-		t.Errorf("SECURITY.md is now %q (%v)", written, err)
+	if written, err := os.ReadFile("scripts/fuzz/README.md"); err != nil || string(written) != "as it was" {
+		t.Errorf("scripts/fuzz/README.md is now %q (%v)", written, err)
 	}
 }
 

@@ -4,7 +4,7 @@
 //
 //	go run ./scripts/fuzz                  # from the top of the tree, 30 s for each
 //	go run ./scripts/fuzz -time 20000x     # so many inputs for each
-//	go run ./scripts/fuzz -time 5m -write  # also put the table into SECURITY.md
+//	go run ./scripts/fuzz -time 5m -write  # also put the table into README.md beside it
 package main
 
 import (
@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("fuzz", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	budget := flags.String("time", "30s", "how long each target runs, or with x at its end how many inputs it gets; as go test -fuzztime")
-	write := flags.Bool("write", false, "rewrite the table in SECURITY.md")
+	write := flags.Bool("write", false, "rewrite the table in scripts/fuzz/README.md")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *write {
-		return page.Write("SECURITY.md", "fuzz", report)
+		return page.Write("scripts/fuzz/README.md", "fuzz", report)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@
 //	go run ./scripts/mutate -list            # number and text of each
 //	go run ./scripts/mutate -match 'mark:'   # those whose file, function or text matches
 //	go run ./scripts/mutate -run 12          # one, with what the tests say
-//	go run ./scripts/mutate -write           # also put the counts into SECURITY.md
+//	go run ./scripts/mutate -write           # also put the counts into README.md beside it
 package main
 
 import (
@@ -74,7 +74,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.IntVar(&o.workers, "workers", 2, "how many to try at once")
 	flags.DurationVar(&o.patience, "patience", 10*time.Second, "how much longer than usual tests may take before they are taken to hang")
 	flags.BoolVar(&o.all, "explained", false, "try those that are explained, too")
-	flags.BoolVar(&o.write, "write", false, "rewrite the counts in SECURITY.md")
+	flags.BoolVar(&o.write, "write", false, "rewrite the counts in scripts/mutate/README.md")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -154,7 +154,7 @@ func run(ctx context.Context, args []string, explained string, stdout, stderr io
 	r := report{mutants: s.mutants, tried: chosen, results: results, reasons: reasons, tests: len(h.tests), took: time.Since(begin)}
 	fmt.Fprint(stdout, r.text())
 	if o.write {
-		if err := page.Write("SECURITY.md", "mutation", "`make mutate`: package `store`, one line broken at a time.\n\n"+r.table()); err != nil {
+		if err := page.Write("scripts/mutate/README.md", "mutation", "`make mutate`: package `store`, one line broken at a time.\n\n"+r.table()); err != nil {
 			return err
 		}
 	}

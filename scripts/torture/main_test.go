@@ -6,7 +6,7 @@
 //
 //	go test -tags torture -count=1 -v ./scripts/torture
 //
-// Each test prints a table of what it did, and with REGSHAPE_WRITE=1 writes it into SECURITY.md.
+// Each test prints a table of what it did, and with REGSHAPE_WRITE=1 writes it into README.md.
 //
 // TORTURE_ROTATIONS is how many rotations have to succeed (1000), TORTURE_SECONDS how long
 // they may take (900), TORTURE_SEED repeats the random choices of a run, TORTURE_KEEP names

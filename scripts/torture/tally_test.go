@@ -107,7 +107,7 @@ func publish(t *testing.T, mark, table string, whole bool) {
 	if t.Failed() || !whole {
 		return
 	}
-	if err := page.Publish("../../SECURITY.md", mark, table); err != nil {
+	if err := page.Publish("README.md", mark, table); err != nil {
 		t.Error(err)
 	}
 }

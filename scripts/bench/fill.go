@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"regshape/scripts/testenv"
@@ -44,19 +46,18 @@ func fill(ctx context.Context, dir string, size int) error {
 
 func fillNew(ctx context.Context, dir string, size int) error {
 	const large = 5000
-	const bytesEach = 6 << 10 // one page, the inode and the folder's share of it
+	const sharedMemory = "/dev/shm" // of Linux; in a container it may be too small
 	if size < large {
 		return put(ctx, dir, size)
 	}
-	memory, err := memoryFolder(int64(size) * bytesEach)
+	memory, err := os.MkdirTemp(sharedMemory, "regshape-bench-")
 	if err != nil {
-		return err
-	}
-	if memory == "" { // none here, or too small
 		return put(ctx, dir, size)
 	}
 	defer os.RemoveAll(memory)
-	if err := put(ctx, memory, size); err != nil {
+	if err := put(ctx, memory, size); errors.Is(err, syscall.ENOSPC) {
+		return errors.Join(os.RemoveAll(memory), put(ctx, dir, size))
+	} else if err != nil {
 		return err
 	}
 	for _, command := range [][]string{
@@ -119,4 +120,53 @@ func fillPlaintext(dir string, size int) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600)
+}
+
+// unlockedGet is in a row of its own.
+const unlockedGet = "`get`, unlocked with a passphrase"
+
+// protected makes a store whose key a passphrase protects, unlocked for as long as a
+// benchmark may take, and returns the get that is timed on it. lock ends that.
+func protected(ctx context.Context, helper, dir string) (get *operation, lock func(), err error) {
+	folder := filepath.Join(dir, "protected")
+	if err := fill(ctx, folder, 1); err != nil {
+		return nil, nil, err
+	}
+	loc, err := store.Locate(store.Options{Dir: folder})
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := store.Open(loc, keys.Sources{})
+	if err != nil {
+		return nil, nil, err
+	}
+	slots, err := keys.NewSlots(loc, time.Now().Add(time.Hour))
+	if err != nil {
+		return nil, nil, err
+	}
+	way, err := keys.PassphraseWay("a passphrase of the benchmark")
+	if err == nil {
+		_, err = slots.Add(ctx, way, "")
+	}
+	if err == nil {
+		err = s.Rotate(ctx, store.Rotation{Source: slots.Source(), Place: slots})
+	}
+	custody, custodyErr := s.Custody()
+	if err = errors.Join(err, custodyErr); err != nil {
+		return nil, nil, fmt.Errorf("protect the store: %w", err)
+	}
+	input := filepath.Join(dir, "stdin-protected")
+	if err := os.WriteFile(input, []byte(address(0)), 0o600); err != nil {
+		return nil, nil, err
+	}
+	get = &operation{
+		tool: ours, action: actGet, size: 1, name: unlockedGet,
+		command: []string{helper, "get"}, env: testenv.Environ(dir, ourEnvironment(folder)...), input: input,
+	}
+	lock = func() { _ = slots.Lock(custody.KID) }
+	if err := get.check(ctx); err != nil {
+		lock()
+		return nil, nil, err
+	}
+	return get, lock, nil
 }

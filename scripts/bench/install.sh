@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what `make bench` compares with, on Debian: docker's helpers for pass and the
-# Secret Service with what stands behind them, and strace, which counts system calls.
+# Secret Service with what stands behind them.
 set -eu
 
 if ! command -v pass >/dev/null 2>&1 || ! command -v docker-credential-pass >/dev/null 2>&1; then
@@ -10,4 +10,4 @@ fi
 sh "$(dirname "$0")/../debian.sh" \
 	docker-credential-pass=golang-docker-credential-helpers pass gpg=gnupg tree \
 	docker-credential-secretservice=golang-docker-credential-helpers dbus-run-session=dbus-daemon \
-	gnome-keyring-daemon=gnome-keyring strace
+	gnome-keyring-daemon=gnome-keyring

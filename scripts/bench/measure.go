@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"regshape/scripts/testenv"
@@ -26,10 +28,8 @@ type operation struct {
 	fails    bool          // exits with 1, as it should
 	estimate time.Duration // how long its check took
 
-	times  []time.Duration
-	faults []int64 // minor page faults, nothing where the system does not count them
-	peak   int64   // bytes of memory, 0 where it cannot be read
-	trace  trace
+	times []time.Duration
+	peak  int64 // bytes of memory, 0 where it was not measured
 }
 
 func (o *operation) String() string {
@@ -92,9 +92,6 @@ func (o *operation) once(ctx context.Context) error {
 		return fmt.Errorf("unexpected result: %v", err) //nolint:errorlint // err may be nil
 	}
 	o.times = append(o.times, took)
-	if faults, counted := minorFaults(cmd.ProcessState); counted {
-		o.faults = append(o.faults, faults)
-	}
 	return ctx.Err()
 }
 
@@ -115,6 +112,23 @@ func measure(ctx context.Context, operations []*operation, rounds int) error {
 		}
 	}
 	return nil
+}
+
+// measurePeak runs o once more below a small program that prints the most memory it held:
+// a child of this program would be charged with what this one holds when it starts it.
+func (o *operation) measurePeak(ctx context.Context, program string) error {
+	if err := o.prepare(ctx); err != nil {
+		return err
+	}
+	below := *o
+	below.command = append([]string{program}, o.command...)
+	out, err := below.output(ctx)
+	if err != nil {
+		return err
+	}
+	kibibytes, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	o.peak = kibibytes << 10
+	return err
 }
 
 // every says that o runs once in so many rounds: a slow one less often, lest the benchmark

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ const (
 // actions returns all of them, in the order of the tables.
 func actions() []action { return []action{actGet, actMiss, actStore, actErase, actList} }
 
-// The names of the tools, in the tables and in the chart.
+// The names of the tools, in the tables.
 const (
 	ours      = "regshape"
 	plaintext = "plaintext"
@@ -98,4 +99,72 @@ func (o *operation) check(ctx context.Context) error {
 		return fmt.Errorf("%s does not work: %v, %d bytes of output", o, err, len(out)) //nolint:errorlint // err may be nil
 	}
 	return nil
+}
+
+// programs are paths of what is built for the run.
+type programs struct{ helper, plaintext, empty, peak string }
+
+// peakSource runs a program and prints the most memory it held, in KiB as Linux counts it.
+const peakSource = `package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+func main() {
+	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Stdin = os.Stdin
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		panic(err)
+	}
+	fmt.Println(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+}
+`
+
+// build builds regshape under its second name, the plaintext reader and an empty
+// program, all with the same flags, below dir. The working folder must be the top of the tree.
+func build(ctx context.Context, dir string) (programs, error) {
+	suffix := ""
+	if runtime.GOOS == "windows" {
+		suffix = ".exe"
+	}
+	p := programs{
+		helper:    filepath.Join(dir, "docker-credential-regshape"+suffix),
+		plaintext: filepath.Join(dir, "plaintext"+suffix),
+		empty:     filepath.Join(dir, "empty"+suffix),
+	}
+	source := filepath.Join(dir, "source")
+	if err := os.Mkdir(source, 0o700); err != nil {
+		return p, err
+	}
+	empty, peak := filepath.Join(source, "empty.go"), filepath.Join(source, "peak.go")
+	err := errors.Join(os.WriteFile(empty, []byte("package main\n\nfunc main() {}\n"), 0o600), os.WriteFile(peak, []byte(peakSource), 0o600))
+	if err != nil {
+		return p, err
+	}
+	list := [][2]string{{".", p.helper}, {"./scripts/bench/plaintext", p.plaintext}, {empty, p.empty}}
+	if runtime.GOOS == "linux" {
+		p.peak = filepath.Join(dir, "peak")
+		list = append(list, [2]string{peak, p.peak})
+	}
+	for _, b := range list {
+		linked := filepath.Join(source, "linked")
+		cmd := testenv.CommandContext(ctx, testenv.Go("CGO_ENABLED=0"), "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", linked, b[0])
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return p, fmt.Errorf("go build: %w\n%s", err, out)
+		}
+		// As installed: a program that was written in one go starts faster than what the
+		// linker leaves, whose pages the kernel keeps in smaller pieces.
+		program, err := os.ReadFile(linked)
+		if err == nil {
+			err = os.WriteFile(b[1], program, 0o700)
+		}
+		if err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }

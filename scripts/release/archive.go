@@ -5,14 +5,68 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
-	"errors"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"regshape/login"
+	"regshape/login/app"
 )
+
+// file is one file of an archive or a package, not yet written.
+type file struct {
+	name string // slash-separated, within the archive
+	data []byte
+	link string // a symbolic link to this, if given
+	exec bool
+}
+
+// sharedFiles are those that all systems get alike: documents, manual, completions.
+func sharedFiles(ctx context.Context, s stamp) ([]file, error) {
+	var files []file
+	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("a release is made in the top folder of a checkout: %w", err)
+		}
+		files = append(files, file{name: name, data: data})
+	}
+	pages, err := login.ManPages(stampOf(s))
+	if err != nil {
+		return nil, err
+	}
+	for name, page := range pages {
+		files = append(files, file{name: "man/" + name, data: page})
+	}
+	for shell, name := range map[string]string{"bash": "regshape.bash", "zsh": "_regshape", "fish": "regshape.fish"} {
+		script, err := completion(ctx, s, shell)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{name: "completions/" + name, data: script})
+	}
+	slices.SortFunc(files, byName) // the maps had no order
+	return files, nil
+}
+
+func byName(a, b file) int { return bytes.Compare([]byte(a.name), []byte(b.name)) }
+
+// completion is what `regshape completion SHELL` prints.
+func completion(ctx context.Context, s stamp, shell string) ([]byte, error) {
+	var out, complaint bytes.Buffer
+	code := login.Run(ctx, app.Call{
+		Args: []string{"completion", shell}, Out: &out, Err: &complaint,
+		Getenv: func(string) string { return "" }, Build: stampOf(s),
+	})
+	if code != 0 || complaint.Len() > 0 {
+		return nil, fmt.Errorf("regshape completion %s: exit %d: %s", shell, code, complaint.String())
+	}
+	return out.Bytes(), nil
+}
 
 // archive packs one system's files below one folder, in the order of their names.
 func (r *release) archive(t target, program string, files []file) error {
@@ -76,11 +130,7 @@ func folders(top string, files []file) []string {
 // packTar leaves owners at 0 without a name, and everything at the time of the commit.
 func packTar(top string, files []file, when time.Time) ([]byte, error) {
 	var packed bytes.Buffer
-	zipped, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	w := tar.NewWriter(zipped)
+	w := tar.NewWriter(&packed)
 	for _, dir := range folders(top, files) {
 		h := &tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755, ModTime: when, Format: tar.FormatUSTAR}
 		if err := w.WriteHeader(h); err != nil {
@@ -102,8 +152,24 @@ func packTar(top string, files []file, when time.Time) ([]byte, error) {
 			return nil, err
 		}
 	}
-	err = errors.Join(w.Close(), zipped.Close())
-	return packed.Bytes(), err
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return compress(packed.Bytes())
+}
+
+// compress is gzip -9n: no name, no time.
+func compress(data []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return out.Bytes(), err
 }
 
 // packZip takes no links: windows makes them for administrators alone.

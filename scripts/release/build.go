@@ -50,47 +50,6 @@ func choose(only string) ([]target, error) {
 	return chosen, nil
 }
 
-// clearOut makes the folder, or removes from it what an earlier release wrote. It keeps
-// its hands off a folder that holds anything else.
-func clearOut(out string) error {
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(out)
-	if err != nil {
-		return err
-	}
-	var old []string
-	for _, e := range entries {
-		old = append(old, filepath.Join(out, e.Name()))
-	}
-	if bin, err := os.ReadDir(filepath.Join(out, "bin")); err == nil {
-		old = slices.DeleteFunc(old, func(path string) bool { return filepath.Base(path) == "bin" })
-		for _, e := range bin {
-			old = append(old, filepath.Join(out, "bin", e.Name()))
-		}
-	}
-	for _, path := range old {
-		if !ours(path) {
-			return fmt.Errorf("%s is in the way: remove it, or choose another folder with -out", path)
-		}
-	}
-	for _, path := range old {
-		if err := os.RemoveAll(path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ours says whether a release writes what is at path: a file in its folder, or a folder
-// in that folder's bin.
-func ours(path string) bool {
-	name := filepath.Base(path)
-	return strings.HasPrefix(name, "regshape_") || name == sums || name == sums+".sig" ||
-		slices.ContainsFunc(targets, func(t target) bool { return name == t.os+"_"+t.arch })
-}
-
 // build makes the program as `make build` does, with its second name beside it, and
 // returns where it is. The settings of whoever builds are left out: they would show.
 func (r *release) build(t target) (string, error) {

@@ -18,20 +18,24 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"regshape/login/app"
 )
 
 func main() {
-	out := flag.String("out", "dist", "`folder` to write to; what an earlier release left in it is removed")
+	out := flag.String("out", "dist", "`folder` to write to; it must be empty or missing")
 	only := flag.String("only", "", "systems to build for, such as `linux/amd64,darwin/arm64`; all without it")
 	key := flag.String("key", os.Getenv("REGSHAPE_SIGNING_KEY"), "ssh private key `file` that signs SHA256SUMS")
 	flag.Parse()
@@ -70,7 +74,10 @@ func run(ctx context.Context, say io.Writer, out, only, key string) error {
 	if out, err = filepath.Abs(out); err != nil {
 		return err
 	}
-	if err := clearOut(out); err != nil {
+	if left, err := os.ReadDir(out); err == nil && len(left) > 0 {
+		return fmt.Errorf("%s is not empty: remove it, or choose another folder with -out", out)
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
 	work, err := os.MkdirTemp("", "release-")
@@ -125,4 +132,42 @@ func (r *release) make(t target, shared []file) error {
 // stampOf is what the linker writes into the program, as the front end takes it.
 func stampOf(s stamp) app.Build {
 	return app.Build{Version: s.version, Commit: s.commit, Date: s.date()}
+}
+
+// namespace keeps a signature of a release from passing for one of something else that
+// the same key signs; see ssh-keygen(1), -Y sign.
+const namespace = "regshape-release"
+
+const sums = "SHA256SUMS"
+
+// checksums writes what `sha256sum --check SHA256SUMS` reads.
+func (r *release) checksums() error {
+	slices.Sort(r.files)
+	var list bytes.Buffer
+	for _, name := range r.files {
+		data, err := os.ReadFile(filepath.Join(r.out, name))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "%x  %s\n", sha256.Sum256(data), name)
+	}
+	fmt.Fprint(r.say, list.String())
+	return os.WriteFile(filepath.Join(r.out, sums), list.Bytes(), 0o644)
+}
+
+// sign signs the checksums, and with them all that they name. ssh keys are what developers
+// have, ssh-keygen verifies everywhere, and the key may be on a hardware token or, when
+// only its public half is named, in the agent.
+func (r *release) sign(key string) error {
+	if key == "" {
+		fmt.Fprintf(r.say, "no key is given: %s is NOT signed\n", sums)
+		return nil
+	}
+	file := filepath.Join(r.out, sums)
+	cmd := exec.CommandContext(r.ctx, "ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", namespace, file)
+	if _, err := cmd.Output(); err != nil {
+		return failed("sign "+sums+" with "+key, err)
+	}
+	fmt.Fprintf(r.say, "signed: %s.sig\n", file)
+	return nil
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"os"
 	"os/exec"
@@ -110,18 +108,4 @@ func stageFiles(stage, program string, s stamp, files []file) error {
 func (s stamp) debianChangelog() string {
 	return fmt.Sprintf("regshape (%s) unstable; urgency=medium\n\n  * Made of commit %s.\n    What is new: CHANGELOG.md.gz\n\n -- %s  %s\n",
 		s.packageVersion(), s.commit, maintainer, s.time.Format(time.RFC1123Z))
-}
-
-// compress is gzip -9n: no name, no time.
-func compress(data []byte) ([]byte, error) {
-	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(data); err != nil {
-		return nil, err
-	}
-	err = w.Close()
-	return out.Bytes(), err
 }

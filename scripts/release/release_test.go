@@ -158,29 +158,19 @@ func commitAll(t *testing.T, dir, tag string) {
 	must(t, "git", "-C", dir, "tag", tag)
 }
 
-func TestClearOut(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "dist")
-	for _, name := range []string{"regshape_0.9_linux_amd64.deb", "SHA256SUMS", "SHA256SUMS.sig", "bin/linux_amd64/regshape"} {
-		write(t, filepath.Join(out, name), "old")
+// What is in the folder already may be anybody's, and would not be in SHA256SUMS.
+func TestOutputMustBeEmpty(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "LICENSE", "")
+	commitAll(t, ".", "v1.2.3")
+	out := t.TempDir()
+	letter := filepath.Join(out, "letter.txt")
+	write(t, letter, "")
+	if err := run(t.Context(), io.Discard, out, "", ""); err == nil || !strings.Contains(err.Error(), "not empty") {
+		t.Errorf("a folder that is in use: %v", err)
 	}
-	if err := clearOut(out); err != nil {
-		t.Fatal(err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(out, "*", "*")); left != nil {
-		t.Errorf("left: %v", left)
-	}
-	for _, theirs := range []string{"letter.txt", "bin/ls"} {
-		out := t.TempDir()
-		write(t, filepath.Join(out, theirs), "")
-		write(t, filepath.Join(out, "SHA256SUMS"), "")
-		if err := clearOut(out); err == nil || !strings.Contains(err.Error(), filepath.Base(theirs)) {
-			t.Errorf("%s is no file of a release: %v", theirs, err)
-		}
-		for _, name := range []string{theirs, "SHA256SUMS"} {
-			if _, err := os.Stat(filepath.Join(out, name)); err != nil {
-				t.Errorf("refused, and still removed: %v", err)
-			}
-		}
+	if _, err := os.Stat(letter); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -300,5 +290,43 @@ func TestNoLicenseNoRelease(t *testing.T) {
 	write(t, filepath.Join(dir, "LICENSE.md"), "as you like it\n")
 	if err := addLicenses(&all, "example.com/x v1", dir); err != nil || !strings.Contains(all.String(), "LICENSE.md\n\nas you like it\n") {
 		t.Errorf("a licence: %v\n%s", err, all.String())
+	}
+}
+
+// The maintainer scripts speak once, when there is something to do, and are silent on an
+// upgrade. The words they are called with are those of Debian's policy (chapter 6) and of
+// rpm's scriptlets.
+func TestMaintainerScripts(t *testing.T) {
+	tool(t, "sh")
+	for _, c := range []struct {
+		when, script string
+		args         []string
+		says         string // "" for silence
+	}{
+		{"first install, dpkg", "postinstall", []string{"configure", ""}, "regshape auth setup"},
+		{"first install, older dpkg", "postinstall", []string{"configure"}, "regshape auth setup"},
+		{"first install, rpm", "postinstall", []string{"1"}, "regshape auth setup"},
+		{"upgrade, dpkg", "postinstall", []string{"configure", "1.0"}, ""},
+		{"upgrade, rpm", "postinstall", []string{"2"}, ""},
+		{"upgrade undone", "postinstall", []string{"abort-upgrade", "1.0"}, ""},
+		{"removal, dpkg", "preremove", []string{"remove"}, "regshape auth setup --undo"},
+		{"removal, rpm", "preremove", []string{"0"}, "50-regshape.conf"},
+		{"upgrade, dpkg", "preremove", []string{"upgrade", "1.1"}, ""},
+		{"upgrade, rpm", "preremove", []string{"1"}, ""},
+		{"removal, dpkg", "postremove", []string{"remove"}, ""},
+		{"upgrade, dpkg", "postremove", []string{"upgrade", "1.1"}, ""},
+		{"upgrade, rpm", "postremove", []string{"1"}, ""},
+		{"purge, dpkg", "postremove", []string{"purge"}, "~/.local/share/regshape"},
+		{"removal, rpm", "postremove", []string{"0"}, "~/.local/state/regshape"},
+	} {
+		out := must(t, "sh", append([]string{filepath.Join("package", c.script+".sh")}, c.args...)...)
+		if c.says == "" && out != "" || !strings.Contains(out, c.says) {
+			t.Errorf("%s (%s %q): want %q, said:\n%s", c.when, c.script, c.args, c.says, out)
+		}
+		for line := range strings.Lines(out) {
+			if len(line) > 81 {
+				t.Errorf("%s: over 80 columns: %s", c.script, line)
+			}
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 )
@@ -30,7 +29,6 @@ type IssuerOptions struct {
 	TokenLife int // seconds; 0 is 3600, below 0 leaves expires_in out
 
 	Claims          map[string]any // of an ID token; nil for none
-	NoComplete      bool           // no verification_uri_complete
 	NoRefresh       bool           // no refresh tokens
 	Rotate          bool           // a refresh token is good for one use
 	NoRevocation    bool           // no revocation endpoint
@@ -51,7 +49,6 @@ type Issuer struct {
 	access  map[string]time.Time   // live access tokens and when they end
 	refresh map[string]bool        // live refresh tokens
 	revoked []string
-	calls   []string // method, path and grant of every request
 	given   []string // every secret that was given out
 }
 
@@ -103,13 +100,6 @@ func (i *Issuer) Revoked() []string {
 	return append([]string(nil), i.revoked...)
 }
 
-// Calls lists what was asked: method, path and grant_type.
-func (i *Issuer) Calls() []string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return append([]string(nil), i.calls...)
-}
-
 // Secrets are the device codes and tokens given out so far.
 func (i *Issuer) Secrets() []string {
 	i.mu.Lock()
@@ -144,9 +134,6 @@ func (i *Issuer) Admits(user, password string) func(http.ResponseWriter, *http.R
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	_ = r.ParseForm() // a form that does not parse has no grant_type
-	i.mu.Lock()
-	i.calls = append(i.calls, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+r.PostForm.Get("grant_type")))
-	i.mu.Unlock()
 	if i.opts.Before != nil && i.opts.Before(w, r) {
 		return
 	}
@@ -211,9 +198,7 @@ func (i *Issuer) start(w http.ResponseWriter, r *http.Request, self string) {
 		"device_code": device, "user_code": user, "verification_uri": page,
 		"expires_in": int(life.Seconds()), "interval": or(i.opts.Interval, 1),
 	}
-	if !i.opts.NoComplete {
-		body["verification_uri_complete"] = page + "?user_code=" + user
-	}
+	body["verification_uri_complete"] = page + "?user_code=" + user
 	writeJSON(w, http.StatusOK, body)
 }
 
@@ -245,4 +230,96 @@ func unsigned(claims map[string]any) string {
 	body, _ := json.Marshal(claims) // a test's own claims
 	enc := base64.RawURLEncoding
 	return enc.EncodeToString([]byte(`{"alg":"none"}`)) + "." + enc.EncodeToString(body) + "." + enc.EncodeToString([]byte("none"))
+}
+
+// token is the token endpoint: polls and refreshes.
+func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
+	switch r.PostForm.Get("grant_type") {
+	case "urn:ietf:params:oauth:grant-type:device_code":
+		i.poll(w, r)
+	case "refresh_token":
+		i.renew(w, r)
+	default:
+		refuse(w, "unsupported_grant_type")
+	}
+}
+
+// poll answers a poll as the options say.
+func (i *Issuer) poll(w http.ResponseWriter, r *http.Request) {
+	i.mu.Lock()
+	c := i.codes[r.PostForm.Get("device_code")]
+	answer := ""
+	switch {
+	case c == nil:
+		answer = "invalid_grant"
+	case c.polls < len(i.opts.Polls): // also of a code that has just expired: no clock decides a test
+		answer = i.opts.Polls[c.polls]
+	case time.Now().After(c.expires):
+		answer = "expired_token"
+	case i.opts.Manual && !c.confirmed:
+		answer = "authorization_pending"
+	}
+	if c != nil {
+		c.polls++
+	}
+	i.mu.Unlock()
+	switch answer {
+	case "":
+		i.mu.Lock()
+		delete(i.codes, r.PostForm.Get("device_code"))
+		i.mu.Unlock()
+		i.give(w, "")
+	case "drop":
+		panic(http.ErrAbortHandler) // closes the connection, and nothing else
+	case "endless":
+		<-r.Context().Done()
+	case "unavailable":
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case "garbage":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte("{\"access_token\": \x1b[31m"))
+	default:
+		refuse(w, answer)
+	}
+}
+
+func (i *Issuer) renew(w http.ResponseWriter, r *http.Request) {
+	used := r.PostForm.Get("refresh_token")
+	i.mu.Lock()
+	good := i.refresh[used]
+	if good && i.opts.Rotate {
+		delete(i.refresh, used)
+	}
+	i.mu.Unlock()
+	if !good {
+		refuse(w, "invalid_grant")
+		return
+	}
+	i.give(w, used)
+}
+
+// give answers with tokens. A refresh token that was used is not repeated.
+func (i *Issuer) give(w http.ResponseWriter, used string) {
+	life := or(i.opts.TokenLife, 3600)
+	access := "access-" + rand.Text()
+	body := map[string]any{"access_token": access, "token_type": "Bearer"}
+	end := time.Now().Add(24 * time.Hour)
+	if life > 0 {
+		body["expires_in"] = life
+		end = time.Now().Add(time.Duration(life) * time.Second)
+	}
+	if i.opts.Claims != nil {
+		body["id_token"] = unsigned(i.opts.Claims)
+	}
+	i.mu.Lock()
+	i.access[access] = end
+	i.given = append(i.given, access)
+	if !i.opts.NoRefresh && (used == "" || i.opts.Rotate) {
+		token := "refresh-" + rand.Text()
+		i.refresh[token] = true
+		i.given = append(i.given, token)
+		body["refresh_token"] = token
+	}
+	i.mu.Unlock()
+	writeJSON(w, http.StatusOK, body)
 }

@@ -1,17 +1,18 @@
-// Command mutate asks whether the tests would notice. It breaks the code of a package in
+// Command mutate asks whether the tests would notice. It breaks the code of package store in
 // one place at a time (a condition negated, a call left out, an error forgotten, a number
 // off by one) and runs the tests that reach that place. What no test notices has survived:
 // a test is missing, or explained.txt says why none is needed.
 //
-//	go run ./scripts/mutate                  # all of package store, from the top of the tree
+//	go run ./scripts/mutate                  # all, from the top of the tree
 //	go run ./scripts/mutate -n 40 -seed 7    # 40 of them, drawn by lot
-//	go run ./scripts/mutate -list            # number and text of each
 //	go run ./scripts/mutate -match 'mark:'   # those whose file, function or text matches
-//	go run ./scripts/mutate -run 12          # one, with what the tests say
-//	go run ./scripts/mutate -write           # also put the counts into README.md beside it
+//
+// A usual run leaves out what is explained; -match tries it, too. With REGSHAPE_WRITE=1 a run
+// over all writes the counts into README.md beside this file.
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -25,6 +26,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,7 +38,7 @@ var explained string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], explained, os.Stdout, os.Stderr)
+	err := run(ctx, store(), os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -47,63 +49,49 @@ func main() {
 	}
 }
 
+// options says what to break, and which of it.
 type options struct {
-	pattern  string
-	sample   int
-	seed     uint64
-	only     int
-	match    *regexp.Regexp
-	skip     *regexp.Regexp
-	workers  int
-	patience time.Duration
-	list     bool
-	all      bool
-	write    bool
+	pattern   string // of the package
+	skip      *regexp.Regexp
+	patience  time.Duration // how much longer than usual tests may take before they are taken to hang
+	explained string
+
+	sample int
+	seed   uint64
+	match  *regexp.Regexp
 }
 
-func parse(args []string, stderr io.Writer) (o options, err error) {
+// store is the package that the command is about. TestTamper would take minutes for each
+// mutant that it reaches.
+func store() options {
+	return options{pattern: "./store", skip: regexp.MustCompile("^TestTamper"), patience: 10 * time.Second, explained: explained}
+}
+
+func (o options) parse(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.pattern, "package", "./store", "the package to break")
 	flags.IntVar(&o.sample, "n", 0, "try so many, drawn by lot; 0 tries all")
 	flags.Uint64Var(&o.seed, "seed", 1, "which lot")
-	flags.BoolVar(&o.list, "list", false, "only list the mutants")
-	flags.IntVar(&o.only, "run", 0, "try this one, and show what the tests say")
 	match := flags.String("match", "", "only those whose file, function or text matches a regular expression")
-	skip := flags.String("skip", "^TestTamper", "leave out tests whose name matches: these would take minutes for each mutant that they reach")
-	flags.IntVar(&o.workers, "workers", 2, "how many to try at once")
-	flags.DurationVar(&o.patience, "patience", 10*time.Second, "how much longer than usual tests may take before they are taken to hang")
-	flags.BoolVar(&o.all, "explained", false, "try those that are explained, too")
-	flags.BoolVar(&o.write, "write", false, "rewrite the counts in scripts/mutate/README.md")
-	if err := flags.Parse(args); err != nil {
-		return o, err
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("%q is not a flag", flags.Arg(0))
 	}
-	if o.match, err = regexp.Compile(*match); err != nil {
-		return o, fmt.Errorf("-match: %w", err)
+	if err == nil && *match != "" {
+		o.match, err = regexp.Compile(*match)
 	}
-	if o.skip, err = regexp.Compile(*skip); err != nil {
-		return o, fmt.Errorf("-skip: %w", err)
-	}
-	switch {
-	case flags.NArg() > 0:
-		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
-	case o.workers < 1:
-		return o, errors.New("-workers must be 1 or more")
-	case o.write && (o.sample > 0 || o.only > 0 || *match != ""):
-		return o, errors.New("-write needs a run over all mutants")
-	}
-	return o, nil
+	return o, err
 }
 
-func run(ctx context.Context, args []string, explained string, stdout, stderr io.Writer) error {
-	o, err := parse(args, stderr)
+func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer) error {
+	o, err := o.parse(args, stderr)
 	if err != nil {
 		return err
 	}
 	if runtime.GOOS != "linux" {
 		return errors.New("it needs linux, whose build of the package it breaks")
 	}
-	reasons, err := readExplained(explained)
+	reasons, err := readExplained(o.explained)
 	if err != nil {
 		return err
 	}
@@ -112,22 +100,10 @@ func run(ctx context.Context, args []string, explained string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	if o.list {
-		for _, m := range s.mutants {
-			if !o.match.MatchString(describe(m)) {
-				continue
-			}
-			fmt.Fprintf(stdout, "%d\t%s:%d\t%s\n", m.id, m.file, m.line, m.key())
-		}
-		return nil
-	}
 	if missing := gone(reasons, s.mutants); len(missing) > 0 {
 		return fmt.Errorf("explained.txt names what is not in the code:\n%s", strings.Join(missing, "\n"))
 	}
-	chosen, err := choose(s.mutants, reasons, o)
-	if err != nil {
-		return err
-	}
+	chosen := choose(s.mutants, reasons, o)
 	work, err := os.MkdirTemp(fastest(), "regshape-mutate-")
 	if err != nil {
 		return err
@@ -141,19 +117,14 @@ func run(ctx context.Context, args []string, explained string, stdout, stderr io
 	if err := h.prepare(ctx, s.dir); err != nil {
 		return err
 	}
-	if o.only > 0 {
-		result, out, err := h.try(ctx, o.only)
-		fmt.Fprintf(stdout, "%s\n%s: %s\n", out, describe(chosen[0]), result)
-		return err
-	}
 	fmt.Fprintf(stderr, "%d tests; trying %d mutants\n", len(h.tests), len(chosen))
-	results, err := h.tryAll(ctx, chosen, o.workers, stderr)
+	results, err := h.tryAll(ctx, chosen, stderr)
 	if err != nil {
 		return err
 	}
-	r := report{mutants: s.mutants, tried: chosen, results: results, reasons: reasons, tests: len(h.tests), took: time.Since(begin)}
-	fmt.Fprint(stdout, r.text())
-	if o.write {
+	r := report{mutants: s.mutants, tried: chosen, results: results, reasons: reasons}
+	fmt.Fprintf(stdout, "%s\n%d tried with %d tests in %s\n", r.text(), len(chosen), len(h.tests), time.Since(begin).Round(time.Second))
+	if page.Writing() && o.sample == 0 && o.match == nil {
 		if err := page.Write("scripts/mutate/README.md", "mutation", "`make mutate`: package `store`, one line broken at a time.\n\n"+r.table()); err != nil {
 			return err
 		}
@@ -166,22 +137,19 @@ func run(ctx context.Context, args []string, explained string, stdout, stderr io
 
 // choose returns the mutants to try. What is explained is not tried unless asked for: it
 // would survive all tests there are, the slowest included.
-func choose(all []mutant, reasons map[string]string, o options) ([]mutant, error) {
-	if o.only > len(all) || o.only < 0 {
-		return nil, fmt.Errorf("there are the mutants 1 to %d", len(all))
-	}
-	if o.only > 0 {
-		return all[o.only-1 : o.only], nil
-	}
+func choose(all []mutant, reasons map[string]string, o options) []mutant {
 	chosen := slices.DeleteFunc(slices.Clone(all), func(m mutant) bool {
-		return !o.all && reasons[m.key()] != "" || !o.match.MatchString(describe(m))
+		if o.match != nil {
+			return !o.match.MatchString(describe(m))
+		}
+		return reasons[m.key()] != ""
 	})
 	lot := rand.New(rand.NewPCG(o.seed, 0))
 	lot.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
 	if o.sample > 0 && o.sample < len(chosen) {
 		chosen = chosen[:o.sample]
 	}
-	return chosen, nil
+	return chosen
 }
 
 // fastest is a folder in memory where there is one: the tests sync a great deal.
@@ -190,4 +158,147 @@ func fastest() string {
 		return "/dev/shm"
 	}
 	return ""
+}
+
+func (v verdict) String() string {
+	return [...]string{survived: "survived", unreached: "no test reaches it", killed: "killed", hung: "killed when it hung"}[v]
+}
+
+func describe(m mutant) string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.key()) }
+
+// tryAll tries mutants, two at once.
+func (h *harness) tryAll(ctx context.Context, chosen []mutant, progress io.Writer) (map[int]verdict, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var (
+		mu      sync.Mutex
+		wg      sync.WaitGroup
+		failure error
+	)
+	results := map[int]verdict{}
+	queue := make(chan mutant)
+	for range 2 {
+		wg.Go(func() {
+			for m := range queue {
+				result, _, err := h.try(ctx, m.id)
+				mu.Lock()
+				if err != nil {
+					failure = errors.Join(failure, err)
+					stop()
+				}
+				results[m.id] = result
+				if result != killed {
+					fmt.Fprintf(progress, "%d/%d %s: %s\n", len(results), len(chosen), result, describe(m))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, m := range chosen {
+		if ctx.Err() != nil {
+			break
+		}
+		queue <- m
+	}
+	close(queue)
+	wg.Wait()
+	return results, errors.Join(failure, ctx.Err())
+}
+
+type report struct {
+	mutants, tried []mutant
+	results        map[int]verdict
+	reasons        map[string]string
+}
+
+// unexplained returns what no test has noticed, and no reason is given for.
+func (r report) unexplained() []mutant {
+	var left []mutant
+	for _, m := range r.tried {
+		if v := r.results[m.id]; (v == survived || v == unreached) && r.reasons[m.key()] == "" {
+			left = append(left, m)
+		}
+	}
+	slices.SortFunc(left, func(a, b mutant) int { return cmp.Compare(a.id, b.id) })
+	return left
+}
+
+// table writes the counts in Markdown.
+func (r report) table() string {
+	counts := map[verdict]int{}
+	for _, m := range r.tried {
+		if r.reasons[m.key()] == "" {
+			counts[r.results[m.id]]++
+		}
+	}
+	var b strings.Builder
+	b.WriteString("| mutants | killed by a test | killed when they hung | survived | no test reaches | explained |\n| --: | --: | --: | --: | --: | --: |\n")
+	fmt.Fprintf(&b, "| %d | %d | %d | %d | %d | %d |\n", len(r.mutants), counts[killed], counts[hung], counts[survived], counts[unreached], len(r.reasons))
+	return b.String()
+}
+
+// text is the report for a terminal.
+func (r report) text() string {
+	var b strings.Builder
+	for _, m := range r.unexplained() {
+		fmt.Fprintf(&b, "%s (%s)\n", describe(m), r.results[m.id])
+	}
+	for _, m := range r.tried {
+		if v := r.results[m.id]; r.reasons[m.key()] != "" && (v == killed || v == hung) {
+			fmt.Fprintf(&b, "explained, and yet %s: %s\n", v, describe(m))
+		}
+	}
+	return b.String() + r.table()
+}
+
+// readExplained reads the mutants that no test has to kill: lines that each name one, and
+// below them, indented, why. Empty lines stand between, and "#" begins a comment.
+func readExplained(text string) (map[string]string, error) {
+	reasons := map[string]string{}
+	var keys []string
+	told := false
+	for i, line := range strings.Split(text, "\n") {
+		trimmed := strings.TrimSpace(line)
+		switch {
+		case trimmed == "" || strings.HasPrefix(line, "#"):
+			continue
+		case trimmed == line:
+			if told {
+				keys, told = nil, false
+			}
+			if _, twice := reasons[line]; twice {
+				return nil, fmt.Errorf("explained.txt:%d: it stands there twice", i+1)
+			}
+			keys = append(keys, line)
+			reasons[line] = ""
+		case len(keys) == 0:
+			return nil, fmt.Errorf("explained.txt:%d: a reason without a mutant", i+1)
+		default:
+			told = true
+			for _, key := range keys {
+				reasons[key] = strings.TrimSpace(reasons[key] + " " + trimmed)
+			}
+		}
+	}
+	for key, reason := range reasons {
+		if reason == "" {
+			return nil, fmt.Errorf("explained.txt: %s: no reason is given", key)
+		}
+	}
+	return reasons, nil
+}
+
+// gone lists what is explained and cannot be found in the code any more.
+func gone(reasons map[string]string, mutants []mutant) []string {
+	there := map[string]bool{}
+	for _, m := range mutants {
+		there[m.key()] = true
+	}
+	var missing []string
+	for key := range reasons {
+		if !there[key] {
+			missing = append(missing, key)
+		}
+	}
+	return missing
 }

@@ -125,9 +125,9 @@ vuln: ## ask the vulnerability database about the dependencies (needs the networ
 proof: ## all of this at length, and write the tables beside each program
 	REGSHAPE_WRITE=1 $(GO) test -count=1 -run 'Tamper|Leak' ./scripts/acceptance ./store ./store/keys
 	REGSHAPE_WRITE=1 $(MAKE) torture
-	$(MAKE) mutate MUTATEFLAGS=-write
-	$(GO) run ./scripts/fuzz -time $(FUZZTIME) -write
-	$(MAKE) bench BENCHFLAGS=-write
+	REGSHAPE_WRITE=1 $(MAKE) mutate
+	REGSHAPE_WRITE=1 $(MAKE) fuzz
+	REGSHAPE_WRITE=1 $(MAKE) bench
 
 release: ## archives, packages, checksums and SBOMs into dist (RELEASEFLAGS='-only linux/amd64')
 	$(GO) run ./scripts/release $(RELEASEFLAGS)

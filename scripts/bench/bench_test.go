@@ -39,11 +39,6 @@ func TestEvery(t *testing.T) {
 }
 
 func TestFigures(t *testing.T) {
-	for n, want := range map[int]string{1: "1", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
-		if got := thousands(n); got != want {
-			t.Errorf("thousands(%d) = %s", n, got)
-		}
-	}
 	for ratio, want := range map[float64]string{1.234: "1.23", 9.994: "9.99", 9.996: "10.0", 99.94: "99.9", 99.96: "100", 2345.6: "2,346"} {
 		if got := figure(ratio); got != want {
 			t.Errorf("figure(%v) = %s, want %s", ratio, got, want)

@@ -7,8 +7,8 @@
 //
 //	go run ./scripts/bench             # from the top of the tree
 //	go run ./scripts/bench -n 2 -sizes 1,50
-//	go run ./scripts/bench -write      # also write the tables into README.md beside it
 //
+// With REGSHAPE_WRITE=1 it also writes the tables into README.md beside this file.
 // install.sh installs the other tools on Debian.
 package main
 
@@ -51,7 +51,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	rounds := flags.Int("n", 100, "rounds")
 	sizeList := flags.String("sizes", "1,1000,100000", "numbers of credentials, separated by commas")
-	write := flags.Bool("write", false, "rewrite the tables in scripts/bench/README.md")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -75,10 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if _, err := io.WriteString(stdout, found.report()); err != nil {
 		return err
 	}
-	if !*write {
-		return nil
-	}
-	return page.Write("scripts/bench/README.md", "bench", found.report())
+	return page.Publish("scripts/bench/README.md", "bench", found.report())
 }
 
 func parseSizes(list string) ([]int, error) {
@@ -160,7 +156,7 @@ func (r *results) addOwn(ctx context.Context, dir string, built programs, sizes 
 		if err := errors.Join(fill(ctx, folder, size), fillPlaintext(plain, size)); err != nil {
 			return err
 		}
-		fmt.Fprintf(progress, "stored %s in %.1f s\n", thousands(size), time.Since(began).Seconds())
+		fmt.Fprintf(progress, "stored %s in %.1f s\n", page.Thousands(size), time.Since(began).Seconds())
 		own, err := helper.operations(ctx, dir, size, ourEnvironment(folder)...)
 		if err != nil {
 			return err
@@ -216,7 +212,7 @@ func (r *results) addPeers(ctx context.Context, dir string, sizes []int, progres
 		fmt.Fprintf(progress, "docker-credential-%s is ready after %.1f s\n", peer.name, time.Since(began).Seconds())
 		if slices.Max(sizes) > peer.limit {
 			r.notes = append(r.notes, fmt.Sprintf("docker-credential-%s was measured with at most %s: %s, and a larger one takes minutes.",
-				peer.name, thousands(peer.limit), peer.why))
+				peer.name, page.Thousands(peer.limit), peer.why))
 		}
 	}
 	return end, nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"regshape/scripts/page"
 	"regshape/scripts/testenv"
 )
 
@@ -36,7 +37,7 @@ func (o *operation) String() string {
 	if o.name != "" {
 		return o.name
 	}
-	return fmt.Sprintf("%s %s, %s stored", o.tool, o.action, thousands(o.size))
+	return fmt.Sprintf("%s %s, %s stored", o.tool, o.action, page.Thousands(o.size))
 }
 
 // start prepares one run. Files rather than pipes: a pipe would put the

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"regshape/scripts/page"
 )
 
 const (
@@ -82,7 +83,7 @@ func (r *results) goals() string {
 	}
 	most("`get` takes at most 2.0 × an empty Go program", slices.Max(gets), 2, "×")
 	if get := r.own(actGet); len(get) > 1 {
-		most(fmt.Sprintf("`get` takes the same time with %s and with %s stored, within 10 %%", thousands(get[0].size), thousands(get[len(get)-1].size)),
+		most(fmt.Sprintf("`get` takes the same time with %s and with %s stored, within 10 %%", page.Thousands(get[0].size), page.Thousands(get[len(get)-1].size)),
 			100*(slices.Max(gets)/slices.Min(gets)-1), 10, "% apart")
 	}
 	most("`get` takes at most 15 MiB of memory", slices.Max(append(peaks, unknown)), 15, "MiB")
@@ -97,7 +98,7 @@ func (r *results) goals() string {
 	if o := r.find(ours, actList, listGoal); o != nil {
 		listed = o.ratio(r.empty)
 	}
-	most(fmt.Sprintf("`list` of %s takes at most 60 × an empty Go program", thousands(listGoal)), listed, 60, "×")
+	most(fmt.Sprintf("`list` of %s takes at most 60 × an empty Go program", page.Thousands(listGoal)), listed, 60, "×")
 	most("`store`, on the disk when it returns, takes at most 3.0 ×", slices.Max(stores), 3, "×")
 	most("the program is at most 12 MiB", float64(r.binary)/mebibyte, 12, "MiB")
 	if r.rounds < enoughRounds {
@@ -127,7 +128,7 @@ func (r *results) comparison() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| run | stored | %s | memory of regshape |\n| --- | --: |%s\n", strings.Join(toolNames(), " | "), strings.Repeat(" --: |", len(toolNames())+1))
 	row := func(name string, own *operation) {
-		fmt.Fprintf(&b, "| %s | %s |", name, thousands(own.size))
+		fmt.Fprintf(&b, "| %s | %s |", name, page.Thousands(own.size))
 		for _, tool := range toolNames() {
 			o := own
 			if tool != ours {
@@ -170,14 +171,5 @@ func figure(n float64) string {
 	case n < 99.95:
 		return fmt.Sprintf("%.1f", n)
 	}
-	return thousands(int(n + 0.5))
-}
-
-// thousands writes 10000 as 10,000.
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return page.Thousands(int(n + 0.5))
 }

@@ -10,13 +10,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// Writing reports whether tests are to write their tables: with REGSHAPE_WRITE=1.
+// Writing reports whether tests and programs are to write their tables: with REGSHAPE_WRITE=1.
 func Writing() bool { return os.Getenv("REGSHAPE_WRITE") == "1" }
 
-// Publish is what a test does with a table that differs from run to run: it writes it when
+// Publish is what is done with a table that differs from run to run: it writes it when
 // that is asked for. A document without the markers is an error at any time.
 func Publish(path, mark, text string) error {
 	if Writing() {
@@ -95,4 +96,13 @@ func cutLine(text, line string) (before, after string, found bool) {
 		return text, "", false
 	}
 	return before + "\n", after, true
+}
+
+// Thousands writes 10000 as 10,000.
+func Thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }

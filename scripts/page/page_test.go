@@ -80,3 +80,11 @@ func TestWriteAndCheck(t *testing.T) {
 		t.Errorf("now %q, %v", again, err)
 	}
 }
+
+func TestThousands(t *testing.T) {
+	for n, want := range map[int]string{1: "1", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := Thousands(n); got != want {
+			t.Errorf("Thousands(%d) = %s", n, got)
+		}
+	}
+}

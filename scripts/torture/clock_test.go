@@ -4,7 +4,7 @@ package torture
 
 import (
 	"fmt"
-	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,50 +33,34 @@ const jumpsPerRun = 4
 // that of the file system alone, as it is with a server's files. No command fails for it, and
 // no login is lost.
 func TestClock(t *testing.T) {
-	kinds := append(append([]string{}, changing...), looking...)
-	for _, e := range errands {
-		t.Run(e.name, func(t *testing.T) {
+	run := func(name string, y *tally, prepared func(t *testing.T) subject) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			y := newTally(e.title)
-			h := prepareErrand(t, e, y)
-			calls := h.calls(t).all()
-			for _, s := range clockShifts() {
+			s := prepared(t)
+			calls := s.calls(t).all()
+			for _, shift := range clockShifts() {
 				for i := range jumpsPerRun {
-					c := h.copy(t)
-					o := c.run(t, plan{Kinds: kinds, When: calls * i / jumpsPerRun, Action: jump, Shift: s.by})
-					at := fmt.Sprintf("the clock jumps %s at call %d", s.name, calls*i/jumpsPerRun)
+					p := plan{Kinds: slices.Concat(changing, looking), When: calls * i / jumpsPerRun, Action: jump, Shift: shift.by}
+					at := fmt.Sprintf("the clock jumps %s at call %d", shift.name, p.When)
+					o := s.try(t, p, func(outcome) string { return at })
 					if o.Exit != 0 {
 						y.bad(t, at, fmt.Errorf("exit %d: %s", o.Exit, o.Output))
 					}
-					c.verify(t, at, o)
-					os.RemoveAll(c.dir)
 					y.tried[jump]++
 				}
 			}
-			t.Logf("%s with the clock jumping %d times: lost %d, torn %d, wrong %d", e.name, y.tried[jump], y.damages[lost], y.damages[torn], y.damages[wrong])
+			t.Logf("%s with the clock jumping %d times: lost %d, torn %d, wrong %d", name, y.tried[jump], y.damages[lost], y.damages[torn], y.damages[wrong])
 		})
 	}
-	t.Run("rotate", func(t *testing.T) {
-		t.Parallel()
-		y := newTally("rotate")
+	for _, e := range errands {
+		y := newTally(e.title)
+		run(e.name, y, func(t *testing.T) subject { return prepareErrand(t, e, y) })
+	}
+	y := newTally("rotate")
+	run("rotate", y, func(t *testing.T) subject {
 		b := prepare(t, scenarios[0])
 		b.tally = y
-		calls := b.calls(t).all()
-		for n, s := range clockShifts() {
-			for i := range jumpsPerRun {
-				dir := b.copy(t)
-				o := b.run(t, dir, plan{Dir: dir, Kinds: kinds, When: calls * i / jumpsPerRun, Action: jump, Shift: s.by})
-				at := fmt.Sprintf("the clock jumps %s at call %d", s.name, calls*i/jumpsPerRun)
-				if o.Exit != 0 {
-					y.bad(t, at, fmt.Errorf("exit %d: %s", o.Exit, o.Output))
-				}
-				b.verify(t, at, dir, o, []string{"--abort", "--resume"}[n%2])
-				b.forget(t, dir, o)
-				os.RemoveAll(dir)
-				y.tried[jump]++
-			}
-		}
-		t.Logf("rotate with the clock jumping %d times: lost %d, torn %d, wrong %d", y.tried[jump], y.damages[lost], y.damages[torn], y.damages[wrong])
+		return b
 	})
 }
 

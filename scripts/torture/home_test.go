@@ -3,15 +3,23 @@
 package torture
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"regshape/scripts/testenv"
+	"regshape/scripts/testregistry/canary"
+	"regshape/store"
 )
 
 // home is a user's, in which an errand is run again and again: its store and, for some,
@@ -48,10 +56,7 @@ func (h *home) copy(t *testing.T) *home {
 	h.copies++
 	c := *h
 	c.dir += fmt.Sprint(h.copies)
-	// Folders that are new to the program are synced, too, so their age does not go along.
-	if out, err := testenv.Command(testenv.Environ(h.dir), "cp", "-r", "--preserve=mode,ownership,links", h.dir, c.dir).CombinedOutput(); err != nil {
-		t.Fatalf("cp: %v: %s", err, out)
-	}
+	copyTree(t, h.dir, c.dir)
 	return &c
 }
 
@@ -75,8 +80,7 @@ func (h *home) regshape(args ...string) *exec.Cmd {
 // storeInput is what the helper is given to store.
 func (h *home) storeInput(key, id string) string {
 	user := value(key, id)
-	input, _ := json.Marshal(map[string]string{"ServerURL": key, "Username": user, "Secret": secretOf(user)}) // strings always marshal
-	return string(input)
+	return payload(key, user, secretOf(user))
 }
 
 func (h *home) mustStore(t *testing.T, key, id string) {
@@ -89,20 +93,7 @@ func (h *home) mustStore(t *testing.T, key, id string) {
 // get asks the helper for the user name of an address, "" for none.
 func (h *home) get(key string) (string, error) {
 	out, err := h.helper("get", key).Output()
-	if err != nil {
-		if strings.TrimSpace(string(out)) == "credentials not found in native keychain" {
-			return "", nil
-		}
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	var c struct{ ServerURL, Username, Secret string }
-	if err := json.Unmarshal(out, &c); err != nil {
-		return "", err
-	}
-	if c.Secret != secretOf(c.Username) {
-		return "", fmt.Errorf("it has the user name %q and another login's secret", c.Username)
-	}
-	return c.Username, nil
+	return answered(out, err, secretOf)
 }
 
 // list asks the helper for all.
@@ -130,15 +121,7 @@ func (h *home) run(t *testing.T, p plan) outcome {
 func (h *home) runCommand(t *testing.T, p plan, command *exec.Cmd) outcome {
 	t.Helper()
 	p.Dir = h.dir
-	i, err := startInjection(p, command)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, err := i.end()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
+	return injected(t, p, command)
 }
 
 // calls runs the errand without any fault.
@@ -175,13 +158,212 @@ func (h *home) step(f failing) int {
 	return 3
 }
 
-func (h *home) fail(t *testing.T, f failing, when int) bool {
+func (h *home) try(t *testing.T, p plan, at func(outcome) string) outcome {
 	t.Helper()
 	c := h.copy(t)
 	defer os.RemoveAll(c.dir)
-	o := c.run(t, plan{Kinds: f.kinds, When: when, Action: f.action})
-	if o.Hit != nil {
-		c.verify(t, where(f, when, o), o)
+	o := c.run(t, p)
+	if o.Hit != nil || p.Action == jump {
+		c.verify(t, at(o), o)
 	}
-	return o.Hit != nil
+	return o
+}
+
+// verify looks at a home after a fault, runs the errand again, which then has to succeed, and
+// looks once more.
+func (h *home) verify(t *testing.T, at string, o outcome) {
+	t.Helper()
+	bad := func(when string, errs ...error) {
+		for _, err := range errs {
+			h.tally.bad(t, at+when, err)
+		}
+	}
+	if strings.Contains(o.Output, "panic:") || strings.Contains(o.Output, "goroutine ") {
+		bad("", fmt.Errorf("a crash: %s", o.Output))
+	}
+	if spelling := canary.Find([]byte(o.Output), h.secrets()...); spelling != "" {
+		bad("", fmt.Errorf("a secret (%s) in its output", spelling))
+	}
+	h.hit = o.Hit
+	if o.Exit == 0 {
+		bad("", h.unsynced(o)...)
+	}
+	bad("", h.holds(h.allowed(o), o.Exit == 0)...)
+	again := h.command(h)
+	if out, err := again.CombinedOutput(); err != nil {
+		bad(", then once more", fmt.Errorf("%w: %s", err, out))
+	}
+	want := h.after()
+	bad(", then once more", h.holds(exactly(want), true)...)
+
+	const another = "a.example"
+	if out, err := h.helper("store", h.storeInput(another, "3")).CombinedOutput(); err != nil {
+		bad(", then another store", fmt.Errorf("%w: %s", err, out))
+	}
+	want[another] = "3"
+	bad(", then another store", h.holds(exactly(want), true)...)
+	left, harmless := h.leftovers(t)
+	for _, file := range left {
+		bad(", then another store", fmt.Errorf("left behind: %s", file))
+	}
+	if harmless > 0 {
+		h.tally.harmless++
+	}
+}
+
+// unsynced returns an error for each name that the errand changed without syncing the folder
+// afterwards: it was acknowledged, and a power cut may take it back.
+func (h *home) unsynced(o outcome) (errs []error) {
+	for i, c := range o.Calls {
+		named := c.Kind == "mkdir" || c.Kind == "rename" || c.Kind == "link" || c.Kind == "unlink"
+		if !named || c.Path == "" || isTemporary(c.Path) {
+			continue
+		}
+		folder := call{"sync", strings.TrimSuffix(filepath.Dir(c.Path), "/")}
+		if !slices.Contains(o.Calls[i:], folder) {
+			errs = append(errs, harmed(lost, "acknowledged, but nobody has synced %s after %s %s", folder.Path, c.Kind, c.Path))
+		}
+	}
+	return errs
+}
+
+// unsure is how a command says that it does not know what is there now.
+var unsure = []string{store.ErrUnsure.Error(), "whether it stands is not known", "after a power cut it may be back"}
+
+// allowed returns the ids that each address may have after the errand: what was there, or
+// what it sets, and the latter alone if it said so. A command that failed has changed
+// nothing, unless it says that it does not know, or was at several logins.
+func (h *home) allowed(o outcome) map[string][]string {
+	may := exactly(h.before)
+	for key, id := range h.sets {
+		switch old := h.before[key]; {
+		case o.Exit == 0:
+			may[key] = []string{id}
+		case o.Exit < 0 || h.imports: // killed
+			may[key] = []string{old, id}
+		default:
+			may[key] = []string{old}
+			for _, words := range unsure {
+				if strings.Contains(o.Output, words) {
+					may[key] = []string{old, id}
+				}
+			}
+		}
+	}
+	return may
+}
+
+func exactly(want map[string]string) map[string][]string {
+	may := map[string][]string{}
+	for key, id := range want {
+		may[key] = []string{id}
+	}
+	return may
+}
+
+// holds compares what is there with what may be: docker's file, what get answers, and the
+// list. acked says that the command has succeeded.
+func (h *home) holds(may map[string][]string, acked bool) (errs []error) {
+	inFile, err := h.dockerHolds(acked)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	answers := map[string]string{}
+	for _, key := range h.keys() {
+		if may[key] == nil {
+			may[key] = []string{""}
+		}
+	}
+	for key, ids := range may {
+		var allowed []string
+		for _, id := range ids {
+			if id != "" {
+				id = value(key, id)
+			}
+			allowed = append(allowed, id)
+		}
+		got, err := h.get(key)
+		err = judge(key, got, err, allowed...)
+		var found *harm
+		old := h.before[key]
+		switch {
+		case errors.As(err, &found) && found.damage == wrong && acked && old != "" && got == value(key, old):
+			err = harmed(lost, "%s: %q is still there, where an acknowledged change has replaced it", key, got)
+		case err == nil && got == "" && h.imports && h.sets[key] != "" && inFile[key] == "":
+			err = harmed(lost, "%s: it is neither in the store nor in docker's file", key)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if got != "" {
+			answers[key] = got
+		}
+	}
+	if listed, err := h.list(); err != nil {
+		errs = append(errs, harmed(torn, "list: %w", err))
+	} else if !maps.Equal(listed, answers) {
+		errs = append(errs, harmed(wrong, "the list has %v, and get answers %v", listed, answers))
+	}
+	return errs
+}
+
+// dockerHolds returns the logins in docker's file, which is as it was or as it is to be.
+func (h *home) dockerHolds(acked bool) (map[string]string, error) {
+	if !h.imports {
+		return nil, nil
+	}
+	data, err := os.ReadFile(h.dockerPath())
+	if err != nil {
+		return nil, harmed(lost, "%w", err)
+	}
+	found, err := inDockerFile(data)
+	info, statErr := os.Stat(h.dockerPath())
+	mode := fs.FileMode(0)
+	if statErr == nil {
+		mode = info.Mode().Perm()
+	}
+	// Who owns the new file could not be found out: then it is the user's alone.
+	private := h.hit != nil && h.hit.Kind == "fstat" && mode == 0o600
+	switch {
+	case err != nil:
+		err = harmed(torn, "docker's file: %w", err)
+	case !bytes.Equal(data, h.dockerFile()) && !bytes.Equal(data, h.taken):
+		err = harmed(torn, "docker's file is neither what it was nor what it is to be: %d bytes", len(data))
+	case mode != 0o640 && !private:
+		err = harmed(wrong, "docker's file has the mode %v", mode)
+	case acked && len(found) > 0:
+		err = harmed(wrong, "it succeeded, and docker's file still has %v", found)
+	}
+	return found, err
+}
+
+// storeFile is what a settled store may have.
+var storeFile = regexp.MustCompile(`^store/(key|names|config|v1/g-[0-9a-f]{16}/[0-9a-v]{32})$`)
+
+// leftovers lists the files that should not be there, among them whatever has a secret in
+// clear, and counts what is harmless: temporary files, and a key that a first run made and did
+// not come to use, or has not moved to its place, where it is found all the same.
+func (h *home) leftovers(t *testing.T) (bad []string, harmless int) {
+	t.Helper()
+	for _, file := range tree(t, h.dir) {
+		if strings.HasSuffix(file, "/") {
+			continue // a folder
+		}
+		data, err := os.ReadFile(filepath.Join(h.dir, file))
+		if err != nil {
+			bad = append(bad, err.Error())
+		}
+		if spelling := canary.Find(data, h.secrets()...); spelling != "" {
+			bad = append(bad, file+" has a secret in clear ("+spelling+")")
+		}
+		switch {
+		case isTemporary(file), h.imports && strings.HasPrefix(file, ".docker/.config.json.") && strings.HasSuffix(file, ".tmp"),
+			strings.HasPrefix(file, "store/key.next-"):
+			harmless++
+		case h.imports && file == ".docker/config.json":
+		case !storeFile.MatchString(file):
+			bad = append(bad, file)
+		}
+	}
+	return bad, harmless
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -109,6 +110,20 @@ func inject() int {
 		return 1
 	}
 	return 0
+}
+
+// injected runs a command to its end under a plan.
+func injected(t *testing.T, p plan, command *exec.Cmd) outcome {
+	t.Helper()
+	i, err := startInjection(p, command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := i.end()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 // injection is an injecting process that was started.

@@ -6,15 +6,14 @@
 //
 //	go test -tags torture -count=1 -v ./scripts/torture
 //
-// Each test prints a table of what it did, and with REGSHAPE_WRITE=1 writes it into README.md.
+// Each test prints a table of what it did. A usual run takes a share of the calls, another
+// one each time; with REGSHAPE_WRITE=1 it takes the whole and writes the tables into
+// README.md. TORTURE_FAULTS=all leaves no call out at all, which may take an hour.
 //
-// TORTURE_ROTATIONS is how many rotations have to succeed (1000), TORTURE_SECONDS how long
-// they may take (900), TORTURE_SEED repeats the random choices of a run, TORTURE_KEEP names
-// a folder for the logs, TORTURE_CUTS is how many power cuts each file system stands (36), and
-// TORTURE_FAULTS=all leaves no call out, which may take an hour. Faults are injected with
-// ptrace, which has to be allowed: strace counts the calls
+// TORTURE_SEED repeats the random choices of a run, and TORTURE_KEEP names a directory for
+// the logs. Faults are injected with ptrace, which has to be allowed: strace counts the calls
 // of each thread on its own, and so cannot name the n-th call of a Go program. Everything
-// happens in temporary folders, and what is put into the kernel's keyring is taken out.
+// happens in temporary directories, and what is put into the kernel's keyring is taken out.
 package torture
 
 import (
@@ -23,7 +22,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
+	"regshape/scripts/page"
 	"regshape/scripts/testenv"
 )
 
@@ -68,16 +69,30 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// number reads a whole number from the environment.
-func number(t *testing.T, variable string, otherwise int) int {
+// whole reports whether this run is to leave nothing out that it need not.
+func whole() bool { return page.Writing() }
+
+// usually returns how much of something a run does: all of it, or a share.
+func usually[T int | time.Duration](share, all T) T {
+	if whole() {
+		return all
+	}
+	return share
+}
+
+// started is the same in the whole run.
+var started = time.Now().Unix()
+
+// seed is what the random choices of a run begin with.
+func seed(t *testing.T) uint64 {
 	t.Helper()
-	text := os.Getenv(variable)
-	if text == "" {
-		return otherwise
+	n := uint64(started)
+	if text := os.Getenv("TORTURE_SEED"); text != "" {
+		var err error
+		if n, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("TORTURE_SEED: %v", err)
+		}
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s is no positive number", variable)
-	}
+	t.Logf("TORTURE_SEED=%d", n)
 	return n
 }

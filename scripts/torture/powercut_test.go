@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,25 +15,17 @@ import (
 	"regshape/scripts/page"
 )
 
-// usualCuts take some twenty seconds where the machine is not busy with others. The table
-// is from a run with more.
-const usualCuts = 36
-
 // TestPowerCut cuts the power of ext4 and xfs in the middle of commands, and right after
 // they have succeeded. When it is back, what was acknowledged is there; what was not is
 // there whole or not at all; the other logins open; a change of the key can be completed or
 // taken back; a new login can be stored; and there is one key.
-//
-// TORTURE_CUTS is how many cuts each file system has to stand.
 func TestPowerCut(t *testing.T) {
 	if !inOwnMounts(t) {
 		return
 	}
-	cuts := number(t, "TORTURE_CUTS", usualCuts)
-	seed := number(t, "TORTURE_SEED", int(time.Now().Unix()))
-	t.Logf("TORTURE_SEED=%d", seed)
+	cuts, seed := usually(18, 36), seed(t) // for each case three: after it, at a call, at any time
 	var table, controls strings.Builder
-	fmt.Fprintf(&table, "`make torture TORTURE_CUTS=%d`\n\n", cuts)
+	table.WriteString("`REGSHAPE_WRITE=1 make torture`\n\n")
 	table.WriteString("| file system | cuts after the acknowledgement | cuts in the middle | of which before it | lost | torn | wrong |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	done := 0
 	// One after the other: the tracer's waiting takes other children's ends away.
@@ -46,7 +39,7 @@ func TestPowerCut(t *testing.T) {
 				}
 				fmt.Fprintf(&controls, "- %s, %s: %d of %d\n", kind, careless.name, lost, controlCuts)
 			}
-			c := cutting{t: t, disk: d, work: t.TempDir(), random: rand.New(rand.NewPCG(uint64(seed), uint64(n)))}
+			c := cutting{t: t, disk: d, work: t.TempDir(), random: rand.New(rand.NewPCG(seed, uint64(n)))}
 			for i, what := range cutCases {
 				c.tries(what, cuts*(i+1)/len(cutCases)-cuts*i/len(cutCases))
 			}
@@ -211,5 +204,153 @@ func (c *cutting) must(err error) {
 	c.t.Helper()
 	if err != nil {
 		c.t.Fatal(err)
+	}
+}
+
+// carelessly are ways to replace a file that are not durable, from the worst on.
+var carelessly = []struct {
+	name    string
+	replace func(path string, text []byte) error
+}{
+	{"nothing synced", func(path string, text []byte) error { return replaceFile(path, text, false) }},
+	{"the file synced, its folder not", func(path string, text []byte) error { return replaceFile(path, text, true) }},
+}
+
+// replaceFile does what most programs do.
+func replaceFile(path string, text []byte, sync bool) error {
+	f, err := os.Create(path + ".tmp")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
+}
+
+// controlCuts is how many cuts each careless way has to stand on each file system.
+const controlCuts = 6
+
+// control cuts the power right after a careless replacement, and returns how often the old
+// text, or something else, is there then. Where that never happens, cuts prove nothing.
+func control(t *testing.T, d *cuttable, replace func(path string, text []byte) error) (lost int) {
+	t.Helper()
+	for n := range controlCuts {
+		path := filepath.Join(d.folder, fmt.Sprintf("control%d", n))
+		steps := []func() error{
+			func() error { return os.WriteFile(path, []byte("old"), 0o600) },
+			d.settle,
+			func() error { return replace(path, []byte("new")) },
+			d.cut,
+			d.again,
+		}
+		for _, step := range steps {
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if found, err := os.ReadFile(path); err != nil || string(found) != "new" {
+			lost++
+		}
+		_ = os.Remove(path)
+		_ = os.Remove(path + ".tmp")
+	}
+	return lost
+}
+
+// TestPowerCutBeside cuts the power after an acknowledgement that rests on what another run
+// has done and not made durable yet: an erase that finds nothing to remove any more, because
+// another one was stopped before it synced.
+func TestPowerCutBeside(t *testing.T) {
+	if !inOwnMounts(t) {
+		return
+	}
+	for _, kind := range []string{"ext4", "xfs"} {
+		t.Run(kind, func(t *testing.T) {
+			c := cutting{t: t, disk: mountCuttable(t, kind), work: t.TempDir()}
+			what := cutCases[2]
+			b := what.prepare(t)
+			dir := what.setUp(t, b, c.disk)
+			acknowledged := false
+			c.run(what, b, dir, func(found call) {
+				if found.Kind != "sync" || acknowledged {
+					return
+				}
+				_, err := what.run(dir, "erase", what.change.key)
+				c.must(err)
+				acknowledged = true
+				c.must(c.disk.cut())
+			}, nil)
+			if !acknowledged {
+				t.Fatal("an erase syncs nothing")
+			}
+			c.must(c.disk.again())
+			looks, err := what.look(dir, []string{what.change.key})
+			c.must(err)
+			if value := looks[1].value; value != "" {
+				t.Errorf("it was erased, and the power cut; then there is %s", value)
+			}
+		})
+	}
+}
+
+// TestPowerCutConfig has data and config on file systems of their own. A first run is killed
+// before the config is durable, another one stores a login under it, and the config's file
+// system loses its power.
+func TestPowerCutConfig(t *testing.T) {
+	if !inOwnMounts(t) {
+		return
+	}
+	config, data := mountCuttable(t, "ext4"), t.TempDir()
+	what := cutCases[0]
+	command := func(action string) (string, error) {
+		cmd := what.command(data, action)
+		cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+filepath.Join(config.folder, "c"))
+		cmd.Stdin = strings.NewReader(what.input())
+		if action == "get" {
+			cmd.Stdin = strings.NewReader(what.change.key)
+		}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.MkdirAll(filepath.Join(config.folder, "c", "regshape"), 0o700))
+	must(config.settle())
+	in := filepath.Join(data, "input")
+	must(os.WriteFile(in, []byte(what.input()), 0o600))
+	f, err := os.Open(in)
+	must(err)
+	defer f.Close()
+	cmd := what.command(data, "store")
+	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+filepath.Join(config.folder, "c"))
+	cmd.Stdin = f
+	linked := false
+	tr := tracer{dir: config.folder, meet: func(_ int, found call) verdict {
+		linked = linked || found.Kind == "link"
+		return verdict{kill: linked && found.Kind == "sync"}
+	}}
+	_, err = tr.run(cmd)
+	must(err)
+	if !linked {
+		t.Fatal("the first run has linked no config")
+	}
+	if out, err := command("store"); err != nil {
+		t.Fatalf("the next store says %v: %s", err, out)
+	}
+	must(config.cut())
+	must(config.again())
+	if out, err := command("get"); err != nil {
+		t.Errorf("it was acknowledged; then get says %v: %s", err, out)
 	}
 }

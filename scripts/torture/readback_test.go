@@ -21,7 +21,6 @@ import (
 
 // A round of TestReadBack.
 const (
-	backTime    = 8 * time.Second
 	backWriters = 4
 	backReaders = 2
 	still       = 8 // logins that nobody writes
@@ -29,9 +28,7 @@ const (
 
 // TestReadBack has writers read back what they wrote, and readers look for what nobody writes,
 // while the key is changed back to back. Nobody is killed, so nothing may fail.
-// TORTURE_READBACK is how many seconds it takes altogether.
 func TestReadBack(t *testing.T) {
-	deadline := time.Now().Add(time.Duration(number(t, "TORTURE_READBACK", 64)) * time.Second)
 	var places []string // of the store's folder
 	for _, dir := range []string{os.TempDir(), "/dev/shm"} {
 		if dir, err := os.MkdirTemp(dir, "regshape-readback-"); err == nil {
@@ -40,17 +37,15 @@ func TestReadBack(t *testing.T) {
 		}
 	}
 	var sum readBack
-	for round := 0; round == 0 || time.Now().Before(deadline); round++ {
-		for _, place := range places {
-			for _, mode := range []string{kept, fresh, perRun} {
-				for _, slots := range []bool{false, true} {
-					r := &readBack{t: t, dir: filepath.Join(place, fmt.Sprint(round, mode, slots)), mode: mode, slots: slots}
-					r.run()
-					t.Logf("%s: %d rotations, %d checks, %d failed", r.dir, r.rotations.Load(), r.checks.Load(), r.failed.Load())
-					sum.rotations.Add(r.rotations.Load())
-					sum.checks.Add(r.checks.Load())
-					sum.failed.Add(r.failed.Load())
-				}
+	for _, place := range places {
+		for _, mode := range []string{kept, fresh, perRun} {
+			for _, slots := range []bool{false, true} {
+				r := &readBack{t: t, dir: filepath.Join(place, fmt.Sprint(mode, slots)), mode: mode, slots: slots}
+				r.run()
+				t.Logf("%s: %d rotations, %d checks, %d failed", r.dir, r.rotations.Load(), r.checks.Load(), r.failed.Load())
+				sum.rotations.Add(r.rotations.Load())
+				sum.checks.Add(r.checks.Load())
+				sum.failed.Add(r.failed.Load())
 			}
 		}
 	}
@@ -95,7 +90,7 @@ func (r *readBack) run() {
 	if r.slots {
 		r.protect()
 	}
-	end := time.Now().Add(backTime)
+	end := time.Now().Add(usually(2*time.Second, 8*time.Second))
 	var all sync.WaitGroup
 	for i := range backWriters {
 		all.Go(func() {

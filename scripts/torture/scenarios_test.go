@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,12 +181,18 @@ func (b *base) copy(t *testing.T) string {
 	t.Helper()
 	b.copies++
 	dir := filepath.Join(b.work, fmt.Sprintf("store%d", b.copies))
-	// Folders that are new to the program are synced, too, so their age does not go along.
-	if out, err := testenv.Command(testenv.Environ(b.work), "cp", "-r", "--preserve=mode,ownership,links", b.dir, dir).CombinedOutput(); err != nil {
-		t.Fatalf("cp: %v: %s", err, out)
-	}
+	copyTree(t, b.dir, dir)
 	forgetKey(b.kid)
 	return dir
+}
+
+// copyTree copies a directory. Those that are new to the program are synced, too, so their
+// age does not go along.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if out, err := testenv.Command(testenv.Environ(from), "cp", "-r", "--preserve=mode,ownership,links", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v: %s", err, out)
+	}
 }
 
 // kidPattern finds kids in the names of files.
@@ -210,4 +217,112 @@ func forgetKey(kid string) {
 	if id, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "user", "regshape:"+kid, 0); err == nil {
 		_, _ = unix.KeyctlInt(unix.KEYCTL_INVALIDATE, id, 0, 0, 0)
 	}
+}
+
+// logins lists a store.
+func logins(dir string) (map[string]string, error) {
+	return (&worker{dir: dir, mode: fresh}).list()
+}
+
+// opens fails unless the logins open, and no others are there. A store that has slots is
+// locked before, and opened by what the user holds.
+func (b *base) opens(dir string, want map[string]string) error {
+	s, err := openStore(dir)
+	if err != nil {
+		return err
+	}
+	c, err := s.Custody()
+	if err != nil {
+		return err
+	}
+	if c.Source.Source == store.SourceSlots {
+		way := []string{"--identity", b.identity}
+		if b.slow {
+			way = []string{"--passphrase-file", b.passphrase}
+		}
+		for _, args := range [][]string{{"lock"}, append([]string{"unlock"}, way...)} {
+			if out, err := regshapeCommand(dir, append([]string{"auth"}, args...)...).CombinedOutput(); err != nil {
+				return harmed(lost, "%s: %w: %s", args[0], err, out)
+			}
+		}
+	}
+	for key, value := range want {
+		got, err := (&worker{dir: dir, mode: fresh}).get(key)
+		if err := judge(key, got, err, value); err != nil {
+			return err
+		}
+	}
+	return listsExactly(dir, want)
+}
+
+// listsExactly fails unless these logins are in a store, and no others.
+func listsExactly(dir string, want map[string]string) error {
+	found, err := logins(dir)
+	if err != nil {
+		return harmed(torn, "list: %w", err)
+	}
+	for key, value := range want {
+		if err := judge(key+" in the list", found[key], nil, value); err != nil {
+			return err
+		}
+	}
+	if len(found) != len(want) {
+		return harmed(wrong, "the list has %v", found)
+	}
+	return nil
+}
+
+// judge compares what was got for an address with the values that it may have, "" for none.
+func judge(key, got string, err error, allowed ...string) error {
+	switch {
+	case err != nil:
+		return harmed(torn, "%s: %w", key, err)
+	case slices.Contains(allowed, got):
+		return nil
+	case got == "":
+		return harmed(lost, "%s: nothing is found; want %q", key, allowed)
+	}
+	return harmed(wrong, "%s: got %q; want %q", key, got, allowed)
+}
+
+// leftovers lists the files that a settled store should not have. harmless is what opens
+// nothing and hides nothing. A clear key in a store that is protected is the worst of them.
+func (b *base) leftovers(t *testing.T, dir string, resumed bool) (bad, harmless []string) {
+	t.Helper()
+	s, err := openStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Custody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slots := ""
+	if c.Source.Source == store.SourceSlots {
+		slots = strings.TrimPrefix(s.Location().SlotsFolder(c.Source.Recipient), dir+"/")
+	}
+	for _, file := range tree(t, dir) {
+		data, _ := os.ReadFile(filepath.Join(dir, file))
+		key, err := store.ParseKeyLine(string(data))
+		switch isKey := err == nil; {
+		case isKey && file == "key" && c.Source.Source == store.SourceFile, file == "names", file == "config":
+		case isKey && file == "key.next-"+c.KID && c.Source.Source == store.SourceFile && !there(filepath.Join(dir, "key")):
+			harmless = append(harmless, file) // it is found there, too
+		case isKey && isTemporary(file) && c.Source.Source == store.SourceFile:
+			harmless = append(harmless, file)
+		case isKey && isTemporary(file) && key.KID() != c.KID && key.KID() != b.kid:
+			harmless = append(harmless, file) // a new key that has sealed nothing
+		case isKey:
+			bad = append(bad, file+" (a clear key)")
+		case strings.HasPrefix(file, "v1/g-"+c.KID+"/") && (!strings.Contains(file, ".rekey") || strings.HasSuffix(file, "/.rekey/")):
+		case slots != "" && (strings.HasPrefix(file, slots+"/") || file == "v1/key-"+c.KID+".age"):
+		case isTemporary(file), strings.HasPrefix(file, "v1/slots/"): // doctor names the first when it is old
+			harmless = append(harmless, file)
+		case strings.HasPrefix(file, "v1/.retired-") && !resumed: // the next rotation removes it
+			harmless = append(harmless, file)
+		default:
+			bad = append(bad, file)
+		}
+	}
+	return bad, harmless
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // Every command, in success and in failure, answers --json with one value of a shape that
-// the README documents; and whatever is documented there is seen.
+// login/README.md documents; and whatever is documented there is seen.
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	j := &jsonWalk{doc: readShapes(t), seen: map[string]bool{}}
@@ -27,12 +27,12 @@ func TestJSON(t *testing.T) {
 	for _, command := range grammarCommands(t) {
 		want = append(want, row(command))
 		if _, there := j.doc.rows[row(command)]; !there {
-			t.Errorf("README.md has no JSON for %q", row(command))
+			t.Errorf("login/README.md has no JSON for %q", row(command))
 		}
 	}
 	for name := range j.doc.rows {
 		if name != anyFailure && !slices.Contains(want, name) {
-			t.Errorf("README.md has JSON for %q, which is no command", name)
+			t.Errorf("login/README.md has JSON for %q, which is no command", name)
 		}
 	}
 
@@ -53,7 +53,7 @@ func TestJSON(t *testing.T) {
 	}
 	for _, one := range j.doc.unseen(j.seen) {
 		if !notShown(one) {
-			t.Errorf("README.md documents what no command has answered: %s", one)
+			t.Errorf("login/README.md documents what no command has answered: %s", one)
 		}
 	}
 }

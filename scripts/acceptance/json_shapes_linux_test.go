@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// shapes are the JSON values that the README documents, as its table spells them: a field
+// shapes are the JSON values that login/README.md documents, as its table spells them: a field
 // with "?" may be absent, "…" is any text or any key, "a/b" one of these words.
 type shapes struct {
 	rows     map[string]documented // by command, without "auth"
@@ -28,15 +28,17 @@ type documented struct {
 
 // What the table has beside the commands, and for regshape without one.
 const (
+	shapesDocument = "login/README.md"
+
 	anyFailure = "any failure"
 	optional   = "?"
 	anything   = "…"
 )
 
-// readShapes reads the table of the README.
+// readShapes reads the table of login/README.md.
 func readShapes(t *testing.T) shapes {
 	t.Helper()
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(shapesDocument)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +46,12 @@ func readShapes(t *testing.T) shapes {
 		_, rest, found := strings.Cut(string(text), begin)
 		part, rest, closed := strings.Cut(rest, end)
 		if !found || !closed || strings.Contains(rest, begin) {
-			t.Fatalf("README.md: want %q once, and %q after it", begin, end)
+			t.Fatalf("%s: want %q once, and %q after it", shapesDocument, begin, end)
 		}
 		return part
 	}
 	s := shapes{rows: map[string]documented{}}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllStringSubmatch(between(`### What "verified" means`, "\n### "), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllStringSubmatch(between(`## What "verified" means`, "\n## "), -1) {
 		s.outcomes = append(s.outcomes, m[1])
 	}
 	_, table, _ := strings.Cut(between("<!-- json:begin -->\n", "<!-- json:end -->\n"), "| --- | --- |\n")
@@ -59,7 +61,7 @@ func readShapes(t *testing.T) shapes {
 		for _, m := range regexp.MustCompile("`([[{][^`]*)`").FindAllStringSubmatch(cell, -1) {
 			var form any
 			if err := json.Unmarshal([]byte(m[1]), &form); err != nil {
-				t.Fatalf("README.md: %v in %s", err, m[1])
+				t.Fatalf("%s: %v in %s", shapesDocument, err, m[1])
 			}
 			d.forms = append(d.forms, form)
 		}
@@ -71,11 +73,11 @@ func readShapes(t *testing.T) shapes {
 			names = []string{anyFailure}
 		}
 		if len(names) == 0 || len(d.forms) == 0 {
-			t.Fatalf("README.md: no command or no JSON in %q", line)
+			t.Fatalf("%s: no command or no JSON in %q", shapesDocument, line)
 		}
 		for _, name := range names {
 			if _, twice := s.rows[name]; twice {
-				t.Errorf("README.md: the table has two rows for %s", name)
+				t.Errorf("%s: the table has two rows for %s", shapesDocument, name)
 			}
 			s.rows[name] = d
 		}

@@ -14,22 +14,26 @@ import (
 	"regshape/scripts/testregistry"
 )
 
-// readmeBlocks returns the contents of the fenced blocks of one language.
-func readmeBlocks(t *testing.T, language string) []string {
+// commandDocuments are those whose commands run, in the order in which a new user reads them.
+var commandDocuments = []string{"README.md", "login/README.md", "store/keys/README.md", "store/README.md"}
+
+// commandBlocks returns the contents of the shell blocks of a document.
+func commandBlocks(t *testing.T, name string) []string {
 	t.Helper()
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var blocks []string
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
 		blocks = append(blocks, m[1])
 	}
 	return blocks
 }
 
-// Every command block of the README runs, in its order, in one clean home. Blocks with
-// make are left to make: the demo to the end-to-end tests, the tests to whoever runs this.
+// Every command block of the README and what it leads to runs, in their order, in one clean
+// home. Blocks with make are left to make: the demo to the end-to-end tests, the tests to
+// whoever runs this.
 func TestReadmeCommands(t *testing.T) {
 	const secret = "canary-readme"
 	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
@@ -52,7 +56,11 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	var made []string
 	run := 0
-	for _, block := range readmeBlocks(t, "sh") {
+	var blocks []string
+	for _, name := range commandDocuments {
+		blocks = append(blocks, commandBlocks(t, name)...)
+	}
+	for _, block := range blocks {
 		if target, isMake := strings.CutPrefix(strings.TrimSpace(block), "make "); isMake {
 			made = append(made, target)
 			continue
@@ -68,7 +76,7 @@ func TestReadmeCommands(t *testing.T) {
 			t.Errorf("%v:\n%s\n%s", err, block, out)
 		}
 	}
-	if run < 6 || !slices.Equal(made, []string{"demo", "test"}) {
+	if run < 12 || !slices.Equal(made, []string{"demo", "test"}) {
 		t.Errorf("%d blocks were run and %v left to make; the README should begin with demo and test", run, made)
 	}
 	for path, want := range map[string]string{

@@ -15,15 +15,15 @@ import (
 	"regshape/scripts/testregistry"
 )
 
-// The README's recipes run as they stand there. Replaced are only the registry's name, what
+// The recipes of README.md run as they stand there. Replaced are only the registry's name, what
 // would need an engine, and folders of the system.
 
 const exampleHost = "registry.example.com"
 
-// recipe returns the blocks of a language in a section of the README's recipes.
+// recipe returns the blocks of a language in a section of the recipes in README.md.
 func recipe(t *testing.T, section, language string) []string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	data, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func recipe(t *testing.T, section, language string) []string {
 		blocks = append(blocks, m[1])
 	}
 	if !found || len(blocks) == 0 {
-		t.Fatalf("the README has no %s in a recipe %q", language, section)
+		t.Fatalf("README.md has no %s in a recipe %q", language, section)
 	}
 	return blocks
 }

@@ -1,5 +1,6 @@
 // Package repocheck has the rules of the repository itself: which package may import which,
-// where files stand, what tests may hand to a process, and that each promise has its tests.
+// where files stand, what tests may hand to a process, that each promise has its tests, and
+// that the documents are short, complete and without broken links.
 package repocheck
 
 import (

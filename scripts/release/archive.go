@@ -25,10 +25,17 @@ type file struct {
 	exec bool
 }
 
+// documents are for users. They keep their paths, so that links from one to another work;
+// links to what is for developers need the repository.
+var documents = []string{
+	"LICENSE", "README.md", "SECURITY.md", "CHANGELOG.md",
+	"login/README.md", "store/README.md", "store/keys/README.md", "scripts/e2e/README.md",
+}
+
 // sharedFiles are those that all systems get alike: documents, manual, completions.
 func sharedFiles(ctx context.Context, s stamp) ([]file, error) {
 	var files []file
-	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
+	for _, name := range documents {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("a release is made in the top folder of a checkout: %w", err)

@@ -70,6 +70,7 @@ func TestRelease(t *testing.T) {
 		wantLines(t, list, "regshape_1.2.3_linux_amd64/", []string{
 			"-rwxr-xr-x 0/0 regshape", "Lrwxrwxrwx 0/0 docker-credential-regshape -> regshape",
 			"-rw-r--r-- 0/0 LICENSE", "-rw-r--r-- 0/0 LICENSES-THIRD-PARTY", "-rw-r--r-- 0/0 README.md", "-rw-r--r-- 0/0 CHANGELOG.md",
+			"-rw-r--r-- 0/0 SECURITY.md", "-rw-r--r-- 0/0 login/README.md", "-rw-r--r-- 0/0 store/README.md", "-rw-r--r-- 0/0 store/keys/README.md", "-rw-r--r-- 0/0 scripts/e2e/README.md",
 			"-rw-r--r-- 0/0 man/regshape.1", "-rw-r--r-- 0/0 man/docker-credential-regshape.1", "-rw-r--r-- 0/0 man/regshape-auth-login.1",
 			"-rw-r--r-- 0/0 completions/regshape.bash", "-rw-r--r-- 0/0 completions/_regshape", "-rw-r--r-- 0/0 completions/regshape.fish",
 		})

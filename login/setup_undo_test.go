@@ -102,7 +102,7 @@ func TestSetupInterruptedBeforeTheEdit(t *testing.T) {
 		}
 		x.Splice(x.Before, x.After)
 		interrupt := func() {
-			if err := (setup.SetupRecord{Version: setup.SetupRecordVersion, Edits: []setup.SetupEdit{x.SetupEdit}}).Save(loc); err != nil {
+			if err := (setup.Record{Version: setup.RecordVersion, Edits: []setup.Edit{x.Edit}}).Save(loc); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -123,7 +123,7 @@ func TestSetupInterruptedBeforeTheEdit(t *testing.T) {
 // A splice goes back to the bytes it came from.
 func TestSetupSplice(t *testing.T) {
 	back := func(before, after []byte) bool {
-		var x setup.SetupEdit
+		var x setup.Edit
 		x.Splice(before, after)
 		got, exact := x.Back(after)
 		_, other := x.Back(append(bytes.Clone(after), ' '))

@@ -27,7 +27,7 @@ type deviceFlags struct {
 const anyUser = "oauth2accesstoken"
 
 // check refuses device flags that cannot work.
-func (c *deviceFlags) check(e *app.Env, l *LoginCmd) error {
+func (c *deviceFlags) check(e *app.Env, l *Login) error {
 	switch {
 	case !c.Device && c.DeviceIssuer+c.DeviceClientID+c.DeviceScope != "":
 		return &app.UsageError{Message: "--device-issuer, --device-client-id and --device-scope are for --device", Hint: "add --device"}

@@ -23,7 +23,7 @@ const (
 	formatContainers = "auth.json"
 )
 
-type ExportCmd struct {
+type Export struct {
 	app.RegistryArg
 	Format    string `required:"" enum:"dockerconfigjson,kubernetes,auth.json" placeholder:"FORMAT" help:"dockerconfigjson (docker's config.json), kubernetes (a Secret for 'kubectl apply -f -'), or auth.json (podman, skopeo, buildah)."`
 	Name      string `placeholder:"NAME" help:"Name of the Kubernetes Secret; else it is made from the registry."`
@@ -31,7 +31,7 @@ type ExportCmd struct {
 }
 
 // Run prints the stored login of a registry for another machine. It is not encrypted then.
-func (c *ExportCmd) Run(e *app.Env) error {
+func (c *Export) Run(e *app.Env) error {
 	address, err := c.Target("export")
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (c *ExportCmd) Run(e *app.Env) error {
 }
 
 // check refuses names that Kubernetes would refuse, and names for another format.
-func (c *ExportCmd) check() error {
+func (c *Export) check() error {
 	switch {
 	case c.Format != formatKubernetes && c.Name+c.Namespace != "":
 		return &app.UsageError{Message: "--name and --namespace are for --format kubernetes", Hint: "leave them out, or give that format"}
@@ -81,7 +81,7 @@ func (c *ExportCmd) check() error {
 }
 
 // caution says what whoever uses the export should know.
-func (c *ExportCmd) caution(e *app.Env, cred store.Credential) {
+func (c *Export) caution(e *app.Env, cred store.Credential) {
 	if terminal.IsTerminal(e.Out) {
 		e.Warn("the secret is shown here, not encrypted.")
 	}
@@ -126,7 +126,7 @@ type kubernetesMetadata struct {
 
 // render writes a login in the format asked for. The errors are those of
 // [authfile.Document.SetAuth], and a login that the receiver could not use.
-func (c *ExportCmd) render(cred store.Credential) ([]byte, error) {
+func (c *Export) render(cred store.Credential) ([]byte, error) {
 	address := store.ParseAddress(cred.ServerURL)
 	key, token := lookup.ServerURL(address), cred.Kind == store.KindIdentityToken
 	if address.Hub() && c.Format == formatContainers {

@@ -11,7 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
-type GetCmd struct {
+type Get struct {
 	app.RegistryArg
 	ShowSecret bool `name:"show-secret" help:"Print the secret, too."`
 }
@@ -39,7 +39,7 @@ type getOther struct {
 }
 
 // Run tells what would be used for a registry, from where, and who else has something.
-func (c *GetCmd) Run(e *app.Env) error {
+func (c *Get) Run(e *app.Env) error {
 	address, err := c.Target("get")
 	if err != nil {
 		return err

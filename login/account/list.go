@@ -13,7 +13,7 @@ import (
 	"regshape/store/printable"
 )
 
-type ListCmd struct{}
+type List struct{}
 
 // listed is one login in the JSON of list. Times are RFC 3339 in UTC.
 type listed struct {
@@ -32,7 +32,7 @@ type listed struct {
 
 // Run lists all logins. Damaged entries are named and make the exit code 1; they do not
 // hide the others.
-func (c *ListCmd) Run(e *app.Env) error {
+func (c *List) Run(e *app.Env) error {
 	if path, _ := e.OnlyFile(); path != "" {
 		return listFile(e, path)
 	}

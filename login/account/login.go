@@ -15,7 +15,7 @@ import (
 	"regshape/store/printable"
 )
 
-type LoginCmd struct {
+type Login struct {
 	app.RegistryArg
 	IdentityArg
 	PasswordStdin bool           `name:"password-stdin" help:"Read the password from standard input; one line ending at its end is cut."`
@@ -37,7 +37,7 @@ type loginResult struct {
 }
 
 // Run logs in: find the credential, verify it, store it.
-func (c *LoginCmd) Run(e *app.Env) error {
+func (c *Login) Run(e *app.Env) error {
 	address, err := c.check(e)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (c *LoginCmd) Run(e *app.Env) error {
 
 // finish verifies and stores a credential. What a device login obtained in vain is given
 // back to its issuer.
-func (c *LoginCmd) finish(e *app.Env, client *registry.Client, to lookup.Destination, cred store.Credential, scenario *app.Scenario) error {
+func (c *Login) finish(e *app.Env, client *registry.Client, to lookup.Destination, cred store.Credential, scenario *app.Scenario) error {
 	address := store.ParseAddress(cred.ServerURL)
 	name := app.Shown(address)
 	stored := false
@@ -135,7 +135,7 @@ func (c *LoginCmd) finish(e *app.Env, client *registry.Client, to lookup.Destina
 }
 
 // check refuses a command line that cannot succeed, before anybody is asked anything.
-func (c *LoginCmd) check(e *app.Env) (store.Address, error) {
+func (c *Login) check(e *app.Env) (store.Address, error) {
 	address, err := c.Target("login")
 	if err == nil {
 		err = c.deviceFlags.check(e, c)
@@ -164,7 +164,7 @@ func (c *LoginCmd) check(e *app.Env) (store.Address, error) {
 
 // credential takes user name and secret from the flags, the environment, standard
 // input, or the user, in this order.
-func (c *LoginCmd) credential(e *app.Env, url string) (username, secret string, err error) {
+func (c *Login) credential(e *app.Env, url string) (username, secret string, err error) {
 	address := store.ParseAddress(url)
 	name := app.Shown(address)
 	username, secret = e.GivenUsername(), e.Password
@@ -229,7 +229,7 @@ func caution(e *app.Env, name, host string, result registry.Result) {
 	}
 }
 
-func (c *LoginCmd) succeed(e *app.Env, to lookup.Destination, cred store.Credential, r loginResult) error {
+func (c *Login) succeed(e *app.Env, to lookup.Destination, cred store.Credential, r loginResult) error {
 	r.Status, r.Username, r.Transport = "success", cred.Username, string(cred.Transport)
 	r.Where = to.Place()
 	if !cred.Expires.IsZero() {

@@ -11,7 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
-type LogoutCmd struct {
+type Logout struct {
 	app.RegistryArg
 	All bool `help:"Remove every login from regshape's own store."`
 }
@@ -27,7 +27,7 @@ type logoutResult struct {
 // Run removes the login of one registry from regshape's store, and from the place where
 // it would have been found. Other places that have one are named, not emptied. Logins of
 // namespaces are others' and stay.
-func (c *LogoutCmd) Run(e *app.Env) error {
+func (c *Logout) Run(e *app.Env) error {
 	if e.Timeout <= 0 {
 		return &app.UsageError{Message: "--timeout takes a time, more than zero", Hint: "for example --timeout 10s"}
 	}
@@ -101,7 +101,7 @@ func own(w lookup.Query) []store.Address {
 
 // allRevoked empties the store and revokes the refresh tokens of the device logins in it.
 // Those of a store that cannot be read are not known, and stay good.
-func (c *LogoutCmd) allRevoked(e *app.Env) error {
+func (c *Logout) allRevoked(e *app.Env) error {
 	var devices []store.Credential
 	if s, err := e.OpenStore(); err == nil {
 		found, _, err := s.List(e.Ctx)
@@ -167,7 +167,7 @@ type logoutAllResult struct {
 }
 
 // all empties regshape's own store, locked or not. Foreign places are named.
-func (c *LogoutCmd) all(e *app.Env) error {
+func (c *Logout) all(e *app.Env) error {
 	if c.Argument != "" || c.Flag != "" {
 		return &app.UsageError{Message: "--all takes no registry", Hint: "run 'regshape auth logout --all' or 'regshape auth logout REGISTRY'"}
 	}

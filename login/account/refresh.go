@@ -15,7 +15,7 @@ import (
 	"regshape/store/printable"
 )
 
-type RefreshCmd struct {
+type Refresh struct {
 	Registries []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every device login."`
 	Flags      []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`
 }
@@ -39,7 +39,7 @@ const (
 
 // Run renews the access tokens of device logins: those named, else all. The exit code is 1
 // if one that could or should be renewed was not.
-func (c *RefreshCmd) Run(e *app.Env) error {
+func (c *Refresh) Run(e *app.Env) error {
 	if e.Timeout <= 0 {
 		return &app.UsageError{Message: "--timeout takes a time, more than zero", Hint: "for example --timeout 10s"}
 	}
@@ -61,7 +61,7 @@ func (c *RefreshCmd) Run(e *app.Env) error {
 
 // logins finds what to renew. What was asked for by name and is no device login is a row
 // of its own.
-func (c *RefreshCmd) logins(e *app.Env, s *store.Store) ([]store.Credential, []refreshed, error) {
+func (c *Refresh) logins(e *app.Env, s *store.Store) ([]store.Credential, []refreshed, error) {
 	names := append(slices.Clone(c.Registries), c.Flags...)
 	if len(names) == 0 {
 		all, damaged, err := s.List(e.Ctx)

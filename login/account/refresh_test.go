@@ -100,7 +100,7 @@ func (m *machine) holds() {
 		m.t.Fatalf("the stored access token is not the issuer's: %v", err)
 	}
 	e, _, said := m.env(m.t.Context())
-	if err := (&RefreshCmd{}).Run(e); err != nil {
+	if err := (&Refresh{}).Run(e); err != nil {
 		m.t.Errorf("the stored refresh token is lost: %v\n%s", err, said)
 	}
 }
@@ -117,7 +117,7 @@ func TestRefreshSurvivesInterrupt(t *testing.T) {
 		close(m.slow)
 	}()
 	e, _, said := m.env(ctx)
-	if code := app.Fail(e, (&RefreshCmd{}).Run(e)); code != app.ExitInterrupted {
+	if code := app.Fail(e, (&Refresh{}).Run(e)); code != app.ExitInterrupted {
 		t.Errorf("exit code %d, want %d:\n%s", code, app.ExitInterrupted, said)
 	}
 	m.holds()
@@ -131,7 +131,7 @@ func TestRefreshAtOnce(t *testing.T) {
 	for i := range told {
 		all.Go(func() {
 			e, _, said := m.env(t.Context())
-			if err := (&RefreshCmd{}).Run(e); err != nil {
+			if err := (&Refresh{}).Run(e); err != nil {
 				told[i] = fmt.Sprintf("%v\n%s", err, said)
 			}
 		})
@@ -153,7 +153,7 @@ func TestRefreshMeetsLogout(t *testing.T) {
 		close(m.slow)
 	}()
 	e, _, said := m.env(t.Context())
-	if code := app.Fail(e, (&RefreshCmd{}).Run(e)); code != app.ExitFailed || !strings.Contains(said.String(), "removed or replaced meanwhile") {
+	if code := app.Fail(e, (&Refresh{}).Run(e)); code != app.ExitFailed || !strings.Contains(said.String(), "removed or replaced meanwhile") {
 		t.Errorf("exit code %d:\n%s", code, said)
 	}
 	if found, _, err := m.store().List(t.Context()); err != nil || len(found) > 0 || m.issuer.Live() > 0 {
@@ -174,7 +174,7 @@ func TestRefreshCannotStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		e, _, said := m.env(t.Context())
-		code := app.Fail(e, (&RefreshCmd{}).Run(e))
+		code := app.Fail(e, (&Refresh{}).Run(e))
 		if code != app.ExitFailed || !strings.Contains(said.String(), "could not be stored") ||
 			strings.Contains(said.String(), "has made the old one void") != rotate {
 			t.Errorf("rotate %v: exit code %d:\n%s", rotate, code, said)
@@ -200,7 +200,7 @@ func TestLogoutIsBounded(t *testing.T) {
 	e, _, said := m.env(t.Context())
 	e.Timeout = 300 * time.Millisecond
 	begin := time.Now()
-	if err := (&LogoutCmd{All: true}).Run(e); err != nil {
+	if err := (&Logout{All: true}).Run(e); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(begin); took > 3*time.Second {

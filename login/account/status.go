@@ -7,7 +7,7 @@ import (
 	"regshape/store"
 )
 
-type StatusCmd struct {
+type Status struct {
 	Arguments []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every stored login is verified."`
 	Flags     []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`
 	Scope     string   `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
@@ -15,7 +15,7 @@ type StatusCmd struct {
 
 // Run verifies logins at their registries and changes nothing. Any that is not good makes
 // the exit code 1.
-func (c *StatusCmd) Run(e *app.Env) error {
+func (c *Status) Run(e *app.Env) error {
 	addresses, err := c.check(e)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (c *StatusCmd) Run(e *app.Env) error {
 
 // check refuses what would send one registry's credential, or one registry's exception,
 // to all of them.
-func (c *StatusCmd) check(e *app.Env) ([]store.Address, error) {
+func (c *Status) check(e *app.Env) ([]store.Address, error) {
 	addresses, err := c.targets()
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (c *StatusCmd) check(e *app.Env) ([]store.Address, error) {
 }
 
 // targets are the registries of the command line, each once, in its order.
-func (c *StatusCmd) targets() ([]store.Address, error) {
+func (c *Status) targets() ([]store.Address, error) {
 	var addresses []store.Address
 	seen := map[string]bool{}
 	for _, spelling := range append(c.Arguments, c.Flags...) {

@@ -11,7 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
-type TokenCmd struct {
+type Token struct {
 	app.RegistryArg
 	Scope string `placeholder:"SCOPE" help:"What the token is for: a repository to pull from, or a scope such as repository:team/app:pull,push."`
 }
@@ -26,7 +26,7 @@ type tokenResult struct {
 
 // Run prints a bearer token for scripts, obtained with the login that would be used, or
 // an anonymous one.
-func (c *TokenCmd) Run(e *app.Env) error {
+func (c *Token) Run(e *app.Env) error {
 	address, err := c.Target("token")
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
-type KeyBackupCmd struct {
+type Backup struct {
 	Recipient      string `placeholder:"age1…" help:"Encrypt the backup to this age recipient, also a plugin's."`
 	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Encrypt it with the passphrase in this file; - is standard input. Else a passphrase is asked for."`
 }
@@ -24,7 +24,7 @@ type backupResult struct {
 }
 
 // Run prints the key as an age file.
-func (c *KeyBackupCmd) Run(e *app.Env) error {
+func (c *Backup) Run(e *app.Env) error {
 	if c.Recipient != "" && c.PassphraseFile != "" {
 		return &app.UsageError{Message: "--recipient and --passphrase-file exclude each other", Hint: "give one of them"}
 	}
@@ -56,7 +56,7 @@ func (c *KeyBackupCmd) Run(e *app.Env) error {
 	return err
 }
 
-func (c *KeyBackupCmd) way(e *app.Env) (keys.Way, error) {
+func (c *Backup) way(e *app.Env) (keys.Way, error) {
 	if c.Recipient != "" {
 		return keys.RecipientWay(c.Recipient, pluginUI(e))
 	}
@@ -67,7 +67,7 @@ func (c *KeyBackupCmd) way(e *app.Env) (keys.Way, error) {
 	return keys.PassphraseWay(passphrase)
 }
 
-type KeyRestoreCmd struct {
+type Restore struct {
 	wayIn
 	File string `arg:"" name:"file" type:"path" help:"The backup; - is standard input."`
 }
@@ -83,7 +83,7 @@ type restoreResult struct {
 }
 
 // Run puts a lost key back.
-func (c *KeyRestoreCmd) Run(e *app.Env) error {
+func (c *Restore) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (c *KeyRestoreCmd) Run(e *app.Env) error {
 	return e.Say("%s.", text)
 }
 
-func (c *KeyRestoreCmd) check() error {
+func (c *Restore) check() error {
 	if c.File == "-" && (c.Identity == "-" || c.PassphraseFile == "-") {
 		return &app.UsageError{Message: "standard input cannot be both the backup and what opens it", Hint: "give one of them as a file"}
 	}
@@ -144,7 +144,7 @@ func (c *KeyRestoreCmd) check() error {
 }
 
 // read opens the backup.
-func (c *KeyRestoreCmd) read(k *Session) (root store.RootKey, err error) {
+func (c *Restore) read(k *Session) (root store.RootKey, err error) {
 	data, err := readFile(k.E, c.File, maxIdentityFile)
 	if err != nil {
 		return root, fmt.Errorf("read the backup: %w", err)

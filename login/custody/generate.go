@@ -5,7 +5,7 @@ import (
 	"regshape/store"
 )
 
-type KeyGenerateCmd struct{}
+type Generate struct{}
 
 // generateResult is the JSON of key generate.
 type generateResult struct {
@@ -15,7 +15,7 @@ type generateResult struct {
 }
 
 // Run prints a new key line, for a secret manager to keep. No store is touched.
-func (*KeyGenerateCmd) Run(e *app.Env) error {
+func (*Generate) Run(e *app.Env) error {
 	k := store.NewRootKey()
 	if e.JSON {
 		return app.WriteJSON(e.Out, generateResult{"success", k.KID(), k.Line()})

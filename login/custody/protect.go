@@ -13,7 +13,7 @@ import (
 	"regshape/store/trust"
 )
 
-type KeyProtectCmd struct {
+type Protect struct {
 	Passphrase     bool     `help:"Encrypt the key with a passphrase, asked for twice."`
 	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read that passphrase from this file; - is standard input."`
 	Recipient      []string `sep:"none" placeholder:"age1…" help:"Encrypt the key to this age recipient, also a plugin's; may be repeated."`
@@ -37,7 +37,7 @@ type keyResult struct {
 }
 
 // Run puts the store's key into a better place, or adds a way in.
-func (c *KeyProtectCmd) Run(e *app.Env) error {
+func (c *Protect) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (c *KeyProtectCmd) Run(e *app.Env) error {
 }
 
 // check refuses a command line that does not say one thing.
-func (c *KeyProtectCmd) check() error {
+func (c *Protect) check() error {
 	ways := 0
 	for _, given := range []bool{c.slots(), c.Keyring, c.Command != ""} {
 		if given {
@@ -86,12 +86,12 @@ func (c *KeyProtectCmd) check() error {
 	return nil
 }
 
-func (c *KeyProtectCmd) slots() bool {
+func (c *Protect) slots() bool {
 	return c.Passphrase || c.PassphraseFile != "" || len(c.Recipient) > 0
 }
 
 // keyring turns the store to the operating system's keyring. It may ask on the desktop.
-func (c *KeyProtectCmd) keyring(k *Session) (said string, err error) {
+func (c *Protect) keyring(k *Session) (said string, err error) {
 	if k.Now.Source.Source == store.SourceKeyring && k.Now.KID != "" {
 		return "", errors.New("the key is in the OS keyring already: for a new one run '" + k.E.Own("auth", "key", "rotate") + "'")
 	}
@@ -111,7 +111,7 @@ func (c *KeyProtectCmd) keyring(k *Session) (said string, err error) {
 }
 
 // command turns the store to a key that a program prints.
-func (c *KeyProtectCmd) command(k *Session) (said string, err error) {
+func (c *Protect) command(k *Session) (said string, err error) {
 	program, arguments := c.Command, c.Arguments
 	if c.Shell {
 		program, arguments = "/bin/sh", []string{"-c", c.Command}

@@ -22,7 +22,7 @@ type protectPlan struct {
 }
 
 // plan reads what is given, and asks for a passphrase where one is wanted.
-func (c *KeyProtectCmd) plan(k *Session) (*protectPlan, error) {
+func (c *Protect) plan(k *Session) (*protectPlan, error) {
 	p := &protectPlan{e: k.E, identity: k.identity, file: c.Identity}
 	for _, text := range c.Recipient {
 		way, err := keys.RecipientWay(text, pluginUI(k.E))
@@ -124,7 +124,7 @@ func (s provenSlots) Stage(ctx context.Context, root store.RootKey, from string)
 }
 
 // firstSlots turns the store to slots.
-func (c *KeyProtectCmd) firstSlots(k *Session) (said string, err error) {
+func (c *Protect) firstSlots(k *Session) (said string, err error) {
 	if err := k.ready(wayIn{}); err != nil {
 		return "", err
 	}
@@ -154,7 +154,7 @@ func (c *KeyProtectCmd) firstSlots(k *Session) (said string, err error) {
 }
 
 // addSlots adds ways in to a store that has some.
-func (c *KeyProtectCmd) addSlots(k *Session) (said string, err error) {
+func (c *Protect) addSlots(k *Session) (said string, err error) {
 	if err := k.ready(wayIn{Identity: c.Identity}); err != nil {
 		return "", err
 	}

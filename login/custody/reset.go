@@ -7,7 +7,7 @@ import (
 	"regshape/store/trust"
 )
 
-type KeyResetCmd struct {
+type Reset struct {
 	ForgetAllLogins bool `name:"forget-all-logins" help:"Yes: every stored login is given up."`
 }
 
@@ -18,7 +18,7 @@ type resetResult struct {
 }
 
 // Run moves a store whose key is lost aside.
-func (c *KeyResetCmd) Run(e *app.Env) error {
+func (c *Reset) Run(e *app.Env) error {
 	if !c.ForgetAllLogins {
 		return &app.UsageError{
 			Message: "a reset gives up every stored login",

@@ -10,7 +10,7 @@ import (
 	"regshape/store/printable"
 )
 
-type KeyRotateCmd struct {
+type Rotate struct {
 	wayIn
 	Resume bool `xor:"rotate" help:"Finish a change of the key that was cut short."`
 	Abort  bool `xor:"rotate" help:"Take it back."`
@@ -26,7 +26,7 @@ type rotateResult struct {
 }
 
 // Run makes a new key in the present place and seals every login under it.
-func (c *KeyRotateCmd) Run(e *app.Env) error {
+func (c *Rotate) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (c *KeyRotateCmd) Run(e *app.Env) error {
 	return k.succeed("The store has a new key, "+k.Now.KID, true)
 }
 
-func (c *KeyRotateCmd) resume(k *Session) error {
+func (c *Rotate) resume(k *Session) error {
 	progress := terminal.NewProgress(k.E.Err, "Re-encrypting")
 	done, err := k.Store.Resume(k.E.Ctx, progress.Step)
 	progress.End()
@@ -92,7 +92,7 @@ func (c *KeyRotateCmd) resume(k *Session) error {
 	return k.ended(done, "finished, or taken back where it had not got far")
 }
 
-func (c *KeyRotateCmd) abort(k *Session) error {
+func (c *Rotate) abort(k *Session) error {
 	done, err := k.Store.Abort(k.E.Ctx)
 	if err = k.settle(err); err != nil {
 		return k.failed(err)

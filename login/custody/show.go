@@ -15,7 +15,7 @@ import (
 	"regshape/store/printable"
 )
 
-type KeyShowCmd struct{}
+type Show struct{}
 
 // keyShow is the JSON of key show.
 type keyShow struct {
@@ -40,7 +40,7 @@ type slotJSON struct {
 }
 
 // Run says where the key is and what that is good for. It loads no key.
-func (*KeyShowCmd) Run(e *app.Env) error {
+func (*Show) Run(e *app.Env) error {
 	k, err := Open(e, "show the key")
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"regshape/store/trust"
 )
 
-type TrustCmd struct {
+type Trust struct {
 	Yes    bool `xor:"trust" help:"Trust all of them without asking."`
 	Revoke bool `xor:"trust" help:"Trust no program of this store any more."`
 }
@@ -43,7 +43,7 @@ type revokeResult struct {
 
 // Run shows which programs the store names, and allows those that the user knows. It starts
 // none.
-func (c *TrustCmd) Run(e *app.Env) error {
+func (c *Trust) Run(e *app.Env) error {
 	const doing = "trust the programs of this store"
 	loc, err := e.Locate()
 	if err != nil {
@@ -110,7 +110,7 @@ func (c *TrustCmd) Run(e *app.Env) error {
 var errUnasked = errors.New("there is no terminal to ask at")
 
 // allow trusts a program that the user says is known.
-func (c *TrustCmd) allow(e *app.Env, loc store.Location, p trust.Program) error {
+func (c *Trust) allow(e *app.Env, loc store.Location, p trust.Program) error {
 	if !c.Yes {
 		if !e.Prompt().Interactive() {
 			return fmt.Errorf("%w: if you know what it starts, run '%s'", errUnasked, e.Own("auth", "trust", "--yes"))

@@ -11,7 +11,7 @@ import (
 	"regshape/store/keys"
 )
 
-type LockCmd struct{}
+type Lock struct{}
 
 // lockResult is the JSON of lock.
 type lockResult struct {
@@ -21,7 +21,7 @@ type lockResult struct {
 }
 
 // Run forgets the unlocked key. What cannot be locked, or is locked, is no error.
-func (*LockCmd) Run(e *app.Env) error {
+func (*Lock) Run(e *app.Env) error {
 	k, err := Open(e, "lock the store")
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (*LockCmd) Run(e *app.Env) error {
 	return e.Say("%s", text)
 }
 
-type UnlockCmd struct {
+type Unlock struct {
 	wayIn
 	For *time.Duration `placeholder:"DURATION" help:"Stay unlocked for this time; 8h unless given."`
 }
@@ -65,7 +65,7 @@ type unlockResult struct {
 }
 
 // Run unlocks the store, for every program of the user. What needs no unlocking is no error.
-func (c *UnlockCmd) Run(e *app.Env) error {
+func (c *Unlock) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (c *UnlockCmd) Run(e *app.Env) error {
 	return e.Say("%s", text)
 }
 
-func (c *UnlockCmd) check() error {
+func (c *Unlock) check() error {
 	if c.For != nil && *c.For <= 0 {
 		return &app.UsageError{Message: "--for takes a time from now, more than zero", Hint: "for example --for 8h"}
 	}
@@ -111,7 +111,7 @@ func (c *UnlockCmd) check() error {
 
 // slots unlocks slots. Without flags an unlocked store stays as it is: to prolong that
 // takes the way in again.
-func (c *UnlockCmd) slots(k *Session, slots keys.Slots) (until time.Time, text string, err error) {
+func (c *Unlock) slots(k *Session, slots keys.Slots) (until time.Time, text string, err error) {
 	if c.For == nil && c.wayIn == (wayIn{}) {
 		if until, identity, err := slots.Unlocked(k.Now.KID); err == nil {
 			if err := slots.Prove(identity); err != nil {

@@ -10,14 +10,14 @@ import (
 	"regshape/store/keys"
 )
 
-type KeyUnprotectCmd struct {
+type Unprotect struct {
 	wayIn
 	Slot     *int `placeholder:"N" help:"Remove only this way in; 'key show' lists them."`
 	NoRotate bool `name:"no-rotate" help:"Keep the present key, and change only its place."`
 }
 
 // Run puts the key back into the key file, or removes one way in.
-func (c *KeyUnprotectCmd) Run(e *app.Env) error {
+func (c *Unprotect) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (c *KeyUnprotectCmd) Run(e *app.Env) error {
 	return k.succeed("The key is in a file again, in clear", !c.NoRotate)
 }
 
-func (c *KeyUnprotectCmd) check() error {
+func (c *Unprotect) check() error {
 	switch {
 	case c.Slot != nil && *c.Slot < 1:
 		return &app.UsageError{Message: "slots count from 1", Hint: "run 'regshape auth key show'"}
@@ -53,7 +53,7 @@ func (c *KeyUnprotectCmd) check() error {
 	return c.wayIn.check()
 }
 
-func (c *KeyUnprotectCmd) toFile(k *Session) error {
+func (c *Unprotect) toFile(k *Session) error {
 	if err := k.ready(c.wayIn); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (c *KeyUnprotectCmd) toFile(k *Session) error {
 }
 
 // remove takes one slot away. That needs no key.
-func (c *KeyUnprotectCmd) remove(k *Session) error {
+func (c *Unprotect) remove(k *Session) error {
 	slots, ok := k.slots()
 	if !ok {
 		return k.failed(fmt.Errorf("the store has no slots: %s", protectionsOf(k.Now.Source.Source).what))

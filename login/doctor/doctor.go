@@ -10,7 +10,7 @@ import (
 	"regshape/store/printable"
 )
 
-type DoctorCmd struct{}
+type Doctor struct{}
 
 // severity says what a finding means for the exit code.
 type severity string
@@ -66,7 +66,7 @@ func healthChecks(seen *storeLook) []healthCheck {
 
 // Run does every check and shows what each found as soon as it is known. One problem
 // makes the exit code 1.
-func (*DoctorCmd) Run(e *app.Env) error {
+func (*Doctor) Run(e *app.Env) error {
 	all := []finding{}
 	problems := 0
 	for _, c := range healthChecks(lookAtStore(e)) {

@@ -12,10 +12,10 @@ import (
 	"regshape/store/printable"
 )
 
-// importGroup is what one --from stands for, in the order in which its logins count.
-type importGroup struct {
+// group is what one --from stands for, in the order in which its logins count.
+type group struct {
 	named   string // as the user wrote it; "" where nothing was named, and nothing has to exist
-	sources []ImportSource
+	sources []Source
 }
 
 // importTools are the tools whose places are known.
@@ -27,36 +27,36 @@ var tokenMakers = map[string]bool{"ecr-login": true, "gcloud": true, "gcr": true
 
 // importGroups finds what --from names, or everything there is. Helpers come before files:
 // docker and podman ask them first.
-func importGroups(e *app.Env, from []string) ([]importGroup, error) {
+func importGroups(e *app.Env, from []string) ([]group, error) {
 	path, namedBy := e.OnlyFile()
 	if len(from) > 0 && e.Authfile != "" {
 		return nil, &app.UsageError{Message: "--authfile and --from both say where the logins are", Hint: "give one of them"}
 	}
 	if len(from) == 0 && path != "" {
-		g := importGroup{sources: []ImportSource{FileSource(lookup.Place{Tool: "", Path: path, Format: authfile.Containers})}}
+		g := group{sources: []Source{FileSource(lookup.Place{Tool: "", Path: path, Format: authfile.Containers})}}
 		if e.Authfile != "" {
 			g.named = namedBy
 		}
-		return []importGroup{g}, nil
+		return []group{g}, nil
 	}
 	places := lookup.Places(e)
 	if len(from) == 0 {
-		g := importGroup{}
+		g := group{}
 		for _, p := range places {
 			g.sources = append(g.sources, helpersOf(e, p)...)
 		}
-		return []importGroup{onceEach(e, g, places)}, nil
+		return []group{onceEach(e, g, places)}, nil
 	}
-	var groups []importGroup
+	var groups []group
 	for _, name := range slices.Compact(from) {
-		g := importGroup{named: name}
+		g := group{named: name}
 		own := slices.DeleteFunc(slices.Clone(places), func(p lookup.Place) bool { return p.Tool != name })
 		helper, isHelper := strings.CutPrefix(name, "helper:")
 		switch {
 		case isHelper && lookup.IsOwn(helper):
 			return nil, &app.UsageError{Message: "regshape is where logins are moved to", Hint: "name another helper"}
 		case isHelper:
-			g.sources = []ImportSource{HelperSource(e, helper)}
+			g.sources = []Source{HelperSource(e, helper)}
 		case slices.Contains(importTools, name):
 			for _, p := range own {
 				g.sources = append(g.sources, helpersOf(e, p)...)
@@ -67,7 +67,7 @@ func importGroups(e *app.Env, from []string) ([]importGroup, error) {
 			if err != nil {
 				return nil, err
 			}
-			g.sources = []ImportSource{FileSource(p)}
+			g.sources = []Source{FileSource(p)}
 		}
 		groups = append(groups, g)
 	}
@@ -75,9 +75,9 @@ func importGroups(e *app.Env, from []string) ([]importGroup, error) {
 }
 
 // onceEach drops helpers named twice and puts the files after them.
-func onceEach(e *app.Env, g importGroup, places []lookup.Place) importGroup {
+func onceEach(e *app.Env, g group, places []lookup.Place) group {
 	seen := map[string]bool{}
-	g.sources = slices.DeleteFunc(g.sources, func(s ImportSource) bool {
+	g.sources = slices.DeleteFunc(g.sources, func(s Source) bool {
 		known := seen[s.Name]
 		seen[s.Name] = true
 		return known
@@ -90,7 +90,7 @@ func onceEach(e *app.Env, g importGroup, places []lookup.Place) importGroup {
 
 // helpersOf lists the helpers that a file sends its tool to. A file that cannot be read
 // has none: moving its logins will tell.
-func helpersOf(e *app.Env, p lookup.Place) []ImportSource {
+func helpersOf(e *app.Env, p lookup.Place) []Source {
 	d, err := authfile.Read(p.Path, p.Format)
 	if err != nil {
 		return nil
@@ -102,7 +102,7 @@ func helpersOf(e *app.Env, p lookup.Place) []ImportSource {
 	if p.Format == authfile.Docker {
 		names = append(names, d.CredsStore())
 	}
-	var sources []ImportSource
+	var sources []Source
 	for _, name := range names {
 		switch {
 		case name == "", lookup.IsOwn(name):

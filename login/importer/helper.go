@@ -15,36 +15,36 @@ import (
 
 // HelperSource moves logins out of a foreign helper. What it lists and cannot give, and
 // what it cannot erase, is told login by login.
-func HelperSource(e *app.Env, name string) ImportSource {
+func HelperSource(e *app.Env, name string) Source {
 	h := e.Foreign(name)
-	var listed []ImportLogin
-	return ImportSource{
+	var listed []Login
+	return Source{
 		Name: h.Program(),
-		List: func(ctx context.Context) ([]ImportLogin, error) {
+		List: func(ctx context.Context) ([]Login, error) {
 			keys, err := h.List(ctx)
 			if err != nil {
 				return nil, err
 			}
-			logins := make([]ImportLogin, 0, len(keys))
+			logins := make([]Login, 0, len(keys))
 			silent := false // waiting again for each of many logins could take hours
 			for _, key := range slices.Sorted(maps.Keys(keys)) {
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
-				l := ImportLogin{key: key, Address: helperAddress(key), err: errNotAsked}
+				l := Login{key: key, Address: helperAddress(key), err: errNotAsked}
 				if !silent {
 					l = helperLogin(ctx, h, key)
 				}
 				silent = silent || errors.Is(l.err, authfile.ErrHelperTimeout)
 				logins = append(logins, l)
 			}
-			slices.SortStableFunc(logins, func(a, b ImportLogin) int {
+			slices.SortStableFunc(logins, func(a, b Login) int {
 				return a.rank(authfile.Docker) - b.rank(authfile.Docker)
 			})
 			listed = logins
 			return logins, ctx.Err()
 		},
-		remove: func(ctx context.Context, logins []ImportLogin) (r removal, err error) {
+		remove: func(ctx context.Context, logins []Login) (r removal, err error) {
 			erased := make(map[string]bool, len(logins))
 			for _, l := range logins {
 				if err = ctx.Err(); err != nil {
@@ -61,9 +61,9 @@ func HelperSource(e *app.Env, name string) ImportSource {
 			lost, listErr := restoreToHelper(context.WithoutCancel(ctx), h, listed, erased)
 			r.left = append(r.left, lost...)
 			if err == nil && listErr != nil {
-				r.left = append(r.left, ImportFailure{Message: "whether other logins are still there is not known: " + printable.Line(listErr.Error(), 300)})
+				r.left = append(r.left, Failure{Message: "whether other logins are still there is not known: " + printable.Line(listErr.Error(), 300)})
 			}
-			listed = slices.DeleteFunc(listed, func(l ImportLogin) bool { return erased[l.key] })
+			listed = slices.DeleteFunc(listed, func(l Login) bool { return erased[l.key] })
 			return r, err
 		},
 	}
@@ -71,7 +71,7 @@ func HelperSource(e *app.Env, name string) ImportSource {
 
 // restoreToHelper gives a helper back what it removed beside what it was asked to: some
 // know only the host, or one folder for all logins of an address.
-func restoreToHelper(ctx context.Context, h authfile.Helper, listed []ImportLogin, erased map[string]bool) (lost []ImportFailure, err error) {
+func restoreToHelper(ctx context.Context, h authfile.Helper, listed []Login, erased map[string]bool) (lost []Failure, err error) {
 	if len(erased) == 0 {
 		return nil, nil
 	}
@@ -108,8 +108,8 @@ func helperAddress(key string) store.Address {
 }
 
 // helperLogin asks a helper for one login.
-func helperLogin(ctx context.Context, h authfile.Helper, key string) ImportLogin {
-	l := ImportLogin{key: key, Address: helperAddress(key)}
+func helperLogin(ctx context.Context, h authfile.Helper, key string) Login {
+	l := Login{key: key, Address: helperAddress(key)}
 	l.username, l.secret, l.err = h.Get(ctx, key)
 	l.identityToken = l.username == authfile.TokenUser
 	if errors.Is(l.err, authfile.ErrNoEntry) {
@@ -120,7 +120,7 @@ func helperLogin(ctx context.Context, h authfile.Helper, key string) ImportLogin
 }
 
 // eraseFromHelper removes one login, if it still is what was imported, and says why not.
-func eraseFromHelper(ctx context.Context, h authfile.Helper, l ImportLogin) string {
+func eraseFromHelper(ctx context.Context, h authfile.Helper, l Login) string {
 	user, secret, err := h.Get(ctx, l.key)
 	switch {
 	case errors.Is(err, authfile.ErrNoEntry):

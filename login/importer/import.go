@@ -15,7 +15,7 @@ import (
 	"regshape/store/printable"
 )
 
-type ImportCmd struct {
+type Import struct {
 	From    []string `sep:"none" placeholder:"SOURCE" help:"docker, podman, singularity, microagent, helper:NAME, or a file; without it all that exist. May be repeated."`
 	Remove  bool     `help:"Take out of its source what the store has then."`
 	DryRun  bool     `name:"dry-run" help:"Say what would be moved, and change nothing."`
@@ -23,7 +23,7 @@ type ImportCmd struct {
 }
 
 // Run moves the logins of other tools into the store.
-func (c *ImportCmd) Run(e *app.Env) error {
+func (c *Import) Run(e *app.Env) error {
 	groups, err := importGroups(e, c.From)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (c *ImportCmd) Run(e *app.Env) error {
 	if err != nil {
 		return &app.StoreError{Registry: "", Doing: "store credentials", Err: err}
 	}
-	o := ImportOptions{DryRun: c.DryRun, remove: c.Remove, replace: c.Replace, Taken: map[string]TakenLogin{}}
+	o := Options{DryRun: c.DryRun, remove: c.Remove, replace: c.Replace, Taken: map[string]Taken{}}
 	progress := terminal.NewProgress(e.Err, "Importing")
 	o.progress = func(done, total int) {
 		if total >= 100 { // below it would only flicker
@@ -47,7 +47,7 @@ func (c *ImportCmd) Run(e *app.Env) error {
 	progress.End()
 	for _, n := range all.names {
 		if text := lookup.FurtherName(e, n.path, n.Names); text != "" {
-			all.Failed = append(all.Failed, ImportFailure{From: n.path, Message: text})
+			all.Failed = append(all.Failed, Failure{From: n.path, Message: text})
 		}
 	}
 	if err != nil {
@@ -72,12 +72,12 @@ func (c *ImportCmd) Run(e *app.Env) error {
 }
 
 // importAll goes through the sources. One that cannot be read does not stop the others.
-func importAll(e *app.Env, s *store.Store, groups []importGroup, o ImportOptions) (all ImportReport, err error) {
+func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Report, err error) {
 	for _, g := range groups {
 		found := g.named == ""
 		var looked []string
 		for _, src := range g.sources {
-			r, err := ImportFrom(e, s, src, o)
+			r, err := From(e, s, src, o)
 			all.Add(r)
 			var stored *app.StoreError
 			switch {
@@ -90,7 +90,7 @@ func importAll(e *app.Env, s *store.Store, groups []importGroup, o ImportOptions
 				looked = append(looked, lookup.Tilde(e, src.Name))
 				continue
 			default:
-				all.Failed = append(all.Failed, ImportFailure{From: src.Name, Message: sourceReason(src, err)})
+				all.Failed = append(all.Failed, Failure{From: src.Name, Message: sourceReason(src, err)})
 			}
 			found = true
 		}
@@ -102,14 +102,14 @@ func importAll(e *app.Env, s *store.Store, groups []importGroup, o ImportOptions
 			case len(looked) > 1 || looked[0] != lookup.Tilde(e, g.named):
 				reason = "there is no " + strings.Join(looked, " and no ")
 			}
-			all.Failed = append(all.Failed, ImportFailure{From: g.named, Message: reason})
+			all.Failed = append(all.Failed, Failure{From: g.named, Message: reason})
 		}
 	}
 	return all, nil
 }
 
 // sourceReason says why a source could not be read, without its name in front again.
-func sourceReason(src ImportSource, err error) string {
+func sourceReason(src Source, err error) string {
 	var syntax *authfile.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Sprintf("line %d, column %d: %s; nothing in it was changed", syntax.Line, syntax.Column, syntax.Reason)

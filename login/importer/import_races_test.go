@@ -15,7 +15,7 @@ import (
 // does the file's.
 func TestImportMeetsNewerLogin(t *testing.T) {
 	e, s, path := importBench(t, t.Context(), 4)
-	r, err := ImportFrom(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), ImportOptions{
+	r, err := From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{
 		remove: true, progress: func(done, _ int) {
 			if done != 1 {
 				return
@@ -42,7 +42,7 @@ func TestImportMeetsNewerLogin(t *testing.T) {
 // stays in the file.
 func TestImportLosesLoginAgain(t *testing.T) {
 	e, s, path := importBench(t, t.Context(), 3)
-	r, err := ImportFrom(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), ImportOptions{
+	r, err := From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{
 		remove: true, progress: func(done, total int) {
 			if done != total {
 				return
@@ -70,9 +70,9 @@ func TestImportInterruptedInALoop(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	e, s, _ := importBench(t, ctx, 0)
-	var logins []ImportLogin
+	var logins []Login
 	for _, host := range []string{"a.example", "b.example"} {
-		l := ImportLogin{key: host, Address: store.ParseAddress(host), username: "u", secret: "only-here-" + host}
+		l := Login{key: host, Address: store.ParseAddress(host), username: "u", secret: "only-here-" + host}
 		if err := s.Put(t.Context(), l.credential()); err != nil {
 			t.Fatal(err)
 		}
@@ -80,10 +80,10 @@ func TestImportInterruptedInALoop(t *testing.T) {
 	}
 	for _, interrupted := range []bool{false, true} {
 		erased := 0
-		src := ImportSource{
+		src := Source{
 			Name: "docker-credential-loop",
-			List: func(context.Context) ([]ImportLogin, error) { return logins, nil },
-			remove: func(ctx context.Context, logins []ImportLogin) (r removal, err error) {
+			List: func(context.Context) ([]Login, error) { return logins, nil },
+			remove: func(ctx context.Context, logins []Login) (r removal, err error) {
 				for _, l := range logins {
 					if _, err := s.Erase(context.WithoutCancel(ctx), l.Address); err != nil {
 						t.Error(err)
@@ -96,7 +96,7 @@ func TestImportInterruptedInALoop(t *testing.T) {
 				return removal{removed: len(logins)}, ctx.Err()
 			},
 		}
-		r, err := ImportFrom(e, s, src, ImportOptions{remove: true})
+		r, err := From(e, s, src, Options{remove: true})
 		if interrupted != errors.Is(err, context.Canceled) || erased != 1 || r.removed != 0 {
 			t.Errorf("interrupted %t: %d erased, said %d removed, %v", interrupted, erased, r.removed, err)
 		}

@@ -68,7 +68,7 @@ func TestImportOfManyLogins(t *testing.T) {
 	}
 	e, s, path := importBench(t, t.Context(), n)
 	begin, calls := time.Now(), 0
-	r, err := ImportFrom(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), ImportOptions{
+	r, err := From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{
 		remove: true, progress: func(int, int) { calls++ },
 	})
 	took := time.Since(begin)
@@ -91,7 +91,7 @@ func TestImportOfManyLogins(t *testing.T) {
 func TestImportInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	e, s, path := importBench(t, ctx, 50)
-	r, err := ImportFrom(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), ImportOptions{
+	r, err := From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{
 		remove: true, progress: func(done, _ int) {
 			if done == 20 {
 				cancel()
@@ -109,7 +109,7 @@ func TestImportInterrupted(t *testing.T) {
 		t.Errorf("%d of 50 are left in the file, said %d removed", n, r.removed)
 	}
 	e.Ctx = t.Context() // once more
-	r, err = ImportFrom(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), ImportOptions{remove: true})
+	r, err = From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{remove: true})
 	if err != nil || len(r.Moved)+len(r.already) != 50 || r.removed != 50 || len(entriesOf(t, path)) != 0 {
 		t.Errorf("the second run: %d moved, %d already, %d removed, %v", len(r.Moved), len(r.already), r.removed, err)
 	}
@@ -118,7 +118,7 @@ func TestImportInterrupted(t *testing.T) {
 // Somebody logs in to one registry and out of another between reading and removing.
 func TestImportMeetsLogin(t *testing.T) {
 	e, s, path := importBench(t, t.Context(), 4)
-	r, err := ImportFrom(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), ImportOptions{
+	r, err := From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{
 		remove: true, progress: func(done, total int) {
 			if done != total {
 				return
@@ -144,7 +144,7 @@ func TestImportMeetsLogin(t *testing.T) {
 // A store that stops taking logins ends the import, and nothing is removed.
 func TestImportIntoFullStore(t *testing.T) {
 	e, s, path := importBench(t, t.Context(), 5)
-	r, err := ImportFrom(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), ImportOptions{
+	r, err := From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{
 		remove: true, progress: func(done, _ int) {
 			if done == 2 {
 				// Its key is gone: every write fails from here on.
@@ -166,10 +166,10 @@ func TestImportIntoFullStore(t *testing.T) {
 func TestImportOfNothing(t *testing.T) {
 	e, s, path := importBench(t, t.Context(), 0)
 	missing := FileSource(lookup.Place{Tool: "docker", Path: path + ".none", Format: authfile.Docker})
-	if _, err := ImportFrom(e, s, missing, ImportOptions{}); !Absent(err) {
+	if _, err := From(e, s, missing, Options{}); !Absent(err) {
 		t.Errorf("got %v", err)
 	}
-	if r, err := ImportFrom(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), ImportOptions{remove: true}); err != nil || len(r.left) != 0 {
+	if r, err := From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{remove: true}); err != nil || len(r.left) != 0 {
 		t.Errorf("got %v, %v", r, err)
 	}
 	if _, err := os.Stat(s.Location().Data); !errors.Is(err, fs.ErrNotExist) {
@@ -178,12 +178,12 @@ func TestImportOfNothing(t *testing.T) {
 }
 
 func TestImportLoginHidesSecret(t *testing.T) {
-	l := ImportLogin{key: "r.example", username: "u", secret: "canary"}
+	l := Login{key: "r.example", username: "u", secret: "canary"}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if text := fmt.Sprintf(format, l); strings.Contains(text, "canary") {
 			t.Errorf("%s gives %s", format, text)
 		}
-		if text := fmt.Sprintf(format, TakenLogin{l, "file"}); strings.Contains(text, "canary") {
+		if text := fmt.Sprintf(format, Taken{l, "file"}); strings.Contains(text, "canary") {
 			t.Errorf("%s gives %s", format, text)
 		}
 	}
@@ -209,7 +209,7 @@ func TestImportAddresses(t *testing.T) {
 		{"R.Example:443", authfile.Docker, "r.example"},
 		{"no such host!", authfile.Docker, "no such host!"},
 	} {
-		l := ImportLogin{key: c.key, Address: fileAddress(c.key, c.format)}
+		l := Login{key: c.key, Address: fileAddress(c.key, c.format)}
 		if got := l.Address.String(); got != c.want {
 			t.Errorf("%s becomes %s, want %s", c.key, got, c.want)
 		}

@@ -13,8 +13,8 @@ import (
 	"regshape/store/printable"
 )
 
-// ImportOptions say how logins are moved.
-type ImportOptions struct {
+// Options say how logins are moved.
+type Options struct {
 	DryRun   bool // nothing is written
 	remove   bool // take out of the source what the store has
 	replace  bool // a login of the store that differs gives way
@@ -22,29 +22,29 @@ type ImportOptions struct {
 
 	// Taken holds, by canonical address, what this run has brought or found to be there.
 	// What comes later counts less and never replaces it. nil is a run over one source.
-	Taken map[string]TakenLogin
+	Taken map[string]Taken
 }
 
-type TakenLogin struct {
-	ImportLogin
+type Taken struct {
+	Login
 	from string
 }
 
-// ImportFrom moves the logins of one source into the store. Each is read back and compared
+// From moves the logins of one source into the store. Each is read back and compared
 // before any is removed from the source. What cannot be moved is in the report, and the
 // others are moved. The error is about the source as a whole (see [absent]), about the
 // store (a [*storeError]), or the context's; the report then says what was moved until
 // then, and nothing was removed. Only a context that ends while a helper erases leaves
 // part of that done.
-func ImportFrom(e *app.Env, s *store.Store, src ImportSource, o ImportOptions) (r ImportReport, err error) {
+func From(e *app.Env, s *store.Store, src Source, o Options) (r Report, err error) {
 	logins, err := src.List(e.Ctx)
 	if err != nil {
 		return r, err
 	}
 	if o.Taken == nil {
-		o.Taken = map[string]TakenLogin{}
+		o.Taken = map[string]Taken{}
 	}
-	var wanted, safe []ImportLogin // safe: the store has them, byte for byte
+	var wanted, safe []Login // safe: the store has them, byte for byte
 	for _, l := range logins {
 		if err := e.Ctx.Err(); err != nil {
 			return r, err
@@ -71,7 +71,7 @@ func ImportFrom(e *app.Env, s *store.Store, src ImportSource, o ImportOptions) (
 			r.Failed = append(r.Failed, *refused)
 			continue
 		case there:
-			r.already = append(r.already, ImportedLogin{l.name(), l.username, src.Name})
+			r.already = append(r.already, Imported{l.name(), l.username, src.Name})
 			safe = append(safe, l)
 		default:
 			wanted = append(wanted, l)
@@ -80,7 +80,7 @@ func ImportFrom(e *app.Env, s *store.Store, src ImportSource, o ImportOptions) (
 	}
 	done := wanted
 	if !o.DryRun {
-		var refused []ImportFailure
+		var refused []Failure
 		done, refused, err = putAll(e, s, wanted, o)
 		for _, f := range refused {
 			f.From = src.Name
@@ -88,7 +88,7 @@ func ImportFrom(e *app.Env, s *store.Store, src ImportSource, o ImportOptions) (
 		}
 	}
 	for _, l := range done {
-		r.Moved = append(r.Moved, ImportedLogin{l.name(), l.username, src.Name})
+		r.Moved = append(r.Moved, Imported{l.name(), l.username, src.Name})
 	}
 	safe = append(safe, done...)
 	if src.file && len(safe) > 0 {
@@ -117,15 +117,15 @@ func ImportFrom(e *app.Env, s *store.Store, src ImportSource, o ImportOptions) (
 }
 
 // take notes a login, unless one that counts more has its address.
-func (o ImportOptions) take(l ImportLogin, from string) {
+func (o Options) take(l Login, from string) {
 	if _, met := o.Taken[l.Address.String()]; !met {
-		o.Taken[l.Address.String()] = TakenLogin{l, from}
+		o.Taken[l.Address.String()] = Taken{l, from}
 	}
 }
 
 // takeOut removes from the source what the store has. Of a helper the first login goes
 // alone: it shows whether the helper is another way into this very store.
-func takeOut(e *app.Env, s *store.Store, src ImportSource, safe []ImportLogin, r *ImportReport) error {
+func takeOut(e *app.Env, s *store.Store, src Source, safe []Login, r *Report) error {
 	safe, err := held(e, s, src, safe, r)
 	for len(safe) > 0 && err == nil {
 		n := len(safe)
@@ -134,7 +134,7 @@ func takeOut(e *app.Env, s *store.Store, src ImportSource, safe []ImportLogin, r
 		}
 		var loop bool
 		if loop, err = takeSome(e, s, src, safe[:n], r); loop && n < len(safe) {
-			r.Failed = append(r.Failed, ImportFailure{From: src.Name, Message: "it leads to this very store: nothing else was removed"})
+			r.Failed = append(r.Failed, Failure{From: src.Name, Message: "it leads to this very store: nothing else was removed"})
 			break
 		}
 		safe = safe[n:]
@@ -144,7 +144,7 @@ func takeOut(e *app.Env, s *store.Store, src ImportSource, safe []ImportLogin, r
 
 // held returns the logins that the store gives at this moment, to whoever asks for them as
 // before. What else was to be removed stays.
-func held(e *app.Env, s *store.Store, src ImportSource, logins []ImportLogin, r *ImportReport) (held []ImportLogin, err error) {
+func held(e *app.Env, s *store.Store, src Source, logins []Login, r *Report) (held []Login, err error) {
 	for _, l := range logins {
 		asked := l.Address
 		if !src.file { // a helper is asked for the very key
@@ -175,7 +175,7 @@ func held(e *app.Env, s *store.Store, src ImportSource, logins []ImportLogin, r 
 }
 
 // takeSome removes logins from the source, and reports whether the store lost one by that.
-func takeSome(e *app.Env, s *store.Store, src ImportSource, logins []ImportLogin, r *ImportReport) (loop bool, err error) {
+func takeSome(e *app.Env, s *store.Store, src Source, logins []Login, r *Report) (loop bool, err error) {
 	done, err := src.remove(e.Ctx, logins)
 	interrupted := err != nil && e.Ctx.Err() != nil
 	unsure := errors.Is(err, authfile.ErrUnsure)
@@ -188,10 +188,10 @@ func takeSome(e *app.Env, s *store.Store, src ImportSource, logins []ImportLogin
 		r.removed += done.removed
 		r.names.note(src.Name, done.names)
 	case !interrupted:
-		r.Failed = append(r.Failed, ImportFailure{From: src.Name, Message: "nothing was removed: " + printable.Line(err.Error(), 400)})
+		r.Failed = append(r.Failed, Failure{From: src.Name, Message: "nothing was removed: " + printable.Line(err.Error(), 400)})
 	}
 	if unsure { // nothing is lost, but a secret may stay where the user was told it is not
-		r.Failed = append(r.Failed, ImportFailure{
+		r.Failed = append(r.Failed, Failure{
 			From: src.Name, Message: "the logins are out of it, but its folder could not be synced: after a power cut they may be back",
 		})
 	}
@@ -213,14 +213,14 @@ func takeSome(e *app.Env, s *store.Store, src ImportSource, logins []ImportLogin
 
 // putBack stores again what went out of the store when a helper removed it: the helper is
 // another way into this very store. It is done after an interruption, too.
-func putBack(e *app.Env, s *store.Store, src ImportSource, logins []ImportLogin, r *ImportReport) (back int, failed error) {
+func putBack(e *app.Env, s *store.Store, src Source, logins []Login, r *Report) (back int, failed error) {
 	for _, l := range logins {
 		now, err := s.Get(context.WithoutCancel(e.Ctx), l.Address)
 		if !errors.Is(err, store.ErrNotFound) && (err != nil || now.Canonical == l.Address.String()) {
 			continue
 		}
 		back++
-		if _, putErr := putAndRead(e, s, l, ImportOptions{replace: true}); putErr != nil {
+		if _, putErr := putAndRead(e, s, l, Options{replace: true}); putErr != nil {
 			failed = &app.StoreError{Registry: l.name(), Doing: "store credentials", Err: putErr}
 			continue // the others can perhaps be saved
 		}
@@ -236,7 +236,7 @@ const replaceHint = "'regshape auth import --replace', with the same --from if a
 // weigh decides about one login. there means that the store has it, or is about to; a
 // refusal concerns this login alone, err the store and so all logins that follow. Without
 // any of them it is to be stored.
-func weigh(e *app.Env, s *store.Store, l ImportLogin, o ImportOptions) (there bool, refused *ImportFailure, err error) {
+func weigh(e *app.Env, s *store.Store, l Login, o Options) (there bool, refused *Failure, err error) {
 	first, met := o.Taken[l.Address.String()]
 	if met && !first.is(l) {
 		return false, l.failure("another login for it counts first: " + printable.Line(printable.Address(first.key), 200) + " in " + lookup.Tilde(e, first.from)), nil
@@ -248,7 +248,7 @@ func weigh(e *app.Env, s *store.Store, l ImportLogin, o ImportOptions) (there bo
 }
 
 // compare is what the store alone has to say about a login, as weigh returns it.
-func compare(e *app.Env, ctx context.Context, s *store.Store, l ImportLogin, o ImportOptions) (there bool, refused *ImportFailure, err error) {
+func compare(e *app.Env, ctx context.Context, s *store.Store, l Login, o Options) (there bool, refused *Failure, err error) {
 	old, err := s.Get(ctx, l.Address)
 	reason := ""
 	switch {
@@ -275,7 +275,7 @@ func compare(e *app.Env, ctx context.Context, s *store.Store, l ImportLogin, o I
 }
 
 // unfit says why a login cannot be moved, or "".
-func (l ImportLogin) unfit() string {
+func (l Login) unfit() string {
 	switch {
 	case l.err != nil:
 		return printable.Line(l.err.Error(), 300)
@@ -292,11 +292,11 @@ func (l ImportLogin) unfit() string {
 }
 
 // is reports whether two logins are the same, byte for byte.
-func (l ImportLogin) is(other ImportLogin) bool {
+func (l Login) is(other Login) bool {
 	return l.username == other.username && l.secret == other.secret && l.identityToken == other.identityToken
 }
 
 // same reports whether the store's login is this one, byte for byte.
-func (l ImportLogin) same(c store.Credential) bool {
+func (l Login) same(c store.Credential) bool {
 	return c.Username == l.username && c.Secret == l.secret && (c.Kind == store.KindIdentityToken) == l.identityToken
 }

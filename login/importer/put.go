@@ -16,7 +16,7 @@ const importWorkers = 4
 // putAll stores logins, each proven, and returns those that the store has now, in the
 // order given, and those that would take the place of what was stored meanwhile. It stops
 // at the first error of the store and when the context ends.
-func putAll(e *app.Env, s *store.Store, logins []ImportLogin, o ImportOptions) (done []ImportLogin, refused []ImportFailure, err error) {
+func putAll(e *app.Env, s *store.Store, logins []Login, o Options) (done []Login, refused []Failure, err error) {
 	var mu sync.Mutex // guards all below
 	stored := make([]bool, len(logins))
 	count, next := 0, 0
@@ -54,7 +54,7 @@ func putAll(e *app.Env, s *store.Store, logins []ImportLogin, o ImportOptions) (
 		group.Go(func() { work(len(logins)) })
 	}
 	group.Wait()
-	done = make([]ImportLogin, 0, count)
+	done = make([]Login, 0, count)
 	for i, l := range logins {
 		if stored[i] {
 			done = append(done, l)
@@ -66,7 +66,7 @@ func putAll(e *app.Env, s *store.Store, logins []ImportLogin, o ImportOptions) (
 // putAndRead stores a login and proves that the store gives it back. Once begun it is
 // not interrupted. It refuses what the store was not asked to replace: much time may have
 // gone by since the login was weighed.
-func putAndRead(e *app.Env, s *store.Store, l ImportLogin, o ImportOptions) (refused *ImportFailure, err error) {
+func putAndRead(e *app.Env, s *store.Store, l Login, o Options) (refused *Failure, err error) {
 	ctx := context.WithoutCancel(e.Ctx)
 	if there, refused, err := compare(e, ctx, s, l, o); there || refused != nil || err != nil {
 		return refused, err

@@ -12,16 +12,16 @@ import (
 	"regshape/store/printable"
 )
 
-// ImportedLogin is a login that the store has. It is part of the JSON of import.
-type ImportedLogin struct {
+// Imported is a login that the store has. It is part of the JSON of import.
+type Imported struct {
 	Registry string `json:"registry"`
 	Username string `json:"username"`
 	From     string `json:"from"` // the file's path or the helper's program
 }
 
-// ImportFailure is a login that was not moved or not removed, or a source that could not
+// Failure is a login that was not moved or not removed, or a source that could not
 // be read; then Registry is "". It is part of the JSON of import.
-type ImportFailure struct {
+type Failure struct {
 	Registry string `json:"registry,omitempty"`
 	Username string `json:"username,omitempty"`
 	From     string `json:"from"`
@@ -29,10 +29,10 @@ type ImportFailure struct {
 	Hint     string `json:"hint,omitempty"`
 }
 
-// ImportReport is what became of the logins of one source or several.
-type ImportReport struct {
-	Moved, already []ImportedLogin
-	Failed         []ImportFailure
+// Report is what became of the logins of one source or several.
+type Report struct {
+	Moved, already []Imported
+	Failed         []Failure
 	markers        int      // entries that hold no login and stay
 	removed        int      // logins taken out of their source, or in a dry run to be
 	left           []string // files that still hold, unencrypted, what the store has
@@ -62,19 +62,19 @@ func (f *furtherNames) note(path string, n authfile.Names) {
 	}
 }
 
-// importResult is the JSON of import.
-type importResult struct {
-	Status  string          `json:"status"` // "success"; "error" beside Reason and Message where something failed
-	Moved   []ImportedLogin `json:"moved"`
-	Already []ImportedLogin `json:"already"` // the store had them, byte for byte
-	Failed  []ImportFailure `json:"failed"`
-	Removed bool            `json:"removed"`          // logins were taken out of their source
-	DryRun  bool            `json:"dry_run"`          // nothing was changed; moved is what would be
-	Reason  string          `json:"reason,omitempty"` // "import"
-	Message string          `json:"message,omitempty"`
+// result is the JSON of import.
+type result struct {
+	Status  string     `json:"status"` // "success"; "error" beside Reason and Message where something failed
+	Moved   []Imported `json:"moved"`
+	Already []Imported `json:"already"` // the store had them, byte for byte
+	Failed  []Failure  `json:"failed"`
+	Removed bool       `json:"removed"`          // logins were taken out of their source
+	DryRun  bool       `json:"dry_run"`          // nothing was changed; moved is what would be
+	Reason  string     `json:"reason,omitempty"` // "import"
+	Message string     `json:"message,omitempty"`
 }
 
-func (r *ImportReport) Add(other ImportReport) {
+func (r *Report) Add(other Report) {
 	r.Moved = append(r.Moved, other.Moved...)
 	r.already = append(r.already, other.already...)
 	r.Failed = append(r.Failed, other.Failed...)
@@ -86,13 +86,13 @@ func (r *ImportReport) Add(other ImportReport) {
 	}
 }
 
-func (r *ImportReport) result(o ImportOptions) importResult {
-	result := importResult{
+func (r *Report) result(o Options) result {
+	result := result{
 		Status: "success", Removed: r.removed > 0 && !o.DryRun, DryRun: o.DryRun,
 		// A list without anything is [], not null.
-		Moved:   append([]ImportedLogin{}, r.Moved...),
-		Already: append([]ImportedLogin{}, r.already...),
-		Failed:  append([]ImportFailure{}, r.Failed...),
+		Moved:   append([]Imported{}, r.Moved...),
+		Already: append([]Imported{}, r.already...),
+		Failed:  append([]Failure{}, r.Failed...),
 	}
 	if len(r.Failed) > 0 {
 		result.Status, result.Reason, result.Message = "error", "import", "not every login could be moved"
@@ -101,7 +101,7 @@ func (r *ImportReport) result(o ImportOptions) importResult {
 }
 
 // text is what was done: one line for each login, then a summary.
-func (r *ImportReport) text(e *app.Env, o ImportOptions) string {
+func (r *Report) text(e *app.Env, o Options) string {
 	var b strings.Builder
 	from, verb := "from", "moved"
 	if o.DryRun {
@@ -141,7 +141,7 @@ func (r *ImportReport) text(e *app.Env, o ImportOptions) string {
 }
 
 // warnings tells what failed and what is left unencrypted.
-func (r *ImportReport) warnings(e *app.Env, o ImportOptions) {
+func (r *Report) warnings(e *app.Env, o Options) {
 	hints := map[string]bool{"": true}
 	for _, f := range r.Failed {
 		if f.Registry == "" {

@@ -16,32 +16,32 @@ import (
 	"regshape/store/printable"
 )
 
-// ImportSource is a place that logins are moved out of: a file of another tool, or a
+// Source is a place that logins are moved out of: a file of another tool, or a
 // helper.
-type ImportSource struct {
+type Source struct {
 	Name string // for messages and JSON: the file's path, or "docker-credential-pass"
 	tool string // "docker", "podman", "singularity", "microagent", or "" where only a path or helper is known
 	file bool   // logins lie there unencrypted, in a file of this name
 
 	// List returns all logins, markers and broken entries, in the order in which they
 	// count. A source that is not there is [fs.ErrNotExist].
-	List func(ctx context.Context) ([]ImportLogin, error)
+	List func(ctx context.Context) ([]Login, error)
 
 	// remove takes logins away, each only if it still is what list returned and nothing is
 	// lost with it. err means that none was removed, or that it is not known which were.
-	remove func(ctx context.Context, logins []ImportLogin) (removal, error)
+	remove func(ctx context.Context, logins []Login) (removal, error)
 }
 
 // removal is what became of logins that were to be removed from a source.
 type removal struct {
 	removed int
-	left    []ImportFailure // the logins that stay, and why
-	names   authfile.Names  // of the file before it was replaced
+	left    []Failure      // the logins that stay, and why
+	names   authfile.Names // of the file before it was replaced
 }
 
-// ImportLogin is one login of a source. Exactly one of these holds: err is set, marker
+// Login is one login of a source. Exactly one of these holds: err is set, marker
 // is true, or username and secret are a login.
-type ImportLogin struct {
+type Login struct {
 	key           string        // as the source spells it
 	Address       store.Address // where it goes
 	username      string        // authfile.TokenUser for an identity token
@@ -56,13 +56,13 @@ type ImportLogin struct {
 }
 
 // String names the login without its secret.
-func (l ImportLogin) String() string { return l.username + "@" + printable.Address(l.key) }
+func (l Login) String() string { return l.username + "@" + printable.Address(l.key) }
 
 // GoString hides the secret from %#v.
-func (l ImportLogin) GoString() string { return l.String() }
+func (l Login) GoString() string { return l.String() }
 
 // credential is what the store is given.
-func (l ImportLogin) credential() store.Credential {
+func (l Login) credential() store.Credential {
 	c := store.Credential{ServerURL: l.key, Username: l.username, Secret: l.secret, Kind: store.KindPassword}
 	if !l.Address.Opaque() {
 		c.ServerURL = lookup.ServerURL(l.Address)
@@ -75,17 +75,17 @@ func (l ImportLogin) credential() store.Credential {
 
 // FileSource moves logins out of a file. Markers stay in it: docker and podman bear with
 // them, and they hold no secret.
-func FileSource(p lookup.Place) ImportSource {
-	return ImportSource{
+func FileSource(p lookup.Place) Source {
+	return Source{
 		Name: p.Path, tool: p.Tool, file: true,
-		List: func(context.Context) ([]ImportLogin, error) {
+		List: func(context.Context) ([]Login, error) {
 			d, err := authfile.Read(p.Path, p.Format)
 			if err != nil {
 				return nil, err
 			}
 			return fileLogins(d), nil
 		},
-		remove: func(_ context.Context, logins []ImportLogin) (r removal, err error) {
+		remove: func(_ context.Context, logins []Login) (r removal, err error) {
 			names := authfile.NamesOf(p.Path)
 			changed, err := authfile.Update(p.Path, p.Format, 0o600, func(d *authfile.Document) error {
 				// A network file system may not find for a moment what is there.
@@ -110,21 +110,21 @@ const maxKey = 2048
 
 // fileLogins reads the entries of a file. Several may mean one registry: the one that
 // the file's own tool asks for comes first.
-func fileLogins(d *authfile.Document) []ImportLogin {
+func fileLogins(d *authfile.Document) []Login {
 	toFile := map[string]bool{} // the addresses for which docker does not ask a helper
 	for _, c := range d.CredHelpers() {
 		toFile[c.Host] = c.Helper == "" && d.Format() == authfile.Docker
 	}
 	entries := d.Entries()
-	logins := make([]ImportLogin, 0, len(entries))
+	logins := make([]Login, 0, len(entries))
 	for _, e := range entries {
-		l := ImportLogin{
+		l := Login{
 			key: e.Key, Address: fileAddress(e.Key, d.Format()), username: e.Username, secret: e.Secret,
 			identityToken: e.IdentityToken, Marker: e.Marker, err: e.Err,
 		}
 		switch {
 		case strings.TrimSpace(e.Key) == "" || len(e.Key) > maxKey:
-			l = ImportLogin{key: e.Key, Address: l.Address, Marker: true} // no client can ask for it
+			l = Login{key: e.Key, Address: l.Address, Marker: true} // no client can ask for it
 		case errors.Is(e.More, authfile.ErrTwoSecrets):
 			l.err = fmt.Errorf("cannot be moved: %w", e.More)
 		case e.More != nil:
@@ -136,7 +136,7 @@ func fileLogins(d *authfile.Document) []ImportLogin {
 		}
 		logins = append(logins, l)
 	}
-	slices.SortStableFunc(logins, func(a, b ImportLogin) int {
+	slices.SortStableFunc(logins, func(a, b Login) int {
 		return a.rank(d.Format()) - b.rank(d.Format())
 	})
 	return logins
@@ -159,7 +159,7 @@ func fileAddress(key string, f authfile.Format) store.Address {
 
 // rank orders the spellings of one registry in a file: both tools ask for one spelling
 // first and search the others only after it, in no order that could be relied on.
-func (l ImportLogin) rank(f authfile.Format) int {
+func (l Login) rank(f authfile.Format) int {
 	first := l.Address.String() // of an opaque key, the key
 	if !l.Address.Opaque() {
 		first = lookup.ServerURL(l.Address)
@@ -178,8 +178,8 @@ func (l ImportLogin) rank(f authfile.Format) int {
 
 // removeEntries takes the entries out that are still what was imported: somebody may have
 // logged in meanwhile. An entry that is gone is no matter.
-func removeEntries(d *authfile.Document, logins []ImportLogin) (left []ImportFailure) {
-	now := make(map[string]ImportLogin)
+func removeEntries(d *authfile.Document, logins []Login) (left []Failure) {
+	now := make(map[string]Login)
 	for _, l := range fileLogins(d) {
 		now[l.key] = l
 	}
@@ -199,15 +199,15 @@ func removeEntries(d *authfile.Document, logins []ImportLogin) (left []ImportFai
 }
 
 // name is how messages name the registry of a login.
-func (l ImportLogin) name() string { return app.Shown(l.Address) }
+func (l Login) name() string { return app.Shown(l.Address) }
 
 // failure says why a login was not moved or removed. Where the source spells the registry
 // in another way, it is named so, too.
-func (l ImportLogin) failure(reason string) *ImportFailure {
+func (l Login) failure(reason string) *Failure {
 	if l.key != l.name() {
 		reason = fmt.Sprintf("%s (%q there)", reason, printable.Line(printable.Address(l.key), 200))
 	}
-	return &ImportFailure{Registry: l.name(), Username: l.username, Message: reason}
+	return &Failure{Registry: l.name(), Username: l.username, Message: reason}
 }
 
 // Absent reports whether an error says only that a source is not there.

@@ -13,14 +13,14 @@ import (
 
 // apply notes the edits for --undo, then makes them. If one fails, those before it are
 // taken back.
-func (s *setup) apply(past SetupRecord, edits []plannedEdit, name secondName) error {
+func (s *setup) apply(past Record, edits []plannedEdit, name secondName) error {
 	if len(edits) == 0 && !name.made {
 		return nil
 	}
 	next := past
 	next.Edits = slices.Clone(past.Edits)
 	for _, x := range edits {
-		next.Edits = append(next.Edits, x.SetupEdit)
+		next.Edits = append(next.Edits, x.Edit)
 	}
 	if name.made {
 		next.Program, next.Target = name.path, name.target
@@ -35,7 +35,7 @@ func (s *setup) apply(past SetupRecord, edits []plannedEdit, name secondName) er
 			continue
 		}
 		for _, done := range slices.Backward(edits[:i+1]) {
-			if _, backErr := takeBack(done.File, []SetupEdit{done.SetupEdit}); backErr != nil {
+			if _, backErr := takeBack(done.File, []Edit{done.Edit}); backErr != nil {
 				// The record stays, so that --undo can try again.
 				return fmt.Errorf("%w; and %s could not be taken back: %w", err, done.File, backErr)
 			}

@@ -30,7 +30,7 @@ func (s *setup) planPodman() (plannedEdit, error) {
 	if err != nil {
 		return plannedEdit{}, fmt.Errorf("podman cannot be set up: %w", err)
 	}
-	x := plannedEdit{SetupEdit: SetupEdit{Tool: "podman", File: path, Helper: helper}}
+	x := plannedEdit{Edit: Edit{Tool: "podman", File: path, Helper: helper}}
 	if slices.Contains(helpers, helper) {
 		return x, nil
 	}
@@ -112,14 +112,14 @@ func (s *setup) hidesProfile(file string, c authfile.CredHelper) error {
 			printable.Address(c.Host), printable.Line(c.Helper, 100), file)
 		return nil
 	}
-	return &setupRefusal{
+	return &refusal{
 		fmt.Sprintf("%s has %s for %s, which podman would no longer ask; nothing was changed", file, printable.Line(c.Helper, 100), printable.Address(c.Host)),
 		"leave podman as it is with 'regshape auth setup --docker', or go on with --keep and run podman with REGSHAPE_PROFILE for that registry",
 	}
 }
 
 func outranked(file, helper string) error {
-	return &setupRefusal{
+	return &refusal{
 		fmt.Sprintf("%s names other credential-helpers and is read after setup's file; nothing was changed", file),
 		fmt.Sprintf("add %q to the credential-helpers in that file", helper),
 	}
@@ -146,8 +146,8 @@ func (s *setup) writeDropIn(x plannedEdit) error {
 
 // uneditDropIn removes the drop-in or, from one that was changed since, the helper. It
 // edits only a list that stands on one line, as setup writes it.
-func uneditDropIn(file string, text []byte, edits []SetupEdit) (after []byte, what undone, err error) {
-	after, what, err = uneditText(text, edits, func(x SetupEdit, text []byte) ([]byte, error) {
+func uneditDropIn(file string, text []byte, edits []Edit) (after []byte, what undone, err error) {
+	after, what, err = uneditText(text, edits, func(x Edit, text []byte) ([]byte, error) {
 		var kept strings.Builder
 		for line := range strings.Lines(string(text)) {
 			if strings.HasPrefix(line, "credential-helpers") {

@@ -35,7 +35,7 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 	s.result.Failed = append(s.result.Failed, report.Failed...)
 	if len(report.Failed) > 0 && !s.Keep {
 		s.tellFailed()
-		return &setupRefusal{
+		return &refusal{
 			"these logins would no longer be found, and they cannot be moved into the store; nothing was changed",
 			"see to them, or go on without them: add --keep",
 		}
@@ -44,9 +44,9 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 		if report, err = s.importAll(target, edits, hosts, false); err != nil {
 			return err
 		}
-		if s.result.Failed = append([]importer.ImportFailure{}, report.Failed...); len(report.Failed) > 0 && !s.Keep {
+		if s.result.Failed = append([]importer.Failure{}, report.Failed...); len(report.Failed) > 0 && !s.Keep {
 			s.tellFailed()
-			return &setupRefusal{"a login could not be moved into the store after all; no file was edited", "run setup again"}
+			return &refusal{"a login could not be moved into the store after all; no file was edited", "run setup again"}
 		}
 	}
 	s.tellFailed()
@@ -63,16 +63,16 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 
 // importAll goes through what each edit hides. Where docker and podman have used different
 // logins for one registry, the second is a failure: it would give way to the first.
-func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []string, dryRun bool) (importer.ImportReport, error) {
-	var all importer.ImportReport
-	options := importer.ImportOptions{DryRun: dryRun, Taken: map[string]importer.TakenLogin{}}
+func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []string, dryRun bool) (importer.Report, error) {
+	var all importer.Report
+	options := importer.Options{DryRun: dryRun, Taken: map[string]importer.Taken{}}
 	for _, x := range slices.Backward(edits) {
 		sources, err := s.hiddenBy(x, hosts)
 		if err != nil {
 			return all, err
 		}
 		for _, src := range sources {
-			r, err := importer.ImportFrom(s.Env, target, src, options)
+			r, err := importer.From(s.Env, target, src, options)
 			var stored *app.StoreError
 			switch {
 			case importer.Absent(err):
@@ -80,10 +80,10 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 			case errors.As(err, &stored), err != nil && s.Ctx.Err() != nil:
 				return all, err
 			case err != nil:
-				r.Failed = append(r.Failed, importer.ImportFailure{From: src.Name, Message: printable.Line(err.Error(), 400)})
+				r.Failed = append(r.Failed, importer.Failure{From: src.Name, Message: printable.Line(err.Error(), 400)})
 			}
 			// Podman reads docker's file, too: what is wrong there is told once.
-			r.Failed = slices.DeleteFunc(r.Failed, func(f importer.ImportFailure) bool { return slices.Contains(all.Failed, f) })
+			r.Failed = slices.DeleteFunc(r.Failed, func(f importer.Failure) bool { return slices.Contains(all.Failed, f) })
 			all.Add(r)
 		}
 	}
@@ -92,8 +92,8 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 
 // hiddenBy lists the sources that a tool uses and an edit hides from it, in the order in
 // which the tool asks them.
-func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.ImportSource, error) {
-	var sources []importer.ImportSource
+func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, error) {
+	var sources []importer.Source
 	seen := map[string]bool{} // what the tool has from a source that counts more
 	if x.Tool == "podman" {
 		for _, p := range s.podmanPlaces() {
@@ -136,11 +136,11 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.ImportSource
 
 // inUse narrows a source to what a tool uses of it: logins of some hosts, or of all with
 // none named, and of one address the first.
-func inUse(src importer.ImportSource, seen map[string]bool, hosts []string) importer.ImportSource {
+func inUse(src importer.Source, seen map[string]bool, hosts []string) importer.Source {
 	all := src.List
-	src.List = func(ctx context.Context) ([]importer.ImportLogin, error) {
+	src.List = func(ctx context.Context) ([]importer.Login, error) {
 		logins, err := all(ctx)
-		return slices.DeleteFunc(logins, func(l importer.ImportLogin) bool {
+		return slices.DeleteFunc(logins, func(l importer.Login) bool {
 			if len(hosts) > 0 && !slices.Contains(hosts, lookup.ServerURL(l.Address.Registry())) || seen[l.Address.String()] {
 				return true
 			}

@@ -20,7 +20,7 @@ var errChangedMeanwhile = errors.New("another program changed it meanwhile; run 
 
 // plannedEdit is an edit to be made.
 type plannedEdit struct {
-	SetupEdit
+	Edit
 	Before, After []byte
 	hidesFiles    bool // podman does not read auth.json any more
 }
@@ -122,7 +122,7 @@ func PlanDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, err
 	if path == "" {
 		return plannedEdit{}, errors.New("there is no home folder for docker's file: set HOME, or name the file with --docker-config")
 	}
-	x := plannedEdit{SetupEdit: SetupEdit{Tool: "docker", File: path, Existed: true, Helper: helper}}
+	x := plannedEdit{Edit: Edit{Tool: "docker", File: path, Existed: true, Helper: helper}}
 	d, err := authfile.Read(path, authfile.Docker)
 	if errors.Is(err, fs.ErrNotExist) {
 		x.Existed = false

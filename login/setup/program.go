@@ -102,7 +102,7 @@ func (s *setup) reach(n *secondName) error {
 	found := err == nil
 	if !found && !folderOnPath(dir) {
 		line, file := app.PathLine(s.Getenv("SHELL"), s.Where().Home, dir)
-		return &setupRefusal{
+		return &refusal{
 			fmt.Sprintf("docker and podman find programs through PATH, and %s is not on it; nothing was written", dir),
 			fmt.Sprintf("add this line to %s, open a new terminal and run setup again:\n  %s", file, line),
 		}
@@ -114,7 +114,7 @@ func (s *setup) reach(n *secondName) error {
 				return nil // nothing to run yet
 			}
 		} else if err := n.create(); err != nil && !found {
-			return &setupRefusal{err.Error(), "install regshape in a folder of yours that is on PATH"}
+			return &refusal{err.Error(), "install regshape in a folder of yours that is on PATH"}
 		} else if err != nil {
 			// PATH finds the program elsewhere; this is a read-only installation.
 			s.result.Changed = s.result.Changed[:0]
@@ -127,7 +127,7 @@ func (s *setup) reach(n *secondName) error {
 		if s.Ctx.Err() != nil {
 			return err
 		}
-		return &setupRefusal{fmt.Sprintf("%v; nothing was written", err), "repair or remove that program and run setup again"}
+		return &refusal{fmt.Sprintf("%v; nothing was written", err), "repair or remove that program and run setup again"}
 	}
 	return nil
 }

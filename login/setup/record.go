@@ -14,27 +14,27 @@ import (
 	"regshape/store"
 )
 
-// SetupRecordVersion is raised when an older regshape could not undo what is written.
-const SetupRecordVersion = 1
+// RecordVersion is raised when an older regshape could not undo what is written.
+const RecordVersion = 1
 
-// SetupRecord is what --undo needs: setup.json beside the store's config. It is written
+// Record is what --undo needs: setup.json beside the store's config. It is written
 // before the edits, so that it may tell of one that was never made.
-type SetupRecord struct {
-	Version int         `json:"version"`
-	Edits   []SetupEdit `json:"edits"`             // in the order in which they were made
-	Program string      `json:"program,omitempty"` // the second program name, if setup made it
-	Target  string      `json:"target,omitempty"`  // what it is a link to
-	Folders []string    `json:"folders,omitempty"` // that setup made for this record, outermost first
+type Record struct {
+	Version int      `json:"version"`
+	Edits   []Edit   `json:"edits"`             // in the order in which they were made
+	Program string   `json:"program,omitempty"` // the second program name, if setup made it
+	Target  string   `json:"target,omitempty"`  // what it is a link to
+	Folders []string `json:"folders,omitempty"` // that setup made for this record, outermost first
 
 	read []byte // as read; nil where there is none
 }
 
-// SetupEdit is one edit of one file: as a splice, which goes back exactly while the file is
+// Edit is one edit of one file: as a splice, which goes back exactly while the file is
 // what setup left, and in words, for a file that others have changed since.
 //
 // The bytes lie within or around "credsStore" and "credHelpers", or are those of the
 // drop-in: none of them is a secret.
-type SetupEdit struct {
+type Edit struct {
 	Tool    string   `json:"tool"` // "docker" or "podman"
 	File    string   `json:"file"` // absolute path, symbolic links not followed
 	Existed bool     `json:"existed"`
@@ -54,9 +54,9 @@ type SetupEdit struct {
 func setupRecordFile(loc store.Location) string { return filepath.Join(loc.Config, "setup.json") }
 
 // loadSetupRecord reads the record; without a file it is empty.
-func loadSetupRecord(loc store.Location) (SetupRecord, error) {
+func loadSetupRecord(loc store.Location) (Record, error) {
 	path := setupRecordFile(loc)
-	r := SetupRecord{Version: SetupRecordVersion}
+	r := Record{Version: RecordVersion}
 	data, err := store.ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -67,7 +67,7 @@ func loadSetupRecord(loc store.Location) (SetupRecord, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, fmt.Errorf("%s is damaged: restore it, or remove it and edit the files by hand", path)
 	}
-	if r.Version != SetupRecordVersion {
+	if r.Version != RecordVersion {
 		return r, fmt.Errorf("%s has version %d: %w", path, r.Version, store.ErrNewer)
 	}
 	r.read = data
@@ -76,7 +76,7 @@ func loadSetupRecord(loc store.Location) (SetupRecord, error) {
 
 // Save writes the record durably, or removes it, and the folders made for it, once
 // there is nothing left to undo.
-func (r SetupRecord) Save(loc store.Location) error {
+func (r Record) Save(loc store.Location) error {
 	path := setupRecordFile(loc)
 	if len(r.Edits) == 0 && r.Program == "" {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -96,7 +96,7 @@ func (r SetupRecord) Save(loc store.Location) error {
 }
 
 // Splice fills in how before becomes after.
-func (x *SetupEdit) Splice(before, after []byte) {
+func (x *Edit) Splice(before, after []byte) {
 	x.Before, x.After = sum(before), sum(after)
 	start := 0
 	for start < min(len(before), len(after)) && before[start] == after[start] {
@@ -112,7 +112,7 @@ func (x *SetupEdit) Splice(before, after []byte) {
 }
 
 // Back gives the bytes of before the edit, if text is what the edit left.
-func (x SetupEdit) Back(text []byte) (before []byte, exact bool) {
+func (x Edit) Back(text []byte) (before []byte, exact bool) {
 	// Not by their sum: of a damaged record it may overflow.
 	if sum(text) != x.After || x.Offset < 0 || x.Offset > len(text) || len(x.Inserted) > len(text)-x.Offset {
 		return nil, false

@@ -18,7 +18,7 @@ func FuzzSetupRecord(f *testing.F) {
 	f.Add([]byte(""), []byte("\n"), -1)
 	f.Add([]byte("aXbX"), []byte("aXcXbX"), math.MaxInt)
 	f.Fuzz(func(t *testing.T, before, after []byte, offset int) {
-		var x SetupEdit
+		var x Edit
 		x.Splice(before, after)
 		if got, exact := x.Back(after); !exact || !bytes.Equal(got, before) {
 			t.Fatalf("%q became %q, and back %q", before, after, got)

@@ -12,7 +12,7 @@ import (
 	"regshape/store"
 )
 
-type SetupCmd struct {
+type Setup struct {
 	Docker bool     `help:"Set docker up, and with it all that read docker's config.json."`
 	Podman bool     `help:"Set podman, skopeo and buildah up."`
 	Hosts  []string `name:"host" placeholder:"REGISTRY" help:"Have docker ask regshape for these registries alone (credHelpers); implies --docker."`
@@ -23,14 +23,14 @@ type SetupCmd struct {
 
 // setupResult is the JSON of setup and of setup --undo.
 type setupResult struct {
-	Status   string                   `json:"status"`  // "success"; "error" beside Reason and Message
-	Changed  []setupChange            `json:"changed"` // in the order in which it happened
-	Imported []importer.ImportedLogin `json:"imported"`
-	Failed   []importer.ImportFailure `json:"failed"`           // what could not be moved into the store
-	DryRun   bool                     `json:"dry_run"`          // nothing was written: the others say what would be
-	Reason   string                   `json:"reason,omitempty"` // "setup"
-	Message  string                   `json:"message,omitempty"`
-	Hint     string                   `json:"hint,omitempty"`
+	Status   string              `json:"status"`  // "success"; "error" beside Reason and Message
+	Changed  []setupChange       `json:"changed"` // in the order in which it happened
+	Imported []importer.Imported `json:"imported"`
+	Failed   []importer.Failure  `json:"failed"`           // what could not be moved into the store
+	DryRun   bool                `json:"dry_run"`          // nothing was written: the others say what would be
+	Reason   string              `json:"reason,omitempty"` // "setup"
+	Message  string              `json:"message,omitempty"`
+	Hint     string              `json:"hint,omitempty"`
 }
 
 // setupChange is one file that setup wrote.
@@ -42,7 +42,7 @@ type setupChange struct {
 // setup is one run of the command.
 type setup struct {
 	*app.Env
-	SetupCmd
+	Setup
 	loc    store.Location
 	helper string // as docker and podman name it: "regshape", or of a profile "regshape-NAME"
 	result setupResult
@@ -52,12 +52,12 @@ type setup struct {
 //
 // The order makes each step safe to stop at: all refusals come before the first write,
 // then the second program name, the import, the record for --undo, and the edits last.
-func (c *SetupCmd) Run(e *app.Env) error {
-	s := &setup{Env: e, SetupCmd: *c, helper: lookup.OwnHelper}
+func (c *Setup) Run(e *app.Env) error {
+	s := &setup{Env: e, Setup: *c, helper: lookup.OwnHelper}
 	if e.Profile != "" {
 		s.helper += "-" + e.Profile // its program's name picks the profile
 	}
-	s.result = setupResult{Status: "success", Changed: []setupChange{}, Imported: []importer.ImportedLogin{}, Failed: []importer.ImportFailure{}, DryRun: c.DryRun}
+	s.result = setupResult{Status: "success", Changed: []setupChange{}, Imported: []importer.Imported{}, Failed: []importer.Failure{}, DryRun: c.DryRun}
 	var err error
 	if s.loc, err = e.Locate(); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (c *SetupCmd) Run(e *app.Env) error {
 	default:
 		err = s.undo()
 	}
-	if refusal, ok := errors.AsType[*setupRefusal](err); ok {
+	if refusal, ok := errors.AsType[*refusal](err); ok {
 		return s.refuse(refusal)
 	}
 	return err
@@ -119,11 +119,11 @@ func (s *setup) unfitHome() error {
 	case home == "":
 		return nil // the places are asked for later, and --docker-config may name one
 	case err != nil:
-		return &setupRefusal{fmt.Sprintf("home folder %s cannot be used; nothing was changed", home), "set HOME"}
+		return &refusal{fmt.Sprintf("home folder %s cannot be used; nothing was changed", home), "set HOME"}
 	}
 	// As root without sudo it is right: a container's root with a mounted home.
 	if uid, foreign := rootInForeignFolder(info); foreign && s.Getenv("SUDO_UID") != "" {
-		return &setupRefusal{
+		return &refusal{
 			fmt.Sprintf("under sudo this would put root's files into %s, which belongs to uid %d; nothing was changed", home, uid),
 			"run it without sudo, or with sudo -H",
 		}
@@ -132,7 +132,7 @@ func (s *setup) unfitHome() error {
 }
 
 // change imports and edits.
-func (s *setup) change(past SetupRecord, edits []plannedEdit, hosts []string, name secondName) error {
+func (s *setup) change(past Record, edits []plannedEdit, hosts []string, name secondName) error {
 	if err := s.importHidden(edits, hosts); err != nil {
 		return err
 	}
@@ -157,13 +157,13 @@ func (s *setup) say(format string, args ...any) {
 	}
 }
 
-// setupRefusal is a reason to stop with nothing changed that a command of the user mends.
-type setupRefusal struct{ message, hint string }
+// refusal is a reason to stop with nothing changed that a command of the user mends.
+type refusal struct{ message, hint string }
 
-func (r *setupRefusal) Error() string { return r.message }
+func (r *refusal) Error() string { return r.message }
 
 // refuse tells why setup stops, with what it knows about each login.
-func (s *setup) refuse(r *setupRefusal) error {
+func (s *setup) refuse(r *refusal) error {
 	if s.JSON {
 		s.result.Status, s.result.Reason, s.result.Message, s.result.Hint = "error", "setup", r.message, r.hint
 		s.result.Changed = []setupChange{}

@@ -37,17 +37,17 @@ func (s *setup) undo() error {
 		s.say("There is nothing to undo: setup has changed nothing here.")
 		return nil
 	}
-	wanted := func(x SetupEdit) bool {
+	wanted := func(x Edit) bool {
 		return !s.Docker && !s.Podman || s.Docker && x.Tool == "docker" || s.Podman && x.Tool == "podman"
 	}
 	var failed error
 	for _, file := range filesOf(r.Edits, wanted) {
-		edits := slices.DeleteFunc(slices.Clone(r.Edits), func(x SetupEdit) bool { return x.File != file })
+		edits := slices.DeleteFunc(slices.Clone(r.Edits), func(x Edit) bool { return x.File != file })
 		if err := s.undoFile(file, edits); err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		r.Edits = slices.DeleteFunc(r.Edits, func(x SetupEdit) bool { return x.File == file })
+		r.Edits = slices.DeleteFunc(r.Edits, func(x Edit) bool { return x.File == file })
 	}
 	if failed == nil && len(r.Edits) == 0 && r.Program != "" {
 		failed = s.undoProgram(&r)
@@ -72,7 +72,7 @@ func (s *setup) undo() error {
 }
 
 // filesOf lists the files of some edits, the last edited first.
-func filesOf(edits []SetupEdit, wanted func(SetupEdit) bool) []string {
+func filesOf(edits []Edit, wanted func(Edit) bool) []string {
 	var files []string
 	for _, x := range slices.Backward(edits) {
 		if wanted(x) && !slices.Contains(files, x.File) {
@@ -82,7 +82,7 @@ func filesOf(edits []SetupEdit, wanted func(SetupEdit) bool) []string {
 	return files
 }
 
-func (s *setup) undoFile(file string, edits []SetupEdit) error {
+func (s *setup) undoFile(file string, edits []Edit) error {
 	before, after, what, err := unedit(file, edits)
 	if err == nil && !s.DryRun {
 		what, err = takeBack(file, edits)
@@ -109,7 +109,7 @@ func (s *setup) undoFile(file string, edits []SetupEdit) error {
 	return nil
 }
 
-func (s *setup) undoProgram(r *SetupRecord) error {
+func (s *setup) undoProgram(r *Record) error {
 	there := isThere(r.Program)
 	if !s.DryRun {
 		if err := (secondName{path: r.Program, target: r.Target}).remove(); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -129,7 +129,7 @@ func (s *setup) undoProgram(r *SetupRecord) error {
 }
 
 // takeBack undoes the edits of one file, the last one first.
-func takeBack(file string, edits []SetupEdit) (undone, error) {
+func takeBack(file string, edits []Edit) (undone, error) {
 	_, after, what, err := unedit(file, edits)
 	if err != nil || what == undoneNothing {
 		return what, err
@@ -164,7 +164,7 @@ func takeBack(file string, edits []SetupEdit) (undone, error) {
 }
 
 // unedit finds out what a file is, and what it becomes when its edits are undone.
-func unedit(file string, edits []SetupEdit) (before, after []byte, what undone, err error) {
+func unedit(file string, edits []Edit) (before, after []byte, what undone, err error) {
 	before, err = os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -184,8 +184,8 @@ func unedit(file string, edits []SetupEdit) (before, after []byte, what undone, 
 
 // uneditDocker goes back edit by edit: exactly while the text is what the edit left, else
 // member by member, where setup's value still stands.
-func uneditDocker(name string, text []byte, edits []SetupEdit) (after []byte, what undone, err error) {
-	return uneditText(text, edits, func(x SetupEdit, text []byte) ([]byte, error) {
+func uneditDocker(name string, text []byte, edits []Edit) (after []byte, what undone, err error) {
+	return uneditText(text, edits, func(x Edit, text []byte) ([]byte, error) {
 		d, err := authfile.Parse(name, text, authfile.Docker)
 		if err != nil {
 			return nil, err
@@ -197,7 +197,7 @@ func uneditDocker(name string, text []byte, edits []SetupEdit) (after []byte, wh
 
 // uneditText goes back through the edits of a text, the last one first; where it is not
 // what an edit left, inWords takes the edit out of it.
-func uneditText(text []byte, edits []SetupEdit, inWords func(SetupEdit, []byte) ([]byte, error)) (after []byte, what undone, err error) {
+func uneditText(text []byte, edits []Edit, inWords func(Edit, []byte) ([]byte, error)) (after []byte, what undone, err error) {
 	after, exact, met := text, true, false
 	for _, x := range slices.Backward(edits) {
 		if sum(after) == x.Before {
@@ -228,7 +228,7 @@ func uneditText(text []byte, edits []SetupEdit, inWords func(SetupEdit, []byte) 
 
 // takeOut gives the members back the values of before the edit, where they still are
 // what it made them.
-func (x SetupEdit) takeOut(d *authfile.Document) {
+func (x Edit) takeOut(d *authfile.Document) {
 	if x.Store != nil && d.CredsStore() == x.Helper {
 		if *x.Store == "" {
 			d.RemoveCredsStore()

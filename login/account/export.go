@@ -23,6 +23,7 @@ const (
 	formatContainers = "auth.json"
 )
 
+// Export prints a stored login for a cluster or another machine.
 type Export struct {
 	app.RegistryArg
 	Format    string `required:"" enum:"dockerconfigjson,kubernetes,auth.json" placeholder:"FORMAT" help:"dockerconfigjson (docker's config.json), kubernetes (a Secret for 'kubectl apply -f -'), or auth.json (podman, skopeo, buildah)."`

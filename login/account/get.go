@@ -11,6 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Get shows which credential a registry would get.
 type Get struct {
 	app.RegistryArg
 	ShowSecret bool `name:"show-secret" help:"Print the secret, too."`

@@ -13,6 +13,7 @@ import (
 	"regshape/store/printable"
 )
 
+// List shows the stored logins.
 type List struct{}
 
 // listed is one login in the JSON of list. Times are RFC 3339 in UTC.

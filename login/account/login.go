@@ -15,6 +15,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Login verifies a credential at a registry and stores it.
 type Login struct {
 	app.RegistryArg
 	IdentityArg

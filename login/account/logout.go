@@ -11,6 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Logout removes a login wherever it would be found.
 type Logout struct {
 	app.RegistryArg
 	All bool `help:"Remove every login from regshape's own store."`

@@ -15,6 +15,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Refresh renews the access tokens of device logins.
 type Refresh struct {
 	Registries []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every device login."`
 	Flags      []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`

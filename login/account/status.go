@@ -7,6 +7,7 @@ import (
 	"regshape/store"
 )
 
+// Status verifies stored logins at their registries.
 type Status struct {
 	Arguments []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every stored login is verified."`
 	Flags     []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`

@@ -11,6 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Token prints a bearer token.
 type Token struct {
 	app.RegistryArg
 	Scope string `placeholder:"SCOPE" help:"What the token is for: a repository to pull from, or a scope such as repository:team/app:pull,push."`

@@ -129,6 +129,7 @@ func absolute(path string) string {
 	return abs
 }
 
+// Prompt asks on standard error.
 func (e *Env) Prompt() terminal.Prompt {
 	return terminal.Prompt{In: e.In, Err: e.Err, Ctx: e.Ctx, Interrupt: func(s os.Signal) { e.Interrupt(Signal{s}) }, Stops: e.Stops}
 }
@@ -156,6 +157,7 @@ func (e *Env) Foreign(name string) authfile.Helper {
 	return authfile.Helper{Name: name, Warn: func(text string) { e.Warn("%s", text) }}
 }
 
+// GivenUsername is the user name of the flag or the environment, or "".
 func (e *Env) GivenUsername() string {
 	if e.Username != "" {
 		return e.Username

@@ -91,6 +91,7 @@ func Fail(e *Env, err error) int {
 	return code
 }
 
+// Describe turns an error into what is reported of it, and the exit code.
 func Describe(e *Env, err error) (report, int) {
 	r := report{Status: "error", Reason: "input", Message: err.Error(), Hint: e.Advice(err)}
 	var usage *UsageError

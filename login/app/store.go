@@ -5,6 +5,7 @@ import (
 	"regshape/store/keys"
 )
 
+// Locate finds the store that the flags and the environment name.
 func (e *Env) Locate() (store.Location, error) {
 	return locateProfile(e, e.Profile)
 }

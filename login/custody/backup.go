@@ -11,6 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Backup prints the key as an age file.
 type Backup struct {
 	Recipient      string `placeholder:"age1…" help:"Encrypt the backup to this age recipient, also a plugin's."`
 	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Encrypt it with the passphrase in this file; - is standard input. Else a passphrase is asked for."`
@@ -67,6 +68,7 @@ func (c *Backup) way(e *app.Env) (keys.Way, error) {
 	return keys.PassphraseWay(passphrase)
 }
 
+// Restore puts a lost key back from a backup.
 type Restore struct {
 	wayIn
 	File string `arg:"" name:"file" type:"path" help:"The backup; - is standard input."`

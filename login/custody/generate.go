@@ -5,6 +5,7 @@ import (
 	"regshape/store"
 )
 
+// Generate prints a new key line.
 type Generate struct{}
 
 // generateResult is the JSON of key generate.

@@ -13,6 +13,7 @@ import (
 	"regshape/store/trust"
 )
 
+// Protect encrypts the key, or hands it to the OS keyring or a program.
 type Protect struct {
 	Passphrase     bool     `help:"Encrypt the key with a passphrase, asked for twice."`
 	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read that passphrase from this file; - is standard input."`

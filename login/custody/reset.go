@@ -7,6 +7,7 @@ import (
 	"regshape/store/trust"
 )
 
+// Reset begins a new store when the key is lost.
 type Reset struct {
 	ForgetAllLogins bool `name:"forget-all-logins" help:"Yes: every stored login is given up."`
 }

@@ -10,6 +10,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Rotate makes a new key and re-encrypts every login.
 type Rotate struct {
 	wayIn
 	Resume bool `xor:"rotate" help:"Finish a change of the key that was cut short."`

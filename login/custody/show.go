@@ -15,6 +15,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Show says where the key is, and what that protects against.
 type Show struct{}
 
 // keyShow is the JSON of key show.

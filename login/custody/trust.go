@@ -13,6 +13,7 @@ import (
 	"regshape/store/trust"
 )
 
+// Trust shows and allows the programs that the store starts.
 type Trust struct {
 	Yes    bool `xor:"trust" help:"Trust all of them without asking."`
 	Revoke bool `xor:"trust" help:"Trust no program of this store any more."`

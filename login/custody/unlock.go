@@ -11,6 +11,7 @@ import (
 	"regshape/store/keys"
 )
 
+// Lock forgets the unlocked key.
 type Lock struct{}
 
 // lockResult is the JSON of lock.
@@ -51,6 +52,7 @@ func (*Lock) Run(e *app.Env) error {
 	return e.Say("%s", text)
 }
 
+// Unlock keeps the key in memory for a while.
 type Unlock struct {
 	wayIn
 	For *time.Duration `placeholder:"DURATION" help:"Stay unlocked for this time; 8h unless given."`

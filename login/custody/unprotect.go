@@ -10,6 +10,7 @@ import (
 	"regshape/store/keys"
 )
 
+// Unprotect puts the key back into the key file, or removes one slot.
 type Unprotect struct {
 	wayIn
 	Slot     *int `placeholder:"N" help:"Remove only this way in; 'key show' lists them."`

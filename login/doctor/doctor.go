@@ -10,6 +10,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Doctor checks the setup and suggests fixes.
 type Doctor struct{}
 
 // severity says what a finding means for the exit code.

@@ -45,7 +45,7 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 		for _, p := range places {
 			g.sources = append(g.sources, helpersOf(e, p)...)
 		}
-		return []group{onceEach(e, g, places)}, nil
+		return []group{onceEach(g, places)}, nil
 	}
 	var groups []group
 	for _, name := range slices.Compact(from) {
@@ -61,7 +61,7 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 			for _, p := range own {
 				g.sources = append(g.sources, helpersOf(e, p)...)
 			}
-			g = onceEach(e, g, own)
+			g = onceEach(g, own)
 		default:
 			p, err := importFile(name, places)
 			if err != nil {
@@ -75,7 +75,7 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 }
 
 // onceEach drops helpers named twice and puts the files after them.
-func onceEach(e *app.Env, g group, places []lookup.Place) group {
+func onceEach(g group, places []lookup.Place) group {
 	seen := map[string]bool{}
 	g.sources = slices.DeleteFunc(g.sources, func(s Source) bool {
 		known := seen[s.Name]

@@ -15,6 +15,7 @@ import (
 	"regshape/store/printable"
 )
 
+// Import moves other tools' logins into the store.
 type Import struct {
 	From    []string `sep:"none" placeholder:"SOURCE" help:"docker, podman, singularity, microagent, helper:NAME, or a file; without it all that exist. May be repeated."`
 	Remove  bool     `help:"Take out of its source what the store has then."`

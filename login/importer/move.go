@@ -25,6 +25,7 @@ type Options struct {
 	Taken map[string]Taken
 }
 
+// Taken is a login that this run met, and where.
 type Taken struct {
 	Login
 	from string
@@ -244,11 +245,11 @@ func weigh(e *app.Env, s *store.Store, l Login, o Options) (there bool, refused 
 	if met {
 		return true, nil, nil
 	}
-	return compare(e, e.Ctx, s, l, o)
+	return compare(e.Ctx, s, l, o)
 }
 
 // compare is what the store alone has to say about a login, as weigh returns it.
-func compare(e *app.Env, ctx context.Context, s *store.Store, l Login, o Options) (there bool, refused *Failure, err error) {
+func compare(ctx context.Context, s *store.Store, l Login, o Options) (there bool, refused *Failure, err error) {
 	old, err := s.Get(ctx, l.Address)
 	reason := ""
 	switch {

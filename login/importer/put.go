@@ -68,7 +68,7 @@ func putAll(e *app.Env, s *store.Store, logins []Login, o Options) (done []Login
 // gone by since the login was weighed.
 func putAndRead(e *app.Env, s *store.Store, l Login, o Options) (refused *Failure, err error) {
 	ctx := context.WithoutCancel(e.Ctx)
-	if there, refused, err := compare(e, ctx, s, l, o); there || refused != nil || err != nil {
+	if there, refused, err := compare(ctx, s, l, o); there || refused != nil || err != nil {
 		return refused, err
 	}
 	c := l.credential()

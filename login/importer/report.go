@@ -74,6 +74,7 @@ type result struct {
 	Message string     `json:"message,omitempty"`
 }
 
+// Add adds what was done with another source.
 func (r *Report) Add(other Report) {
 	r.Moved = append(r.Moved, other.Moved...)
 	r.already = append(r.already, other.already...)

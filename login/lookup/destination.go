@@ -54,10 +54,12 @@ func storeDestination(e *app.Env, profile string) (Destination, error) {
 	return StoreDestination{s}, nil
 }
 
+// Save stores c there.
 func (d StoreDestination) Save(ctx context.Context, c store.Credential) error {
 	return d.Put(ctx, c)
 }
 
+// Place is the directory of the store.
 func (d StoreDestination) Place() string { return d.Location().Data }
 
 func (d StoreDestination) String() string { return "sealed in " + d.Place() }
@@ -65,6 +67,7 @@ func (d StoreDestination) String() string { return "sealed in " + d.Place() }
 // helperDestination is another tool's helper.
 type helperDestination struct{ authfile.Helper }
 
+// Save stores c there.
 func (d helperDestination) Save(ctx context.Context, c store.Credential) error {
 	if !c.Expires.IsZero() {
 		return fmt.Errorf("%s cannot keep a login for a limited time: leave --for out", d.Program())
@@ -72,6 +75,7 @@ func (d helperDestination) Save(ctx context.Context, c store.Credential) error {
 	return d.Store(ctx, c.ServerURL, c.Username, c.Secret)
 }
 
+// Place is the directory of the store.
 func (d helperDestination) Place() string { return d.Program() }
 
 func (d helperDestination) String() string { return "stored by " + d.Place() }
@@ -82,6 +86,7 @@ type fileDestination struct {
 	path, namedBy string
 }
 
+// Save stores c there.
 func (d fileDestination) Save(_ context.Context, c store.Credential) error {
 	if !c.Expires.IsZero() {
 		return fmt.Errorf("%s cannot keep a login for a limited time: leave --for out", d.path)
@@ -99,6 +104,7 @@ func (d fileDestination) Save(_ context.Context, c store.Credential) error {
 	return err
 }
 
+// Place is the directory of the store.
 func (d fileDestination) Place() string { return d.path }
 
 func (d fileDestination) String() string { return "stored in " + d.Place() }

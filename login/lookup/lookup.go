@@ -147,6 +147,7 @@ func (a *Answer) Credential() registry.Credential {
 	return registry.Credential{Username: a.Username, Secret: a.Secret, IdentityToken: a.IdentityToken}
 }
 
+// FromEntry is the answer of an entry of another tool's file.
 func FromEntry(entry authfile.Entry) *Answer {
 	return &Answer{Username: entry.Username, Secret: entry.Secret, IdentityToken: entry.IdentityToken, Key: entry.Key}
 }

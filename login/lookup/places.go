@@ -67,4 +67,5 @@ func ServerURL(a store.Address) string {
 	return a.Host()
 }
 
+// IsLogin reports whether an entry holds a credential.
 func IsLogin(entry authfile.Entry) bool { return !entry.Marker && entry.Err == nil }

@@ -12,6 +12,7 @@ import (
 	"regshape/store"
 )
 
+// Setup points container tools at the helper.
 type Setup struct {
 	Docker bool     `help:"Set docker up, and with it all that read docker's config.json."`
 	Podman bool     `help:"Set podman, skopeo and buildah up."`
@@ -153,7 +154,7 @@ func (s *setup) changed(file, action string) {
 // say prints a line of the result where it is meant for people.
 func (s *setup) say(format string, args ...any) {
 	if !s.JSON {
-		_ = s.Env.Say(format, args...)
+		_ = s.Say(format, args...)
 	}
 }
 

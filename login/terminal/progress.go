@@ -20,6 +20,7 @@ type Progress struct {
 	line  string // what stands there now
 }
 
+// NewProgress is a line on out, shown where that is a terminal.
 func NewProgress(out io.Writer, doing string) *Progress {
 	return &Progress{out: printable.Raw(out), live: IsTerminal(out), doing: doing}
 }

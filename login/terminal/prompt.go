@@ -33,12 +33,12 @@ type Prompt struct {
 // Interactive reports whether somebody can be asked.
 func (p Prompt) Interactive() bool { return term.IsTerminal(int(p.In.Fd())) }
 
-// ReadLine asks for a line; prompt is the question.
+// ReadLine asks for a line.
 func (p Prompt) ReadLine(question string) (string, error) {
 	return p.Ask(question, func(int) (string, error) { return readLine(p.In) })
 }
 
-// askUsername reads a line from the terminal; an empty one takes the default.
+// Username reads a line from the terminal; an empty one takes the default.
 func (p Prompt) Username(registry, fallback string) (string, error) {
 	question := fmt.Sprintf("Username for %s: ", registry)
 	if fallback != "" {
@@ -51,12 +51,12 @@ func (p Prompt) Username(registry, fallback string) (string, error) {
 	return line, err
 }
 
-// askPassword reads a password without echo.
+// Password reads a password without echo.
 func (p Prompt) Password(registry string) (string, error) {
 	return p.Secret(fmt.Sprintf("Password for %s: ", registry))
 }
 
-// askSecret reads a line without echo.
+// Secret reads a line without echo.
 func (p Prompt) Secret(question string) (string, error) {
 	secret, err := p.Ask(question, func(fd int) (string, error) {
 		secret, err := term.ReadPassword(fd)

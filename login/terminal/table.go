@@ -19,6 +19,7 @@ type Table struct {
 	rows [][]string
 }
 
+// Row adds a row, made printable.
 func (t *Table) Row(cells ...string) {
 	for i, cell := range cells {
 		cells[i] = printable.Line(cell, printable.Long)

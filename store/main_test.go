@@ -6,4 +6,4 @@ import (
 	"regshape/scripts/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) { testenv.Main(m, testenv.InMemory()...) }

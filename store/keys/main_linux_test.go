@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		child()
 		os.Exit(0)
 	}
-	testenv.Main(m)
+	testenv.Main(m, testenv.InMemory()...)
 }
 
 // childCommand prepares this test binary as the child of that name. words are a program

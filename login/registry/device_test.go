@@ -10,29 +10,62 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"regshape/scripts/testregistry"
 	"regshape/scripts/testregistry/canary"
 )
 
-// startIssuer serves an issuer on loopback and returns a client that knows no proxy.
+// startIssuer serves an issuer in memory and returns a client that knows the way there and
+// no proxy. In a bubble of package synctest, the seconds between polls pass at once.
 func startIssuer(t *testing.T, opts testregistry.IssuerOptions, opt Options) (*testregistry.Issuer, DeviceClient, *Client) {
 	t.Helper()
 	issuer := testregistry.NewIssuer(opts)
-	server := httptest.NewUnstartedServer(issuer)
-	server.Config.ErrorLog = quiet()
-	server.Start()
-	t.Cleanup(server.Close)
-	if opt.Timeout == 0 {
-		opt.Timeout = 5 * time.Second
+	wires := pipes{make(chan net.Conn), make(chan struct{})}
+	server := &http.Server{Handler: issuer, ErrorLog: quiet()}
+	go func() { _ = server.Serve(wires) }()
+	t.Cleanup(func() { _ = server.Close() })
+	c := client(t, opt)
+	c.dial = wires.dial
+	return issuer, DeviceClient{Issuer: "http://127.0.0.1" + opts.Path, ClientID: "cli"}, c
+}
+
+// pipes is a listener in memory.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+func (p pipes) Close() error {
+	close(p.closed)
+	return nil
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
 	}
-	c, err := New(opt)
-	if err != nil {
-		t.Fatal(err)
+}
+
+func (p pipes) dial(_ context.Context, network, addr string, control controlFunc) (net.Conn, error) {
+	if control != nil {
+		if err := control(network, addr, nil); err != nil {
+			return nil, err
+		}
 	}
-	c.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
-	return issuer, DeviceClient{Issuer: server.URL + opts.Path, ClientID: "cli"}, c
+	near, far := net.Pipe()
+	select {
+	case p.conns <- far:
+		return movedConn{near, p.Addr()}, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
 }
 
 // watched is a screen that remembers.
@@ -49,7 +82,6 @@ func (w *watched) screen() DeviceScreen {
 }
 
 func TestDeviceLogin(t *testing.T) {
-	var checks []func()
 	claims := map[string]any{"preferred_username": "alice", "email": "a@example.com", "sub": "1"}
 	for _, tt := range []struct {
 		name    string
@@ -79,46 +111,39 @@ func TestDeviceLogin(t *testing.T) {
 		{"an escape in the code", testregistry.IssuerOptions{DeviceAnswer: `{"device_code":"d","verification_uri":"https://x.example/","user_code":"A\u001b[2J"}`}, Protocol, "makes no sense", 0},
 		{"no JSON", testregistry.IssuerOptions{DeviceAnswer: "<html>"}, Protocol, "without a usable token", 0},
 	} {
-		// All wait at the same time: an interval is a second at least.
-		issuer, d, c := startIssuer(t, tt.opts, Options{})
-		var w watched
-		var g DeviceGrant
-		var r Result
-		done := make(chan struct{})
-		go func() {
-			g, r = c.DeviceLogin(t.Context(), d, w.screen())
-			close(done)
-		}()
-		checks = append(checks, func() {
-			t.Run(tt.name, func(t *testing.T) {
-				<-done
-				if r.Outcome != tt.want || !strings.Contains(r.Message, tt.message) || strings.ContainsRune(r.Message, '\x1b') {
-					t.Fatalf("%s: %q, want %s with %q", r.Outcome, r.Message, tt.want, tt.message)
+		bubble(t, tt.name, func(t *testing.T) {
+			issuer, d, c := startIssuer(t, tt.opts, Options{})
+			var w watched
+			g, r := c.DeviceLogin(t.Context(), d, w.screen())
+			if r.Outcome != tt.want || !strings.Contains(r.Message, tt.message) || strings.ContainsRune(r.Message, '\x1b') {
+				t.Fatalf("got %s: %q, want %s with %q", r.Outcome, r.Message, tt.want, tt.message)
+			}
+			if len(w.paused) != tt.paused {
+				t.Errorf("paused: got %q, want %d", w.paused, tt.paused)
+			}
+			if tt.want != Verified {
+				if g.AccessToken+g.RefreshToken != "" {
+					t.Error("a failed login has tokens")
 				}
-				if len(w.paused) != tt.paused {
-					t.Errorf("paused: %q, want %d", w.paused, tt.paused)
-				}
-				if tt.want != Verified {
-					if g.AccessToken+g.RefreshToken != "" {
-						t.Error("a failed login has tokens")
-					}
-					return
-				}
-				if len(w.shown) != 1 || !w.shown[0].Complete || !strings.Contains(w.shown[0].Link, w.shown[0].Code) {
-					t.Errorf("shown: %+v", w.shown)
-				}
-				if !issuer.Accepts(g.AccessToken) || g.RefreshToken == "" || g.Username != "alice" || g.Scope != "openid offline_access" {
-					t.Errorf("grant of %q, scope %q", g.Username, g.Scope)
-				}
-				if left := time.Until(g.Expires); left < 50*time.Minute || left > time.Hour {
-					t.Errorf("expires in %v", left)
-				}
-			})
+				return
+			}
+			if len(w.shown) != 1 || !w.shown[0].Complete || !strings.Contains(w.shown[0].Link, w.shown[0].Code) {
+				t.Errorf("shown: %+v", w.shown)
+			}
+			if !issuer.Accepts(g.AccessToken) || g.RefreshToken == "" || g.Username != "alice" || g.Scope != "openid offline_access" {
+				t.Errorf("grant of %q, scope %q", g.Username, g.Scope)
+			}
+			if left := time.Until(g.Expires); left < 50*time.Minute || left > time.Hour {
+				t.Errorf("expires in %v", left)
+			}
 		})
 	}
-	for _, check := range checks {
-		check()
-	}
+}
+
+// bubble is a subtest whose clock jumps to the next timer when all its goroutines wait.
+func bubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
 // Ctrl-C ends the wait at once, even while the issuer does not answer.
@@ -127,16 +152,16 @@ func TestDeviceLoginInterrupted(t *testing.T) {
 		"between polls": {Manual: true, Interval: 60},
 		"in a poll":     {Polls: []string{"endless"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		bubble(t, name, func(t *testing.T) {
 			_, d, c := startIssuer(t, opts, Options{})
+			const after = 1500 * time.Millisecond
 			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(1500*time.Millisecond, cancel)
+			time.AfterFunc(after, cancel)
 			begin := time.Now()
 			var w watched
 			_, r := c.DeviceLogin(ctx, d, w.screen())
-			if took := time.Since(begin); r.Outcome != Unreachable || took > 3*time.Second || len(w.paused) > 0 {
-				t.Errorf("%s after %v, paused %q", r.Outcome, took, w.paused)
+			if took := time.Since(begin); r.Outcome != Unreachable || took != after || len(w.paused) > 0 {
+				t.Errorf("got %s after %v, want %s after %v; paused %q", r.Outcome, took, Unreachable, after, w.paused)
 			}
 		})
 	}
@@ -248,6 +273,10 @@ func at(where map[string]listening) dialFunc {
 
 // A whole life of a device login, looked for in traces and timings.
 func TestDeviceCanary(t *testing.T) {
+	synctest.Test(t, testDeviceCanary)
+}
+
+func testDeviceCanary(t *testing.T) {
 	var log bytes.Buffer
 	issuer, d, c := startIssuer(t, testregistry.IssuerOptions{Rotate: true, Claims: map[string]any{"sub": "alice"}}, Options{Wrap: []Decorator{Trace(&log, time.Now), TimeCalls(&log, time.Now)}})
 	var w watched

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry/canary"
 )
 
@@ -84,11 +85,14 @@ func lowerEscapes(s string) string {
 // text around it, and in two encodings over each other.
 func TestRedactorEncodings(t *testing.T) {
 	for _, secret := range []string{"s3cret-canary-password", "refresh/canary+token==", `qu"oted <canary> & \more`, "pässwörd-cänary", "hunter2"} {
-		r := &redactor{}
+		r, sample := &redactor{}, testenv.NewSample(t, 7)
 		r.learn(secret)
 		for _, outer := range encodings {
 			for _, inner := range encodings {
 				for _, before := range []string{"", "alice:", "x", "/token/", "sha256="} {
+					if !sample.Take(outer.name+inner.name, before) {
+						continue
+					}
 					text := before + outer.encode(inner.encode("u:"+secret)+" ") + " denied"
 					if got := r.safe(text); r.holds(got) || !strings.Contains(got, redacted) || canary.Find([]byte(got), secret) != "" {
 						t.Errorf("%q in %s in %s after %q is shown", secret, inner.name, outer.name, before)

@@ -23,8 +23,7 @@ func TestRefreshAndRevoke(t *testing.T) {
 		{"revocation fails", testregistry.IssuerOptions{RevokeStatus: 400}, "", Verified, Protocol, ""},
 		{"void", testregistry.IssuerOptions{}, "another-token", Rejected, Verified, "no longer accepts"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		bubble(t, tt.name, func(t *testing.T) {
 			issuer, d, c := startIssuer(t, tt.opts, Options{})
 			g, r := c.DeviceLogin(t.Context(), d, (&watched{}).screen())
 			if r.Outcome != Verified || g.Expires.IsZero() != (tt.opts.TokenLife < 0) {

@@ -3,19 +3,36 @@
 package store_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/scripts/testenv"
 )
 
-// tamperWithBits flips every bit of every file, cuts it everywhere, and adds a byte.
+// tamperWithBits flips bits of every file, cuts it, and adds a byte: everywhere in a whole
+// run, else in each byte of a file's beginning, in every part of the rest, and here and there.
 func (g *target) tamperWithBits() {
-	writes := 0
+	oneIn, writeEvery := 101, 47
+	if testing.Short() {
+		oneIn = 1009
+	}
+	if testenv.Whole() {
+		writeEvery = 499
+	}
+	sample, writes := testenv.NewSample(g.t, oneIn), 0
+	part := func(at, size int) int {
+		if at < 32 && !testing.Short() {
+			return -at
+		}
+		return 32 * at / size
+	}
 	sometimes := func(what string) {
-		if writes++; writes%499 == 0 {
+		if writes++; writes%writeEvery == 0 {
 			g.judgeWrite(what)
 			g.restore()
 		}
@@ -28,11 +45,11 @@ func (g *target) tamperWithBits() {
 		case "the encrypted key", "a slot":
 			step = g.keyBits
 		}
-		if testing.Short() {
-			step = max(step, 61)
-		}
 		what := "a bit flipped in " + kindOf(name)
 		for bit := 0; bit < len(good)*8; bit += step {
+			if !sample.Take(fmt.Sprint("bit of ", name, part(bit/8, len(good)))) {
+				continue
+			}
 			bad := []byte(g.good[name])
 			bad[bit/8] ^= 1 << (bit % 8)
 			g.put(name, bad)
@@ -41,6 +58,9 @@ func (g *target) tamperWithBits() {
 		}
 		what = kindOf(name) + " made shorter or longer"
 		for n := 0; n < len(good); n += (step + 7) / 8 {
+			if !sample.Take(fmt.Sprint("end of ", name, 16*n/len(good))) {
+				continue
+			}
 			g.put(name, good[:n])
 			g.judge(what)
 			sometimes(what)
@@ -56,7 +76,7 @@ func (g *target) tamperWithBits() {
 
 // tamperWithFiles removes each file, and puts something else in its place.
 func (g *target) tamperWithFiles() {
-	aside := filepath.Join(quickFolder(g.t), "aside")
+	aside := filepath.Join(g.t.TempDir(), "aside")
 	for _, name := range g.good.names() {
 		path := filepath.Join(g.dir, name)
 		const other = "replaced by a folder, a pipe or a link"
@@ -159,7 +179,7 @@ func (g *target) earlier() tree {
 // exchangeStores replaces some of data, key, names and config by those of another store,
 // and by those of the same store before its key was changed.
 func (g *target) exchangeStores() {
-	another := filepath.Join(quickFolder(g.t), "another")
+	another := filepath.Join(g.t.TempDir(), "another")
 	g.another(g.t, another)
 	before := readTree(g.t, another)
 	g.exchangeParts("another store's", g.good, before)

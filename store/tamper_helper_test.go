@@ -36,14 +36,17 @@ func TestTamperHelper(t *testing.T) {
 	if out, err := testenv.Command(testenv.Go(), builder, "build", "-buildvcs=false", "-o", program, "regshape").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	g := &target{t: t, dir: filepath.Join(quickFolder(t), "store"), tally: &tally{rows: map[string]*row{}}}
+	g := &target{t: t, dir: filepath.Join(t.TempDir(), "store"), tally: &tally{rows: map[string]*row{}}}
 	g.custody = inFile(t, g.dir, false)
 	g.good = readTree(t, g.dir)
-	h := helperProcess{g, program}
+	h, sample := helperProcess{g, program}, testenv.NewSample(t, 6)
 	h.judge("nothing")
 	for _, name := range g.good.names() {
 		path, data := filepath.Join(g.dir, name), []byte(g.good[name])
 		for i := range 3 {
+			if !sample.Take("bytes of " + kindOf(name)) {
+				continue
+			}
 			bad := bytes.Clone(data)
 			bad[i*len(data)/3] ^= 4
 			g.put(name, bad)
@@ -51,20 +54,26 @@ func TestTamperHelper(t *testing.T) {
 			g.put(name, data[:i*len(data)/3])
 			h.judge(kindOf(name) + " cut short")
 		}
-		for what, replace := range map[string]func() error{
-			"replaced by a folder": func() error { return os.Mkdir(path, 0o700) },
-			"replaced by a pipe":   func() error { return syscall.Mkfifo(path, 0o600) },
-			"replaced by a link":   func() error { return os.Symlink(program, path) },
-			"removed":              func() error { return nil },
+		for _, as := range []struct {
+			what    string
+			replace func() error
+		}{
+			{"replaced by a folder", func() error { return os.Mkdir(path, 0o700) }},
+			{"replaced by a pipe", func() error { return syscall.Mkfifo(path, 0o600) }},
+			{"replaced by a link", func() error { return os.Symlink(program, path) }},
+			{"removed", func() error { return nil }},
 		} {
+			if !sample.Take(kindOf(name), as.what) {
+				continue
+			}
 			err := os.Remove(path)
 			if err == nil {
-				err = replace()
+				err = as.replace()
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			h.judge(kindOf(name) + " " + what)
+			h.judge(kindOf(name) + " " + as.what)
 			g.restore()
 		}
 	}

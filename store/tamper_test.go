@@ -368,7 +368,7 @@ func TestTamper(t *testing.T) {
 		for _, make := range custodies {
 			t.Run(make.name, func(t *testing.T) {
 				t.Parallel()
-				g := &target{t: t, dir: filepath.Join(quickFolder(t), "store"), tally: y}
+				g := &target{t: t, dir: filepath.Join(t.TempDir(), "store"), tally: y}
 				g.custody = make.build(t, g.dir)
 				g.good = readTree(t, g.dir)
 				g.judge("nothing")
@@ -389,21 +389,6 @@ func TestTamper(t *testing.T) {
 	if err := page.Publish("../scripts/repocheck/README.md", "tampering", text); err != nil {
 		t.Error(err)
 	}
-}
-
-// quickFolder is in memory where the system has a place for that: thousands of writes that
-// are made durable would take minutes on a disk.
-func quickFolder(t *testing.T) string {
-	t.Helper()
-	if dir, err := os.MkdirTemp("/dev/shm", "regshape-tamper-"); err == nil {
-		t.Cleanup(func() {
-			if err := os.RemoveAll(dir); err != nil {
-				t.Error(err)
-			}
-		})
-		return dir
-	}
-	return t.TempDir()
 }
 
 // explained lists what is no breach; every other "not found" and every other secret is one.

@@ -144,7 +144,10 @@ func TestHelperStoreErrorHidesSecret(t *testing.T) {
 		`printf 'ann:cAnArY-"7"\\zz' | base64 >&2; exit 1`,
 	} {
 		h, _ := script(t, body)
-		h.Timeout = time.Second
+		h.Timeout = 10 * time.Second
+		if strings.HasSuffix(body, "sleep 60") {
+			h.Timeout = 300 * time.Millisecond
+		}
 		err := h.Store(t.Context(), "r.test", "ann", canary)
 		if err == nil || strings.Contains(err.Error(), "cAnArY") || strings.Contains(err.Error(), "YW5uOmNB") {
 			t.Errorf("%s: %v", body, err)
@@ -159,11 +162,12 @@ func TestHelperTimeout(t *testing.T) {
 		"waits for a child":         `sleep 60 & echo $! >child; wait`,
 		"a grandchild in a session": `setsid sleep 7 & wait`,
 	} {
+		h, dir := script(t, body) // all of them before one is started: a file that is open is busy
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if _, err := exec.LookPath("setsid"); err != nil && strings.HasPrefix(body, "setsid") {
 				t.Skip("setsid is not installed")
 			}
-			h, dir := script(t, body)
 			h.Timeout = 300 * time.Millisecond
 			start := time.Now()
 			_, _, err := h.Get(t.Context(), "r.test")

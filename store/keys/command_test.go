@@ -122,9 +122,9 @@ func TestResolveCommand(t *testing.T) {
 
 // A child that keeps the output open does not keep the key.
 func TestCommandLeavesChild(t *testing.T) {
+	t.Parallel()
 	k := store.NewRootKey()
-	t.Setenv("LINE", k.Line())
-	c, folder := shell(t, `sleep 20 & echo $! >"$0/pid"; echo "$LINE"`)
+	c, folder := shell(t, `sleep 20 & echo $! >"$0/pid"; echo `+k.Line())
 	begun := time.Now()
 	got, err := c.Load(context.Background(), k.KID())
 	if took := time.Since(begun); err != nil || !got.Equal(k) || took > 5*time.Second {
@@ -139,6 +139,7 @@ func TestCommandLeavesChild(t *testing.T) {
 
 // A program that takes too long ends with all that it has started.
 func TestCommandTooLong(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
 	c, folder := shell(t, `sleep 60 & echo $! >"$0/pid"; sleep 60`)

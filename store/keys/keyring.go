@@ -24,7 +24,7 @@ type Keyring struct{ ring ring }
 var _ store.Key = Keyring{}
 
 // NewKeyring returns the keyring of this operating system. It touches nothing yet.
-func NewKeyring() Keyring { return Keyring{systemRing()} }
+func NewKeyring() Keyring { return Keyring{limitedRing{systemRing(), ringLimit}} }
 
 // ring is a keyring's items of the service "regshape", each text under an account. None
 // of the methods but unlock may ask the user for anything.
@@ -45,11 +45,7 @@ func (k Keyring) Load(ctx context.Context, kid string) (store.RootKey, error) {
 	if kid == "" {
 		return store.RootKey{}, fmt.Errorf("%w: which of the OS keyring's keys it is, only the store's config tells", store.ErrNoKey)
 	}
-	var line string
-	err := limited(ctx, func(ctx context.Context) (err error) {
-		line, err = k.ring.get(ctx, kid)
-		return err
-	})
+	line, err := k.ring.get(ctx, kid)
 	if errors.Is(err, errNoItem) {
 		return store.RootKey{}, fmt.Errorf("%w: the OS keyring has no item of service %s and account %s", store.ErrNoKey, ringService, kid)
 	}
@@ -69,8 +65,7 @@ func (k Keyring) Load(ctx context.Context, kid string) (store.RootKey, error) {
 // Stage puts the key line into an item of its own, and reads it back: not every keyring
 // reports a write that failed.
 func (k Keyring) Stage(ctx context.Context, key store.RootKey, _ string) error {
-	err := limited(ctx, func(ctx context.Context) error { return k.ring.set(ctx, key.KID(), key.Line()) })
-	if err != nil {
+	if err := k.ring.set(ctx, key.KID(), key.Line()); err != nil {
 		return err
 	}
 	if _, err := k.Load(ctx, key.KID()); err != nil {
@@ -84,7 +79,7 @@ func (Keyring) Promote(context.Context, string) error { return nil }
 
 // Discard removes the key's item.
 func (k Keyring) Discard(ctx context.Context, kid string) error {
-	err := limited(ctx, func(ctx context.Context) error { return k.ring.remove(ctx, kid) })
+	err := k.ring.remove(ctx, kid)
 	if errors.Is(err, errNoItem) {
 		return nil
 	}
@@ -107,20 +102,42 @@ func (k Keyring) Unlock(ctx context.Context) error {
 // Available returns nil where the keyring can be used now. Otherwise the error is the one
 // that Load would return; [store.ErrLocked] may be mended by Unlock.
 func (k Keyring) Available(ctx context.Context) error {
-	err := limited(ctx, func(ctx context.Context) error {
-		_, err := k.ring.get(ctx, "none")
-		return err
-	})
+	_, err := k.ring.get(ctx, "none")
 	if errors.Is(err, errNoItem) {
 		return nil
 	}
 	return err
 }
 
-// limited runs f for at most [ringLimit]. It does not count on f to heed its context: a
-// system call may not. Then f goes on alone, and what it has set must not be read.
-func limited(ctx context.Context, f func(context.Context) error) error {
-	short, cancel := context.WithTimeout(ctx, ringLimit)
+// limitedRing gives up on a ring that does not answer. It does not count on the ring to heed
+// its context: a system call may not, and then goes on alone.
+type limitedRing struct {
+	ring
+	limit time.Duration
+}
+
+func (l limitedRing) get(ctx context.Context, account string) (string, error) {
+	var value string
+	err := l.within(ctx, func(ctx context.Context) (err error) {
+		value, err = l.ring.get(ctx, account)
+		return err
+	})
+	if err != nil { // it may not have ended, and value be set at any time
+		return "", err
+	}
+	return value, nil
+}
+
+func (l limitedRing) set(ctx context.Context, account, value string) error {
+	return l.within(ctx, func(ctx context.Context) error { return l.ring.set(ctx, account, value) })
+}
+
+func (l limitedRing) remove(ctx context.Context, account string) error {
+	return l.within(ctx, func(ctx context.Context) error { return l.ring.remove(ctx, account) })
+}
+
+func (l limitedRing) within(ctx context.Context, f func(context.Context) error) error {
+	short, cancel := context.WithTimeout(ctx, l.limit)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- f(short) }()
@@ -135,7 +152,7 @@ func limited(ctx context.Context, f func(context.Context) error) error {
 	}
 	// f may return just when the time is over, with an error that only says so.
 	if err != nil && short.Err() != nil {
-		return fmt.Errorf("%w: the OS keyring did not answer within %d s", store.ErrLocked, ringLimit/time.Second)
+		return fmt.Errorf("%w: the OS keyring did not answer within %v s", store.ErrLocked, l.limit.Seconds())
 	}
 	return err
 }
@@ -146,11 +163,7 @@ type ringCache struct{ ring ring }
 func (c ringCache) account(kid string) string { return "unlocked:" + kid }
 
 func (c ringCache) load(kid string) (unlocked, error) {
-	var text string
-	err := limited(context.Background(), func(ctx context.Context) (err error) {
-		text, err = c.ring.get(ctx, c.account(kid))
-		return err
-	})
+	text, err := c.ring.get(context.Background(), c.account(kid))
 	if errors.Is(err, errNoItem) {
 		return unlocked{}, errNotCached
 	}
@@ -170,7 +183,7 @@ func (c ringCache) keep(u unlocked) error {
 		return err
 	}
 	kid := u.Key.KID()
-	err = limited(context.Background(), func(ctx context.Context) error { return c.ring.set(ctx, c.account(kid), text) })
+	err = c.ring.set(context.Background(), c.account(kid), text)
 	if err == nil {
 		_, err = c.load(kid) // not every keyring reports a write that failed
 	}
@@ -181,7 +194,7 @@ func (c ringCache) keep(u unlocked) error {
 }
 
 func (c ringCache) forget(kid string) error {
-	err := limited(context.Background(), func(ctx context.Context) error { return c.ring.remove(ctx, c.account(kid)) })
+	err := c.ring.remove(context.Background(), c.account(kid))
 	if errors.Is(err, errNoItem) {
 		return nil
 	}

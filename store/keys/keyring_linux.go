@@ -8,7 +8,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-func systemRing() ring { return secretService{} }
+func systemRing() ring { return secretService{100 * time.Millisecond} }
 
 // secretService is the Secret Service of the desktop, as
 // https://specifications.freedesktop.org/secret-service-spec/ has it. It is spoken here
@@ -17,7 +17,9 @@ func systemRing() ring { return secretService{} }
 //
 // The connection is made for one call: closing it also ends a session and a prompt that
 // were opened over it.
-type secretService struct{}
+type secretService struct {
+	pause time.Duration // before it is asked again for what is not there
+}
 
 const (
 	secretsName  = "org.freedesktop.secrets"
@@ -37,26 +39,26 @@ func attributes(account string) map[string]string {
 	return map[string]string{"service": ringService, "account": account}
 }
 
-func (secretService) get(ctx context.Context, account string) (value string, err error) {
-	err = insist(ctx, func() error {
+func (s secretService) get(ctx context.Context, account string) (value string, err error) {
+	err = s.insist(ctx, func() error {
 		value, err = getItem(ctx, account)
 		return err
 	})
 	return value, err
 }
 
-func (secretService) set(ctx context.Context, account, value string) error {
-	return insist(ctx, func() error { return setItem(ctx, account, value) })
+func (s secretService) set(ctx context.Context, account, value string) error {
+	return s.insist(ctx, func() error { return setItem(ctx, account, value) })
 }
 
-func (secretService) remove(ctx context.Context, account string) error {
-	return insist(ctx, func() error { return removeItems(ctx, account) })
+func (s secretService) remove(ctx context.Context, account string) error {
+	return s.insist(ctx, func() error { return removeItems(ctx, account) })
 }
 
 // insist asks a few times more when something is not there. After a row of writes, GNOME
 // Keyring 42 was seen to deny for a moment that it has a default collection, in about one
 // of some hundred calls; the next ones found it.
-func insist(ctx context.Context, f func() error) error {
+func (s secretService) insist(ctx context.Context, f func() error) error {
 	err := f()
 	for range 3 {
 		if !errors.Is(err, errNoItem) && !errors.Is(err, errNoCollection) {
@@ -65,7 +67,7 @@ func insist(ctx context.Context, f func() error) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(s.pause):
 		}
 		err = f()
 	}

@@ -99,13 +99,18 @@ func noneLeft(t *testing.T, home string) {
 	t.Errorf("still running: %v", left)
 }
 
+// quickRing is the desktop's keyring, asked again sooner for what is not there.
+func quickRing() ring { return limitedRing{secretService{20 * time.Millisecond}, ringLimit} }
+
 func TestKeyring(t *testing.T) {
+	t.Parallel()
 	if inDesktop(t, "keyring") {
 		testKeyring(t)
 	}
 }
 
 func TestKeyringFIPS(t *testing.T) {
+	t.Parallel()
 	if inDesktop(t, "keyring-fips", "GODEBUG=fips140=only") {
 		testKeyring(t)
 	}
@@ -113,18 +118,20 @@ func TestKeyringFIPS(t *testing.T) {
 
 func testKeyring(t *testing.T) {
 	testKey(t, func(*testing.T) place {
-		return place{Key: NewKeyring(), byName: true}
+		return place{Key: Keyring{quickRing()}, byName: true}
 	})
 }
 
 // The cache of macOS and Windows, over a keyring that can be had here.
 func TestRingCache(t *testing.T) {
+	t.Parallel()
 	if inDesktop(t, "ring-cache") {
-		testCache(t, ringCache{systemRing()})
+		testCache(t, ringCache{quickRing()})
 	}
 }
 
 func TestKeyringItems(t *testing.T) {
+	t.Parallel()
 	if !inDesktop(t, "items") {
 		return
 	}
@@ -165,6 +172,7 @@ func TestKeyringItems(t *testing.T) {
 
 // A locked keyring says so at once, and nothing is asked of the user.
 func TestKeyringLocked(t *testing.T) {
+	t.Parallel()
 	if !inDesktop(t, "locked") {
 		return
 	}
@@ -221,6 +229,7 @@ func TestKeyringLocked(t *testing.T) {
 }
 
 func TestKeyringNoService(t *testing.T) {
+	t.Parallel()
 	if !inBareSession(t, "no-service") {
 		return
 	}
@@ -307,19 +316,27 @@ func TestKeyringNetworkBus(t *testing.T) {
 
 // A daemon that owns the name and answers nothing.
 func TestKeyringHangs(t *testing.T) {
+	t.Parallel()
 	if !inBareSession(t, "hangs") {
 		return
 	}
 	conn := testBus(t)
 	own(t, conn)
 	conn.Eavesdrop(make(chan *dbus.Message, 1)) // what is eavesdropped on is not answered
+	if limit := NewKeyring().ring.(limitedRing).limit; limit != 3*time.Second {
+		t.Errorf("the keyring has %v to answer, want 3 s", limit)
+	}
+	hangs := limitedRing{systemRing(), 300 * time.Millisecond}
 	for name, f := range map[string]func() error{
-		"load":  func() error { _, err := NewKeyring().Load(context.Background(), store.NewRootKey().KID()); return err },
-		"cache": func() error { return ringCache{systemRing()}.keep(testUnlocked(time.Hour)) },
+		"load": func() error {
+			_, err := Keyring{hangs}.Load(context.Background(), store.NewRootKey().KID())
+			return err
+		},
+		"cache": func() error { return ringCache{hangs}.keep(testUnlocked(time.Hour)) },
 	} {
 		begun := time.Now()
 		err := f()
-		if took := time.Since(begun); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "did not answer within 3 s") || took > 5*time.Second {
+		if took := time.Since(begun); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "did not answer within 0.3 s") || took > 2*time.Second {
 			t.Errorf("%s: after %v: %v", name, took, err)
 		}
 	}
@@ -334,6 +351,7 @@ func TestKeyringHangs(t *testing.T) {
 // The dialog is the desktop's; here a small service stands for desktop and user, since no
 // machine without a screen has either.
 func TestKeyringUnlock(t *testing.T) {
+	t.Parallel()
 	if !inBareSession(t, "unlock") {
 		return
 	}

@@ -11,10 +11,9 @@ import (
 	"filippo.io/age"
 )
 
-// With the real work factor, and opened by the library on its own.
 func TestPassphrase(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a second of scrypt three times, and ten times that under the race detector")
+		t.Skip("takes a second of scrypt twice, and ten times that under the race detector")
 	}
 	const passphrase = "correct horse battery staple"
 	way, err := PassphraseWay(passphrase)
@@ -29,20 +28,8 @@ func TestPassphrase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := readSlot(slot)
-	if err != nil || f.file.logN != 18 {
-		t.Fatalf("work factor %d (%v)", f.file.logN, err)
-	}
-	id, err := age.NewScryptIdentity(passphrase)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := age.Decrypt(bytes.NewReader(f.file.data), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, err := io.ReadAll(r); err != nil || string(text) != s.fresh.identity+"\n" {
-		t.Errorf("the slot holds something else (%v)", err)
+	if f, err := readSlot(slot); err != nil || f.file.logN != 18 {
+		t.Fatalf("got work factor %d (%v), want 18", f.file.logN, err)
 	}
 	k := stageNew(t, s, "")
 	got, _, err := s.Open(t.Context(), k.KID(), Opener{Passphrase: answer(passphrase)})
@@ -53,6 +40,30 @@ func TestPassphrase(t *testing.T) {
 		if text := fmt.Sprintf(verb, way); strings.Contains(text, "correct") || strings.Contains(text, "99, 111") || strings.Contains(text, "0x63") {
 			t.Errorf("%s prints the passphrase: %s", verb, text)
 		}
+	}
+}
+
+// The library opens a slot on its own.
+func TestPassphrase_library(t *testing.T) {
+	s, _ := freshSlots(t, time.Time{})
+	slot, err := s.Add(t.Context(), mustPassphrase(t, "right"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := readSlot(slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := age.NewScryptIdentity("right")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := age.Decrypt(bytes.NewReader(f.file.data), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(r); err != nil || string(text) != s.fresh.identity+"\n" {
+		t.Errorf("the slot holds something else (%v)", err)
 	}
 }
 

@@ -2,8 +2,10 @@ package login
 
 import (
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -100,12 +102,16 @@ func TestManPages(t *testing.T) {
 		}
 		t.Skipf("%v: how the pages look is not tried", err)
 	}
-	for file, page := range pages {
-		cmd := testenv.Command(testenv.Environ(t.TempDir()), man, "-man", "-Tutf8", "-ww", "-z")
-		cmd.Stdin = strings.NewReader(string(page))
-		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%s: %v\n%s", file, err, out)
+	dir, names := t.TempDir(), slices.Sorted(maps.Keys(pages))
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), pages[name], 0o600); err != nil {
+			t.Fatal(err)
 		}
+	}
+	cmd := testenv.Command(testenv.Environ(t.TempDir()), man, append([]string{"-man", "-Tutf8", "-ww", "-z"}, names...)...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

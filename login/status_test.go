@@ -86,7 +86,7 @@ func TestStatusIsBounded(t *testing.T) {
 		)
 	}
 	begin := time.Now()
-	rows, code := h.run(t.Context(), "--timeout", "2s")
+	rows, code := h.run(t.Context(), "--timeout", "1s")
 	// Twice, since a login may begin to wait just before the first gives up.
 	if took := time.Since(begin); code != app.ExitFailed || len(rows) != 100 || took > 15*time.Second {
 		t.Fatalf("exit code %d, %d rows, after %s", code, len(rows), took)

@@ -3,9 +3,11 @@ package account
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +16,6 @@ import (
 	"time"
 
 	"regshape/login/app"
-	"regshape/login/registry"
 	"regshape/scripts/testregistry"
 	"regshape/store"
 )
@@ -51,19 +52,25 @@ func newMachine(t *testing.T, opts testregistry.IssuerOptions) *machine {
 	}))
 	t.Cleanup(server.Close)
 	m.url = server.URL
-	e, _, _ := m.env(t.Context())
-	client, err := e.Client("reg.example", nil)
-	if err != nil {
-		t.Fatal(err)
+	// A login without the second between two polls.
+	ask := func(path string, form url.Values) (answer map[string]any) {
+		res, err := http.PostForm(m.url+path, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
 	}
-	d := registry.DeviceClient{Issuer: m.url, ClientID: "cli"}
-	grant, r := client.DeviceLogin(t.Context(), d, registry.DeviceScreen{Show: func(registry.DeviceCode) {}})
-	if r.Outcome != registry.Verified {
-		t.Fatal(r)
-	}
-	err = m.store().Put(t.Context(), store.Credential{
-		ServerURL: "reg.example", Username: "alice", Secret: grant.AccessToken, Kind: store.KindDevice, Expires: grant.Expires,
-		Renew: &store.Renewal{Issuer: m.url, ClientID: "cli", Token: grant.RefreshToken},
+	code, _ := ask("/device", url.Values{"client_id": {"cli"}})["device_code"].(string)
+	grant := ask("/token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {code}})
+	access, _ := grant["access_token"].(string)
+	refresh, _ := grant["refresh_token"].(string)
+	err := m.store().Put(t.Context(), store.Credential{
+		ServerURL: "reg.example", Username: "alice", Secret: access, Kind: store.KindDevice, Expires: time.Now().Add(time.Hour),
+		Renew: &store.Renewal{Issuer: m.url, ClientID: "cli", Token: refresh},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/login/lookup"
+	"regshape/scripts/testenv"
 	"regshape/store"
 	"regshape/store/keys"
 )
@@ -62,9 +63,9 @@ func entriesOf(t *testing.T, path string) map[string]authfile.Entry {
 }
 
 func TestImportOfManyLogins(t *testing.T) {
-	n := 10_000
-	if testing.Short() {
-		n = 500
+	n := 500
+	if testenv.Whole() {
+		n = 10_000
 	}
 	e, s, path := importBench(t, t.Context(), n)
 	begin, calls := time.Now(), 0

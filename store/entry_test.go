@@ -1,9 +1,11 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -99,5 +101,98 @@ func TestExpiredScopeIsPassedOver(t *testing.T) {
 		if got := secretOf(s, server); got != "short" {
 			t.Errorf("%s: %s", server, got)
 		}
+	}
+}
+
+func TestPlainCredential(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	// Each field has a value of its own, so that none can be taken for another.
+	c := Credential{
+		ServerURL: "https://a.example", Canonical: "a.example", Username: "u", Secret: "s 'x'~", Kind: KindPassword,
+		Transport: TransportHTTPS, CAFile: "/ca.pem", Created: at, Updated: at.Add(1e9), VerifiedAt: at.Add(2e9), Expires: at.Add(3e9),
+	}
+	whole, err := c.marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for payload, want := range map[string]Credential{
+		string(whole):                              c,
+		`{"Secret":""}`:                            {},
+		`{"Secret":"a","Secret":"b"}`:              {Secret: "b"},
+		"{\"Kind\":\"later\",\"CAFile\":\"\x7f\"}": {Kind: "later", CAFile: "\x7f"},
+	} {
+		if got, ok := plainCredential([]byte(payload)); !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %#v, %t, %v", payload, got, ok, got.Expires)
+		}
+	}
+	// Of these encoding/json knows more, or says what is wrong.
+	for _, payload := range []string{
+		"", "{", "{}", "null", " {}", `{"Secret"`, `{"Secret":`, `{"Secret":"`, `{"Secret":"a`, `{"Secret":"a"`, `{"Secret":"a",`, `{"Secret":"a",}`,
+		`{"Secret":"a"} `, `{"Secret":"a"}}`, `{"Secret" :"a"}`, `{"Secret": "a"}`, `{"Secret":"a" }`, `{ "Secret":"a"}`, `{"Secret":"a";"Kind":"b"}`,
+		`{"Secret":"\u003c"}`, "{\"Secret\":\"a\tb\"}", "{\"Secret\":\"a\x1f\"}", `{"Secret":"é"}`, "{\"Secret\":\"\u0080\"}", "{\"Secret\":\"\xff\"}", `{"Secret":1}`, `{"Secret":null}`,
+		`{"secret":"a"}`, `{"Future":"a"}`, `{"payload":"a"}`, `{"Renew":"a"}`, `{"Renew":{"Token":"t"}}`, `{"Created":"today"}`, `{"Updated":""}`,
+		`{"VerifiedAt":"2026-01-02"}`, `{"Expires":"2026-01-02T03:04:05"}`, `{"Secret":"a","Expires":"x"}`, `"Secret":"a"}`,
+	} {
+		if got, ok := plainCredential([]byte(payload)); ok || !reflect.DeepEqual(got, Credential{}) {
+			t.Errorf("%s: %#v, %t", payload, got, ok)
+		}
+	}
+}
+
+// What is read without encoding/json is what encoding/json reads.
+func FuzzPlainCredential(f *testing.F) {
+	f.Add([]byte(`{"ServerURL":"https://a.example","Username":"u","Secret":"s","Created":"2026-01-02T03:04:05Z","Expires":"0001-01-01T00:00:00Z"}`))
+	f.Add([]byte(`{"Kind":"password","Transport":"https","CAFile":"","Updated":"2026-01-02T03:04:05.1+02:00","VerifiedAt":"2026-12-31T23:59:60Z"}`))
+	f.Add([]byte(`{"Canonical":"a","Canonical":"b"}`))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		got, ok := plainCredential(payload)
+		if !ok {
+			return
+		}
+		var want Credential
+		if err := json.Unmarshal(payload, &want); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q: %#v, %v; json: %#v, %v: %v", payload, got, got.Expires, want, want.Expires, err)
+		}
+	})
+}
+
+func TestTrimPadding(t *testing.T) {
+	for n := range 200 {
+		for _, text := range []string{"", "{}", "{ }", " {}"} {
+			want := strings.TrimRight(text, " ")
+			if got := trimPadding([]byte(text + strings.Repeat(" ", n))); string(got) != want {
+				t.Errorf("%q and %d spaces: %q", text, n, got)
+			}
+		}
+	}
+}
+
+func TestMergeUnknownRefusesWhatIsNoObject(t *testing.T) {
+	for _, test := range []struct{ before, known string }{{"[1]", "{}"}, {"", "{}"}, {"{}", "[1]"}, {"{}", ""}} {
+		if got, err := mergeUnknown[Credential]([]byte(test.before), []byte(test.known)); err == nil || got != nil {
+			t.Errorf("%q with %q gives %q, %v", test.known, test.before, got, err)
+		}
+	}
+	// An unexported field of the struct is no field of the file.
+	got, err := mergeUnknown[Credential]([]byte(`{"payload":1,"username":"old","b":2}`), []byte(`{"Username":"u"}`))
+	if want := `{"Username":"u","b":2,"payload":1}`; err != nil || string(got) != want {
+		t.Errorf("%s (%v), want %s", got, err, want)
+	}
+}
+
+// The very second in which a login expires it is not answered any more.
+func TestExpiredAtItsTime(t *testing.T) {
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for now, want := range map[time.Time]bool{at.Add(-1): false, at: true, at.Add(1): true} {
+		if got := (Credential{Expires: at}).Expired(now); got != want {
+			t.Errorf("%v: %t", now, got)
+		}
+	}
+	if (Credential{}).Expired(at) {
+		t.Error("a login without an end has expired")
+	}
+	s := Store{now: func() time.Time { return at }}
+	if !s.Expired(Credential{Expires: at}) || s.Expired(Credential{Expires: at.Add(1)}) {
+		t.Error("the store has another clock")
 	}
 }

@@ -2,12 +2,16 @@ package authfile
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 func seed(f *testing.F) {
@@ -105,4 +109,163 @@ func has(d *Document, hosts ...string) bool {
 		}
 	}
 	return false
+}
+
+// A registries.conf gives a list or the place where it goes wrong, never its content; and
+// the drop-in that setup makes of such a list gives that list again, helper first.
+func FuzzRegistriesConf(f *testing.F) {
+	paths, err := filepath.Glob("testdata/registries/*/etc/containers/registries.conf")
+	if err != nil || len(paths) == 0 {
+		f.Fatalf("no seeds: %v", err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	for _, s := range []string{
+		"", "\xef\xbb\xbf", `credential-helpers = ["a\u0000b", "\"", "\\", "é"]`, "Credential-Helpers = [\"x\"]\n[[registry]]\n",
+		"credential-helpers = [1]", "credential-helpers = [\"a\"]\ncredential-helpers = []", "[credential-helpers]", "a.b.c = 1\n\x00",
+	} {
+		f.Add([]byte(s))
+	}
+	path := filepath.Join(f.TempDir(), "registries.conf")
+	read := func(t *testing.T, text []byte) ([]string, error) {
+		t.Helper()
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return readHelpers(path)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		list, err := read(t, text)
+		if err != nil {
+			se, ok := errors.AsType[*SyntaxError](err)
+			if !ok || se.Line < 1 || se.Column < 1 || se.Line > bytes.Count(text, []byte("\n"))+1 || se.Name != path {
+				t.Fatalf("%q: %#v", text, err)
+			}
+			return
+		}
+		want := slices.DeleteFunc(existing(append([]string{"regshape"}, list...)...), func(s string) bool { return s == AuthFileHelper })
+		made := DropInText("regshape", list)
+		if got, err := read(t, made); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%q lists %q; the drop-in %q lists %q (%v), want %q", text, list, made, got, err, want)
+		}
+	})
+}
+
+// A login that is put into a file is read out of it to the byte, under its key alone; one
+// that the format cannot hold is refused and changes nothing. Neither the error nor the
+// diff that is shown holds the secret.
+func FuzzLogins(f *testing.F) {
+	f.Add([]byte(""), "ghcr.io", "user", "", false)
+	f.Add([]byte(`{"auths":{"ghcr.io":{"auth":"dTpw","email":"e"}},"x":1}`), "ghcr.io", "", "\x00", true)
+	f.Add([]byte("{\"auths\": {\n\t\"a\": {}\n}, \"HttpHeaders\": {\"X\": \"y\"}}\n"), "https://index.docker.io/v1/", "a:b", "ü\n\"", false)
+	f.Add([]byte(`{"auths":{"h":{"identitytoken":"t","auth":"OjA="}}}`), "h", "u", "\xff", false)
+	f.Fuzz(func(t *testing.T, text []byte, key, user, rest string, token bool) {
+		const canary = "CANARY-c2Vj"
+		secret := canary + rest
+		if bytes.Contains(text, []byte(canary)) || strings.Contains(key+user, canary) {
+			return
+		}
+		for _, format := range []Format{Docker, Containers, DockercfgFormat} {
+			d, err := Parse("f", text, format)
+			if err != nil {
+				continue
+			}
+			before := d.Bytes()
+			if err := d.SetAuth(key, user, secret, token); err != nil {
+				if strings.Contains(err.Error(), canary) || !bytes.Equal(d.Bytes(), before) {
+					t.Fatalf("a refusal (%v) made %q of %q", err, d.Bytes(), text)
+				}
+				continue
+			}
+			after := d.Bytes()
+			if again, err := Parse("f", after, format); err != nil {
+				t.Fatalf("%q became %q: %v", text, after, err)
+			} else if e, ok := again.Lookup(key); !ok || e.Secret != secret || e.IdentityToken != token || !token && e.Username != user || e.Err != nil {
+				t.Fatalf("%q became %q, where %q is %q, %v", text, after, key, e.Secret, e.Err)
+			}
+			basic := base64.StdEncoding.EncodeToString([]byte(user + ":" + secret))
+			d.RemoveAuth(key)
+			if bytes.Contains(d.Bytes(), []byte(canary)) || bytes.Contains(d.Bytes(), []byte(basic)) {
+				t.Fatalf("%q keeps the secret after its removal: %q", text, d.Bytes())
+			}
+		}
+	})
+}
+
+// The "auth" of an entry is base64 of a user name, a colon and a password, and nothing
+// else is taken for a login.
+func FuzzDecodeAuth(f *testing.F) {
+	for _, s := range []string{"dXNlcjpwYXNz", "dTpw==\r\n", "OnA=", "dQ==", "dTo=", "dTpwAAA=", "!", "dTpw\ndTpw"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, auth string) {
+		user, password, wrong := decodeAuth(auth)
+		if wrong != "" {
+			if user+password != "" || len(auth) > 12 && strings.Contains(wrong, auth) {
+				t.Fatalf("%q: %q and %q beside %q", auth, user, password, wrong)
+			}
+			return
+		}
+		if user == "" || strings.Contains(user, ":") || strings.Trim(password, "\x00") != password {
+			t.Fatalf("%q gives the user %q and the password %q", auth, user, password)
+		}
+		again := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+		if u, p, w := decodeAuth(again); u != user || p != password || w != "" {
+			t.Fatalf("%q gives %q:%q, which is read as %q:%q (%s)", auth, user, password, u, p, w)
+		}
+	})
+}
+
+// What is shown of another tool's helper that failed is short, on one line, and without
+// the secret that the helper was given or has answered with.
+func FuzzHelperMessage(f *testing.F) {
+	f.Add([]byte("error getting credentials"), []byte("\x1b[31mfatal\r\n"), "s3cret with \"quotes\"", []byte(""))
+	f.Add([]byte("s3cret"), []byte("czNjcmV0"), "s3cret", []byte(`{"Secret":"s3cret"}`))
+	f.Add([]byte(""), []byte("a\u202eb abc"), "abc", []byte(`{"secret":1}`))
+	f.Fuzz(func(t *testing.T, stdout, stderr []byte, secret string, answer []byte) {
+		// A secret that is part of the mark itself, or has what is made safe, says nothing here.
+		plain := len(secret) >= minMasked && utf8.ValidString(secret) && !strings.ContainsAny(secret, "*?;…") && !strings.ContainsFunc(secret, func(r rune) bool {
+			return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r)
+		})
+		for _, err := range [][]byte{stderr, []byte(string(stderr) + secret), []byte(secret + string(stderr))} {
+			shown := message(stdout, err, []string{secret, answered(answer)})
+			if strings.ContainsFunc(shown, func(r rune) bool { return !unicode.IsPrint(r) }) || utf8.RuneCountInString(shown) > 2*(maxMessage+1)+2 {
+				t.Fatalf("%q and %q are shown as %q", stdout, err, shown)
+			}
+			if plain && strings.Contains(shown, secret) && !strings.Contains("***", secret) {
+				t.Fatalf("%q and %q show the secret: %q", stdout, err, shown)
+			}
+		}
+		var creds struct{ Secret string }
+		if s := answered(answer); s != "" && json.NewDecoder(bytes.NewReader(answer)).Decode(&creds) == nil && creds.Secret != s {
+			t.Fatalf("%q answers with %q", answer, s)
+		}
+	})
+}
+
+// The name of a helper comes from a file: no name leads to a program outside of PATH, or
+// to one that is not a credential helper.
+func FuzzHelperName(f *testing.F) {
+	for _, s := range []string{"pass", "../x", "a b", "", "ecr-login", "x\x00", "-h", strings.Repeat("a", 129), strings.Repeat("a", 128), "gcr;id"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		looked := ""
+		h := Helper{Name: name, LookPath: func(file string) (string, error) { looked = file; return "/" + file, nil }}
+		path, err := h.find()
+		if err != nil {
+			if looked != "" || !errors.Is(err, ErrHelperName) || strings.ContainsAny(err.Error(), "\x1b\n\r") {
+				t.Fatalf("%q: looked for %q, %v", name, looked, err)
+			}
+			return
+		}
+		if path != "/docker-credential-"+name || filepath.Base(path) != "docker-credential-"+name || strings.ContainsAny(path, " \x00$;&|\\\"'") {
+			t.Fatalf("%q leads to %q", name, path)
+		}
+	})
 }

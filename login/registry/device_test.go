@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -296,5 +297,102 @@ func testDeviceCanary(t *testing.T) {
 	}
 	if found := canary.Find(log.Bytes(), append(issuer.Secrets(), w.shown[0].Code)...); found != "" {
 		t.Errorf("the trace holds a secret (%s):\n%s", found, log.String())
+	}
+}
+
+func TestHubToken(t *testing.T) {
+	enc := base64.RawURLEncoding.EncodeToString
+	access := enc([]byte(`{}`)) + "." + enc([]byte(`{"https://hub.docker.com":{"username":"alice"}}`)) + "." + enc([]byte("s"))
+	house := newHouse(t)
+	for _, tt := range []struct {
+		name, access, body string
+		status             int
+		want               Outcome
+		user, token        string
+	}{
+		{"made", access, `{"data":{"token":"dckr_pat_canary"}}`, http.StatusCreated, Verified, "alice", "dckr_pat_canary"},
+		{"no claims", "opaque", `{"data":{"token":"dckr_pat_canary"}}`, http.StatusCreated, Verified, "", "dckr_pat_canary"},
+		{"refused", access, `{"message":"no"}`, http.StatusForbidden, Forbidden, "", ""},
+		{"not made", access, `{"data":{"token":"dckr_pat_canary"}}`, http.StatusOK, Protocol, "", ""},
+		{"empty", access, `{}`, http.StatusCreated, Protocol, "", ""},
+		{"no JSON", access, `<html>`, http.StatusCreated, Protocol, "", ""},
+		{"a header's end", access, `{"data":{"token":"a\r\nb"}}`, http.StatusCreated, Protocol, "", ""},
+		{"down", access, ``, http.StatusBadGateway, Unreachable, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			asked := ""
+			hub := house.startTLS(t, func(w http.ResponseWriter, r *http.Request) {
+				asked += r.Method + " " + r.Host + r.URL.Path + " " + r.Header.Get("Authorization")
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte(tt.body))
+			})
+			c, err := New(Options{CAFile: house.caFile, Timeout: 5 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+			c.dial = at(map[string]listening{"hub.docker.com:443": {"203.0.113.1", hub}})
+			user, token, r := c.HubToken(t.Context(), tt.access)
+			if r.Outcome != tt.want || user != tt.user || token != tt.token || strings.Contains(r.Message, tt.access) {
+				t.Errorf("%v: user %q", r, user)
+			}
+			if want := "POST hub.docker.com/v2/access-tokens/desktop-generate Bearer " + tt.access; asked != want {
+				t.Errorf("asked %q, want once %q", asked, want)
+			}
+		})
+	}
+}
+
+func TestRefreshAndRevoke(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		opts            testregistry.IssuerOptions
+		token           string // "" for the login's own
+		refresh, revoke Outcome
+		message         string
+	}{
+		{"kept", testregistry.IssuerOptions{}, "", Verified, Verified, ""},
+		{"rotated", testregistry.IssuerOptions{Rotate: true}, "", Verified, Verified, ""},
+		{"no life", testregistry.IssuerOptions{TokenLife: -1}, "", Verified, Verified, ""},
+		{"no revocation", testregistry.IssuerOptions{NoRevocation: true}, "", Verified, Unverified, ""},
+		{"revocation fails", testregistry.IssuerOptions{RevokeStatus: 400}, "", Verified, Protocol, ""},
+		{"void", testregistry.IssuerOptions{}, "another-token", Rejected, Verified, "no longer accepts"},
+	} {
+		bubble(t, tt.name, func(t *testing.T) {
+			issuer, d, c := startIssuer(t, tt.opts, Options{})
+			g, r := c.DeviceLogin(t.Context(), d, (&watched{}).screen())
+			if r.Outcome != Verified || g.Expires.IsZero() != (tt.opts.TokenLife < 0) {
+				t.Fatalf("%v, expires %v", r, g.Expires)
+			}
+			token := first(tt.token, g.RefreshToken)
+			again, r := c.Refresh(t.Context(), d, token)
+			if r.Outcome != tt.refresh || !strings.Contains(r.Message, tt.message) {
+				t.Fatalf("refresh: %v", r)
+			}
+			if tt.refresh == Verified {
+				if !issuer.Accepts(again.AccessToken) || again.AccessToken == g.AccessToken || (again.RefreshToken != token) != tt.opts.Rotate {
+					t.Error("not what the issuer gave")
+				}
+				token = again.RefreshToken
+			}
+			if r := c.Revoke(t.Context(), d, token); r.Outcome != tt.revoke {
+				t.Errorf("revoke: %v", r)
+			}
+		})
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	for _, tt := range []struct {
+		in   any
+		want float64
+	}{{3600.0, 3600}, {"3600", 3600}, {"soon", 0}, {nil, 0}, {true, 0}, {[]any{}, 0}} {
+		if got := lifetime(tt.in); got != tt.want {
+			t.Errorf("lifetime(%v) = %v, want %v", tt.in, got, tt.want)
+		}
+	}
+	now := time.Now()
+	if got := expiry(now.Add(2*maxLife), now); got.After(now.Add(maxLife)) {
+		t.Errorf("expiry %v is beyond reason", got)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"testing"
 
 	"regshape/scripts/testenv"
 )
@@ -17,16 +16,12 @@ import (
 // tamperWithBits flips bits of every file, cuts it, and adds a byte: everywhere in a whole
 // run, else in each byte of a file's beginning, in every part of the rest, and here and there.
 func (g *target) tamperWithBits() {
-	oneIn, writeEvery := 101, 47
-	if testing.Short() {
-		oneIn = 1009
-	}
+	sample, writes, writeEvery := testenv.NewSample(g.t, 101), 0, 47
 	if testenv.Whole() {
 		writeEvery = 499
 	}
-	sample, writes := testenv.NewSample(g.t, oneIn), 0
 	part := func(at, size int) int {
-		if at < 32 && !testing.Short() {
+		if at < 32 {
 			return -at
 		}
 		return 32 * at / size
@@ -132,9 +127,7 @@ func (g *target) exchangeFiles() {
 	earlier := g.earlier()
 	tries := 0
 	try := func(what string, files tree) {
-		if tries++; testing.Short() && tries%3 != 0 {
-			return
-		}
+		tries++
 		files.write(g.t, g.dir)
 		g.judge(what)
 		if tries%2 == 0 {

@@ -129,7 +129,7 @@ func Main(m interface{ Run() int }, more ...string) {
 		panic(err)
 	}
 	env := taken([]string{"REGSHAPE_WRITE", "TESTENV_WHOLE", "TESTENV_TURN", "GODEBUG", "GOMAXPROCS"}) // switches of the tests and the run-time
-	env = append(append(env, Environ(home, Go()...)...), more...)     // t.TempDir stays where it was: some paths have to be short
+	env = append(append(env, Environ(home, Go()...)...), more...)                                      // t.TempDir stays where it was: some paths have to be short
 	os.Clearenv()
 	for _, kv := range env {
 		name, value, _ := strings.Cut(kv, "=")

@@ -258,8 +258,11 @@ func TestSlotsDiscard(t *testing.T) {
 // However a run that stages and one that discards the only other key meet, a key that
 // was staged can be opened.
 func TestSlotsDiscardBesideStage(t *testing.T) {
-	ctx := context.Background()
-	for range 30 {
+	ctx, rounds := context.Background(), 30
+	if testing.Short() {
+		rounds = 10
+	}
+	for range rounds {
 		s, id := freshSlots(t, time.Time{})
 		s.cache = blockedCache{}
 		old, k := stageNew(t, s, ""), store.NewRootKey()

@@ -19,6 +19,9 @@ import (
 // is the store's own key, also through the other way in, and nothing makes a guess at the
 // passphrase dearer than age allows or the key appear in an error.
 func TestTamperSlots(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: one goroutine does it all, over and over")
+	}
 	ctx := context.Background()
 	s, id := freshSlots(t, time.Time{})
 	byPassphrase, err := s.Add(ctx, mustPassphrase(t, "right"), "")

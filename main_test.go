@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(scripttest.Tests{TestingM: m}, map[string]func(){
 		"regshape":                       main,
 		"docker-credential-regshape":     main,
 		"docker-credential-regshape-":    main,

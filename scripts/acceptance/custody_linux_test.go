@@ -1,9 +1,7 @@
 package acceptance
 
 import (
-	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,132 +14,62 @@ import (
 	"regshape/scripts/testenv"
 )
 
-// awaitSlowly is await for what takes a passphrase: a second of work on an idle machine.
-func (term *terminal) awaitSlowly(text string) {
-	term.t.Helper()
-	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(10 * time.Millisecond) {
-		if strings.Contains(term.Text(), text) {
-			return
-		}
-		select {
-		case <-term.Ended():
-			term.Await(text)
-			return
-		default:
-		}
-	}
-	term.t.Fatalf("the terminal never showed %q, only:\n%s", text, term.Text())
-}
-
-// answer types a secret at a prompt that comes for the nth time.
-func (term *terminal) answer(prompt string, nth int, secret string) {
-	term.t.Helper()
-	for begin := time.Now(); strings.Count(term.Text(), prompt) < nth; time.Sleep(10 * time.Millisecond) {
-		if time.Since(begin) > time.Minute {
-			term.t.Fatalf("%q was not asked for the %d. time:\n%s", prompt, nth, term.Text())
-		}
-	}
-	term.AwaitEcho(false)
-	term.Input(secret)
-}
-
-// wantExit checks the exit code, and that the secrets were not echoed.
-func (term *terminal) wantExit(code int, secrets ...string) {
-	term.t.Helper()
-	select {
-	case <-term.Ended():
-	case <-time.After(time.Minute):
-	}
-	if got := term.ExitCode(); got != code {
-		term.t.Fatalf("exit code %d, want %d:\n%s", got, code, term.Text())
-	}
-	for _, s := range secrets {
-		if strings.Contains(term.Text(), s) {
-			term.t.Errorf("the terminal shows a secret:\n%s", term.Text())
-		}
-	}
-}
-
-// runIn runs the front end in a home, with nobody to ask, and returns its standard output.
-func runIn(t *testing.T, home string, args ...string) string {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd := testenv.Command(testenv.Environ(home), "regshape", args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("regshape %s: %v\n%s%s", strings.Join(args, " "), err, &out, &errs)
-	}
-	return out.String()
-}
-
-// keyState is what these tests read of key show.
-func keyState(t *testing.T, home string) (state struct {
-	Source string
-	Locked bool
-},
-) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(runIn(t, home, "auth", "key", "show", "--json")), &state); err != nil {
-		t.Fatal(err)
-	}
-	return state
-}
-
 // The unlocked key is in the kernel keyring: where a container blocks that, this fails.
 func TestPassphrasePrompts(t *testing.T) {
-	passphrase, home := "canary-"+rand.Text(), t.TempDir()
-	t.Cleanup(func() { runIn(t, home, "auth", "lock") })
+	t.Parallel()
+	s, passphrase := newHome(t), "canary-"+rand.Text()
+	t.Cleanup(func() { s.must("", "regshape", "auth", "lock") })
 
-	term := startTerminal(t, home, "auth", "key", "protect", "--passphrase")
+	term := s.terminal("regshape", "auth", "key", "protect", "--passphrase")
 	term.answer("New passphrase: ", 1, passphrase+"\n")
 	term.answer("The same again: ", 1, passphrase+"x\n")
 	term.wantExit(1, passphrase)
 	term.Await("the two passphrases differ")
-	term = startTerminal(t, home, "auth", "key", "protect", "--passphrase")
+	term = s.terminal("regshape", "auth", "key", "protect", "--passphrase")
 	term.answer("New passphrase: ", 1, "\n")
 	term.wantExit(1)
 	term.Await("the passphrase is empty")
-	term = startTerminal(t, home, "auth", "key", "protect", "--passphrase")
+	term = s.terminal("regshape", "auth", "key", "protect", "--passphrase")
 	term.answer("New passphrase: ", 1, "half of it\x03")
 	term.wantExit(130, passphrase)
 	term.AwaitEcho(true)
-	if state := keyState(t, home); state.Source != "file" {
+	if state := s.keyState(); state.Source != "file" {
 		t.Errorf("the key is in %q by now", state.Source)
 	}
 
-	term = startTerminal(t, home, "auth", "key", "protect", "--passphrase")
+	term = s.terminal("regshape", "auth", "key", "protect", "--passphrase")
 	term.answer("New passphrase: ", 1, passphrase+"\n")
 	term.answer("The same again: ", 1, passphrase+"\n")
 	term.wantExit(0, passphrase)
 	term.Await("slot 1 (passphrase)")
 	term.Await("The store is unlocked until ")
-	runIn(t, home, "auth", "lock")
+	s.must("", "regshape", "auth", "lock")
 
-	term = startTerminal(t, home, "auth", "unlock")
+	term = s.terminal("regshape", "auth", "unlock")
 	term.answer("Passphrase: ", 1, "wrong\n")
 	term.awaitSlowly("The passphrase is wrong, try again.")
 	term.answer("Passphrase: ", 2, passphrase+"\n")
 	term.wantExit(0, passphrase)
 	term.Await("The store is unlocked until ")
-	if keyState(t, home).Locked {
+	if s.keyState().Locked {
 		t.Error("the store is locked after unlock")
 	}
-	runIn(t, home, "auth", "lock")
+	s.must("", "regshape", "auth", "lock")
 
-	term = startTerminal(t, home, "auth", "unlock")
+	term = s.terminal("regshape", "auth", "unlock")
 	term.answer("Passphrase: ", 1, "half\x03")
 	term.wantExit(130)
 	term.AwaitEcho(true)
-	term = startTerminal(t, home, "auth", "key", "unprotect")
+	term = s.terminal("regshape", "auth", "key", "unprotect")
 	term.answer("Passphrase: ", 1, "\x03")
 	term.wantExit(130)
 	term.AwaitEcho(true)
-	if state := keyState(t, home); !state.Locked || state.Source != "slots" {
+	if state := s.keyState(); !state.Locked || state.Source != "slots" {
 		t.Errorf("the store is %+v", state)
 	}
 
 	// Three tries.
-	term = startTerminal(t, home, "auth", "unlock")
+	term = s.terminal("regshape", "auth", "unlock")
 	for n := 1; n <= 3; n++ {
 		term.answer("Passphrase: ", n, "\n") // nothing is never right, and costs no time
 	}
@@ -151,13 +79,10 @@ func TestPassphrasePrompts(t *testing.T) {
 
 // A backup to the screen, and back from a file, with what was typed.
 func TestBackupPrompts(t *testing.T) {
-	passphrase, home := "canary-"+rand.Text(), t.TempDir()
-	put := testenv.Command(testenv.Environ(home), "docker-credential-regshape", "store")
-	put.Stdin = strings.NewReader(`{"ServerURL":"a.example","Username":"a","Secret":"s"}`)
-	if out, err := put.CombinedOutput(); err != nil {
-		t.Fatalf("store: %v\n%s", err, out)
-	}
-	term := startTerminal(t, home, "auth", "key", "backup")
+	t.Parallel()
+	s, passphrase := newHome(t), "canary-"+rand.Text()
+	s.must(payload("a.example", "a", "s"), "docker-credential-regshape", "store")
+	term := s.terminal("regshape", "auth", "key", "backup")
 	term.answer("New passphrase: ", 1, passphrase+"\n")
 	term.answer("The same again: ", 1, passphrase+"\n")
 	term.wantExit(0, passphrase, "REGSHAPE-KEY")
@@ -165,14 +90,11 @@ func TestBackupPrompts(t *testing.T) {
 	term.Await(footer)
 	_, text, _ := strings.Cut(term.Text(), "-----BEGIN")
 	text, _, _ = strings.Cut(text, footer)
-	backup := filepath.Join(home, "backup.age")
-	if err := os.WriteFile(backup, []byte("-----BEGIN"+text+footer+"\n"), 0o600); err != nil {
+	backup := s.write("backup.age", "-----BEGIN"+text+footer+"\n", 0o600)
+	if err := os.Remove(s.path(keyPath)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(home, ".local", "state", "regshape", "key")); err != nil {
-		t.Fatal(err)
-	}
-	term = startTerminal(t, home, "auth", "key", "restore", backup)
+	term = s.terminal("regshape", "auth", "key", "restore", backup)
 	term.answer("Passphrase of the backup: ", 1, "\n")
 	term.awaitSlowly("The passphrase is wrong, try again.")
 	term.answer("Passphrase of the backup: ", 2, passphrase+"\n")
@@ -182,61 +104,56 @@ func TestBackupPrompts(t *testing.T) {
 
 // A plugin asks at the terminal, once the store's slots are its own.
 func TestPluginPrompts(t *testing.T) {
-	home, bin := t.TempDir(), t.TempDir()
+	t.Parallel()
+	s, bin := newHome(t), t.TempDir()
 	build := testenv.Command(testenv.Go(), "go", "build", "-o", bin, "./store/keys/testdata/age-plugin-regshapetest")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the plugin: %v\n%s", err, out)
 	}
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	t.Cleanup(func() { runIn(t, home, "auth", "lock") })
+	s.env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
+	t.Cleanup(func() { s.must("", "regshape", "auth", "lock") })
 	recipient := plugin.EncodeRecipient("regshapetest", nil)
-	identity := filepath.Join(home, "identity")
 	pin := plugin.EncodeIdentity("regshapetest", []byte("pin"))
-	if err := os.WriteFile(identity, []byte(pin+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out := runIn(t, home, "auth", "key", "protect", "--recipient", recipient)
-	if !strings.Contains(out, "slot 1 (age-plugin-regshapetest)") {
-		t.Errorf("protect says:\n%s", out)
+	identity := s.write("identity", pin+"\n", 0o600)
+	if o := s.must("", "regshape", "auth", "key", "protect", "--recipient", recipient); !strings.Contains(o.out, "slot 1 (age-plugin-regshapetest)") {
+		t.Errorf("protect says:\n%s", o.out)
 	}
 
 	// Without an identity it is tried as it is; with one it asks.
-	runIn(t, home, "auth", "lock")
-	runIn(t, home, "auth", "unlock")
-	runIn(t, home, "auth", "lock")
-	term := startTerminal(t, home, "auth", "unlock", "--identity", identity)
+	s.must("", "regshape", "auth", "lock")
+	s.must("", "regshape", "auth", "unlock")
+	s.must("", "regshape", "auth", "lock")
+	term := s.terminal("regshape", "auth", "unlock", "--identity", identity)
 	term.answer("age-plugin-regshapetest: PIN", 1, "1234\n")
 	term.Await("touch the device")
 	term.Await("really [yes/no]: ")
 	term.Input("yes\n")
 	term.wantExit(0, "1234", "\x1b[31m", pin)
-	runIn(t, home, "auth", "lock")
+	s.must("", "regshape", "auth", "lock")
 
-	term = startTerminal(t, home, "auth", "unlock", "--identity", identity)
+	term = s.terminal("regshape", "auth", "unlock", "--identity", identity)
 	term.answer("age-plugin-regshapetest: PIN", 1, "9999\n")
 	term.wantExit(1, "9999", "\x07", pin)
 	term.Await("age-plugin-regshapetest failed: wrong PIN")
 	for key, code := range map[string]int{"\x03": 130, "\x1c": 131} { // Ctrl-C, Ctrl-\
-		term = startTerminal(t, home, "auth", "unlock", "--identity", identity)
+		term = s.terminal("regshape", "auth", "unlock", "--identity", identity)
 		term.answer("age-plugin-regshapetest: PIN", 1, "12"+key)
 		term.wantExit(code)
 		term.AwaitEcho(true)
 	}
-	if !keyState(t, home).Locked {
+	if !s.keyState().Locked {
 		t.Error("the store is unlocked")
 	}
 
 	// Nobody to ask; and a plugin that is gone.
-	cmd := testenv.Command(testenv.Environ(home), "regshape", "auth", "unlock", "--identity", identity)
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "needs a terminal") {
-		t.Errorf("without a terminal: %v\n%s", err, out)
+	if o := s.run("", "regshape", "auth", "unlock", "--identity", identity); o.code == 0 || !strings.Contains(o.text(), "needs a terminal") {
+		t.Errorf("without a terminal: exit code %d:\n%s", o.code, o.text())
 	}
 	if err := os.Remove(filepath.Join(bin, "age-plugin-regshapetest")); err != nil {
 		t.Fatal(err)
 	}
-	cmd = testenv.Command(testenv.Environ(home), "regshape", "auth", "unlock")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "age-plugin-regshapetest is not on PATH") {
-		t.Errorf("without the plugin: %v\n%s", err, out)
+	if o := s.run("", "regshape", "auth", "unlock"); o.code == 0 || !strings.Contains(o.text(), "age-plugin-regshapetest is not on PATH") {
+		t.Errorf("without the plugin: exit code %d:\n%s", o.code, o.text())
 	}
 }
 
@@ -250,6 +167,7 @@ func TestKeyringCustody(t *testing.T) {
 			t.Skipf("%v: the OS keyring is not tried", err)
 		}
 	}
+	t.Parallel()
 	home := t.TempDir()
 	env := testenv.Environ(home, "XDG_RUNTIME_DIR="+home,
 		"XDG_DATA_HOME="+filepath.Join(home, "data"), "XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_STATE_HOME="+filepath.Join(home, "state"))

@@ -8,34 +8,32 @@ import (
 	"testing"
 	"time"
 
-	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 	"regshape/scripts/testregistry/canary"
-	"regshape/scripts/testterminal"
 )
 
 // What the user sees: the link, the code, a line that counts down; a browser opens with the
 // link as its one argument and without our password; and docker then gets the login.
 func TestDeviceAtATerminal(t *testing.T) {
+	t.Parallel()
 	issuer, at, registry, err := testregistry.Devices(testregistry.IssuerOptions{Manual: true, Claims: map[string]any{"preferred_username": "alice"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer at.Close()
 	defer registry.Close()
-	home, bin := t.TempDir(), t.TempDir()
-	opened := filepath.Join(home, "opened")
+	s := newHome(t)
+	opened := s.path("opened")
 	script := "#!/bin/sh\nprintf '%s|' \"$#\" \"$1\" \"$REGSHAPE_PASSWORD\" >'" + opened + ".new' && mv '" + opened + ".new' '" + opened + "'\n"
-	if err := os.WriteFile(filepath.Join(bin, "xdg-open"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	s.write("bin/xdg-open", script, 0o700)
 	host := registry.Listener.Addr().String()
 	login := []string{"auth", "login", host, "--device", "--device-issuer", at.URL, "--device-client-id", "cli"}
 
-	env := testenv.Environ(home, "PATH="+bin+":"+os.Getenv("PATH"), "REGSHAPE_PASSWORD=canary-of-the-environment", "TERM=xterm", "DISPLAY=:0")
+	env := []string{"PATH=" + s.path("bin") + ":" + os.Getenv("PATH"), "REGSHAPE_PASSWORD=canary-of-the-environment", "TERM=xterm", "DISPLAY=:0"}
 
 	// Over SSH nothing opens. Ctrl-C ends it at once and stores nothing.
-	term := &terminal{testterminal.Start(t, append(slices.Clone(env), "SSH_CONNECTION=10.0.0.1 1 10.0.0.2 22"), "regshape", login...), t}
+	s.env = append(slices.Clone(env), "SSH_CONNECTION=10.0.0.1 1 10.0.0.2 22")
+	term := s.terminal("regshape", login...)
 	term.Await("Waiting for you to confirm in the browser…")
 	begin := time.Now()
 	term.Input("\x03")
@@ -45,11 +43,12 @@ func TestDeviceAtATerminal(t *testing.T) {
 	if _, err := os.Stat(opened); err == nil {
 		t.Error("a browser was opened over SSH")
 	}
-	if left, err := filepath.Glob(filepath.Join(home, ".local/share/regshape/v1/g-*/[0-9a-v]*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(s.path(entries)); err != nil || len(left) > 0 {
 		t.Errorf("an interrupted login stored %v, %v", left, err)
 	}
 
-	term = &terminal{testterminal.Start(t, env, "regshape", login...), t}
+	s.env = env
+	term = s.terminal("regshape", login...)
 	term.Await(" left")
 	code := regexp.MustCompile(`(?m)^  ([A-Z2-7]{4}-[A-Z2-7]{4})\r?$`).FindStringSubmatch(term.Text())
 	if code == nil {
@@ -72,7 +71,8 @@ func TestDeviceAtATerminal(t *testing.T) {
 	if found := canary.Find([]byte(term.Text()), issuer.Secrets()...); found != "" {
 		t.Errorf("the terminal shows a secret (%s)", found)
 	}
-	term = startProgram(t, "docker-credential-regshape", home, "get")
+	s.env = nil
+	term = s.terminal("docker-credential-regshape", "get")
 	term.Input(host + "\n\x04")
 	if got := term.ExitCode(); got != 0 {
 		t.Fatalf("get: exit code %d:\n%s", got, term.Text())

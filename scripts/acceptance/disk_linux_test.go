@@ -37,6 +37,7 @@ h() { docker-credential-regshape "$1"; }
 `
 
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "disk"), 0o700); err != nil {
 		t.Fatal(err)
@@ -62,6 +63,7 @@ write the entry of first.example: write /.*: no space left on device: free some 
 }
 
 func TestReadOnlyDisk(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "disk"), 0o700); err != nil {
 		t.Fatal(err)
@@ -104,6 +106,7 @@ func compareLines(t *testing.T, got, want string) {
 // Under sudo with the user's HOME kept, root's files must not end up there; a container's
 // root with a mounted home is fine.
 func TestSudo(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a home away")
 	}
@@ -136,10 +139,11 @@ func TestSudo(t *testing.T) {
 // A home lies beside others in a folder that nobody may list, as /home often is. A first
 // login there cannot make the folder durable that its home stands in, nor need it.
 func TestHomeThatCannotBeListed(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a home for another user")
 	}
-	s := newScene(t, &tally{})
+	s := newHome(t)
 	s.open(s.home)
 	homes := s.path("homes")
 	home := filepath.Join(homes, "ann")

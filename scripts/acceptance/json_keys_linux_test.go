@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -91,7 +92,9 @@ func (j *jsonWalk) deviceLogin(opts testregistry.IssuerOptions, more ...string) 
 // refreshSteps see why a login is not renewed.
 func (j *jsonWalk) refreshSteps() []step {
 	once, first := j.deviceLogin(testregistry.IssuerOptions{NoRefresh: true})
-	ca := j.write("device-ca.pem", j.read("ca.pem"), 0o600)
+	tls := httptest.NewTLSServer(nil)
+	defer tls.Close()
+	ca := j.writeCA("device-ca.pem", tls)
 	trusting, second := j.deviceLogin(testregistry.IssuerOptions{}, "--ca-file", ca)
 	second.then = func(outcome) {
 		if err := os.Remove(ca); err != nil {

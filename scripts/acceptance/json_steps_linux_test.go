@@ -45,6 +45,11 @@ func says(status int, kind, text string, header ...string) http.Handler {
 	})
 }
 
+// writeCA writes the certificate that a server has by its own authority.
+func (j *jsonWalk) writeCA(name string, server *httptest.Server) string {
+	return j.write(name, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})), 0o600)
+}
+
 func (j *jsonWalk) password() []string {
 	return []string{"REGSHAPE_USERNAME=alice", "REGSHAPE_PASSWORD=" + j.secret()}
 }
@@ -63,7 +68,7 @@ func (j *jsonWalk) loginSteps() []step {
 	tls := httptest.NewTLSServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": j.secret()}}))
 	j.t.Cleanup(tls.Close)
 	at := tls.Listener.Addr().String()
-	ca := j.write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw})), 0o600)
+	ca := j.writeCA("ca.pem", tls)
 	tokens := j.write("tokens.json", `{"auths":{"token.example":{"identitytoken":"t"}}}`, 0o600)
 	password := j.password()
 	return []step{

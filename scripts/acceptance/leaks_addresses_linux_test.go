@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,7 +14,7 @@ import (
 // addressForms are addresses with a password in them, whose own characters are those that
 // end a host, a user name or a word.
 func addressForms(secret string) []string {
-	forms := []string{
+	return []string{
 		"https://alice:" + secret + "@h.example",
 		"https://AWS:aB3/" + secret + "+x=@h.example/path",
 		"HTTP://u:?#:@" + secret + "@h.example:5000",
@@ -21,25 +22,27 @@ func addressForms(secret string) []string {
 		"docker://u:a/" + secret + "@h.example/x",
 		"https://u:\"'\\" + secret + "\x1b]0;x\a\u202e@h.example",
 	}
-	if testing.Short() { // the race detector's runs: thousands of processes, each slow to start
-		return forms[1:2]
-	}
-	return forms
 }
 
 // leakAddresses puts a password into an address wherever one may stand, and looks for it in
 // all that is printed. The helper's answers to who names an address are the one exception.
 func leakAddresses(t *testing.T, tried *tally) {
-	t.Run("arguments", func(t *testing.T) { addressArguments(newScene(t, tried)) })
-	t.Run("store", func(t *testing.T) { addressStored(newScene(t, tried)) })
-	t.Run("files", func(t *testing.T) { addressFiles(newScene(t, tried)) })
-	t.Run("network", func(t *testing.T) { addressNetwork(newScene(t, tried)) })
+	tried.inParts(t,
+		part{"arguments", 17, addressArguments},
+		part{"store", 5, addressStored},
+		part{"files", 5, addressFiles},
+		part{"network", 1, addressNetwork})
 }
 
-// tells runs a command for people and for programs, with everything that is traced.
-func (s *scene) tells(what, stdin string, words ...string) {
+// tells runs a command for people and for programs, with everything that is traced. The
+// address in it is the nth form of one.
+func (s *scene) tells(what string, form int, stdin string, words ...string) {
 	s.t.Helper()
-	for _, more := range [][]string{nil, {"--json"}, {"--debug-calls", "--time-methods", "--time-scenarios", "--log-file=" + s.path("log")}} {
+	command := slices.DeleteFunc(slices.Clone(words), func(word string) bool { return strings.Contains(word, s.secret()) })
+	for i, more := range [][]string{nil, {"--json"}, {"--debug-calls", "--time-methods", "--time-scenarios", "--log-file=" + s.path("log")}} {
+		if !s.sample.Take(what, form, command, i) {
+			continue
+		}
 		o := s.run(stdin, append(append([]string{"regshape"}, words...), more...)...)
 		s.silent(what+": "+strings.Join(words[:min(len(words), 3)], " "), o.text())
 		if how := harmful(o.text()); how != "" {
@@ -59,8 +62,8 @@ func addressArguments(s *scene) {
 			if words[len(words)-1] == "restore" && !strings.Contains(address, "://") {
 				continue // the path of a file
 			}
-			s.tells("argument", "", append(words, address)...)
-			s.tells("second argument", "", append(words, "h.example", address)...)
+			s.tells("argument", i, "", append(words, address)...)
+			s.tells("second argument", i, "", append(words, "h.example", address)...)
 			if i > 1 {
 				continue // the flags are the same for all
 			}
@@ -68,14 +71,17 @@ func addressArguments(s *scene) {
 				"registry", "profile", "username", "device-issuer", "scope", "host", "from", "format", "name", "namespace",
 				"recipient", "identity", "passphrase-file", "command", "for", "timeout", "unknown",
 			} {
-				s.tells("--"+flag, "", append(words, "--"+flag+"="+address)...)
+				s.tells("--"+flag, i, "", append(words, "--"+flag+"="+address)...)
 			}
 		}
-		s.tells("command", "", address)
-		s.tells("group", "", "auth", address)
+		s.tells("command", i, "", address)
+		s.tells("group", i, "", "auth", address)
 		for _, flag := range []string{"store", "docker-config", "authfile", "ca-file", "cert-file", "key-file", "log-file"} {
 			if strings.Contains(address, "://") { // else it is a path like any other
 				for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "login", "127.0.0.1:1", "-u", "alice", "-p", "x", "--timeout=2s"}} {
+					if !s.sample.Take("--"+flag, i, words) {
+						continue
+					}
 					o := s.run("", append([]string{"regshape"}, append(words, "--"+flag+"="+address)...)...)
 					s.silent("--"+flag, o.text())
 				}
@@ -87,7 +93,7 @@ func addressArguments(s *scene) {
 			}
 			s.env = []string{variable + "=" + address, "NO_PROXY=none.example", "no_proxy="}
 			for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "get", "h.example"}, {"auth", "token", "h.example", "--timeout=2s"}} {
-				s.tells(variable, "", words...)
+				s.tells(variable, i, "", words...)
 			}
 			s.silent(variable+": helper", s.run("h.example", "docker-credential-regshape", "get").text())
 		}
@@ -119,7 +125,7 @@ func addressStored(s *scene) {
 	look := func(what string) {
 		s.t.Helper()
 		for _, words := range commands {
-			s.tells(what, "", words...)
+			s.tells(what, 0, "", words...)
 		}
 	}
 	forms := addressForms(s.secret())
@@ -134,7 +140,7 @@ func addressStored(s *scene) {
 	}
 	look("stored")
 	key := s.read(keyPath)
-	for name, text := range map[string]string{"missing": "", "damaged": "x", "another": s.run("", "regshape", "auth", "key", "generate").out} {
+	for name, text := range inOrder(map[string]string{"missing": "", "damaged": "x", "another": s.run("", "regshape", "auth", "key", "generate").out}) {
 		if err := os.Remove(s.path(keyPath)); err != nil {
 			s.t.Fatal(err)
 		}
@@ -159,7 +165,7 @@ func addressStored(s *scene) {
 	}
 	helper("damaged entry", "list", "")
 	look("damaged entries")
-	s.tells("logout", "", "auth", "logout", "--all")
+	s.tells("logout", 0, "", "auth", "logout", "--all")
 	folder := s.path(".local/share/regshape/v1")
 	if os.Geteuid() != 0 {
 		if err := os.Chmod(folder, 0o500); err != nil {
@@ -190,12 +196,12 @@ func addressFiles(s *scene) {
 	s.write("bin/docker-credential-fails", "#!/bin/sh\ncase $1 in list) cat "+s.path("list")+" ;; *) read -r asked; echo \"no $asked here\"; exit 1 ;; esac\n", 0o700)
 	s.env = []string{"PATH=" + s.path("bin") + ":" + os.Getenv("PATH")}
 	s.write(".config/containers/auth.json", `{"auths":{`+strings.Join(logins, ",")+"}}", 0o600)
-	for name, config := range map[string]string{
+	for name, config := range inOrder(map[string]string{
 		"logins":  `{"auths":{` + strings.Join(logins, ",") + "}}",
 		"damaged": `{"auths":{` + damaged + "}}",
 		"helpers": `{"credHelpers":{` + strings.Join(hosts, ",") + `},"credsStore":"fails"}`,
 		"no JSON": `{"auths":{` + strings.Join(logins, ",") + `]`,
-	} {
+	}) {
 		s.write(".docker/config.json", config, 0o600)
 		for _, words := range [][]string{
 			{},
@@ -212,14 +218,14 @@ func addressFiles(s *scene) {
 			{"auth", "logout", "h.example"},
 			{"auth", "logout", "--all"},
 		} {
-			s.tells("config with "+name, "", words...)
+			s.tells("config with "+name, 0, "", words...)
 		}
 	}
 }
 
 // addressNetwork has registries name such addresses.
 func addressNetwork(s *scene) {
-	for _, address := range addressForms(s.secret()) {
+	for i, address := range addressForms(s.secret()) {
 		if !strings.Contains(address, "://") {
 			continue
 		}
@@ -242,8 +248,8 @@ func addressNetwork(s *scene) {
 		} {
 			server := httptest.NewServer(answer)
 			host := server.Listener.Addr().String()
-			s.tells(name, "x", "auth", "login", host, "-u", "alice", "--password-stdin", "--timeout=3s")
-			s.tells(name, "", "auth", "token", host, "--timeout=3s")
+			s.tells(name, i, "x", "auth", "login", host, "-u", "alice", "--password-stdin", "--timeout=3s")
+			s.tells(name, i, "", "auth", "token", host, "--timeout=3s")
 			server.Close()
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,58 +29,59 @@ const (
 // What each answers is the matter of other tests; here it must only keep the secret.
 func leakFailures(t *testing.T, tried *tally) {
 	registry := httptest.NewServer(http.HandlerFunc(repeatSecrets))
-	defer registry.Close()
+	t.Cleanup(registry.Close)
 	host := registry.Listener.Addr().String()
 	commands := grammarCommands(t)
 	for _, kind := range troubles() {
-		s := newScene(t, tried)
-		s.write("passphrase", s.secret()+"\n", 0o600)
-		kind.make(s, host)
-		if _, found, err := canary.Tree(s.home, s.secrets...); err != nil || len(found) < 2 && kind.name != "damaged entry" {
-			t.Fatalf("%s: the secret is in %v, %v: nothing could leak", kind.name, found, err)
-		}
-		before, env, failed := s.read(".docker/config.json"), s.env, 0
-		for _, command := range commands {
-			log := s.path("log")
-			words := append([]string{"regshape"}, strings.Fields(command)...)
-			words = append(words, commandFlags(command, host)...)
-			if command == "overview" {
-				words = words[:1]
+		tried.parallel(t, kind.name, func(s *scene) {
+			s.write("passphrase", s.secret()+"\n", 0o600)
+			kind.make(s, host)
+			if _, found, err := canary.Tree(s.home, s.secrets...); err != nil || len(found) < 2 && kind.name != "damaged entry" {
+				s.t.Fatalf("%s: the secret is in %v, %v: nothing could leak", kind.name, found, err)
 			}
-			words = append(words, "--debug-calls", "--time-methods", "--time-scenarios", "--log-file="+log, "--timeout=5s")
-			if slices.Contains(sendsPassword, command) {
-				s.env = append(slices.Clip(env), "REGSHAPE_USERNAME=alice", "REGSHAPE_PASSWORD="+s.secret())
+			before, env, failed := s.read(".docker/config.json"), s.env, 0
+			for _, command := range commands {
+				log := s.path("log")
+				words := append([]string{"regshape"}, strings.Fields(command)...)
+				words = append(words, commandFlags(command, host)...)
+				if command == "overview" {
+					words = words[:1]
+				}
+				words = append(words, "--debug-calls", "--time-methods", "--time-scenarios", "--log-file="+log, "--timeout=5s")
+				if slices.Contains(sendsPassword, command) {
+					s.env = append(slices.Clip(env), "REGSHAPE_USERNAME=alice", "REGSHAPE_PASSWORD="+s.secret())
+				}
+				o := s.run(s.secret(), words...)
+				if o.code != 0 { // what a failure says as JSON is written elsewhere
+					failed++
+					s.silent(command, s.run(s.secret(), append(words, "--json")...).text())
+				} else if command == "auth export" {
+					o.out = "" // its result is the secret
+				}
+				s.silent(command, o.text())
+				s.env = env
 			}
-			o := s.run(s.secret(), words...)
-			if o.code != 0 { // what a failure says as JSON is written elsewhere
-				failed++
-				s.silent(kind.name+": "+command, s.run(s.secret(), append(words, "--json")...).text())
-			} else if command == "auth export" {
-				o.out = "" // its result is the secret
+			for _, action := range []string{"store", "get", "list", "erase"} {
+				input := host
+				if action == "store" {
+					input = payload(host, "alice", s.secret())
+				}
+				o := s.run(input, "docker-credential-regshape", action)
+				if o.code != 0 {
+					failed++
+				} else if action == "get" {
+					o.out = ""
+				}
+				s.silent("helper "+action, o.text())
 			}
-			s.silent(kind.name+": "+command, o.text())
-			s.env = env
-		}
-		for _, action := range []string{"store", "get", "list", "erase"} {
-			input := host
-			if action == "store" {
-				input = payload(host, "alice", s.secret())
+			if failed < 8 {
+				s.t.Errorf("%s: %d runs failed; it is no trouble", kind.name, failed)
 			}
-			o := s.run(input, "docker-credential-regshape", action)
-			if o.code != 0 {
-				failed++
-			} else if action == "get" {
-				o.out = ""
+			s.silent("log", s.read("log"))
+			if kind.name == "config no JSON" && s.read(".docker/config.json") != before {
+				s.t.Errorf("%s: config.json was written", kind.name)
 			}
-			s.silent(kind.name+": helper "+action, o.text())
-		}
-		if failed < 8 {
-			t.Errorf("%s: %d runs failed; it is no trouble", kind.name, failed)
-		}
-		s.silent(kind.name+": log", s.read("log"))
-		if kind.name == "config no JSON" && s.read(".docker/config.json") != before {
-			t.Errorf("%s: config.json was written", kind.name)
-		}
+		})
 	}
 }
 
@@ -175,29 +175,6 @@ func troubles() []trouble {
 	}
 }
 
-// all are the files of a pattern below the home, at least one.
-func (s *scene) all(pattern string) []string {
-	s.t.Helper()
-	found, err := filepath.Glob(s.path(pattern))
-	if err != nil || len(found) == 0 {
-		s.t.Fatalf("%s: %v, %v", pattern, found, err)
-	}
-	return found
-}
-
-// damage turns one bit of a file.
-func (s *scene) damage(file string) {
-	s.t.Helper()
-	data, err := os.ReadFile(file)
-	if err == nil {
-		data[len(data)/2] ^= 1
-		err = os.WriteFile(file, data, 0o600)
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
 // leakTypos types a secret where something else belongs. It stands on the user's own
 // command line then, and must not go from there into the log of a build, too.
 func leakTypos(t *testing.T, tried *tally) {
@@ -254,7 +231,7 @@ func leakTypos(t *testing.T, tried *tally) {
 		s.env = []string{"HTTPS_PROXY=" + proxy, "https_proxy=", "NO_PROXY=none.example", "no_proxy=", "REGSHAPE_PASSWORD=" + x}
 		o := s.run("", "regshape", "auth", "login", "registry.example", "-u", "alice", "--debug-calls", "--timeout=5s")
 		if o.code == 0 {
-			t.Errorf("a login through no proxy at all succeeds:\n%s", redacted(o.text(), s.secrets))
+			t.Errorf("a login through no proxy at all succeeds:\n%s", s.redact(o.text()))
 		}
 		s.silent("proxy", o.text())
 	}

@@ -30,8 +30,6 @@ const (
 // leakRegistries logs in to registries that mean harm: it must end in time, within its
 // memory, in words that can be read, with nothing stored and nothing sent to others.
 func leakRegistries(t *testing.T, tried *tally) {
-	s := newScene(t, tried)
-	s.env = []string{"REGSHAPE_USERNAME=alice", "REGSHAPE_PASSWORD=" + s.secret()}
 	var strayed atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" || r.Method == http.MethodPost {
@@ -40,7 +38,7 @@ func leakRegistries(t *testing.T, tried *tally) {
 		w.Header().Set("Www-Authenticate", `Basic realm="other"`)
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
-	defer other.Close()
+	t.Cleanup(other.Close)
 	basic := "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\n"
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -90,56 +88,68 @@ func leakRegistries(t *testing.T, tried *tally) {
 			send(c, "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm=\"http://169.254.169.254/latest/\"\r\nContent-Length: 0\r\n\r\n")
 		},
 	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		host := l.Addr().String()
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
+		tried.parallel(t, name, func(s *scene) {
+			s.env = []string{"REGSHAPE_USERNAME=alice", "REGSHAPE_PASSWORD=" + s.secret()}
+			host := s.listen(func(c net.Conn, host string) {
+				request := make([]byte, 4096) // or the hello of TLS, which is answered with nonsense
+				_, _ = c.Read(request)
+				if strings.HasSuffix(name, ", later") && !bytes.Contains(request, []byte("Authorization: ")) {
+					send(c, basic+"Content-Length: 0\r\n\r\n")
 					return
 				}
-				go func() {
-					defer func() { _ = c.Close() }()
-					request := make([]byte, 4096) // or the hello of TLS, which is answered with nonsense
-					_, _ = c.Read(request)
-					if strings.HasSuffix(name, ", later") && !bytes.Contains(request, []byte("Authorization: ")) {
-						send(c, basic+"Content-Length: 0\r\n\r\n")
-						return
-					}
-					_ = c.SetDeadline(time.Now().Add(loginPatience))
-					play(c, host)
-				}()
+				_ = c.SetDeadline(time.Now().Add(loginPatience))
+				play(c, host)
+			})
+			var cmd *exec.Cmd
+			o := s.finish(func(ctx context.Context) *exec.Cmd {
+				cmd = s.command(ctx, "", "regshape", "auth", "login", host, "--plain-http", "--timeout="+loginTimeout.String(), "--debug-calls")
+				return cmd
+			})
+			if used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; used > loginMemory {
+				s.t.Errorf("got %d MiB of memory, want at most %d", used>>10, loginMemory>>10)
 			}
-		}()
-		var cmd *exec.Cmd
-		o := s.finish(func(ctx context.Context) *exec.Cmd {
-			cmd = s.command(ctx, "", "regshape", "auth", "login", host, "--plain-http", "--timeout="+loginTimeout.String(), "--debug-calls")
-			return cmd
+			if o.took > loginPatience {
+				s.t.Errorf("got %v, want at most %v", o.took, loginPatience)
+			}
+			if o.code == 0 || len(o.text()) > 64<<10 {
+				s.t.Errorf("got exit code %d and %d bytes, want a failure in at most 64 KiB:\n%.2000s", o.code, len(o.text()), s.redact(o.text()))
+			}
+			if how := harmful(o.text()); how != "" {
+				s.t.Errorf("shows %s", how)
+			}
+			s.silent(name, o.text())
+			if n := strayed.Load(); n > 0 {
+				s.t.Errorf("%d requests with credentials reached another host", n)
+			}
+			if o := s.must("", "docker-credential-regshape", "list"); strings.TrimSpace(o.out) != "{}" {
+				s.t.Errorf("something was stored: %s", s.redact(o.out))
+			}
 		})
-		if used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; used > loginMemory {
-			t.Errorf("%s: %d MiB of memory", name, used>>10)
-		}
-		_ = l.Close()
-		if o.took > loginPatience {
-			t.Errorf("%s: %v", name, o.took)
-		}
-		if o.code == 0 || len(o.text()) > 64<<10 {
-			t.Errorf("%s: exit code %d, and %d bytes:\n%.2000s", name, o.code, len(o.text()), redacted(o.text(), s.secrets))
-		}
-		if how := harmful(o.text()); how != "" {
-			t.Errorf("%s: shows %s", name, how)
-		}
-		s.silent(name, o.text())
 	}
-	if n := strayed.Load(); n > 0 {
-		t.Errorf("%d requests with credentials reached another host", n)
+}
+
+// listen hands every connection to play, with the address that it came to.
+func (s *scene) listen(play func(c net.Conn, host string)) (host string) {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	if o := s.must("", "docker-credential-regshape", "list"); o.out != "{}\n" && o.out != "{}" {
-		t.Errorf("something was stored: %s", redacted(o.out, s.secrets))
-	}
+	s.t.Cleanup(func() { _ = l.Close() })
+	host = l.Addr().String()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = c.Close() }()
+				play(c, host)
+			}()
+		}
+	}()
+	return host
 }
 
 func send(c net.Conn, text string) { _, _ = io.WriteString(c, text) }

@@ -162,19 +162,6 @@ func (w *walk) steps() []step {
 	}
 }
 
-// read is the text of a file below the home.
-func (s *scene) read(name string) string {
-	s.t.Helper()
-	data, err := os.ReadFile(s.path(name))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return string(data)
-}
-
-// redact hides what a failed test must not show either.
-func (w *walk) redact(text string) string { return redacted(text, w.secrets) }
-
 // checkCommands wants a success and a failure of every command that the grammar has, the
 // hidden ones too, and of every action of the helper.
 func checkCommands(t *testing.T, steps []step) {
@@ -233,7 +220,7 @@ func grammarCommands(t *testing.T) []string {
 		t.Fatalf("the grammar has %d commands only: %q", len(commands), commands)
 	}
 	shown := regexp.MustCompile(`(?m)^  (auth [a-z ]+?)  +[A-Z]`)
-	for _, m := range shown.FindAllStringSubmatch(runIn(t, t.TempDir(), "auth", "--help"), -1) {
+	for _, m := range shown.FindAllStringSubmatch(newHome(t).must("", "regshape", "auth", "--help").out, -1) {
 		if !slices.Contains(commands, m[1]) {
 			t.Errorf("--help shows %q, which was not found in the grammar's source", m[1])
 		}

@@ -147,7 +147,7 @@ func (s *scene) found(seen []sighting, secrets []named, servers []string) []stri
 	var all []string
 	var together []byte
 	for _, one := range seen {
-		s.tried.looks++
+		s.tried.looks.Add(1)
 		together = append(together, one.data...)
 	}
 	for _, secret := range secrets {

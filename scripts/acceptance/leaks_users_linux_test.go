@@ -61,7 +61,7 @@ func leakUsers(t *testing.T, tried *tally) {
 		if o := s.as(nobody, "", "cat", path); o.code == 0 {
 			readable = append(readable, path)
 		}
-		tried.looks++
+		tried.looks.Add(1)
 		return nil
 	})
 	if err != nil || len(readable) > 0 {
@@ -97,7 +97,7 @@ func leakUsers(t *testing.T, tried *tally) {
 	}
 	s.env = []string{"HOME=" + theirs}
 	if o := s.as(nobody, put, "docker-credential-regshape", "store"); o.code != 0 {
-		t.Fatalf("a user's own store: %s", redacted(o.text(), s.secrets))
+		t.Fatalf("a user's own store: %s", s.redact(o.text()))
 	}
 	before = treeOf(t, theirs)
 	for _, sudo := range []string{"SUDO_UID=", "SUDO_UID=65534"} {
@@ -113,7 +113,7 @@ func leakUsers(t *testing.T, tried *tally) {
 		} {
 			o := s.run(put, words...)
 			if o.code == 0 && words[len(words)-1] != "unprotect" || !strings.Contains(o.text(), "uid 65534") && words[len(words)-1] != "unprotect" {
-				t.Errorf("root in another's store, %s, %q: exit code %d:\n%s", sudo, words[:2], o.code, redacted(o.text(), s.secrets))
+				t.Errorf("root in another's store, %s, %q: exit code %d:\n%s", sudo, words[:2], o.code, s.redact(o.text()))
 			}
 			s.silent("root: "+words[0], o.text())
 		}

@@ -3,12 +3,14 @@
 package acceptance
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"regshape/scripts/testenv"
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 	if err := os.Chdir("../.."); err != nil { // to the documents and the packages of the module
 		panic(err)
 	}
-	testenv.Main(programs{m})
+	testenv.Main(programs{m}, testenv.InMemory()...)
 }
 
 // programs are the tests of m with both names of the program, built once, first in PATH.
@@ -37,10 +39,13 @@ func (p programs) Run() int {
 		fmt.Fprintln(os.Stderr, "acceptance:", err)
 		return 1
 	}
+	testenv.Waiting()
 	return p.m.Run()
 }
 
-// build makes the programs, for the race detector where the tests are.
+// build makes the programs as the Makefile does, and for the race detector where the tests
+// are. A passphrase costs a second and 256 MiB each time, as it should: so that is tried as it
+// is only in whole runs, and in the scripts.
 func build(dir string) error {
 	exe := ""
 	if runtime.GOOS == "windows" {
@@ -54,9 +59,42 @@ func build(dir string) error {
 			}
 		}
 	}
+	words := []string{"build", race, "-ldflags", "-X main.version=v1.2.3 -X main.commit=abc -X main.date=2026-01-02T03:04:05Z"}
+	if !testenv.Whole() {
+		overlay, err := cheapPassphrases(dir)
+		if err != nil {
+			return err
+		}
+		words = append(words, "-overlay", overlay)
+	}
 	program := filepath.Join(dir, "regshape"+exe)
-	if out, err := testenv.Command(testenv.Go(), "go", "build", race, "-o", program, "regshape").CombinedOutput(); err != nil {
+	if out, err := testenv.Command(testenv.Go(), "go", append(words, "-o", program, "regshape")...).CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return os.Link(program, filepath.Join(dir, "docker-credential-regshape"+exe))
+}
+
+// cheapPassphrases writes what go build -overlay takes to have another work factor.
+func cheapPassphrases(dir string) (overlay string, err error) {
+	const file, factor = "store/keys/passphrase.go", "const workFactor = 18"
+	source, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	if strings.Count(string(source), factor) != 1 {
+		return "", fmt.Errorf("%s: want %q once", file, factor)
+	}
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	cheap := filepath.Join(dir, "passphrase.go")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {path: cheap}})
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, errors.Join(
+		os.WriteFile(cheap, []byte(strings.Replace(string(source), factor, "const workFactor = 12", 1)), 0o600),
+		os.WriteFile(overlay, replace, 0o600))
 }

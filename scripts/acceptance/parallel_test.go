@@ -12,37 +12,30 @@ import (
 	"regshape/scripts/testenv"
 )
 
-// program runs one of the two programs with a home of its own.
-func program(home, input, name string, args ...string) (string, error) {
-	cmd := testenv.Command(testenv.Environ(home), name, args...)
-	cmd.Stdin = strings.NewReader(input)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
 // Twenty logins at once, some into the store and some into an auth.json, the first of
-// them into a home with nothing in it: nothing is lost, in twenty rounds.
+// them into a home with nothing in it: nothing is lost.
 func TestParallelLogins(t *testing.T) {
-	const logins, rounds = 20, 20
+	t.Parallel()
+	const logins = 20
+	rounds := 4
+	if testenv.Whole() {
+		rounds = 20
+	}
 	for round := range rounds {
-		home := t.TempDir()
-		file := filepath.Join(home, "auth.json")
+		s := newHome(t)
+		file := s.path("auth.json")
 		var wg sync.WaitGroup
 		for i := range logins {
 			wg.Go(func() {
 				server, secret := fmt.Sprintf("r%d.example", i), fmt.Sprintf("s%d", i)
-				var out string
-				var err error
+				input, words := secret, []string{"regshape", "auth", "login", server, "-u", "u", "--password-stdin", "--skip-verify"}
 				switch i % 3 {
 				case 0:
-					payload := fmt.Sprintf(`{"ServerURL":%q,"Username":"u","Secret":%q}`, server, secret)
-					out, err = program(home, payload, "docker-credential-regshape", "store")
-				case 1:
-					out, err = program(home, secret, "regshape", "auth", "login", server, "-u", "u", "--password-stdin", "--skip-verify")
-				default:
-					out, err = program(home, secret, "regshape", "auth", "login", server, "-u", "u", "--password-stdin", "--skip-verify", "--authfile", file)
+					input, words = payload(server, "u", secret), []string{"docker-credential-regshape", "store"}
+				case 2:
+					words = append(words, "--authfile", file)
 				}
-				if err != nil {
+				if out, err := s.command(t.Context(), input, words...).CombinedOutput(); err != nil {
 					t.Errorf("round %d, login %d: %v: %s", round, i, err, out)
 				}
 			})
@@ -66,14 +59,14 @@ func TestParallelLogins(t *testing.T) {
 				}
 				continue
 			}
-			out, err := program(home, server, "docker-credential-regshape", "get")
-			if want := fmt.Sprintf(`"Secret":"s%d"`, i); err != nil || !strings.Contains(out, want) {
-				t.Errorf("round %d, get %d: %v: %s", round, i, err, out)
+			o := s.run(server, "docker-credential-regshape", "get")
+			if want := fmt.Sprintf(`"Secret":"s%d"`, i); o.code != 0 || !strings.Contains(o.out, want) {
+				t.Errorf("round %d, get %d: exit code %d, want %s: %s", round, i, o.code, want, o.text())
 			}
 		}
 		files := 0
 		for _, pattern := range []string{".local/share/regshape/v1/g-*/*", ".local/state/regshape/*", ".config/regshape/*"} {
-			found, err := filepath.Glob(filepath.Join(home, pattern))
+			found, err := filepath.Glob(s.path(pattern))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,6 +35,7 @@ func commandBlocks(t *testing.T, name string) []string {
 // home. Blocks with make are left to make: the demo to the end-to-end tests, the tests to
 // whoever runs this.
 func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
 	const secret = "canary-readme"
 	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
 	defer server.Close()

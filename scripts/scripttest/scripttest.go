@@ -16,7 +16,25 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"regshape/scripts/testenv"
 )
+
+// Tests are those of a package of scripts, for [testscript.Main]: their directories are where
+// a sync costs nothing, if there is such a place, and some wait while others work.
+type Tests struct{ testscript.TestingM }
+
+// Run runs them.
+func (m Tests) Run() int {
+	testenv.Waiting()
+	for _, kv := range testenv.InMemory() {
+		name, value, _ := strings.Cut(kv, "=")
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	return m.TestingM.Run()
+}
 
 // Params are those of the scripts of one directory. Each script has a home of its own. The
 // user is alice, and her password is made anew for every script, so that it can be looked for.

@@ -12,12 +12,14 @@ package testenv
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -116,6 +118,14 @@ func Inherited() []string {
 func prepared() bool {
 	name, value, _ := strings.Cut(Prepared, "=")
 	return os.Getenv(name) == value
+}
+
+// Waiting has twice as many parallel tests run at once as there are processors, in packages
+// whose tests wait for processes most of the time. What go test -parallel says wins.
+func Waiting() {
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 }
 
 // Main runs the tests of a package in an environment built from nothing, with a home that

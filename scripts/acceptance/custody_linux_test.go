@@ -34,7 +34,7 @@ func TestPassphrasePrompts(t *testing.T) {
 	term.wantExit(130, passphrase)
 	term.AwaitEcho(true)
 	if state := s.keyState(); state.Source != "file" {
-		t.Errorf("the key is in %q by now", state.Source)
+		t.Errorf("the key is in %q, want \"file\"", state.Source)
 	}
 
 	term = s.terminal("regshape", "auth", "key", "protect", "--passphrase")
@@ -52,7 +52,7 @@ func TestPassphrasePrompts(t *testing.T) {
 	term.wantExit(0, passphrase)
 	term.Await("The store is unlocked until ")
 	if s.keyState().Locked {
-		t.Error("the store is locked after unlock")
+		t.Error("the store is locked after unlock, want unlocked")
 	}
 	s.must("", "regshape", "auth", "lock")
 
@@ -65,7 +65,7 @@ func TestPassphrasePrompts(t *testing.T) {
 	term.wantExit(130)
 	term.AwaitEcho(true)
 	if state := s.keyState(); !state.Locked || state.Source != "slots" {
-		t.Errorf("the store is %+v", state)
+		t.Errorf("got %+v, want locked slots", state)
 	}
 
 	// Three tries.
@@ -78,7 +78,7 @@ func TestPassphrasePrompts(t *testing.T) {
 }
 
 // A backup to the screen, and back from a file, with what was typed.
-func TestBackupPrompts(t *testing.T) {
+func TestBackup_prompts(t *testing.T) {
 	t.Parallel()
 	s, passphrase := newHome(t), "canary-"+rand.Text()
 	s.must(payload("a.example", "a", "s"), "docker-credential-regshape", "store")
@@ -103,7 +103,7 @@ func TestBackupPrompts(t *testing.T) {
 }
 
 // A plugin asks at the terminal, once the store's slots are its own.
-func TestPluginPrompts(t *testing.T) {
+func TestPlugin_prompts(t *testing.T) {
 	t.Parallel()
 	s, bin := newHome(t), t.TempDir()
 	build := testenv.Command(testenv.Go(), "go", "build", "-o", bin, "./store/keys/testdata/age-plugin-regshapetest")
@@ -116,7 +116,7 @@ func TestPluginPrompts(t *testing.T) {
 	pin := plugin.EncodeIdentity("regshapetest", []byte("pin"))
 	identity := s.write("identity", pin+"\n", 0o600)
 	if o := s.must("", "regshape", "auth", "key", "protect", "--recipient", recipient); !strings.Contains(o.out, "slot 1 (age-plugin-regshapetest)") {
-		t.Errorf("protect says:\n%s", o.out)
+		t.Errorf("got %q, want slot 1 of the plugin", o.out)
 	}
 
 	// Without an identity it is tried as it is; with one it asks.
@@ -142,7 +142,7 @@ func TestPluginPrompts(t *testing.T) {
 		term.AwaitEcho(true)
 	}
 	if !s.keyState().Locked {
-		t.Error("the store is unlocked")
+		t.Error("the store is unlocked, want locked")
 	}
 
 	// Nobody to ask; and a plugin that is gone.
@@ -158,7 +158,7 @@ func TestPluginPrompts(t *testing.T) {
 }
 
 // The OS keyring, with a real gnome-keyring on a D-Bus session of the test's own.
-func TestKeyringCustody(t *testing.T) {
+func TestKeyring_custody(t *testing.T) {
 	for _, program := range []string{"dbus-run-session", "gnome-keyring-daemon", "gdbus"} {
 		if _, err := exec.LookPath(program); err != nil {
 			if os.Getenv("CI") == "true" {
@@ -191,7 +191,7 @@ func TestKeyringCustody(t *testing.T) {
 		"no D-Bus session",
 	} {
 		if !strings.Contains(string(out), want) {
-			t.Errorf("%q was not said:\n%s", want, out)
+			t.Errorf("got:\n%s\nwant %q in it", out, want)
 		}
 	}
 	if data, err := testenv.Command(env, "grep", "-ral", "REGSHAPE-KEY", filepath.Join(home, "data")).Output(); err == nil {

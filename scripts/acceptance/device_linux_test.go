@@ -14,7 +14,7 @@ import (
 
 // What the user sees: the link, the code, a line that counts down; a browser opens with the
 // link as its one argument and without our password; and docker then gets the login.
-func TestDeviceAtATerminal(t *testing.T) {
+func TestDevice_terminal(t *testing.T) {
 	t.Parallel()
 	issuer, at, registry, err := testregistry.Devices(testregistry.IssuerOptions{Manual: true, Claims: map[string]any{"preferred_username": "alice"}})
 	if err != nil {
@@ -44,7 +44,7 @@ func TestDeviceAtATerminal(t *testing.T) {
 		t.Error("a browser was opened over SSH")
 	}
 	if left, err := filepath.Glob(s.path(entries)); err != nil || len(left) > 0 {
-		t.Errorf("an interrupted login stored %v, %v", left, err)
+		t.Errorf("an interrupted login stored %v (%v), want nothing", left, err)
 	}
 
 	s.env = env
@@ -60,9 +60,7 @@ func TestDeviceAtATerminal(t *testing.T) {
 	if !issuer.Confirm(code[1]) {
 		t.Fatalf("the issuer does not know the code %s", code[1])
 	}
-	if got := term.ExitCode(); got != 0 {
-		t.Fatalf("exit code %d:\n%s", got, term.Text())
-	}
+	term.wantExit(0, issuer.Secrets()...)
 	term.Await("Login Succeeded")
 	said, err := os.ReadFile(opened)
 	if want := "1|" + link + "||"; err != nil || string(said) != want {
@@ -74,9 +72,7 @@ func TestDeviceAtATerminal(t *testing.T) {
 	s.env = nil
 	term = s.terminal("docker-credential-regshape", "get")
 	term.Input(host + "\n\x04")
-	if got := term.ExitCode(); got != 0 {
-		t.Fatalf("get: exit code %d:\n%s", got, term.Text())
-	}
+	term.wantExit(0)
 	term.Await(`"Username":"alice"`)
 	term.Await(`"Secret":"access-`)
 }

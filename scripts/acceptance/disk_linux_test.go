@@ -36,7 +36,7 @@ first='{"ServerURL":"first.example","Username":"u","Secret":"new"}'
 h() { docker-credential-regshape "$1"; }
 `
 
-func TestFullDisk(t *testing.T) {
+func TestDisk_full(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "disk"), 0o700); err != nil {
@@ -62,7 +62,7 @@ write the entry of first.example: write /.*: no space left on device: free some 
 	compareLines(t, out, want)
 }
 
-func TestReadOnlyDisk(t *testing.T) {
+func TestDisk_readOnly(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "disk"), 0o700); err != nil {
@@ -126,7 +126,7 @@ func TestSudo(t *testing.T) {
 		t.Errorf("store under sudo: %v: %s", err, out)
 	}
 	if left, _ := os.ReadDir(home); len(left) > 0 {
-		t.Errorf("store under sudo made %v", left)
+		t.Errorf("store under sudo left %v, want nothing", left)
 	}
 	if out, err := run("get", "h.example", "SUDO_UID=12345"); err == nil || out != "credentials not found in native keychain\n" {
 		t.Errorf("get under sudo: %v: %s", err, out)
@@ -136,9 +136,9 @@ func TestSudo(t *testing.T) {
 	}
 }
 
-// A home lies beside others in a folder that nobody may list, as /home often is. A first
-// login there cannot make the folder durable that its home stands in, nor need it.
-func TestHomeThatCannotBeListed(t *testing.T) {
+// A home may be in a directory that its user cannot list, as /home often is. The first login
+// cannot sync that directory, and need not.
+func TestHome_unlistable(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a home for another user")
@@ -155,9 +155,9 @@ func TestHomeThatCannotBeListed(t *testing.T) {
 	}
 	s.env = []string{"HOME=" + home}
 	if o := s.as(nobody, payload("h.example", "ann", s.secret()), "docker-credential-regshape", "store"); o.code != 0 {
-		t.Errorf("store: exit %d: %s", o.code, o.text())
+		t.Errorf("store: exit code %d, want 0: %s", o.code, o.text())
 	}
 	if o := s.as(nobody, "h.example", "docker-credential-regshape", "get"); o.code != 0 || !strings.Contains(o.out, s.secret()) {
-		t.Errorf("get: exit %d: %s", o.code, o.err)
+		t.Errorf("get: exit code %d, want 0 and the secret: %s", o.code, o.err)
 	}
 }

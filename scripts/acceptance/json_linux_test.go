@@ -77,7 +77,7 @@ func TestJSON(t *testing.T) {
 
 // notShown lists what is documented and takes more than a process to see.
 func notShown(one string) bool {
-	return strings.HasSuffix(one, ".source = keyring") || // TestKeyringCustody has a desktop's bus
+	return strings.HasSuffix(one, ".source = keyring") || // TestKeyring_custody has a desktop's bus
 		strings.HasPrefix(one, "`version`") && strings.HasSuffix(one, "? absent") || // usage.txtar: a build without ldflags
 		one == "`refresh`, form 1: [].reason? = interrupted" // Ctrl-C before the first request
 }
@@ -153,17 +153,17 @@ func (s shapes) check(command string, o outcome, seen map[string]bool) error {
 		rows = append(rows, anyFailure)
 	}
 	if status, there := object["status"]; there && (status == "error") != (o.code != 0) {
-		return fmt.Errorf("status %v with exit code %d", status, o.code)
+		return fmt.Errorf("status %v does not fit exit code %d", status, o.code)
 	}
 	want := map[any]int{"usage": 2, "interrupted": 130}[object["reason"]]
 	if want == 0 {
 		want = 1
 	}
 	if object["status"] == "error" && o.code != want {
-		return fmt.Errorf("reason %v with exit code %d", object["reason"], o.code)
+		return fmt.Errorf("reason %v: got exit code %d, want %d", object["reason"], o.code, want)
 	}
 	if strings.Contains(o.err, "Error: ") {
-		return fmt.Errorf("the error is told on standard error, too: %s", o.err)
+		return fmt.Errorf("the error is on standard error, too: %s", o.err)
 	}
 	var misfits []error
 	for _, name := range rows {

@@ -183,7 +183,7 @@ func (j *jsonWalk) moveSteps() []step {
 	}
 }
 
-// setupSteps have a folder of programs with regshape's first name alone.
+// setupSteps have a directory of programs with regshape's first name alone.
 func (j *jsonWalk) setupSteps() []step {
 	program, err := exec.LookPath("regshape")
 	if err == nil {

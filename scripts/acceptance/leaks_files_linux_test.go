@@ -110,7 +110,7 @@ func leakHelperNames(s *scene) {
 		"bin/docker-credential-..", "docker-credential-/abs", "bin/docker-credential-x", "bin/docker-credential-ä", "bin/docker-credential-a\nb", "docker-credential-../evil",
 	} {
 		if path == "bin/docker-credential-x" || path == "bin/docker-credential-.." || path == "docker-credential-../evil" {
-			continue // a folder of that name stands there, or a file elsewhere
+			continue // a directory of that name stands there, or a file elsewhere
 		}
 		s.write(path, trap, 0o700)
 	}
@@ -149,7 +149,7 @@ func leakHelperNames(s *scene) {
 	}
 }
 
-// leakPath puts programs where PATH leads only from the present folder, under all names
+// leakPath puts programs where PATH leads only from the present directory, under all names
 // that regshape would start.
 func leakPath(t *testing.T, tried *tally) {
 	own := os.Getenv("PATH")
@@ -185,7 +185,7 @@ func leakPath(t *testing.T, tried *tally) {
 				_ = os.Remove(ran)
 			}
 		}
-		// From a folder with a whole path it is run: the trap works.
+		// From a directory with a whole path it is run: the trap works.
 		s.env[0] = "PATH=" + s.path("rel") + ":" + own
 		s.run("", "regshape", "auth", "get", "x.example")
 		if _, err := os.Stat(ran); err != nil {

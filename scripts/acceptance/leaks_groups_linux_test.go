@@ -28,7 +28,7 @@ func TestLeak(t *testing.T) {
 		{"crash", "a process stopped by a signal: core file, stack trace, limits", leakCrash},
 		{"terminal", "hostile text from registries, files, helpers: what reaches the terminal", leakTerminal},
 		{"modes", "whatever is made under umask 000 and 077", leakModes},
-		{"links", "links, pipes and folders of others in the place of ours", leakLinks},
+		{"links", "links, pipes and directories of others in the place of ours", leakLinks},
 		{"users", "another user, and root in another's home", leakUsers},
 		{"registries", "registries that flood, stall, redirect or point elsewhere", leakRegistries},
 		{"files", "config files and helper names made to harm", leakFiles},

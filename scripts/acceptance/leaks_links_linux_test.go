@@ -51,19 +51,19 @@ func leakLinks(t *testing.T, tried *tally) {
 			t.Errorf("what the link led to in place of the %s is %v, %v", name, info, err)
 		}
 	}
-	leakFolders(t, tried)
+	leakDirectories(t, tried)
 	leakHardLink(t, tried)
 	leakTargets(t, tried)
 }
 
-// leakFolders opens the store's folders to others, or puts another user's there.
-func leakFolders(t *testing.T, tried *tally) {
+// leakDirectories opens the store's directories to others, or puts another user's there.
+func leakDirectories(t *testing.T, tried *tally) {
 	const data = ".local/share/regshape"
-	for _, folder := range []string{data, data + "/v1", data + "/v1/g-*", stateDir, ".config/regshape"} {
+	for _, dir := range []string{data, data + "/v1", data + "/v1/g-*", stateDir, ".config/regshape"} {
 		s := newScene(t, tried)
 		put := payload("h.example", "alice", s.secret())
 		s.must(put, "docker-credential-regshape", "store")
-		path := s.one(folder)
+		path := s.one(dir)
 		refused := func(how, want string) {
 			t.Helper()
 			before := treeOf(t, s.home)
@@ -81,12 +81,12 @@ func leakFolders(t *testing.T, tried *tally) {
 				}
 				o := s.run(input, words...)
 				if o.code == 0 || !strings.Contains(o.text(), path) || !strings.Contains(o.text(), want) {
-					t.Errorf("%s, %s, %q: exit code %d, want %q:\n%s", folder, how, words[:2], o.code, want, s.redact(o.text()))
+					t.Errorf("%s, %s, %q: exit code %d, want %q:\n%s", dir, how, words[:2], o.code, want, s.redact(o.text()))
 				}
-				s.silent(folder, o.err)
+				s.silent(dir, o.err)
 			}
 			if after := treeOf(t, s.home); after != before {
-				t.Errorf("%s, %s: changed\n%s\nto\n%s", folder, how, before, after)
+				t.Errorf("%s, %s: got\n%s\nwant as before\n%s", dir, how, after, before)
 			}
 		}
 		if err := os.Chmod(path, 0o777); err != nil {
@@ -97,7 +97,7 @@ func leakFolders(t *testing.T, tried *tally) {
 			t.Fatal(err)
 		}
 		if os.Geteuid() != 0 {
-			t.Log("only root can give a folder away: that of another user is not tried")
+			t.Log("only root can give a directory away: that of another user is not tried")
 			continue
 		}
 		if err := os.Chown(path, nobody, nobody); err != nil {
@@ -111,7 +111,7 @@ func leakFolders(t *testing.T, tried *tally) {
 			t.Fatal(err)
 		}
 		why := "uid 65534"
-		if strings.Contains(folder, "v1") {
+		if strings.Contains(dir, "v1") {
 			why = "symbolic link"
 		}
 		refused("a link to another user's", why)
@@ -119,12 +119,12 @@ func leakFolders(t *testing.T, tried *tally) {
 			t.Fatal(err)
 		}
 		if why == "symbolic link" {
-			refused("a link to a folder of one's own", why)
+			refused("a link to a directory of one's own", why)
 		}
 	}
 }
 
-// leakHardLink: a file of somebody else's under a second name in the store's folder, which
+// leakHardLink: a file of somebody else's under a second name in the store's directory, which
 // a kernel without fs.protected_hardlinks allows to whoever may write there.
 func leakHardLink(t *testing.T, tried *tally) {
 	s := newScene(t, tried)
@@ -205,14 +205,14 @@ func leakTargets(t *testing.T, tried *tally) {
 		}
 		s.must(s.secret(), append(login[:8:8], "--store="+filepath.Join(parent, "store"))...)
 		if info, err := os.Stat(filepath.Join(parent, "store")); err != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("a store below a folder of all: %v, %v", info, err)
+			t.Errorf("a store below a directory of all: %v, %v", info, err)
 		}
 		if os.Geteuid() == 0 { // somebody puts their own in its place
 			if err := os.Chown(filepath.Join(parent, "store"), nobody, nobody); err != nil {
 				t.Fatal(err)
 			}
 			if o := s.run(s.secret(), append(login[:8:8], "--store="+filepath.Join(parent, "store"))...); o.code == 0 || !strings.Contains(o.err, "uid 65534") {
-				t.Errorf("another's store below a folder of all: exit code %d:\n%s", o.code, s.redact(o.text()))
+				t.Errorf("another's store below a directory of all: exit code %d:\n%s", o.code, s.redact(o.text()))
 			}
 		}
 	}

@@ -110,7 +110,7 @@ func unhex(text string) []byte {
 
 // place says in words where a call took its data.
 func (s *scene) place(one sighting, servers []string) string {
-	below := func(folder string) bool { return strings.HasPrefix(one.to, s.path(folder)) }
+	below := func(dir string) bool { return strings.HasPrefix(one.to, s.path(dir)) }
 	switch {
 	case one.call == "add_key" || one.call == "keyctl":
 		return "kernel keyring"

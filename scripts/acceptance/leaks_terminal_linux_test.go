@@ -33,16 +33,22 @@ func harmful(text string) string {
 	return ""
 }
 
+// harmless wants a text that a terminal takes for letters only.
+func (s *scene) harmless(what, text string) {
+	s.t.Helper()
+	s.tried.looks.Add(1)
+	if how := harmful(text); how != "" {
+		s.t.Errorf("%s: shows %s", what, how)
+	}
+}
+
 // shows runs a command as a person sees it and as JSON.
 func (s *scene) shows(what, stdin string, words ...string) {
 	s.t.Helper()
 	command := slices.DeleteFunc(slices.Clone(words), func(word string) bool { return strings.Contains(word, s.home) })
+	about := what + ": " + strings.Join(words[:min(len(words), 3)], " ")
 	if s.sample.Take(what, command, "text") {
-		o := s.run(stdin, words...)
-		s.tried.looks.Add(1)
-		if how := harmful(o.text()); how != "" {
-			s.t.Errorf("%s: %q shows %s", what, words[:min(len(words), 3)], how)
-		}
+		s.harmless(about, s.run(stdin, words...).text())
 	}
 	if !s.sample.Take(what, command, "JSON") {
 		return
@@ -51,12 +57,10 @@ func (s *scene) shows(what, stdin string, words ...string) {
 	for line := range strings.Lines(o.out) {
 		s.tried.looks.Add(1)
 		if !json.Valid([]byte(line)) { // which also holds no control character of C0
-			s.t.Errorf("%s: %q --json prints %q", what, words[:min(len(words), 3)], line)
+			s.t.Errorf("%s --json prints %q, want JSON", about, line)
 		}
 	}
-	if how := harmful(o.text()); how != "" {
-		s.t.Errorf("%s: %q --json shows %s", what, words[:min(len(words), 3)], how)
-	}
+	s.harmless(about+" --json", o.text())
 }
 
 // leakTerminal has everybody who can say something say evil.
@@ -113,9 +117,7 @@ func evilRegistries(s *scene) {
 			s.shows(name, "", append([]string{"regshape", "auth", "login", host, "--timeout=3s"}, traces...)...)
 			s.shows(name, "", append([]string{"regshape", "auth", "token", host, "--timeout=3s"}, traces...)...)
 			s.shows(name, "", "regshape", "auth", "status", host, "--timeout=3s")
-			if how := harmful(s.read("log")); how != "" {
-				s.t.Errorf("the log file holds %s", how)
-			}
+			s.harmless("log", s.read("log"))
 		})
 	}
 }
@@ -207,12 +209,10 @@ func evilStore(s *scene) {
 	}
 	for _, action := range []string{"get", "list"} {
 		o := s.run(evil+".example", "docker-credential-regshape", action)
-		if s.tried.looks.Add(1); o.err == "" {
+		if o.err == "" {
 			s.t.Errorf("%s of a damaged entry says nothing", action)
 		}
-		if how := harmful(o.text()); how != "" {
-			s.t.Errorf("helper %s of a damaged entry shows %s", action, how)
-		}
+		s.harmless("helper "+action+", damaged entry", o.text())
 	}
 	for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}} {
 		s.shows("damaged entries", "", append([]string{"regshape"}, words...)...)
@@ -231,24 +231,21 @@ func evilStore(s *scene) {
 		for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "key", "show"}, {"auth", "unlock"}, {"auth", "key", "rotate"}} {
 			s.shows("config of the store, "+name, "", append([]string{"regshape"}, words...)...)
 		}
-		o := s.run("x.example", "docker-credential-regshape", "get")
-		if how := harmful(o.text()); how != "" {
-			s.t.Errorf("helper with an evil config, %s, shows %s", name, how)
-		}
+		s.harmless("helper, config of the store, "+name, s.run("x.example", "docker-credential-regshape", "get").text())
 	}
 }
 
 // evilNames has names of files say it, and try to pass for a line of regshape's own: stray
-// files of the store, its folders, and whatever a flag or a variable names.
+// files of the store, its directories, and whatever a flag or a variable names.
 func evilNames(s *scene) {
 	name := strings.ReplaceAll(evil, "/", "") + "\nFORGED: a\xff 'b' "
 	s.must(payload("x.example", evil, s.secret()), "docker-credential-regshape", "store")
 	passphrase := "--passphrase-file=" + s.write("in", "correct horse battery staple of the scene", 0o600)
-	stray := func(folder string) {
+	stray := func(dir string) {
 		s.t.Helper()
-		s.write(folder+"/"+name, evil, 0o644)
-		s.write(folder+"/1."+name+".passphrase.age", evil, 0o644)
-		s.write(folder+"/"+name+".d/.tmp-"+name, evil, 0o644)
+		s.write(dir+"/"+name, evil, 0o644)
+		s.write(dir+"/1."+name+".passphrase.age", evil, 0o644)
+		s.write(dir+"/"+name+".d/.tmp-"+name, evil, 0o644)
 	}
 	names := func(sampled bool, what string, words ...string) {
 		s.t.Helper()
@@ -291,8 +288,8 @@ func evilNames(s *scene) {
 	generation := strings.TrimPrefix(s.all(".local/share/regshape/v1/g-*")[0], s.home+"/")
 	stray(generation)
 	custody("stray entries")
-	for _, folder := range []string{".local/share/regshape", ".local/share/regshape/v1", stateDir, ".config/regshape", ".local/share/regshape/profiles", ".config/regshape/profiles/" + name} {
-		stray(folder)
+	for _, dir := range []string{".local/share/regshape", ".local/share/regshape/v1", stateDir, ".config/regshape", ".local/share/regshape/profiles", ".config/regshape/profiles/" + name} {
+		stray(dir)
 	}
 	names(false, "protect", "auth", "key", "protect", passphrase)
 	for _, slots := range s.all(".local/share/regshape/v1/slots/*") {
@@ -334,9 +331,6 @@ func evilNames(s *scene) {
 		for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}, {"auth", "get", "x.example"}, {"auth", "key", "show"}, {"auth", "setup", "--dry-run"}} {
 			names(true, variable, words...)
 		}
-		o := s.run("x.example", "docker-credential-regshape", "get")
-		if how := harmful(o.err); how != "" {
-			s.t.Errorf("%s: the helper shows %s", variable, how)
-		}
+		s.harmless(variable+": helper", s.run("x.example", "docker-credential-regshape", "get").err)
 	}
 }

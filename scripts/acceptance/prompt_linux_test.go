@@ -10,7 +10,7 @@ import (
 	"regshape/scripts/testregistry"
 )
 
-func TestPrompts(t *testing.T) {
+func TestPrompt_login(t *testing.T) {
 	t.Parallel()
 	const secret = "canary-at-the-prompt"
 	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
@@ -24,13 +24,8 @@ func TestPrompts(t *testing.T) {
 	term.Await("Password for " + host + ": ")
 	term.AwaitEcho(false)
 	term.Input(secret + "\n")
-	if code := term.ExitCode(); code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, term.Text())
-	}
+	term.wantExit(0, secret)
 	term.Await("Login Succeeded")
-	if strings.Contains(term.Text(), secret) {
-		t.Errorf("the terminal shows the password:\n%s", term.Text())
-	}
 
 	// The known user name is the default; Ctrl-C at the password gives the echo back.
 	term = s.terminal("regshape", "auth", "login", host)
@@ -39,19 +34,14 @@ func TestPrompts(t *testing.T) {
 	term.Await("Password for " + host + ": ")
 	term.AwaitEcho(false)
 	term.Input("half a pass\x03")
-	if code := term.ExitCode(); code != 130 {
-		t.Errorf("Ctrl-C at the password: exit code %d, want 130:\n%s", code, term.Text())
-	}
+	term.wantExit(130)
 	term.AwaitEcho(true)
 
-	for name, keys := range map[string]string{"Ctrl-C": "\x03", "Ctrl-D": "\x04"} {
+	for keys, code := range map[string]int{"\x03": 130, "\x04": 1} { // Ctrl-C, Ctrl-D
 		term = newHome(t).terminal("regshape", "auth", "login", host)
 		term.Await("Username for ")
 		term.Input(keys)
-		want := map[string]int{"Ctrl-C": 130, "Ctrl-D": 1}[name]
-		if code := term.ExitCode(); code != want {
-			t.Errorf("%s at the user name: exit code %d, want %d:\n%s", name, code, want, term.Text())
-		}
+		term.wantExit(code)
 	}
 }
 
@@ -137,9 +127,7 @@ func TestPrompt_stopped(t *testing.T) {
 	time.Sleep(300 * time.Millisecond)
 	term.AwaitEcho(false)
 	term.Input(secret + "\n")
-	if code := term.ExitCode(); code != 0 {
-		t.Errorf("exit code %d, want 0:\n%s", code, term.Text())
-	}
+	term.wantExit(0, secret)
 }
 
 // Ctrl-Z stops what comes after a prompt, too.
@@ -160,12 +148,12 @@ func TestPrompt_stoppedAfterwards(t *testing.T) {
 	term.Input("\x03")
 	term.Await("ended=130")
 	if n := strings.Count(term.Text(), "Password for "); n != 1 {
-		t.Errorf("the prompt was shown %d times:\n%s", n, term.Text())
+		t.Errorf("the prompt was shown %d times, want 1:\n%s", n, term.Text())
 	}
 }
 
 // Ctrl-C while the registry does not answer ends the login at once.
-func TestInterruptedLogin(t *testing.T) {
+func TestPrompt_interruptedAfterwards(t *testing.T) {
 	t.Parallel()
 	l := httptest.NewUnstartedServer(nil).Listener // accepts connections and never answers
 	defer l.Close()
@@ -183,13 +171,11 @@ func TestInterruptedLogin(t *testing.T) {
 }
 
 // A helper that waits for its caller says so to a person.
-func TestHelperAtATerminal(t *testing.T) {
+func TestPrompt_helper(t *testing.T) {
 	t.Parallel()
 	term := newHome(t).terminal("docker-credential-regshape", "get")
 	term.Await("docker-credential-regshape waits for a server address")
 	term.Input("ghcr.io\n\x04")
-	if code := term.ExitCode(); code != 1 {
-		t.Errorf("exit code %d, want 1:\n%s", code, term.Text())
-	}
+	term.wantExit(1)
 	term.Await("credentials not found in native keychain")
 }

@@ -34,14 +34,14 @@ func commandBlocks(t *testing.T, name string) []string {
 // Every command block of the README and what it leads to runs, in their order, in one clean
 // home. Blocks with make are left to make: the demo to the end-to-end tests, the tests to
 // whoever runs this.
-func TestReadmeCommands(t *testing.T) {
+func TestReadme_commands(t *testing.T) {
 	t.Parallel()
 	const secret = "canary-readme"
 	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
 	defer server.Close()
 	home := t.TempDir()
-	for _, folder := range []string{".local/bin", ".docker", ".config/containers"} {
-		if err := os.MkdirAll(filepath.Join(home, folder), 0o700); err != nil {
+	for _, dir := range []string{".local/bin", ".docker", ".config/containers"} {
+		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +72,7 @@ func TestReadmeCommands(t *testing.T) {
 			continue
 		}
 		cmd := testenv.Command(testenv.Environ(home, "TOKEN="+secret), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "registry.example.com", server.Listener.Addr().String()))
-		// The tools need not be installed: their folders are enough for setup to see them.
+		// The tools need not be installed: their directories are enough for setup to see them.
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v:\n%s\n%s", err, block, out)
 		}

@@ -122,7 +122,6 @@ func (s *scene) finish(prepare func(context.Context) *exec.Cmd) outcome {
 	s.tried.runs.Add(1)
 	o := outcome{out: out.String(), err: errs.String(), took: time.Since(begin)}
 	if o.took > 700*time.Millisecond {
-		s.t.Logf("SLOW %v cpu %v %q", o.took, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), cmd.Args)
 	}
 	var exit *exec.ExitError
 	switch {
@@ -166,7 +165,7 @@ func (s *scene) path(parts ...string) string {
 	return filepath.Join(append([]string{s.home}, parts...)...)
 }
 
-// write makes a file of a mode below the home and its folders.
+// write makes a file of a mode below the home and its directories.
 func (s *scene) write(name, text string, mode os.FileMode) string {
 	s.t.Helper()
 	path := s.path(name)

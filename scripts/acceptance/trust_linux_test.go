@@ -43,7 +43,7 @@ func TestTrustPrompts(t *testing.T) {
 		}
 	}
 	if got := s.must("", "regshape", "auth", "key", "backup", "--recipient", testRecipient).out; !strings.Contains(got, "AGE ENCRYPTED FILE") {
-		t.Errorf("trusted: %s", got)
+		t.Errorf("got %q, want an age file", got)
 	}
 	if _, err := os.Lstat(mark); err != nil {
 		t.Error("the trusted program was not started")

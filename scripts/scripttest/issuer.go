@@ -35,12 +35,12 @@ type stage struct {
 }
 
 // issuer KIND starts an issuer with a registry and sets ISSUER and REGISTRY; "issuer stop"
-// ends it; "issuer live N" counts its refresh tokens; "issuer secrets FOLDER…" looks for
-// everything it gave out in the last output and below the folders.
+// ends it; "issuer live N" counts its refresh tokens; "issuer secrets DIRECTORY…" looks for
+// everything it gave out in the last output and below the directories.
 func cmdIssuer(ts *testscript.TestScript, neg bool, args []string) {
 	s, _ := ts.Value("issuer").(*stage)
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: issuer KIND | stop | live N | secrets [FOLDER…]")
+		ts.Fatalf("usage: issuer KIND | stop | live N | secrets [DIRECTORY…]")
 	}
 	switch args[0] {
 	case "stop":
@@ -58,8 +58,8 @@ func cmdIssuer(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		look("stdout", []byte(ts.ReadFile("stdout")))
 		look("stderr", []byte(ts.ReadFile("stderr")))
-		for _, folder := range args[1:] {
-			ts.Check(filepath.WalkDir(ts.MkAbs(folder), func(path string, d fs.DirEntry, err error) error {
+		for _, dir := range args[1:] {
+			ts.Check(filepath.WalkDir(ts.MkAbs(dir), func(path string, d fs.DirEntry, err error) error {
 				if err != nil || !d.Type().IsRegular() {
 					return err
 				}

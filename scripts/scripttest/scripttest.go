@@ -87,10 +87,10 @@ func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // nosecret fails if the secret, raw or as base64 of it or of user:secret, is in any file
-// below the folders, or in the last command's output.
+// below the directories, or in the last command's output.
 func cmdNoSecret(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
-		ts.Fatalf("usage: nosecret [FOLDER…]")
+		ts.Fatalf("usage: nosecret [DIRECTORY…]")
 	}
 	secret := ts.Getenv("SECRET")
 	forms := []string{secret}
@@ -107,8 +107,8 @@ func cmdNoSecret(ts *testscript.TestScript, neg bool, args []string) {
 	look("stdout", []byte(ts.ReadFile("stdout")))
 	look("stderr", []byte(ts.ReadFile("stderr")))
 	files := 0
-	for _, folder := range args {
-		ts.Check(filepath.WalkDir(ts.MkAbs(folder), func(path string, d fs.DirEntry, err error) error {
+	for _, dir := range args {
+		ts.Check(filepath.WalkDir(ts.MkAbs(dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
@@ -119,7 +119,7 @@ func cmdNoSecret(ts *testscript.TestScript, neg bool, args []string) {
 		}))
 	}
 	if len(args) > 0 && files == 0 {
-		ts.Fatalf("there are no files below %v", args)
+		ts.Fatalf("no files below %v", args)
 	}
 }
 

@@ -38,7 +38,7 @@ var kept = []string{
 func Environ(home string, more ...string) []string {
 	env := taken(kept)
 	env = append(env, "HOME="+home, "USERPROFILE="+home, "TMPDIR="+home, "TMP="+home,
-		// Unlike the other XDG folders, its default is not in the home.
+		// Unlike the other XDG directories, its default is not in the home.
 		"XDG_RUNTIME_DIR="+filepath.Join(home, "run"))
 	if runtime.GOOS == "windows" { // it does not ask the environment for the defaults
 		for name, dir := range map[string]string{

@@ -36,20 +36,16 @@ func (g *Registry) serveBlob(w http.ResponseWriter, r *http.Request, t target) {
 		fail(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")
 		return
 	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-		w.Header().Set("Content-Type", "application/octet-stream")
-		writeContent(w, r, t.ref, data)
-	case http.MethodDelete:
-		delete(g.repos[t.repo].blobs, t.ref)
-		w.WriteHeader(http.StatusAccepted)
-	default:
-		fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
-	}
+	writeContent(w, r, "application/octet-stream", t.ref, data)
 }
 
 // writeContent sends a blob or manifest; for HEAD its length alone.
-func writeContent(w http.ResponseWriter, r *http.Request, digest string, data []byte) {
+func writeContent(w http.ResponseWriter, r *http.Request, mediaType, digest string, data []byte) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
+		return
+	}
+	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Docker-Content-Digest", digest)
 	w.Header().Set("Etag", `"`+digest+`"`)
 	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
@@ -74,11 +70,6 @@ func (g *Registry) serveUpload(w http.ResponseWriter, r *http.Request, t target)
 		return
 	}
 	switch r.Method {
-	case http.MethodGet:
-		uploadStatus(w, t, up, http.StatusNoContent)
-	case http.MethodDelete:
-		delete(g.uploads, t.ref)
-		w.WriteHeader(http.StatusNoContent)
 	case http.MethodPatch, http.MethodPut:
 		chunk, err := io.ReadAll(r.Body)
 		if err != nil || len(up.data)+len(chunk) > maxBody {
@@ -183,24 +174,7 @@ func (g *Registry) serveManifest(w http.ResponseWriter, r *http.Request, t targe
 		fail(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
 		return
 	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-		w.Header().Set("Content-Type", found.mediaType)
-		writeContent(w, r, digest, found.data)
-	case http.MethodDelete:
-		delete(repo.tags, t.ref)
-		if t.ref == digest {
-			delete(repo.manifests, digest)
-			for tag, of := range repo.tags {
-				if of == digest {
-					delete(repo.tags, tag)
-				}
-			}
-		}
-		w.WriteHeader(http.StatusAccepted)
-	default:
-		fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
-	}
+	writeContent(w, r, found.mediaType, digest, found.data)
 }
 
 // putManifest stores a manifest whose blobs are all there, so that a push that

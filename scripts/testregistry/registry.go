@@ -2,8 +2,8 @@
 // certificate authority, all in memory, for tests and for the demo.
 //
 // The registry speaks enough of the OCI distribution API (version 1.1: blobs,
-// monolithic and chunked uploads, cross-repository mounts, manifests, tags,
-// deletion) for docker, podman and skopeo to log in, push and pull. It keeps
+// monolithic and chunked uploads, cross-repository mounts, manifests, tags)
+// for docker, podman and skopeo to log in, push and pull. It keeps
 // everything in memory and forgets it with the process: it is no registry for
 // real images.
 //
@@ -24,7 +24,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"sort"
 	"strings"
 	"sync"
 )
@@ -102,7 +101,7 @@ var repoName = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-
 
 // target is what a path below /v2/ names.
 type target struct {
-	kind string // "base", "catalog", "tags", "manifest", "blob", "upload" or "" for nothing we serve
+	kind string // "base", "tags", "manifest", "blob", "upload" or "" for nothing we serve
 	repo string
 	ref  string // tag, digest or upload id; "" starts an upload
 }
@@ -115,8 +114,6 @@ func parseTarget(path string) target {
 	switch rest {
 	case "", "/":
 		return target{kind: "base"}
-	case "/_catalog":
-		return target{kind: "catalog"}
 	}
 	rest = strings.TrimPrefix(rest, "/")
 	if repo, ok := strings.CutSuffix(rest, "/tags/list"); ok {
@@ -162,13 +159,6 @@ func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch t.kind {
 	case "base":
 		writeJSON(w, http.StatusOK, struct{}{})
-	case "catalog":
-		names := make([]string, 0, len(g.repos))
-		for name := range g.repos {
-			names = append(names, name)
-		}
-		sort.Strings(names)
-		writeJSON(w, http.StatusOK, map[string]any{"repositories": names})
 	case "tags":
 		g.serveTags(w, t)
 	case "manifest":
@@ -250,18 +240,11 @@ func (g *Registry) admit(w http.ResponseWriter, r *http.Request, t target) bool 
 // scopeFor is what a token must grant for a request; the base path needs no more
 // than a valid token.
 func scopeFor(method string, t target) Access {
-	if t.kind == "catalog" {
-		return Access{Type: "registry", Name: "catalog", Actions: []string{"*"}}
-	}
 	if t.repo == "" {
 		return Access{}
 	}
 	actions := []string{"pull"}
-	switch method {
-	case http.MethodGet, http.MethodHead:
-	case http.MethodDelete:
-		actions = []string{"delete"}
-	default:
+	if method != http.MethodGet && method != http.MethodHead {
 		actions = []string{"pull", "push"}
 	}
 	return Access{Type: "repository", Name: t.repo, Actions: actions}

@@ -28,6 +28,26 @@ func storeInput(address, user, secret string) string {
 	return string(input)
 }
 
+// storeAtOnce has one process of the helper store each of the inputs.
+func (h *home) storeAtOnce(inputs []string) {
+	h.t.Helper()
+	running := make([]*exec.Cmd, len(inputs))
+	outputs := make([]strings.Builder, len(inputs))
+	for i, input := range inputs {
+		command := testenv.Command(h.env, filepath.Join(binDir, "docker-credential-regshape"), "store")
+		command.Dir = h.dir
+		command.Stdin = strings.NewReader(input)
+		command.Stdout, command.Stderr = &outputs[i], &outputs[i]
+		h.must(command.Start())
+		running[i] = command
+	}
+	for i, command := range running {
+		if err := command.Wait(); err != nil {
+			h.t.Errorf("login %d: %v\n%s", i, err, canary.Redact(outputs[i].String(), h.secrets...))
+		}
+	}
+}
+
 // The first logins of a new home, twenty at once, are all kept, and agree on one
 // key.
 func TestParallelFirstLogins(t *testing.T) {
@@ -35,24 +55,14 @@ func TestParallelFirstLogins(t *testing.T) {
 	h := newHome(t)
 	want := map[string]string{}
 	secrets := map[string]string{}
-	var running []*exec.Cmd
-	outputs := make([]strings.Builder, n)
+	var inputs []string
 	for i := range n {
 		address, user, secret := fmt.Sprintf("r%02d.example:5000", i), fmt.Sprintf("user%d", i), rand.Text()
 		want[address], secrets[address] = user, secret
 		h.secrets = append(h.secrets, secret)
-		command := testenv.Command(h.env, filepath.Join(binDir, "docker-credential-regshape"), "store")
-		command.Dir = h.dir
-		command.Stdin = strings.NewReader(storeInput(address, user, secret))
-		command.Stdout, command.Stderr = &outputs[i], &outputs[i]
-		h.must(command.Start())
-		running = append(running, command)
+		inputs = append(inputs, storeInput(address, user, secret))
 	}
-	for i, command := range running {
-		if err := command.Wait(); err != nil {
-			t.Errorf("login %d: %v\n%s", i, err, canary.Redact(outputs[i].String(), h.secrets...))
-		}
-	}
+	h.storeAtOnce(inputs)
 	h.stores(want)
 	for address, secret := range secrets {
 		if user, got := h.secretOf(address); user != want[address] || got != secret {
@@ -88,22 +98,14 @@ func TestParallelLoginsToOneRegistry(t *testing.T) {
 	const n = 20
 	h := newHome(t)
 	passwords := map[string]string{}
-	var running []*exec.Cmd
+	var inputs []string
 	for i := range n {
 		user, secret := fmt.Sprintf("user%d", i), rand.Text()
 		passwords[user] = secret
 		h.secrets = append(h.secrets, secret)
-		command := testenv.Command(h.env, filepath.Join(binDir, "docker-credential-regshape"), "store")
-		command.Dir = h.dir
-		command.Stdin = strings.NewReader(storeInput("one.example", user, secret))
-		h.must(command.Start())
-		running = append(running, command)
+		inputs = append(inputs, storeInput("one.example", user, secret))
 	}
-	for i, command := range running {
-		if err := command.Wait(); err != nil {
-			t.Errorf("login %d: %v", i, err)
-		}
-	}
+	h.storeAtOnce(inputs)
 	user, secret := h.secretOf("one.example")
 	if passwords[user] != secret || secret == "" {
 		t.Errorf("user %q has another login's secret", user)

@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -105,14 +103,6 @@ func (m *matrix) publish(took time.Duration) {
 	table := m.table()
 	works, refused := m.figures()
 	fmt.Printf("%s\n%d cells in %s: %d work, %d are refused by design\n", table, works+refused, took.Round(time.Second), works, refused)
-	err := os.MkdirAll(outDir, 0o755)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(outDir, "matrix.md"), []byte(table), 0o644)
-	}
-	if err != nil {
-		m.t.Error(err)
-		return
-	}
 	put := page.Check
 	if page.Writing() {
 		put = page.Write

@@ -16,7 +16,7 @@ import (
 	"regshape/scripts/testregistry/canary"
 )
 
-// outDir holds the table and the logs of failing cells.
+// outDir holds the logs of failing cells.
 var outDir = filepath.Join("..", "..", "bin", "e2e")
 
 // matrix is one run over all clients, registries and ways to log in.

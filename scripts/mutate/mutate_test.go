@@ -37,7 +37,7 @@ func inToy(t *testing.T) {
 func mutate(t *testing.T, explained string, args ...string) (string, error) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	o := options{pattern: ".", skip: regexp.MustCompile("Skipped"), patience: 5 * time.Second, explained: explained}
+	o := options{pattern: ".", skip: regexp.MustCompile("Skipped"), patience: 2 * time.Second, explained: explained}
 	err := run(t.Context(), o, args, &stdout, &stderr)
 	if strings.Contains(stderr.String(), "panic") {
 		t.Errorf("mutate %q says %s", args, &stderr)

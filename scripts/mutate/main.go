@@ -55,6 +55,7 @@ type options struct {
 	skip      *regexp.Regexp
 	patience  time.Duration // how much longer than usual tests may take before they are taken to hang
 	explained string
+	document  string // where the counts of a whole run go; "" for nowhere
 
 	sample int
 	seed   uint64
@@ -64,7 +65,7 @@ type options struct {
 // store is the package that the command is about. TestTamper would take minutes for each
 // mutant that it reaches.
 func store() options {
-	return options{pattern: "./store", skip: regexp.MustCompile("^TestTamper"), patience: 10 * time.Second, explained: explained}
+	return options{pattern: "./store", skip: regexp.MustCompile("^TestTamper"), patience: 10 * time.Second, explained: explained, document: "scripts/mutate/README.md"}
 }
 
 func (o options) parse(args []string, stderr io.Writer) (options, error) {
@@ -124,8 +125,8 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 	}
 	r := report{mutants: s.mutants, tried: chosen, results: results, reasons: reasons}
 	fmt.Fprintf(stdout, "%s\n%d tried with %d tests in %s\n", r.text(), len(chosen), len(h.tests), time.Since(begin).Round(time.Second))
-	if page.Writing() && o.sample == 0 && o.match == nil {
-		if err := page.Write("scripts/mutate/README.md", "mutation", "`make mutate`: package `store`, one line broken at a time.\n\n"+r.table()); err != nil {
+	if o.document != "" && o.sample == 0 && o.match == nil {
+		if err := page.Publish(o.document, "mutation", "`make mutate`: package `store`, one line broken at a time.\n\n"+r.table()); err != nil {
 			return err
 		}
 	}

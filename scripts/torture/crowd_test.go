@@ -67,7 +67,7 @@ func TestCrowd(t *testing.T) {
 		first.add(firstRuns(t, random, stores))
 	}
 	filled := filledStore(t, random)
-	publish(t, "load-crowd", fmt.Sprintf("`REGSHAPE_WRITE=1 make torture`: %d processes at once on %d addresses, each in several spellings; the key stays as it is.\n\n", crowd, len(crowdAddresses()))+
+	publish(t, "load-crowd", fmt.Sprintf("`TESTENV_WHOLE=1 make torture`: %d processes at once on %d addresses, each in several spellings; the key stays as it is.\n\n", crowd, len(crowdAddresses()))+
 		"| store |"+seenHead+"| --- |"+seenRule+
 		fmt.Sprintf("| %d empty ones, one after the other |", stores)+first.row()+
 		"| a filled one |"+filled.row(), true)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/scripts/testenv"
 )
 
 // What is done to a call beside failing it.
@@ -142,7 +144,7 @@ func failEach(t *testing.T, y *tally, s subject) {
 	random := seed(t)
 	for _, f := range faults {
 		met, first, step := 0, 1, s.step(f)
-		if !whole() && !everyCall() {
+		if !testenv.Whole() && !everyCall() {
 			step *= 3
 			first += int(random % uint64(max(1, min(step, calls.sum(f.kinds)))))
 		}

@@ -7,8 +7,9 @@
 //	go test -tags torture -count=1 -v ./scripts/torture
 //
 // Each test prints a table of what it did. A usual run takes a share of the calls, another
-// one each time; with REGSHAPE_WRITE=1 it takes the whole and writes the tables into
-// README.md. TORTURE_FAULTS=all leaves no call out at all, which may take an hour.
+// one each time; with TESTENV_WHOLE=1 it takes the whole, and with REGSHAPE_WRITE=1 it also
+// writes the tables into README.md. TORTURE_FAULTS=all leaves no call out at all, which may
+// take an hour.
 //
 // TORTURE_SEED repeats the random choices of a run, and TORTURE_KEEP names a directory for
 // the logs. Faults are injected with ptrace, which has to be allowed: strace counts the calls
@@ -24,7 +25,6 @@ import (
 	"testing"
 	"time"
 
-	"regshape/scripts/page"
 	"regshape/scripts/testenv"
 )
 
@@ -69,12 +69,9 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// whole reports whether this run is to leave nothing out that it need not.
-func whole() bool { return page.Writing() }
-
 // usually returns how much of something a run does: all of it, or a share.
 func usually[T int | time.Duration](share, all T) T {
-	if whole() {
+	if testenv.Whole() {
 		return all
 	}
 	return share

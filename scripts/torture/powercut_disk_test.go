@@ -45,7 +45,7 @@ func inOwnMounts(t *testing.T) bool {
 	}
 	runtime.LockOSThread() // it is this thread's death that ends the other process
 	defer runtime.UnlockOSThread()
-	env := testenv.Environ(t.TempDir(), "TMPDIR="+os.TempDir(), ownMounts+"=1", "REGSHAPE_WRITE="+os.Getenv("REGSHAPE_WRITE"),
+	env := testenv.Environ(t.TempDir(), "TMPDIR="+os.TempDir(), ownMounts+"=1", "REGSHAPE_WRITE="+os.Getenv("REGSHAPE_WRITE"), "TESTENV_WHOLE="+os.Getenv("TESTENV_WHOLE"),
 		"TORTURE_SEED="+os.Getenv("TORTURE_SEED"))
 	cmd := testenv.Command(append(env, testenv.GoSettings()...), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1", "-test.timeout=0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}

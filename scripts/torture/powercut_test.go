@@ -25,7 +25,7 @@ func TestPowerCut(t *testing.T) {
 	}
 	cuts, seed := usually(18, 36), seed(t) // for each case three: after it, at a call, at any time
 	var table, controls strings.Builder
-	table.WriteString("`REGSHAPE_WRITE=1 make torture`\n\n")
+	table.WriteString("`TESTENV_WHOLE=1 make torture`\n\n")
 	table.WriteString("| file system | cuts after the acknowledgement | cuts in the middle | of which before it | lost | torn | wrong |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	done := 0
 	// One after the other: the tracer's waiting takes other children's ends away.

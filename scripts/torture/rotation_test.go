@@ -124,7 +124,7 @@ func (r *rotator) String() string {
 
 // table is the page's, of what was done to the key.
 func (r *rotator) table() string {
-	return fmt.Sprintf("`REGSHAPE_WRITE=1 make torture`: the key is changed while %d writers and %d readers work.\n\n"+
+	return fmt.Sprintf("`TESTENV_WHOLE=1 make torture`: the key is changed while %d writers and %d readers work.\n\n"+
 		"| changes of the key | killed | stopped and continued | completed by another run | taken back by another run | left to the writers |\n"+
 		"| ---: | ---: | ---: | ---: | ---: | ---: |\n| %d | %d | %d | %d | %d | %d |\n",
 		writers, readers, r.done, r.killed, r.stopped, r.resumed, r.aborted, r.left)

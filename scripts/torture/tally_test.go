@@ -71,7 +71,7 @@ var damageReport = []damage{lost, torn, wrong}
 // faultTable is the page's table.
 func faultTable(tallies []*tally) string {
 	var table strings.Builder
-	table.WriteString("`REGSHAPE_WRITE=1 make torture`: the command is run anew for each call on its files that is killed or failed. Calls that only\n" +
+	table.WriteString("`TESTENV_WHOLE=1 make torture`: the command is run anew for each call on its files that is killed or failed. Calls that only\n" +
 		"look are sampled, and so are the later columns of changes of the key; `TORTURE_FAULTS=all` leaves none out.\n\n")
 	table.WriteString("| command | calls | kills | " + strings.Join(actions[1:], " | ") + " | lost | torn | wrong |\n")
 	table.WriteString("| --- |" + strings.Repeat(" ---: |", 1+len(actions)+len(damageReport)) + "\n")

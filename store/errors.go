@@ -25,16 +25,18 @@ var (
 	ErrStray = errors.New("among the entries is something that regshape did not make")
 	// ErrNewer means that a newer regshape wrote or is rewriting what was found.
 	ErrNewer = errors.New("made by a newer regshape")
-	// ErrUnsafe means that a file or folder is not the user's alone.
-	ErrUnsafe = errors.New("refused as unsafe")
 	// ErrUntrusted means that the user has not allowed a program that the store names; see
 	// package trust.
 	ErrUntrusted = errors.New("this store names it, and you have not trusted it")
 	// ErrNotUTF8 means that a credential holds bytes that JSON cannot carry.
 	ErrNotUTF8 = errors.New("not valid UTF-8")
-	// ErrUnsure means that data was written but may not survive a power cut.
-	ErrUnsure = errors.New("written, but its folder could not be synced; after a power cut it may be missing")
 )
+
+// ErrUnsafe means that a file or directory is not the user's alone.
+var ErrUnsafe = errors.New("refused as unsafe")
+
+// ErrUnsure means that data was written but may not survive a power cut.
+var ErrUnsure = errors.New("written, but its folder could not be synced; after a power cut it may be missing")
 
 // EntryError is about one sealed file that cannot be opened.
 type EntryError struct {

@@ -13,14 +13,14 @@ import (
 	"regshape/credhelper"
 	"regshape/login"
 	"regshape/login/app"
-	"regshape/store"
+	"regshape/store/process"
 )
 
 // Set by the linker; see the Makefile.
 var version, commit, date = "dev", "", ""
 
 func main() {
-	store.NoCoreDumps()
+	process.NoCoreDumps()
 	if program, helper := credhelper.Named(os.Args[0]); helper {
 		os.Exit(credhelper.Run(context.Background(), credhelper.Call{
 			Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,

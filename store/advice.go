@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"regshape/store/durable"
 )
 
 // Advice returns what mends an error of this package, as the end of a sentence or a
@@ -41,7 +43,7 @@ func Advice(err error, own func(words ...string) string) string {
 		return "upgrade regshape"
 	case errors.Is(err, ErrUntrusted):
 		return "run '" + own("auth", "trust") + "' to see and allow it"
-	case errors.Is(err, ErrUnsafe):
+	case errors.Is(err, durable.ErrUnsafe):
 		return ""
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "free some space, or name another folder with REGSHAPE_STORE"

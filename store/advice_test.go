@@ -8,12 +8,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // placeError knows itself what mends it.
 type placeError struct{}
 
-func (placeError) Error() string  { return "no key there" }
+func (placeError) Error() string { return "no key there" }
+
 func (placeError) Advice() string { return "put one there" }
 
 // Every error that a user can mend comes with the very command that does.
@@ -34,8 +37,8 @@ func TestAdvice(t *testing.T) {
 		{ErrNewer, "upgrade regshape"},
 		{&EntryError{File: "/s/x", Err: ErrNewer}, "upgrade regshape, or log out of that registry and log in again"},
 		{ErrUntrusted, "run 'rs auth trust' to see and allow it"},
-		{ErrUnsafe, ""},
-		{errors.Join(ErrUnsafe, fs.ErrPermission), ""},
+		{durable.ErrUnsafe, ""},
+		{errors.Join(durable.ErrUnsafe, fs.ErrPermission), ""},
 		{syscall.ENOSPC, "free some space, or name another folder with REGSHAPE_STORE"},
 		{syscall.EDQUOT, "free some space, or name another folder with REGSHAPE_STORE"},
 		{syscall.EROFS, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // change makes a change to the store's entries, and makes it again until it stands in the
@@ -70,7 +72,7 @@ func (s *Store) awaitRotation(ctx context.Context, kid string) error {
 			return errMoved
 		}
 		for _, token := range tokens {
-			staged, err := exists(s.loc.stagedConfig(token))
+			staged, err := durable.Exists(s.loc.stagedConfig(token))
 			if err == nil && (!staged || waited >= s.patience) {
 				err = s.abort(ctx, kid, token)
 			}
@@ -98,7 +100,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 		err = fmt.Errorf("%s: %w, which has to finish the change of the key", folder, ErrNewer)
 	}
 	if err == nil {
-		err = CheckFolder(folder) // which another run may have removed by now
+		err = durable.CheckDirIfAny(folder) // which another run may have removed by now
 	}
 	if err != nil {
 		return nil, err
@@ -107,7 +109,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 		if !isKID(e.Name()) {
 			continue // a temporary file
 		}
-		content, err := readFile(filepath.Join(folder, e.Name()), sealedFile)
+		content, err := durable.ReadFile(filepath.Join(folder, e.Name()), durable.Sealed)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -125,7 +127,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 // checkForeignMarker refuses a generation with a marker that a later version may use.
 func (s *Store) checkForeignMarker(kid string) error {
 	path := filepath.Join(s.loc.Generation(kid), ".switched")
-	there, err := exists(path)
+	there, err := durable.Exists(path)
 	if err == nil && there {
 		err = fmt.Errorf("%s: %w, which has to finish the change of the key", path, ErrNewer)
 	}

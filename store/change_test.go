@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // markedStore is a store in which a rotation is under way by these tokens.
@@ -27,7 +29,7 @@ func markedStore(t *testing.T, tokens ...string) (*Store, *notingKey, string) {
 
 // mark makes a marker, whatever else is marked.
 func mark(s *Store, kid, token string) error {
-	return WriteFirst(filepath.Join(s.loc.markerFolder(kid), token), []byte(markerContent))
+	return durable.WriteFirst(filepath.Join(s.loc.markerFolder(kid), token), []byte(markerContent))
 }
 
 const (
@@ -63,7 +65,7 @@ func TestWriterClearsMarkersAway(t *testing.T) {
 	}
 	s.patience = time.Hour
 	mustPut(t, s, "b.example", "b")
-	if there, err := exists(s.loc.markerFolder(kid)); there || err != nil {
+	if there, err := durable.Exists(s.loc.markerFolder(kid)); there || err != nil {
 		t.Errorf("the markers are still there (%v)", err)
 	}
 	s, _, kid = markedStore(t, oneToken, twoToken)
@@ -99,7 +101,7 @@ func TestTemporaryFileIsNoMarker(t *testing.T) {
 	if err := errors.Join(os.Remove(path), os.Chmod(filepath.Join(s.loc.markerFolder(kid), oneToken), 0o622)); err != nil {
 		t.Fatal(err)
 	}
-	if tokens, err := s.markers(kid); modesMatter && !errors.Is(err, ErrUnsafe) {
+	if tokens, err := s.markers(kid); durable.ModesMatter && !errors.Is(err, durable.ErrUnsafe) {
 		t.Errorf("a marker that others may write: %q, %v", tokens, err)
 	}
 }

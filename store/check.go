@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -44,11 +45,11 @@ func (l Location) Check(now time.Time) []Problem {
 		return c.problems // what is below is no news
 	}
 	for _, dir := range tops {
-		c.folder(dir, sealedFile, checkTop) // others may look: what is secret in them is closed itself
+		c.folder(dir, durable.Sealed, durable.CheckTopDir) // others may look: what is secret in them is closed itself
 	}
 	for _, dir := range below {
 		if dir != l.v1() {
-			c.folder(dir, sealedFile, checkFolder)
+			c.folder(dir, durable.Sealed, durable.CheckDir)
 		}
 	}
 	for _, dir := range own {
@@ -58,14 +59,14 @@ func (l Location) Check(now time.Time) []Problem {
 		c.file(path)
 	}
 	c.staged(l)
-	if !c.folder(l.v1(), secretFile, checkFolder) {
+	if !c.folder(l.v1(), durable.Secret, durable.CheckDir) {
 		return c.problems
 	}
 	c.leftovers(l.v1())
-	if slots := filepath.Dir(l.SlotsFolder("")); c.folder(slots, secretFile, checkFolder) {
+	if slots := filepath.Dir(l.SlotsFolder("")); c.folder(slots, durable.Secret, durable.CheckDir) {
 		ids, _ := os.ReadDir(slots) // what cannot be listed, nothing opens either
 		for _, id := range ids {
-			c.folder(filepath.Join(slots, id.Name()), secretFile, checkFolder)
+			c.folder(filepath.Join(slots, id.Name()), durable.Secret, durable.CheckDir)
 		}
 	}
 	generations, err := l.generations()
@@ -73,7 +74,7 @@ func (l Location) Check(now time.Time) []Problem {
 		c.add(Problem{What: err.Error(), Path: l.v1()})
 	}
 	for _, kid := range generations {
-		if dir := l.Generation(kid); c.folder(dir, secretFile, checkFolder) {
+		if dir := l.Generation(kid); c.folder(dir, durable.Secret, durable.CheckDir) {
 			c.leftovers(dir)
 			c.entries(l, dir)
 		}
@@ -99,11 +100,11 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 			dir = filepath.Dir(dir)
 			info, err = os.Stat(dir)
 		}
-		if err != nil || !foreign(info) {
+		if err != nil || !durable.Foreign(info) {
 			continue
 		}
 		found = true
-		owner, _ := ownerOf(info)
+		owner, _ := durable.OwnerOf(info)
 		p := Problem{What: fmt.Sprintf("%s belongs to uid %d and you are uid %d", dir, owner, os.Geteuid()), Path: dir}
 		if owner == 0 && home != "" && strings.HasPrefix(dir, home+string(filepath.Separator)) {
 			p.Fix = takeOver(dir)
@@ -117,7 +118,7 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 
 // folder reports one that the store refuses, or that is open to others by any of these
 // bits, and says whether to look into it.
-func (c *checker) folder(path string, bits secrecy, check func(path string) error) bool {
+func (c *checker) folder(path string, bits durable.Secrecy, check func(path string) error) bool {
 	refused := check(path)
 	if errors.Is(refused, fs.ErrNotExist) {
 		return false
@@ -128,10 +129,10 @@ func (c *checker) folder(path string, bits secrecy, check func(path string) erro
 		c.add(Problem{What: err.Error(), Path: path})
 	case !info.IsDir():
 		c.add(Problem{What: path + " is no folder", Path: path, Fix: []string{"mv", path, path + ".aside"}})
-	case foreign(info):
+	case durable.Foreign(info):
 		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: takeOver(path)})
 		return false // the command is for all below, too
-	case modesMatter && info.Mode().Perm()&fs.FileMode(bits) != 0:
+	case durable.ModesMatter && info.Mode().Perm()&fs.FileMode(bits) != 0:
 		c.add(Problem{
 			What: fmt.Sprintf("other users have access to %s (mode %04o)", path, info.Mode().Perm()),
 			Path: path, Fix: []string{"chmod", "700", path},
@@ -283,19 +284,14 @@ const (
 func judge(info fs.FileInfo) fileState {
 	mode := info.Mode()
 	switch {
-	case !mode.IsRegular() || info.Size() > maxFile:
+	case !mode.IsRegular() || info.Size() > durable.MaxFile:
 		return irregular
-	case foreign(info):
+	case durable.Foreign(info):
 		return notOurs
-	case modesMatter && (mode.Perm()&fs.FileMode(secretFile) != 0 || mode.Perm()&0o400 == 0):
+	case durable.ModesMatter && (mode.Perm()&fs.FileMode(durable.Secret) != 0 || mode.Perm()&0o400 == 0):
 		return exposed
 	}
 	return sound
-}
-
-func foreign(info fs.FileInfo) bool {
-	uid, known := ownerOf(info)
-	return known && uid != os.Geteuid()
 }
 
 // takeOver makes files this user's, as after a run under sudo.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // checked is a store with n entries, and what Check says about it.
@@ -22,7 +24,7 @@ func checked(t *testing.T, n int) (loc Location, generation string, check func()
 		t.Fatal(err)
 	}
 	root := NewRootKey()
-	if err := WriteFirst(loc.KeyFile(), []byte(root.Line()+"\n")); err != nil {
+	if err := durable.WriteFirst(loc.KeyFile(), []byte(root.Line()+"\n")); err != nil {
 		t.Fatal(err)
 	}
 	generation = loc.Generation(root.KID())
@@ -83,7 +85,7 @@ func TestCheckIrregular(t *testing.T) {
 	if err := os.Mkdir(names[1], 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(names[2], make([]byte, maxFile+1), 0o600); err != nil {
+	if err := os.WriteFile(names[2], make([]byte, durable.MaxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	got := check()
@@ -147,14 +149,14 @@ func TestCheckAgreesWithTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := NewRootKey()
-	if err := WriteFirst(loc.KeyFile(), []byte(root.Line()+"\n")); err != nil {
+	if err := durable.WriteFirst(loc.KeyFile(), []byte(root.Line()+"\n")); err != nil {
 		t.Fatal(err)
 	}
 	for _, mode := range []os.FileMode{0o600, 0o640, 0o604, 0o620, 0o602, 0o666, 0o400} {
 		if err := os.Chmod(loc.KeyFile(), mode); err != nil {
 			t.Fatal(err)
 		}
-		_, readErr := ReadSecret(loc.KeyFile())
+		_, readErr := durable.ReadSecret(loc.KeyFile())
 		if found := loc.Check(time.Now()); (readErr == nil) != (len(found) == 0) {
 			t.Errorf("mode %04o: the store says %v, Check says %v", mode, readErr, found)
 		}
@@ -270,7 +272,7 @@ func TestCheckTellsWhatItCannotSee(t *testing.T) {
 	}
 	below := filepath.Join(file, "x")
 	var c checker
-	if c.folder(below, secretFile, checkFolder) {
+	if c.folder(below, durable.Secret, durable.CheckDir) {
 		t.Error("it is to be looked into")
 	}
 	c.file(below)
@@ -370,13 +372,13 @@ func TestWhatCheckSays(t *testing.T) {
 		},
 		"the names are too large": func(l Location, _ string, do func(...error)) []Problem {
 			path := l.namesFile()
-			do(os.WriteFile(path, make([]byte, maxFile+1), 0o600))
+			do(os.WriteFile(path, make([]byte, durable.MaxFile+1), 0o600))
 			return []Problem{{
 				What: path + " is no regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"},
 			}}
 		},
 		"the names are as large as may be": func(l Location, _ string, do func(...error)) []Problem {
-			do(os.WriteFile(l.namesFile(), make([]byte, maxFile), 0o600))
+			do(os.WriteFile(l.namesFile(), make([]byte, durable.MaxFile), 0o600))
 			return nil
 		},
 		"others may read the config": func(l Location, _ string, do func(...error)) []Problem {

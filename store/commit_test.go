@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"regshape/scripts/testenv"
+	"regshape/store/durable"
 )
 
 // What later runs look for after a change of the key, by where the keys are and were.
@@ -138,7 +139,7 @@ func TestWritersFinishWhatWasCommitted(t *testing.T) {
 			if err := act.do(t, s, key); !errors.Is(err, syscall.EIO) || !stopped {
 				t.Errorf("%s, failing %s: %v", act.name, step, err)
 			}
-			s.disk = osDisk{}
+			s.disk = durable.OS{}
 			if got := secretOf(s, "a.example"); got != "s" {
 				t.Errorf("%s, failing %s: then get says %s", act.name, step, got)
 			}
@@ -189,33 +190,33 @@ func TestNamesLeftBehind(t *testing.T) {
 
 // strangeDisk does something of its own around the steps of the real one.
 type strangeDisk struct {
-	osDisk
+	durable.OS
 	linked  func(to string) error
 	made    func(path string) error
 	renamed func(from, to string) error // in place of the rename, unless nil
 }
 
-func (d strangeDisk) link(from, to string) error {
-	err := d.osDisk.link(from, to)
+func (d strangeDisk) Link(from, to string) error {
+	err := d.OS.Link(from, to)
 	if d.linked != nil && err == nil {
 		err = d.linked(to)
 	}
 	return err
 }
 
-func (d strangeDisk) mkdir(path string) error {
-	err := d.osDisk.mkdir(path)
+func (d strangeDisk) Mkdir(path string) error {
+	err := d.OS.Mkdir(path)
 	if d.made != nil && err == nil {
 		err = d.made(path)
 	}
 	return err
 }
 
-func (d strangeDisk) rename(from, to string) error {
+func (d strangeDisk) Rename(from, to string) error {
 	if d.renamed != nil {
 		return d.renamed(from, to)
 	}
-	return d.osDisk.rename(from, to)
+	return d.OS.Rename(from, to)
 }
 
 // mark tells its run what became of the store since it looked.
@@ -270,7 +271,7 @@ func TestMarkSeesWhatHappened(t *testing.T) {
 	if err := os.WriteFile(s.loc.configFile(), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.disk = osDisk{}
+	s.disk = durable.OS{}
 	if err := s.mark(NewRootKey().KID(), oneToken); !errors.Is(err, errMoved) {
 		t.Errorf("in a generation that is gone: %v", err)
 	}
@@ -284,7 +285,7 @@ func TestMarkSeesWhatHappened(t *testing.T) {
 		change(&next)
 		data, err := next.marshal()
 		if err == nil {
-			err = publish(osDisk{}, s.loc.configFile(), data)
+			err = durable.Publish(durable.OS{}, s.loc.configFile(), data)
 		}
 		if err != nil {
 			t.Fatal(err)

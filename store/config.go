@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"regshape/store/durable"
 )
 
 const configVersion = 1
@@ -74,7 +76,7 @@ func (s KeySource) inFile() bool {
 // readConfig returns the config, with no kid and no source for a store that has none yet.
 func readConfig(loc Location) (Config, error) {
 	path := loc.configFile()
-	data, err := readFile(path, sealedFile)
+	data, err := durable.ReadFile(path, durable.Sealed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{Version: configVersion}, nil
 	}

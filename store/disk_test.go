@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // memoryKey is a place for keys that can be locked, and counts how often it is asked.
@@ -78,7 +80,7 @@ func (m *memoryKey) root(t *testing.T) RootKey {
 
 // brokenDisk does one kind of step wrongly, from the nth one on.
 type brokenDisk struct {
-	osDisk
+	durable.OS
 	step    string
 	after   int // how many of these steps still go well
 	err     error
@@ -106,46 +108,46 @@ func (d *brokenDisk) do(step string, act func() error) error {
 	return d.err
 }
 
-func (d *brokenDisk) openNew(path string) (newFile, error) {
-	var f newFile
-	err := d.do("open", func() (err error) { f, err = d.osDisk.openNew(path); return err })
+func (d *brokenDisk) OpenNew(path string) (durable.NewFile, error) {
+	var f durable.NewFile
+	err := d.do("open", func() (err error) { f, err = d.OS.OpenNew(path); return err })
 	return brokenFile{f, d}, err
 }
 
-func (d *brokenDisk) rename(from, to string) error {
-	return d.do("rename", func() error { return d.osDisk.rename(from, to) })
+func (d *brokenDisk) Rename(from, to string) error {
+	return d.do("rename", func() error { return d.OS.Rename(from, to) })
 }
 
-func (d *brokenDisk) link(from, to string) error {
-	return d.do("link", func() error { return d.osDisk.link(from, to) })
+func (d *brokenDisk) Link(from, to string) error {
+	return d.do("link", func() error { return d.OS.Link(from, to) })
 }
 
-func (d *brokenDisk) mkdir(path string) error {
-	return d.do("mkdir", func() error { return d.osDisk.mkdir(path) })
+func (d *brokenDisk) Mkdir(path string) error {
+	return d.do("mkdir", func() error { return d.OS.Mkdir(path) })
 }
 
-func (d *brokenDisk) remove(path string) error {
-	return d.do("remove", func() error { return d.osDisk.remove(path) })
+func (d *brokenDisk) Remove(path string) error {
+	return d.do("remove", func() error { return d.OS.Remove(path) })
 }
 
-func (d *brokenDisk) syncFolder(path string) error {
-	return d.do("sync folder", func() error { return d.osDisk.syncFolder(path) })
+func (d *brokenDisk) SyncDir(path string) error {
+	return d.do("sync folder", func() error { return d.OS.SyncDir(path) })
 }
 
 type brokenFile struct {
-	newFile
+	durable.NewFile
 	disk *brokenDisk
 }
 
 func (f brokenFile) Write(p []byte) (n int, err error) {
-	err = f.disk.do("write", func() error { n, err = f.newFile.Write(p); return err })
+	err = f.disk.do("write", func() error { n, err = f.NewFile.Write(p); return err })
 	return n, err
 }
 
-func (f brokenFile) Sync() error { return f.disk.do("sync", f.newFile.Sync) }
+func (f brokenFile) Sync() error { return f.disk.do("sync", f.NewFile.Sync) }
 
 func (f brokenFile) Close() error {
-	err := f.newFile.Close()
+	err := f.NewFile.Close()
 	return f.disk.do("close", func() error { return err })
 }
 
@@ -209,7 +211,7 @@ func failAt(t *testing.T, step string, cause error, first bool) {
 		}
 		s = memoryStore(t, dir, key)
 		got := secretOf(s, "h")
-		unsure := errors.Is(err, ErrUnsure) && got == "new"
+		unsure := errors.Is(err, durable.ErrUnsure) && got == "new"
 		if !unsure && (first && got != ErrNotFound.Error() || !first && got != "old") {
 			t.Fatalf("failing %s %d: then get says %q", step, after, got)
 		}

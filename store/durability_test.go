@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // undurable lists what a power cut could undo although it was acknowledged: names and
@@ -158,7 +160,7 @@ func TestFreshConfigIsSyncedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustPut(t, s, "a.example", "s")
-	old := time.Now().Add(-2 * settled)
+	old := time.Now().Add(-2 * durable.Settled)
 	for _, fresh := range []bool{true, false} {
 		if !fresh {
 			if err := os.Chtimes(s.loc.configFile(), old, old); err != nil {
@@ -177,7 +179,7 @@ func TestFreshConfigIsSyncedAgain(t *testing.T) {
 	}
 	stopped := false
 	s.disk = &brokenDisk{step: "sync folder", err: syscall.EIO, stopped: &stopped}
-	if err := s.Put(t.Context(), Credential{ServerURL: "c.example", Username: "u"}); !errors.Is(err, ErrUnsure) || !errors.Is(err, syscall.EIO) {
+	if err := s.Put(t.Context(), Credential{ServerURL: "c.example", Username: "u"}); !errors.Is(err, durable.ErrUnsure) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("put: %v", err)
 	}
 }
@@ -205,7 +207,7 @@ func TestFreshFoldersAreSyncedAgain(t *testing.T) {
 
 // diary is a disk that writes down what is done to it.
 type diary struct {
-	osDisk
+	durable.OS
 	mu    *sync.Mutex
 	steps *[]step
 }
@@ -229,44 +231,44 @@ func (d diary) did(err error, what, path string) error {
 	return err
 }
 
-func (d diary) openNew(path string) (newFile, error) {
-	f, err := d.osDisk.openNew(path)
+func (d diary) OpenNew(path string) (durable.NewFile, error) {
+	f, err := d.OS.OpenNew(path)
 	return diaryFile{f, d, path}, d.did(err, "open", path)
 }
 
-func (d diary) rename(from, to string) error {
+func (d diary) Rename(from, to string) error {
 	if err := d.did(nil, "from", from); err != nil {
 		return err
 	}
-	return d.did(d.osDisk.rename(from, to), "name", to)
+	return d.did(d.OS.Rename(from, to), "name", to)
 }
 
-func (d diary) link(from, to string) error {
+func (d diary) Link(from, to string) error {
 	if err := d.did(nil, "from", from); err != nil {
 		return err
 	}
-	return d.did(d.osDisk.link(from, to), "name", to)
+	return d.did(d.OS.Link(from, to), "name", to)
 }
 
-func (d diary) remove(path string) error { return d.did(d.osDisk.remove(path), "remove", path) }
+func (d diary) Remove(path string) error { return d.did(d.OS.Remove(path), "remove", path) }
 
-func (d diary) mkdir(path string) error { return d.did(d.osDisk.mkdir(path), "mkdir", path) }
+func (d diary) Mkdir(path string) error { return d.did(d.OS.Mkdir(path), "mkdir", path) }
 
-func (d diary) syncFolder(path string) error {
-	return d.did(d.osDisk.syncFolder(path), "sync folder", path)
+func (d diary) SyncDir(path string) error {
+	return d.did(d.OS.SyncDir(path), "sync folder", path)
 }
 
 type diaryFile struct {
-	newFile
+	durable.NewFile
 	d    diary
 	path string
 }
 
 func (f diaryFile) Write(p []byte) (int, error) {
-	n, err := f.newFile.Write(p)
+	n, err := f.NewFile.Write(p)
 	return n, f.d.did(err, "write", f.path)
 }
 
-func (f diaryFile) Sync() error { return f.d.did(f.newFile.Sync(), "sync", f.path) }
+func (f diaryFile) Sync() error { return f.d.did(f.NewFile.Sync(), "sync", f.path) }
 
-func (f diaryFile) Close() error { return f.d.did(f.newFile.Close(), "close", f.path) }
+func (f diaryFile) Close() error { return f.d.did(f.NewFile.Close(), "close", f.path) }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+
+	"regshape/store/durable"
 )
 
 // EraseAll removes every credential, also of a store that is locked or has no key, and
@@ -38,7 +40,7 @@ func (s *Store) empty(kid string) (erased int, err error) {
 	}
 	v := view{store: s, names: nameKey{kid: kid}}
 	folder := v.folder()
-	if err := checkFolder(folder); err != nil {
+	if err := durable.CheckDir(folder); err != nil {
 		return 0, err
 	}
 	names, _, err := v.entryNames()
@@ -51,7 +53,7 @@ func (s *Store) empty(kid string) (erased int, err error) {
 		}
 		erased++
 	}
-	if err := s.disk.syncFolder(folder); err != nil {
+	if err := s.disk.SyncDir(folder); err != nil {
 		return erased, fmt.Errorf("removed, but the folder could not be synced; after a power cut entries may be back: %w", err)
 	}
 	return erased, nil

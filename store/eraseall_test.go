@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // EraseAll counts, needs no key, and leaves alone what is no entry.
@@ -78,15 +80,15 @@ func TestEraseAllCounts(t *testing.T) {
 // A generation that is another's in any way ends it, and is told.
 func TestEraseAllLooksAtEveryGeneration(t *testing.T) {
 	for want, spoil := range map[error]func(folder string) error{
-		ErrNewer:  func(folder string) error { return os.WriteFile(filepath.Join(folder, ".rekey"), nil, 0o600) },
-		ErrUnsafe: func(folder string) error { return os.Chmod(folder, 0o777) },
+		ErrNewer:          func(folder string) error { return os.WriteFile(filepath.Join(folder, ".rekey"), nil, 0o600) },
+		durable.ErrUnsafe: func(folder string) error { return os.Chmod(folder, 0o777) },
 	} {
 		s, _ := notingStore(t, false)
 		other := s.loc.Generation("ffffffffffffffff")
 		if err := errors.Join(os.Mkdir(other, 0o700), spoil(other)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.EraseAll(t.Context()); !errors.Is(err, want) && (modesMatter || want != ErrUnsafe) { //nolint:errorlint // the very one
+		if _, err := s.EraseAll(t.Context()); !errors.Is(err, want) && (durable.ModesMatter || want != durable.ErrUnsafe) { //nolint:errorlint // the very one
 			t.Errorf("%v, want %v", err, want)
 		}
 	}

@@ -32,12 +32,6 @@ var (
 	ErrNotUTF8 = errors.New("not valid UTF-8")
 )
 
-// ErrUnsafe means that a file or directory is not the user's alone.
-var ErrUnsafe = errors.New("refused as unsafe")
-
-// ErrUnsure means that data was written but may not survive a power cut.
-var ErrUnsure = errors.New("written, but its folder could not be synced; after a power cut it may be missing")
-
 // EntryError is about one sealed file that cannot be opened.
 type EntryError struct {
 	Address string // the canonical address, "" where it is not known

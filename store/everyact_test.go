@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // act is something that a store can be told to do, on one that has the entry a.example.
@@ -118,7 +120,7 @@ func TestNothingPassesOverWhatIsInTheWay(t *testing.T) {
 		want  error  // what the others say, nil for anything
 	}{
 		{"a config that is garbage", inPlace(config, file), ",forget,", nil},
-		{"a config that is a folder", inPlace(config, folder), ",forget,", ErrUnsafe},
+		{"a config that is a folder", inPlace(config, folder), ",forget,", durable.ErrUnsafe},
 		{"v1 that is a file", inPlace(v1, file), ",custody,", nil},
 		{"a generation that is a file", inPlace(generation, file), ",restore,custody,forget,", nil},
 		{"names that are a folder", inPlace(names, folder), ",get,peek,list,erase,erase all,resume,abort,under way,custody,forget,", nil},
@@ -129,7 +131,7 @@ func TestNothingPassesOverWhatIsInTheWay(t *testing.T) {
 			}
 			return file(filepath.Join(path, token))
 		}), ",get,peek,list,restore,custody,forget,", ErrNewer},
-		{"a staged config that is a folder", inPlace(staged, folder), ",get,peek,list,put,erase,erase all,rotate,move,restore,under way,custody,forget,", ErrUnsafe},
+		{"a staged config that is a folder", inPlace(staged, folder), ",get,peek,list,put,erase,erase all,rotate,move,restore,under way,custody,forget,", durable.ErrUnsafe},
 	} {
 		for _, act := range everyAct() {
 			s, key := notingStore(t, false)
@@ -179,7 +181,7 @@ func failing(t *testing.T, a act, step string, after int) (reached bool) {
 	case reached && err == nil && step != "remove": // an empty folder that is left harms nobody
 		t.Errorf("%s: it says nothing", what)
 	}
-	s.disk = osDisk{}
+	s.disk = durable.OS{}
 	s.patience = 20 * time.Millisecond
 	wantEntry(t, s, what, "a.example", "s", strings.HasPrefix(a.name, "erase"))
 	wantEntry(t, s, what, "b.example", "b", true)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"regshape/store/durable"
 )
 
 // finish does what is left to do after a commit; a later writer does it when the run that
@@ -22,8 +24,8 @@ func (s *Store) finish(ctx context.Context, token string) (left, err error) {
 	if p == nil {
 		return nil, nil
 	}
-	if err := s.disk.syncFolder(s.loc.Config); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsure, err)
+	if err := s.disk.SyncDir(s.loc.Config); err != nil {
+		return nil, fmt.Errorf("%w: %w", durable.ErrUnsure, err)
 	}
 	if s.key, err = s.sources.Choose(s.loc, s.config.Key); err != nil {
 		return nil, err
@@ -111,7 +113,7 @@ func (s *Store) unfinished() (bool, error) {
 		paths = append(paths, s.loc.SealedKeyFile(p.KID))
 	}
 	for _, path := range paths {
-		there, err := exists(path)
+		there, err := durable.Exists(path)
 		if err == nil && there {
 			err = s.checkTurned()
 		}
@@ -146,7 +148,7 @@ func LeftBehind(err error) bool { return errors.Is(err, errLeftBehind) }
 // could not be removed.
 func (s *Store) retire(kid string) (left, err error) {
 	v1 := s.loc.v1()
-	err = s.disk.rename(s.loc.Generation(kid), filepath.Join(v1, retiredPrefix+kid+"-"+newToken()))
+	err = s.disk.Rename(s.loc.Generation(kid), filepath.Join(v1, retiredPrefix+kid+"-"+newToken()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("take the entries of the old key out of the way: %w", err)
 	}
@@ -161,14 +163,14 @@ func (s *Store) sweep() error {
 	for _, e := range entries {
 		dead := e.IsDir() && strings.HasPrefix(e.Name(), retiredPrefix)
 		if token, copies := strings.CutPrefix(e.Name(), copiesPrefix); copies && e.IsDir() {
-			staged, lookErr := exists(s.loc.stagedConfig(token))
+			staged, lookErr := durable.Exists(s.loc.stagedConfig(token))
 			dead = lookErr == nil && !staged
 		}
 		if dead {
 			err = errors.Join(err, s.removeFolder(filepath.Join(v1, e.Name())))
 		}
 	}
-	if err = errors.Join(err, s.disk.syncFolder(v1)); err != nil {
+	if err = errors.Join(err, s.disk.SyncDir(v1)); err != nil {
 		return fmt.Errorf("%w: %w", errLeftBehind, err)
 	}
 	return nil
@@ -198,7 +200,7 @@ func (s *Store) removeFolder(path string) (err error) {
 
 func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
-		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, path) // a link leads to what is not ours
+		return fmt.Errorf("%w: %s is no folder", durable.ErrUnsafe, path) // a link leads to what is not ours
 	}
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -214,7 +216,7 @@ func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 		case e.IsDir() && below == filepath.Join(path, markerName):
 			err = s.removeOurs(below, isKID)
 		case !e.IsDir() && (temporary || ours(e.Name())):
-			err = s.disk.remove(below)
+			err = s.disk.Remove(below)
 		default:
 			err = s.carryOn(below)
 		}
@@ -222,7 +224,7 @@ func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 			return err
 		}
 	}
-	if err := s.disk.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.disk.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -231,12 +233,12 @@ func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 // carryOn moves what somebody else has put into a generation to the one that is pinned.
 func (s *Store) carryOn(path string) error {
 	to := filepath.Join(s.loc.Generation(s.config.KID), filepath.Base(path))
-	there, err := exists(to)
+	there, err := durable.Exists(to)
 	if there {
 		to += "." + newToken()
 	}
 	if err == nil {
-		err = s.disk.rename(path, to)
+		err = s.disk.Rename(path, to)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %q cannot be moved to %q: %w", ErrStray, path, to, err)

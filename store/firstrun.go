@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // prepare returns a view with the root key, and sees to it that everything a new entry
@@ -24,9 +26,9 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 	case err != nil:
 	case s.config.KID == "":
 		err = s.pin(ctx, root.KID())
-	case recent(s.loc.configFile()): // whoever made it may not have come to that, or never will
-		if err = s.disk.syncFolder(s.loc.Config); err != nil {
-			err = fmt.Errorf("%w: %w", ErrUnsure, err)
+	case durable.Recent(s.loc.configFile()): // whoever made it may not have come to that, or never will
+		if err = s.disk.SyncDir(s.loc.Config); err != nil {
+			err = fmt.Errorf("%w: %w", durable.ErrUnsure, err)
 		}
 	}
 	if err != nil {
@@ -54,16 +56,16 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 // one that is gone a moment after it was seen is another run's old one.
 func (s *Store) makeGeneration(path string, first bool) error {
 	if first {
-		return makeFolders(s.disk, path)
+		return durable.MakeDirsOn(s.disk, path)
 	}
-	if !recent(path) {
+	if !durable.Recent(path) {
 		return nil
 	}
-	if err := makeFolders(s.disk, filepath.Dir(path)); err != nil {
+	if err := durable.MakeDirsOn(s.disk, filepath.Dir(path)); err != nil {
 		return err
 	}
-	if err := s.disk.syncFolder(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	if err := s.disk.SyncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%w: %w", durable.ErrUnsure, err)
 	}
 	return nil
 }
@@ -110,7 +112,7 @@ func (s *Store) firstKey(ctx context.Context) (RootKey, error) {
 // pin makes the config of a first run. Of several such runs one wins, whatever the key
 // source; the others get [errMoved].
 func (s *Store) pin(ctx context.Context, kid string) error {
-	if err := makeFolders(s.disk, s.loc.Config); err != nil {
+	if err := durable.MakeDirsOn(s.disk, s.loc.Config); err != nil {
 		return fmt.Errorf("make the config folder: %w", err)
 	}
 	next := s.config
@@ -120,7 +122,7 @@ func (s *Store) pin(ctx context.Context, kid string) error {
 		return err
 	}
 	if s.config.KID == "" {
-		err = publishFirst(s.disk, s.loc.configFile(), data)
+		err = durable.PublishFirst(s.disk, s.loc.configFile(), data)
 	} else {
 		err = s.pinAnew(ctx, data)
 	}
@@ -140,7 +142,7 @@ func (s *Store) pinAnew(ctx context.Context, data []byte) error {
 	const pause = 10 * time.Millisecond
 	path := s.loc.stagedConfig(s.config.KID)
 	for waited := time.Duration(0); ; waited += pause {
-		err := publishFirst(s.disk, path, data)
+		err := durable.PublishFirst(s.disk, path, data)
 		held := errors.Is(err, fs.ErrExist)
 		if err != nil && !held {
 			return err
@@ -151,19 +153,19 @@ func (s *Store) pinAnew(ctx context.Context, data []byte) error {
 			return readErr
 		case config.KID != s.config.KID:
 			if !held {
-				_ = s.disk.remove(path)
+				_ = s.disk.Remove(path)
 			}
 			return errMoved
 		case !held:
-			if err := s.disk.rename(path, s.loc.configFile()); errors.Is(err, fs.ErrNotExist) {
+			if err := s.disk.Rename(path, s.loc.configFile()); errors.Is(err, fs.ErrNotExist) {
 				return errMoved
 			} else if err != nil {
-				_ = s.disk.remove(path)
+				_ = s.disk.Remove(path)
 				return err
 			}
-			return s.disk.syncFolder(s.loc.Config)
+			return s.disk.SyncDir(s.loc.Config)
 		case waited >= s.patience: // whoever made it was killed
-			if err := s.disk.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := s.disk.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // keyless is a store whose key and entries are gone, and whose config is still there.
@@ -55,7 +57,7 @@ func TestBeginningAnewBesideAnother(t *testing.T) {
 	if err := s.Put(t.Context(), Credential{ServerURL: "b.example", Username: "u"}); !errors.Is(err, syscall.EIO) {
 		t.Errorf("what another left cannot be removed: %v", err)
 	}
-	s.disk = osDisk{}
+	s.disk = durable.OS{}
 	mustPut(t, s, "b.example", "b")
 	if got := secretOf(s, "b.example"); got != "b" {
 		t.Errorf("get says %s", got)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // ringed is a store's own place, and beside it the OS keyring, which all stores share.
@@ -228,7 +230,7 @@ func TestForgetMovesEverything(t *testing.T) {
 		t.Errorf("it says %q, want %q", got, want)
 	}
 	for _, path := range append(want, rest...) {
-		if there, err := exists(path); !there || err != nil {
+		if there, err := durable.Exists(path); !there || err != nil {
 			t.Errorf("%s is not there (%v)", path, err)
 		}
 	}
@@ -243,7 +245,7 @@ func TestForgetMovesEverything(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), l.Generation(one)) || len(got) != 0 {
 		t.Errorf("a generation of then in the way: %q, %v", got, err)
 	}
-	if there, err := exists(l.KeyFile()); !there || err != nil {
+	if there, err := durable.Exists(l.KeyFile()); !there || err != nil {
 		t.Errorf("the key was moved before the generation (%v)", err)
 	}
 }
@@ -258,12 +260,12 @@ func TestForgetRefuses(t *testing.T) {
 	if got, err := l.Forget(time.Now()); err == nil || len(got) != 0 {
 		t.Errorf("with a state folder below a file: %q, %v", got, err)
 	}
-	if modesMatter {
+	if durable.ModesMatter {
 		l.State = l.Data
 		if err := os.Chmod(l.Data, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.Forget(time.Now()); !errors.Is(err, ErrUnsafe) {
+		if _, err := l.Forget(time.Now()); !errors.Is(err, durable.ErrUnsafe) {
 			t.Errorf("of a folder that is open to all: %v", err)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // Only the sealed file itself opens.
@@ -132,7 +134,7 @@ func FuzzNamesFile(f *testing.F) {
 	f.Add(line(one) + "\n\n" + line(two))
 	f.Add("")
 	folder := f.TempDir()
-	s := &Store{loc: Location{Data: folder, State: folder, Config: folder}, disk: osDisk{}}
+	s := &Store{loc: Location{Data: folder, State: folder, Config: folder}, disk: durable.OS{}}
 	f.Fuzz(func(t *testing.T, bodies string) {
 		for _, text := range []string{bodies, withChecksum(bodies)} {
 			if err := os.WriteFile(s.loc.namesFile(), []byte(text), 0o600); err != nil {
@@ -140,7 +142,7 @@ func FuzzNamesFile(f *testing.F) {
 			}
 			found, err := s.namesLines()
 			if err != nil {
-				if len(text) <= maxFile && (!errors.Is(err, ErrKeyDamaged) || !strings.Contains(err.Error(), s.loc.namesFile())) {
+				if len(text) <= durable.MaxFile && (!errors.Is(err, ErrKeyDamaged) || !strings.Contains(err.Error(), s.loc.namesFile())) {
 					t.Fatalf("%q: %v", text, err)
 				}
 				continue
@@ -184,7 +186,7 @@ func FuzzMarkers(f *testing.F) {
 	f.Add(".tmp-ABC", []byte(markerContent))
 	f.Add("00112233445566gg", []byte{})
 	folder := f.TempDir()
-	s := &Store{loc: Location{Data: folder, State: folder, Config: folder}, disk: osDisk{}}
+	s := &Store{loc: Location{Data: folder, State: folder, Config: folder}, disk: durable.OS{}}
 	if err := os.MkdirAll(s.loc.markerFolder(kid), 0o700); err != nil {
 		f.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package store
 
-import "context"
+import (
+	"context"
+)
 
 // Key is a place that holds the root key of a store. Implementations are in package
 // keys. A place may hold several keys at once, each known by its kid, so that a new key

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // A config that names a place which is not known is an error wherever it is met.
@@ -24,7 +26,7 @@ func TestPlaceThatIsNotKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := publish(osDisk{}, s.loc.configFile(), data); err != nil {
+	if err := durable.Publish(durable.OS{}, s.loc.configFile(), data); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Custody(); !errors.Is(err, unknown) {
@@ -45,7 +47,7 @@ func TestGenerationIsLookedAt(t *testing.T) {
 	if err := os.Chmod(generation, 0o707); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get(t.Context(), ParseAddress("a.example")); modesMatter && !errors.Is(err, ErrUnsafe) {
+	if _, err := s.Get(t.Context(), ParseAddress("a.example")); durable.ModesMatter && !errors.Is(err, durable.ErrUnsafe) {
 		t.Errorf("open to others: %v", err)
 	}
 	if err := os.Rename(generation, s.loc.Generation("00000000000000aa")); err != nil {
@@ -74,7 +76,7 @@ func TestCheapKey(t *testing.T) {
 	if got := secretOf(s, "none.example"); got != ErrNotFound.Error() {
 		t.Errorf("the names file knows better: %s", got)
 	}
-	if err := s.disk.remove(s.loc.namesFile()); err != nil {
+	if err := s.disk.Remove(s.loc.namesFile()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Get(t.Context(), ParseAddress("none.example")); !errors.Is(err, ErrWrongKey) {
@@ -87,7 +89,7 @@ func TestCheapKey(t *testing.T) {
 	key.cheap, key.load = false, nil
 	mustPut(t, s, "b.example", "b")
 	key.load = func(string) (RootKey, error) { return stranger, nil }
-	if err := s.disk.remove(s.loc.configFile()); err != nil {
+	if err := s.disk.Remove(s.loc.configFile()); err != nil {
 		t.Fatal(err)
 	}
 	unpinned := memoryStoreOf(t, s, key)
@@ -274,7 +276,7 @@ func TestRestoreToAPlaceThatRefuses(t *testing.T) {
 					key.elsewhere = place
 				}
 				if !config {
-					if err := s.disk.remove(s.loc.configFile()); err != nil {
+					if err := s.disk.Remove(s.loc.configFile()); err != nil {
 						t.Fatal(err)
 					}
 				}

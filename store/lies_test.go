@@ -10,12 +10,14 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // lyingDisk asks lie about every step. do does the step; what lie returns is what the store
 // is told of it.
 type lyingDisk struct {
-	osDisk
+	durable.OS
 	mu  sync.Mutex // a rotation copies several entries at once
 	lie func(step, path string, do func() error) error
 }
@@ -26,39 +28,40 @@ func (d *lyingDisk) step(step, path string, do func() error) error {
 	return d.lie(step, path, do)
 }
 
-func (d *lyingDisk) openNew(path string) (newFile, error) {
-	f, err := d.osDisk.openNew(path)
+func (d *lyingDisk) OpenNew(path string) (durable.NewFile, error) {
+	f, err := d.OS.OpenNew(path)
 	return lyingFile{f, d, path}, err
 }
 
-func (d *lyingDisk) rename(from, to string) error {
-	return d.step("rename", to, func() error { return d.osDisk.rename(from, to) })
+func (d *lyingDisk) Rename(from, to string) error {
+	return d.step("rename", to, func() error { return d.OS.Rename(from, to) })
 }
 
-func (d *lyingDisk) link(from, to string) error {
-	return d.step("link", to, func() error { return d.osDisk.link(from, to) })
+func (d *lyingDisk) Link(from, to string) error {
+	return d.step("link", to, func() error { return d.OS.Link(from, to) })
 }
 
-func (d *lyingDisk) remove(path string) error {
-	return d.step("remove", path, func() error { return d.osDisk.remove(path) })
+func (d *lyingDisk) Remove(path string) error {
+	return d.step("remove", path, func() error { return d.OS.Remove(path) })
 }
 
-func (d *lyingDisk) mkdir(path string) error {
-	return d.step("mkdir", path, func() error { return d.osDisk.mkdir(path) })
+func (d *lyingDisk) Mkdir(path string) error {
+	return d.step("mkdir", path, func() error { return d.OS.Mkdir(path) })
 }
 
-func (d *lyingDisk) syncFolder(path string) error {
-	return d.step("sync folder", path, func() error { return d.osDisk.syncFolder(path) })
+func (d *lyingDisk) SyncDir(path string) error {
+	return d.step("sync folder", path, func() error { return d.OS.SyncDir(path) })
 }
 
 type lyingFile struct {
-	newFile
+	durable.NewFile
 	disk *lyingDisk
 	path string
 }
 
-func (f lyingFile) Sync() error  { return f.disk.step("sync", f.path, f.newFile.Sync) }
-func (f lyingFile) Close() error { return f.disk.step("close", f.path, f.newFile.Close) }
+func (f lyingFile) Sync() error { return f.disk.step("sync", f.path, f.NewFile.Sync) }
+
+func (f lyingFile) Close() error { return f.disk.step("close", f.path, f.NewFile.Close) }
 
 // once makes a disk that lies about the n-th step of a kind. It counts those steps in met, and
 // leaves the path of the n-th.
@@ -193,7 +196,7 @@ func lieAt(t *testing.T, l lie, a asked, n int) bool {
 		t.Errorf("%s: it was acknowledged, and then there is %q", what, got)
 	case got != a.before && got != a.after:
 		t.Errorf("%s: then there is %q", what, got)
-	case !l.done && err != nil && got != a.before && !errors.Is(err, ErrUnsure) && !removed:
+	case !l.done && err != nil && got != a.before && !errors.Is(err, durable.ErrUnsure) && !removed:
 		t.Errorf("%s: it says %v, and yet it was done", what, err)
 	}
 	if a.name == "rotate" {
@@ -284,7 +287,7 @@ func TestFailedSyncIsNotRepeated(t *testing.T) {
 				}
 				return do()
 			}}
-			if err := putSecret(t, s, newSecret); !errors.Is(err, syscall.EIO) || errors.Is(err, ErrUnsure) != (step == "sync folder") {
+			if err := putSecret(t, s, newSecret); !errors.Is(err, syscall.EIO) || errors.Is(err, durable.ErrUnsure) != (step == "sync folder") {
 				t.Errorf("put says %v", err)
 			}
 			if len(synced) != 1 {

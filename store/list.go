@@ -78,7 +78,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 // entryNames lists the files of a generation whose names are those of entries, and the
 // others that are not hidden, in no order.
 func (v view) entryNames() (names, strays []string, err error) {
-	all, err := v.store.disk.list(v.folder())
+	all, err := v.store.disk.List(v.folder())
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the store: %w", err)
 	}

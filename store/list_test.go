@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // A locked store that is empty has an empty list. What is listed holds no memory of a read.
@@ -50,13 +52,13 @@ func TestListOfManyEntries(t *testing.T) {
 func TestWhileHeldEnds(t *testing.T) {
 	for _, failing := range []bool{true, false} {
 		steps, slept := 0, time.Duration(0)
-		err := whileHeld(func() error {
+		err := durable.WhileHeld(func() error {
 			if steps++; failing {
 				return fs.ErrPermission
 			}
 			return nil
 		}, func(error) bool { return true }, func(d time.Duration) { slept += d })
-		if want := 1 + int(heldLimit/heldPause); failing && (steps != want || slept != heldLimit || !errors.Is(err, fs.ErrPermission)) {
+		if want := 1 + int(durable.HeldLimit/durable.HeldPause); failing && (steps != want || slept != durable.HeldLimit || !errors.Is(err, fs.ErrPermission)) {
 			t.Errorf("held for good: %d steps in %v, %v", steps, slept, err)
 		}
 		if !failing && (steps != 1 || slept != 0 || err != nil) {
@@ -67,12 +69,12 @@ func TestWhileHeldEnds(t *testing.T) {
 
 // listingDisk says what is in a generation: what is there, and what told returns of it.
 type listingDisk struct {
-	osDisk
+	durable.OS
 	told func(folder string, names []string) ([]string, error)
 }
 
-func (d listingDisk) list(path string) ([]string, error) {
-	names, err := d.osDisk.list(path)
+func (d listingDisk) List(path string) ([]string, error) {
+	names, err := d.OS.List(path)
 	if err != nil || !strings.HasPrefix(filepath.Base(path), "g-") {
 		return names, err
 	}
@@ -120,7 +122,7 @@ func TestListedAndNotFound(t *testing.T) {
 				if err := act(s, key); !errors.Is(err, want) {
 					t.Errorf("%v, want %v", err, want)
 				}
-				s.disk = osDisk{}
+				s.disk = durable.OS{}
 				if got := secretOf(s, "a.example"); got != "s" && name != "erase all" {
 					t.Errorf("the other login is now %s", got)
 				}
@@ -176,7 +178,7 @@ func TestShowsLate(t *testing.T) {
 			if err := act(s, key); err != nil {
 				t.Error(err)
 			}
-			s.disk = osDisk{}
+			s.disk = durable.OS{}
 			want := "s"
 			if strings.HasPrefix(name, "erase") {
 				want = ErrNotFound.Error()
@@ -204,10 +206,10 @@ func TestNotFoundAndNotListed(t *testing.T) {
 	if _, err := v.removeSure(phantom); !errors.Is(err, syscall.EIO) {
 		t.Errorf("remove: %v", err)
 	}
-	if names, err := (osDisk{}).list(s.loc.configFile()); err == nil {
+	if names, err := (durable.OS{}).List(s.loc.configFile()); err == nil {
 		t.Errorf("a file lists %v", names)
 	}
-	s.disk = osDisk{}
+	s.disk = durable.OS{}
 	if _, err := v.openSure(phantom); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("open of what is not there: %v", err)
 	}

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"github.com/adrg/xdg"
+
+	"regshape/store/durable"
 )
 
 // Options choose which store to use.
@@ -120,14 +122,18 @@ func (l Location) SealedKeyFile(kid string) string {
 	return filepath.Join(l.v1(), "key-"+kid+".age")
 }
 
-func (l Location) namesFile() string                { return filepath.Join(l.State, "names") }
-func (l Location) configFile() string               { return filepath.Join(l.Config, "config") }
+func (l Location) namesFile() string { return filepath.Join(l.State, "names") }
+
+func (l Location) configFile() string { return filepath.Join(l.Config, "config") }
+
 func (l Location) stagedConfig(token string) string { return l.configFile() + ".next-" + token }
+
 func (l Location) copiesFolder(token string) string { return filepath.Join(l.v1(), copiesPrefix+token) }
 
 func (l Location) markerFolder(kid string) string {
 	return filepath.Join(l.Generation(kid), markerName)
 }
+
 func (l Location) v1() string { return filepath.Join(l.Data, "v1") }
 
 // Generation returns the folder of the entries sealed under a kid.
@@ -156,12 +162,12 @@ func (l Location) generations() ([]string, error) {
 func (l Location) checkOwned() error {
 	tops, below := l.folders()
 	for _, dir := range tops {
-		if err := checkTop(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := durable.CheckTopDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	for _, dir := range below {
-		if err := CheckFolder(dir); err != nil {
+		if err := durable.CheckDirIfAny(dir); err != nil {
 			return err
 		}
 	}
@@ -214,9 +220,9 @@ func (l Location) checkWritable() error {
 	if err != nil {
 		return fmt.Errorf("look at the home folder: %w", err)
 	}
-	if uid, known := ownerOf(info); l.sudoUID != "" && known && os.Geteuid() == 0 && uid != 0 {
+	if uid, known := durable.OwnerOf(info); l.sudoUID != "" && known && os.Geteuid() == 0 && uid != 0 {
 		return fmt.Errorf("%w: under sudo this would put root's files into %s, which belongs to uid %d: run it without sudo, or with sudo -H",
-			ErrUnsafe, l.home, uid)
+			durable.ErrUnsafe, l.home, uid)
 	}
 	return nil
 }

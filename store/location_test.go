@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/adrg/xdg"
+
+	"regshape/store/durable"
 )
 
 func TestNamesOfFiles(t *testing.T) {
@@ -84,7 +86,7 @@ func TestLocateByTheEnvironment(t *testing.T) {
 		if err := os.Chmod(dir, 0o770); err != nil {
 			t.Fatal(err)
 		}
-		if err := loc.checkOwned(); modesMatter && (err == nil || !strings.Contains(err.Error(), dir+" ")) {
+		if err := loc.checkOwned(); durable.ModesMatter && (err == nil || !strings.Contains(err.Error(), dir+" ")) {
 			t.Errorf("with %s open to the group: %v", dir, err)
 		}
 		if err := os.Chmod(dir, 0o700); err != nil {

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"regshape/store/durable"
 )
 
 // A change of key is a transition of the config. What takes part in one:
@@ -35,7 +37,7 @@ func (s *Store) stage(token string, next Config) error {
 	if err != nil {
 		return err
 	}
-	if err := publishFirst(s.disk, s.loc.stagedConfig(token), data); err != nil {
+	if err := durable.PublishFirst(s.disk, s.loc.stagedConfig(token), data); err != nil {
 		return fmt.Errorf("stage the config: %w", err)
 	}
 	if next.KID != s.config.KID {
@@ -65,7 +67,7 @@ func (s *Store) stagedElsewhere(token string, p Pin) (bool, error) {
 	tokens, err := listAfter(s.loc.stagedConfig(""))
 	for _, other := range tokens {
 		path := s.loc.stagedConfig(other)
-		data, err := readFile(path, sealedFile)
+		data, err := durable.ReadFile(path, durable.Sealed)
 		if err != nil || other == token {
 			continue
 		}
@@ -83,8 +85,8 @@ func (s *Store) mark(kid, token string) error {
 	err := fs.ErrNotExist
 	for tries := 3; errors.Is(err, fs.ErrNotExist) && tries > 0; tries-- {
 		// Another run's end may remove the empty folder between the two steps.
-		if err = s.disk.mkdir(folder); err == nil || errors.Is(err, fs.ErrExist) {
-			err = publishFirst(s.disk, filepath.Join(folder, token), []byte(markerContent))
+		if err = s.disk.Mkdir(folder); err == nil || errors.Is(err, fs.ErrExist) {
+			err = durable.PublishFirst(s.disk, filepath.Join(folder, token), []byte(markerContent))
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -109,17 +111,17 @@ func (s *Store) mark(kid, token string) error {
 // unmark removes a marker, and the folder when it was the last.
 func (s *Store) unmark(kid, token string) error {
 	folder := s.loc.markerFolder(kid)
-	if err := s.disk.remove(filepath.Join(folder, token)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.disk.Remove(filepath.Join(folder, token)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the rotation's marker: %w", err)
 	}
-	_ = s.disk.remove(folder) // fails while another transition is marked, or it is gone
+	_ = s.disk.Remove(folder) // fails while another transition is marked, or it is gone
 	return nil
 }
 
 // commit makes the staged config the store's. Whoever renames it decides the transition;
 // an error that is not [errMoved] or [ErrUnsure] leaves the old config in force.
 func (s *Store) commit(token string, next Config) error {
-	err := s.disk.rename(s.loc.stagedConfig(token), s.loc.configFile())
+	err := s.disk.Rename(s.loc.stagedConfig(token), s.loc.configFile())
 	if err != nil {
 		// A server that got the request twice says "not there" for what it has done.
 		config, readErr := readConfig(s.loc)
@@ -132,8 +134,8 @@ func (s *Store) commit(token string, next Config) error {
 		}
 	}
 	s.config = next
-	if err := s.disk.syncFolder(s.loc.Config); err != nil {
-		return fmt.Errorf("the store has turned to its new key, but: %w: %w", ErrUnsure, err)
+	if err := s.disk.SyncDir(s.loc.Config); err != nil {
+		return fmt.Errorf("the store has turned to its new key, but: %w: %w", durable.ErrUnsure, err)
 	}
 	return nil
 }
@@ -142,9 +144,9 @@ func (s *Store) commit(token string, next Config) error {
 // its marker. One that is committed or taken back already just loses its marker.
 func (s *Store) abort(ctx context.Context, kid, token string) error {
 	path := s.loc.stagedConfig(token)
-	data, err := readFile(path, sealedFile)
+	data, err := durable.ReadFile(path, durable.Sealed)
 	if err == nil {
-		err = s.disk.remove(path)
+		err = s.disk.Remove(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.unmark(kid, token)
@@ -152,7 +154,7 @@ func (s *Store) abort(ctx context.Context, kid, token string) error {
 	if err != nil {
 		return fmt.Errorf("take back a change of the key: %w", err)
 	}
-	if err := s.disk.syncFolder(s.loc.Config); err != nil {
+	if err := s.disk.SyncDir(s.loc.Config); err != nil {
 		return fmt.Errorf("take back a change of the key: %w", err)
 	}
 	if next, err := parseConfig(path, data); err == nil {

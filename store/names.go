@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"regshape/store/durable"
 )
 
 // readNames reads the line of the names file that is about the pinned key; without a
@@ -24,7 +26,7 @@ func (s *Store) readNames(n *nameKey) error {
 }
 
 func (s *Store) namesLines() ([]nameKey, error) {
-	data, err := readFile(s.loc.namesFile(), secretFile)
+	data, err := durable.ReadFile(s.loc.namesFile(), durable.Secret)
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +94,10 @@ func (s *Store) writeNames(names ...nameKey) error {
 	for _, n := range names {
 		lines.WriteString(n.line() + "\n")
 	}
-	if err := makeFolders(s.disk, s.loc.State); err != nil {
+	if err := durable.MakeDirsOn(s.disk, s.loc.State); err != nil {
 		return fmt.Errorf("make the state folder: %w", err)
 	}
-	if err := publish(s.disk, s.loc.namesFile(), []byte(lines.String())); err != nil {
+	if err := durable.Publish(s.disk, s.loc.namesFile(), []byte(lines.String())); err != nil {
 		return fmt.Errorf("write the names file: %w", err)
 	}
 	return nil

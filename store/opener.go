@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"os"
+
+	"regshape/store/durable"
 )
 
 // opener opens the entries of one generation, one after another, and keeps what it would
@@ -23,7 +25,7 @@ func (o *opener) path(name string) string { return o.folder + string(os.PathSepa
 // open opens the entry of a name and checks that it is the one its name says. The
 // credential's payload is in memory that the next one is read into.
 func (o *opener) open(name string) (Credential, error) {
-	sealed, err := readInto(o.buf, o.path(name), sealedFile)
+	sealed, err := durable.ReadInto(o.buf, o.path(name), durable.Sealed)
 	if err != nil {
 		return Credential{}, err
 	}

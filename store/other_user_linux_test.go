@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/store/durable"
 )
 
 // asUser runs act as another user, in a folder of root's that the user may look into. The
@@ -75,7 +77,7 @@ func TestRootsFoldersInAHome(t *testing.T) {
 		if c.foreignTops([]string{"home/d"}, ""); len(c.problems) != 1 || c.problems[0].Fix != nil {
 			t.Errorf("a store that --store names: %+v", c.problems)
 		}
-		if err := checkFolder("c"); !errors.Is(err, ErrUnsafe) || !strings.Contains(err.Error(), "uid 0 and you are uid 12345") {
+		if err := durable.CheckDir("c"); !errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), "uid 0 and you are uid 12345") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -97,7 +99,7 @@ func TestRootInHomes(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := Location{Data: filepath.Join(home, "d"), home: home, sudoUID: test.sudo}
-		if err := l.checkWritable(); errors.Is(err, ErrUnsafe) != test.refused || err != nil && !test.refused {
+		if err := l.checkWritable(); errors.Is(err, durable.ErrUnsafe) != test.refused || err != nil && !test.refused {
 			t.Errorf("%+v: %v", test, err)
 		}
 	}

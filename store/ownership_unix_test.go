@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"regshape/store"
+	"regshape/store/durable"
 	"regshape/store/keys"
 )
 
@@ -48,7 +49,7 @@ func ownedStore(t *testing.T, dir string) store.Location {
 func wantRefused(t *testing.T, what, path string, got map[string]error) {
 	t.Helper()
 	for how, err := range got {
-		if !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %s: %v", what, how, err)
 		}
 	}

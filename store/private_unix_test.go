@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"regshape/store"
+	"regshape/store/durable"
 	"regshape/store/keys"
 )
 
@@ -70,7 +71,7 @@ func TestStrangeFilesInTheStore(t *testing.T) {
 		go func() { _, err := get(s, "a.example"); done <- err }()
 		select {
 		case err := <-done:
-			if !errors.Is(err, store.ErrUnsafe) {
+			if !errors.Is(err, durable.ErrUnsafe) {
 				t.Errorf("get says %v", err)
 			}
 		case <-time.After(5 * time.Second):
@@ -96,7 +97,7 @@ func TestUnsafeFoldersAndKey(t *testing.T) {
 		if err := os.Chmod(folder, 0o770); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Open(locate(t, dir), keys.Sources{}); !errors.Is(err, store.ErrUnsafe) {
+		if _, err := store.Open(locate(t, dir), keys.Sources{}); !errors.Is(err, durable.ErrUnsafe) {
 			t.Errorf("open with %s writable for others: %v", folder, err)
 		}
 		if err := os.Chmod(folder, 0o700); err != nil {
@@ -106,7 +107,7 @@ func TestUnsafeFoldersAndKey(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(entryFiles(t, dir)[0]), 0o707); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := get(open(t, dir), "a.example"); !errors.Is(err, store.ErrUnsafe) {
+	if _, err := get(open(t, dir), "a.example"); !errors.Is(err, durable.ErrUnsafe) {
 		t.Errorf("get from a generation writable for others: %v", err)
 	}
 	if err := os.Chmod(filepath.Dir(entryFiles(t, dir)[0]), 0o700); err != nil {
@@ -115,7 +116,7 @@ func TestUnsafeFoldersAndKey(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "key"), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := get(open(t, dir), "a.example"); !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := get(open(t, dir), "a.example"); !errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("get with a key open to others: %v", err)
 	}
 	wantMissing(t, open(t, dir), "b.example")
@@ -130,7 +131,7 @@ func TestAnotherUsersFolder(t *testing.T) {
 	if err := os.Chown(dir, 12345, 12345); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(locate(t, dir), keys.Sources{}); !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), "uid 12345") {
+	if _, err := store.Open(locate(t, dir), keys.Sources{}); !errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), "uid 12345") {
 		t.Errorf("open of another user's store: %v", err)
 	}
 }
@@ -151,7 +152,7 @@ func TestUnsafeFolderAroundAProfile(t *testing.T) {
 		if err := os.Chmod(folder, 0o707); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Open(loc, keys.Sources{}); !errors.Is(err, store.ErrUnsafe) {
+		if _, err := store.Open(loc, keys.Sources{}); !errors.Is(err, durable.ErrUnsafe) {
 			t.Errorf("open of a profile with %s writable for others: %v", folder, err)
 		}
 		if err := os.Chmod(folder, 0o700); err != nil {

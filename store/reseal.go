@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -44,7 +45,7 @@ func copyAll(ctx context.Context, from, to view, progress func(done, total int))
 	if err := errors.Join(c.err, ctx.Err()); err != nil {
 		return err
 	}
-	if err := to.store.disk.syncFolder(to.folder()); err != nil {
+	if err := to.store.disk.SyncDir(to.folder()); err != nil {
 		return fmt.Errorf("make the copies durable: %w", err)
 	}
 	return nil
@@ -95,7 +96,7 @@ func (c *copying) seal(name string) error {
 		return fmt.Errorf("seal: %w", err)
 	}
 	disk := c.to.store.disk
-	if err := place(disk, target, sealed, disk.rename); err != nil {
+	if err := durable.Place(disk, target, sealed, disk.Rename); err != nil {
 		return fmt.Errorf("copy the entry of %s: %w", printable.Address(cred.Canonical), err)
 	}
 	found, err := c.to.opener().open(filepath.Base(target))

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // Aside returns what resets have moved aside: entries, and often a key that opens them.
@@ -73,13 +75,13 @@ func (l Location) Forget(now time.Time) (aside []string, err error) {
 	for _, path := range from {
 		// A generation's new name must not begin with "g-".
 		to := filepath.Join(filepath.Dir(path), "old-"+filepath.Base(path)+suffix)
-		err := osDisk{}.rename(path, to)
+		err := durable.OS{}.Rename(path, to)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
 			aside = append(aside, to)
-			err = osDisk{}.syncFolder(filepath.Dir(path))
+			err = durable.OS{}.SyncDir(filepath.Dir(path))
 		}
 		if err != nil {
 			return aside, fmt.Errorf("move %s aside: %w", path, err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"regshape/store/durable"
 )
 
 // RootKey returns the key that seals the store, for a backup. [ErrNoKey] also means that
@@ -72,7 +74,7 @@ func (s *Store) Restore(ctx context.Context, k RootKey, source KeySource, place 
 		return err
 	}
 	// The marker of a transition stands in the generation, also of a store without entries.
-	if err := makeFolders(now.disk, v.folder()); err != nil {
+	if err := durable.MakeDirsOn(now.disk, v.folder()); err != nil {
 		return fmt.Errorf("make the store's folder: %w", err)
 	}
 	err = now.transition(ctx, v, Rotation{Source: source, Place: place}, k)

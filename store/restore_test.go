@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // A key goes back to its place, to another place, and into a store that has lost its config,
@@ -150,7 +152,7 @@ func TestFinishTellsWhatIsLeft(t *testing.T) {
 	}
 	stopped := false
 	now.disk = &brokenDisk{step: "sync folder", err: syscall.EIO, stopped: &stopped}
-	if _, err := now.finish(t.Context(), ""); !errors.Is(err, ErrUnsure) || !errors.Is(err, syscall.EIO) {
+	if _, err := now.finish(t.Context(), ""); !errors.Is(err, durable.ErrUnsure) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("the config cannot be synced: %v", err)
 	}
 }

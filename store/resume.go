@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"regshape/store/durable"
 )
 
 // Resume completes a change of the key that was cut short. What a commit left to do is
@@ -75,7 +77,7 @@ func (s *Store) takeBack(ctx context.Context) (again *Rotation, done bool, err e
 	for _, token := range tokens {
 		done = true
 		path := s.loc.stagedConfig(token)
-		if data, readErr := readFile(path, sealedFile); readErr == nil {
+		if data, readErr := durable.ReadFile(path, durable.Sealed); readErr == nil {
 			if next, parseErr := parseConfig(path, data); parseErr == nil {
 				again = s.asBefore(ctx, next)
 			}
@@ -102,7 +104,7 @@ func (s *Store) takeBack(ctx context.Context) (again *Rotation, done bool, err e
 			return nil, done, err
 		}
 	}
-	if there, err := exists(s.loc.v1()); err != nil || !there {
+	if there, err := durable.Exists(s.loc.v1()); err != nil || !there {
 		return again, done, err
 	}
 	return again, done, s.sweep()

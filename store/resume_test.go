@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // What a run killed at some point leaves is completed or taken back.
@@ -252,7 +254,7 @@ func TestTakeBackSeveral(t *testing.T) {
 		t.Errorf("abort: %t, %v", done, err)
 	}
 	for _, path := range stray {
-		if there, err := exists(path); !there || err != nil {
+		if there, err := durable.Exists(path); !there || err != nil {
 			t.Errorf("%s is gone (%v)", path, err)
 		}
 	}
@@ -337,7 +339,7 @@ func TestTakeBackKeyFiles(t *testing.T) {
 	for _, kid := range []string{"00000000000000aa", "00000000000000bb"} {
 		err = errors.Join(err, os.Remove(s.loc.StagedKeyFile(kid)))
 	}
-	err = errors.Join(err, publish(osDisk{}, s.loc.configFile(), data), os.WriteFile(s.loc.StagedKeyFile(s.config.KID), nil, 0o600))
+	err = errors.Join(err, durable.Publish(durable.OS{}, s.loc.configFile(), data), os.WriteFile(s.loc.StagedKeyFile(s.config.KID), nil, 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +368,7 @@ func TestTakeBackMeetsACommit(t *testing.T) {
 		t.Errorf("%v, %v", again, err)
 	}
 	for _, kid := range []string{s.config.KID, s.config.Previous.KID} {
-		if there, err := exists(s.loc.Generation(kid)); !there || err != nil {
+		if there, err := durable.Exists(s.loc.Generation(kid)); !there || err != nil {
 			t.Errorf("the generation %s is gone (%v)", kid, err)
 		}
 	}

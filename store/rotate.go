@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"regshape/store/durable"
 )
 
 // Rotation is a change of the key that seals a store, or only of the place that the key
@@ -97,7 +99,7 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 		return err
 	}
 	for _, other := range tokens {
-		if there, err := exists(s.loc.stagedConfig(other)); err != nil {
+		if there, err := durable.Exists(s.loc.stagedConfig(other)); err != nil {
 			return err
 		} else if there {
 			return ErrRotating
@@ -134,7 +136,7 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 		}
 	}
 	err = s.commit(token, next)
-	committed = err == nil || errors.Is(err, ErrUnsure)
+	committed = err == nil || errors.Is(err, durable.ErrUnsure)
 	if err != nil {
 		return err
 	}
@@ -171,7 +173,7 @@ func (s *Store) keep(ctx context.Context, place Key, to RootKey, from, token str
 // orMoved returns err, or [errMoved] when another run has aborted: it removes what this
 // one then misses.
 func (s *Store) orMoved(token string, err error) error {
-	if there, lookErr := exists(s.loc.stagedConfig(token)); lookErr == nil && !there {
+	if there, lookErr := durable.Exists(s.loc.stagedConfig(token)); lookErr == nil && !there {
 		return errMoved
 	}
 	return err
@@ -182,7 +184,7 @@ func (s *Store) orMoved(token string, err error) error {
 // that a run that was aborted, and does not know it yet, cannot touch another's.
 func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, progress func(done, total int)) error {
 	target := view{store: s, names: to.nameKey(), root: to, copies: s.loc.copiesFolder(token)}
-	if err := makeFolders(s.disk, target.copies); err != nil {
+	if err := durable.MakeDirsOn(s.disk, target.copies); err != nil {
 		return fmt.Errorf("make the entries of the new key: %w", err)
 	}
 	if err := copyAll(ctx, v, target, progress); err != nil {
@@ -193,22 +195,22 @@ func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, pr
 	}
 	generation := s.loc.Generation(to.KID())
 	// A key that was made elsewhere may be tried again after a try that was cut short here.
-	if there, err := exists(generation); err != nil {
+	if there, err := durable.Exists(generation); err != nil {
 		return err
 	} else if there {
 		if _, err := s.retire(to.KID()); err != nil {
 			return err
 		}
 	}
-	err := s.disk.rename(target.copies, generation)
+	err := s.disk.Rename(target.copies, generation)
 	if errors.Is(err, fs.ErrNotExist) {
 		// A server that got the request twice says "not there" for what it has done.
-		if there, lookErr := exists(generation); lookErr == nil && there {
+		if there, lookErr := durable.Exists(generation); lookErr == nil && there {
 			err = nil
 		}
 	}
 	if err == nil {
-		err = s.disk.syncFolder(s.loc.v1())
+		err = s.disk.SyncDir(s.loc.v1())
 	}
 	if err != nil {
 		return fmt.Errorf("make the entries of the new key: %w", err)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 func mustPut(t *testing.T, s *Store, server, secret string) {
@@ -217,7 +219,7 @@ func TestCommitThatLies(t *testing.T) {
 		if (err == nil) != lies || key.root(t).Equal(before) == lies {
 			t.Errorf("a commit that lies (%t): %v", lies, err)
 		}
-		s.disk = osDisk{}
+		s.disk = durable.OS{}
 		if got := secretOf(s, "a.example"); got != "s" {
 			t.Errorf("a commit that lies (%t): %s", lies, got)
 		}
@@ -227,16 +229,16 @@ func TestCommitThatLies(t *testing.T) {
 
 // commitDisk says EIO to the rename of a staged config, after or instead of doing it.
 type commitDisk struct {
-	osDisk
+	durable.OS
 	lies bool
 }
 
-func (d commitDisk) rename(from, to string) error {
+func (d commitDisk) Rename(from, to string) error {
 	if !strings.Contains(from, ".next-") {
-		return d.osDisk.rename(from, to)
+		return d.OS.Rename(from, to)
 	}
 	if d.lies {
-		if err := d.osDisk.rename(from, to); err != nil {
+		if err := d.OS.Rename(from, to); err != nil {
 			return err
 		}
 	}

@@ -44,7 +44,7 @@ func (v view) openSure(name string) (Credential, error) {
 // removeSure removes an entry's file. When it was not there, that is sure.
 func (v view) removeSure(name string) (removed bool, err error) {
 	for range staleTries {
-		err := v.store.disk.remove(filepath.Join(v.folder(), name))
+		err := v.store.disk.Remove(filepath.Join(v.folder(), name))
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err == nil, err
 		}

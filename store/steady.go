@@ -1,6 +1,8 @@
 package store
 
-import "errors"
+import (
+	"errors"
+)
 
 // errMoved means that the store turned to another key while something was done to it.
 var errMoved = errors.New("the store's key was changed meanwhile")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -18,7 +19,7 @@ type Store struct {
 	sources  Sources
 	config   Config // as it was when the store was opened; methods work on a copy of the Store
 	key      Key
-	disk     disk
+	disk     durable.Disk
 	now      func() time.Time
 	patience time.Duration // how long a writer waits for a rotation
 }
@@ -41,7 +42,7 @@ func Open(loc Location, sources Sources) (*Store, error) {
 	}
 	return &Store{
 		loc: loc, sources: sources, config: config, key: key,
-		disk: osDisk{}, now: time.Now, patience: defaultPatience,
+		disk: durable.OS{}, now: time.Now, patience: defaultPatience,
 	}, nil
 }
 
@@ -111,7 +112,7 @@ func (v view) write(ctx context.Context, c Credential) error {
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
-	if err := publish(v.store.disk, path, sealed); err != nil {
+	if err := durable.Publish(v.store.disk, path, sealed); err != nil {
 		return fmt.Errorf("write the entry of %s: %w", printable.Address(c.Canonical), err)
 	}
 	return nil
@@ -147,7 +148,7 @@ func (v view) remove(a Address) (removed bool, err error) {
 	path := v.path(a.String())
 	name := filepath.Base(path)
 	s := v.store
-	there, err := exists(path)
+	there, err := durable.Exists(path)
 	if err == nil && !there {
 		there, err = v.lists(name)
 	}
@@ -163,7 +164,7 @@ func (v view) remove(a Address) (removed bool, err error) {
 		}
 	}
 	// Also where nothing was there: whoever removed it may not have come to this.
-	err = s.disk.syncFolder(filepath.Dir(path))
+	err = s.disk.SyncDir(filepath.Dir(path))
 	if err != nil && (there || !errors.Is(err, fs.ErrNotExist)) {
 		return removed, fmt.Errorf("%s is removed, but its folder could not be synced; after a power cut it may be back: %w", a, err)
 	}

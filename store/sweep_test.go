@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // Sweeping removes all old generations and all copies that nobody can commit any more.
@@ -63,7 +65,7 @@ func TestRemoveFolder(t *testing.T) {
 			if err := s.removeFolder(folder); !stopped || errors.Is(err, cause) != fails || err != nil && !fails {
 				t.Errorf("%v at %d: %v", cause, after, err)
 			}
-			if there, err := exists(folder); (there || err != nil) && !fails {
+			if there, err := durable.Exists(folder); (there || err != nil) && !fails {
 				t.Errorf("the folder is still there (%v)", err)
 			}
 		}
@@ -122,7 +124,7 @@ func TestRetire(t *testing.T) {
 	if err != nil || len(names) != 1 || !isKID(names[0][len(names[0])-16:]) {
 		t.Errorf("it is now %q (%v)", names, err)
 	}
-	s.disk = osDisk{}
+	s.disk = durable.OS{}
 	if left, err := s.retire(kid); left != nil || err != nil {
 		t.Errorf("once more: %v, %v", left, err)
 	}
@@ -141,10 +143,10 @@ func TestAbortRemovesCopies(t *testing.T) {
 	if err := s.abort(t.Context(), kid, oneToken); err != nil {
 		t.Fatal(err)
 	}
-	if there, err := exists(copies); there || err != nil {
+	if there, err := durable.Exists(copies); there || err != nil {
 		t.Errorf("the copies are still there (%v)", err)
 	}
-	if there, err := exists(generation); !there || err != nil {
+	if there, err := durable.Exists(generation); !there || err != nil {
 		t.Errorf("the generation, which may be another's with the same key, is gone (%v)", err)
 	}
 	if tokens, err := s.underWay(kid); len(tokens) != 0 || err != nil {

@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"regshape/store"
+	"regshape/store/durable"
 	"regshape/store/keys"
 )
 
@@ -104,7 +105,7 @@ func inFile(t *testing.T, dir string, named bool) custody {
 	}
 	line := func(t *testing.T, dir string, k store.RootKey) {
 		t.Helper()
-		err := store.MakeFolders(dir)
+		err := durable.MakeDirs(dir)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, "named"), []byte("# of the build machines\n"+k.Line()+"\n"), 0o600)
 		}

@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"regshape/scripts/testregistry/canary"
+	"regshape/store/durable"
 )
 
 // tracing takes a stack trace, as a crash would show it, at every step of the disk and of
 // the place of the key.
 type tracing struct {
-	osDisk
+	durable.OS
 	*memoryKey
 	mu     sync.Mutex
 	traces []string
@@ -25,13 +26,19 @@ func (d *tracing) here() {
 	d.traces = append(d.traces, string(debug.Stack()))
 }
 
-func (d *tracing) openNew(path string) (newFile, error) { d.here(); return d.osDisk.openNew(path) }
-func (d *tracing) rename(from, to string) error         { d.here(); return d.osDisk.rename(from, to) }
-func (d *tracing) link(from, to string) error           { d.here(); return d.osDisk.link(from, to) }
-func (d *tracing) remove(path string) error             { d.here(); return d.osDisk.remove(path) }
-func (d *tracing) mkdir(path string) error              { d.here(); return d.osDisk.mkdir(path) }
-func (d *tracing) syncFolder(path string) error         { d.here(); return d.osDisk.syncFolder(path) }
-func (d *tracing) list(path string) ([]string, error)   { d.here(); return d.osDisk.list(path) }
+func (d *tracing) OpenNew(path string) (durable.NewFile, error) { d.here(); return d.OS.OpenNew(path) }
+
+func (d *tracing) Rename(from, to string) error { d.here(); return d.OS.Rename(from, to) }
+
+func (d *tracing) Link(from, to string) error { d.here(); return d.OS.Link(from, to) }
+
+func (d *tracing) Remove(path string) error { d.here(); return d.OS.Remove(path) }
+
+func (d *tracing) Mkdir(path string) error { d.here(); return d.OS.Mkdir(path) }
+
+func (d *tracing) SyncDir(path string) error { d.here(); return d.OS.SyncDir(path) }
+
+func (d *tracing) List(path string) ([]string, error) { d.here(); return d.OS.List(path) }
 
 func (d *tracing) Choose(Location, KeySource) (Key, error) { return d, nil }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // A rotation clears what others that were taken back have left marked, however many, and
@@ -64,14 +66,14 @@ func TestRotateToAKeyThatWasTried(t *testing.T) {
 	if err := s.Rotate(t.Context(), r); !errors.Is(err, syscall.EIO) {
 		t.Errorf("which cannot be taken out of the way: %v", err)
 	}
-	s.disk = osDisk{}
+	s.disk = durable.OS{}
 	if err := errors.Join(os.MkdirAll(old, 0o700), os.WriteFile(rest, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Rotate(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if there, err := exists(rest); there || err != nil {
+	if there, err := durable.Exists(rest); there || err != nil {
 		t.Errorf("what the first try left is in the new generation (%v)", err)
 	}
 	settledTree(t, s, key.memoryKey)
@@ -122,7 +124,7 @@ func TestCopiesAreReadBack(t *testing.T) {
 		if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key, Key: &to}); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "a.example") {
 			t.Errorf("%s: %v", what, err)
 		}
-		s.disk = osDisk{}
+		s.disk = durable.OS{}
 		if got := secretOf(s, "a.example"); got != "s" {
 			t.Errorf("%s: get says %s", what, got)
 		}
@@ -207,7 +209,7 @@ func TestRenameOfTheCopiesThatLies(t *testing.T) {
 			return fs.ErrNotExist
 		}}
 		err := s.Rotate(t.Context(), here(key.memoryKey))
-		s.disk = osDisk{}
+		s.disk = durable.OS{}
 		custody, custodyErr := s.Custody()
 		if (err == nil) != lies || custodyErr != nil || (custody.KID != kid) != lies {
 			t.Errorf("lies %t: %v, and the key is %s, was %s", lies, err, custody.KID, kid)
@@ -319,7 +321,7 @@ func wantMoved(t *testing.T, what string, s *Store, place *notingKey) {
 	if len(place.keys) != 1 || place.elsewhere != nil && len(place.elsewhere.keys) != 0 {
 		t.Errorf("%s: the key is in %d places", what, len(place.keys))
 	}
-	s.disk = osDisk{}
+	s.disk = durable.OS{}
 	if got := secretOf(s, "a.example"); got != "s" {
 		t.Errorf("%s: get says %s", what, got)
 	}

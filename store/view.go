@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -106,7 +107,7 @@ func (s *Store) loadKey(ctx context.Context) (RootKey, error) {
 // but others are, the key is another store's: "not found" would then hide logins.
 func (v view) checkGeneration() error {
 	loc := v.store.loc
-	err := checkFolder(v.folder())
+	err := durable.CheckDir(v.folder())
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -131,7 +132,7 @@ func (v view) path(canonical string) string {
 // why the key is not there where that is what is missing.
 func (v *view) read(ctx context.Context, canonical string) (Credential, error) {
 	if v.keyErr != nil {
-		there, err := exists(v.path(canonical))
+		there, err := durable.Exists(v.path(canonical))
 		if err == nil && !there {
 			err = fs.ErrNotExist
 		}

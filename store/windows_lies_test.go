@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 // errHeld is what a file is refused with that somebody else has open.
@@ -35,7 +37,7 @@ func newWindowsDisk(holds func(step, path string) bool) *windowsDisk {
 		if step != "rename" {
 			return try()
 		}
-		return whileHeld(try, func(err error) bool { return errors.Is(err, errHeld) }, func(pause time.Duration) { d.waited += pause })
+		return durable.WhileHeld(try, func(err error) bool { return errors.Is(err, errHeld) }, func(pause time.Duration) { d.waited += pause })
 	}
 	return d
 }
@@ -73,10 +75,10 @@ func TestWindowsFileIsHeldForGood(t *testing.T) {
 			})
 			s.disk = d
 			err := putSecret(t, s, newSecret)
-			if !errors.Is(err, errHeld) || !strings.Contains(err.Error(), dir) || errors.Is(err, ErrUnsure) {
+			if !errors.Is(err, errHeld) || !strings.Contains(err.Error(), dir) || errors.Is(err, durable.ErrUnsure) {
 				t.Errorf("put says %v", err)
 			}
-			if d.waited != heldLimit {
+			if d.waited != durable.HeldLimit {
 				t.Errorf("it waited for %v", d.waited)
 			}
 			s = memoryStore(t, dir, key)

@@ -1,98 +1,44 @@
-//go:build unix
-
 package store
 
 import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
-// The three ways to write one file, each for what it promises.
-func TestWriters(t *testing.T) {
-	for _, w := range []struct {
-		name  string
-		write func(path string, data []byte) error
-		first bool // changes nothing that is there
-	}{{"WriteFirst", WriteFirst, true}, {"WriteUnread", WriteUnread, false}, {"WriteOver", WriteOver, false}} {
-		dir := t.TempDir()
-		path := filepath.Join(dir, "new", "folders", "f")
-		if err := w.write(path, []byte("long content")); err != nil {
-			t.Errorf("%s: %v", w.name, err)
-		}
-		err := w.write(path, []byte("short"))
-		data, readErr := os.ReadFile(path)
-		want := "short"
-		if w.first {
-			want = "long content"
-		}
-		if errors.Is(err, fs.ErrExist) != w.first || !w.first && err != nil || string(data) != want || readErr != nil {
-			t.Errorf("%s, a second time: %v, and there is %q (%v)", w.name, err, data, readErr)
-		}
-		for path, mode := range map[string]fs.FileMode{path: 0o600, filepath.Dir(path): 0o700, filepath.Join(dir, "new"): 0o700} {
-			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
-				t.Errorf("%s: %s has mode %v (%v)", w.name, path, info.Mode(), err)
-			}
-		}
-		if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
-			t.Errorf("%s leaves %v (%v)", w.name, left, err)
-		}
-		if err := w.write(filepath.Join(path, "below", "x"), nil); !errors.Is(err, syscall.ENOTDIR) {
-			t.Errorf("%s below a file: %v", w.name, err)
-		}
-		if err := w.write(filepath.Dir(path), nil); err == nil {
-			t.Errorf("%s in the place of a folder is accepted", w.name)
-		}
-		link := filepath.Join(dir, "link")
-		if err := os.Symlink(path, link); err != nil {
+// No file stays open, whether it could be read or not.
+func TestReadFileClosesFiles(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes what was forgotten
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
+	if err := errors.Join(os.WriteFile(good, nil, 0o600), os.WriteFile(bad, nil, 0o600), os.Chmod(bad, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	for range 40 {
+		if _, err := durable.ReadFile(good, durable.Secret); err != nil {
 			t.Fatal(err)
 		}
-		_ = w.write(link, []byte("through"))
-		if data, err := os.ReadFile(path); err != nil || string(data) != want {
-			t.Errorf("%s writes through a link: %q (%v)", w.name, data, err)
+		if _, err := durable.ReadFile(bad, durable.Secret); !errors.Is(err, durable.ErrUnsafe) {
+			t.Fatal(err)
 		}
 	}
-	if err := MakeFolders(filepath.Join(t.TempDir(), "a", "b")); err != nil {
-		t.Error(err)
+	s, _ := notingStore(t, false)
+	for range 40 {
+		if found, _, err := s.List(t.Context()); len(found) != 1 || err != nil {
+			t.Fatal(found, err)
+		}
 	}
-	file := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := MakeFolders(filepath.Join(file, "a")); !errors.Is(err, syscall.ENOTDIR) {
-		t.Errorf("below a file: %v", err)
-	}
-}
-
-// On a disk that is full no half of a secret stays.
-func TestWriteUnreadOnAFullDisk(t *testing.T) {
-	signal.Ignore(syscall.SIGXFSZ)
-	defer signal.Reset(syscall.SIGXFSZ)
-	var old syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
-		t.Fatal(err)
-	}
-	small := old
-	small.Cur = 16 << 20 // above what the test run itself may write meanwhile
-	path := filepath.Join(t.TempDir(), "f")
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
-		t.Fatal(err)
-	}
-	err := WriteUnread(path, make([]byte, 17<<20))
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
-		t.Fatal(err)
-	}
-	if !errors.Is(err, syscall.EFBIG) {
-		t.Errorf("written over the limit: %v", err)
-	}
-	if there, err := exists(path); there || err != nil {
-		t.Errorf("the half of it is still there (%v)", err)
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil || len(open) > 40 {
+		t.Errorf("%d files are open (%v)", len(open), err)
 	}
 }
 
@@ -101,82 +47,16 @@ func TestWriteUnreadOnAFullDisk(t *testing.T) {
 func TestPublishFirstWithATemporaryFileThatStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	stopped := false
-	err := publishFirst(&brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}, path, []byte("x"))
+	err := durable.PublishFirst(&brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}, path, []byte("x"))
 	if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "temporary file") {
 		t.Errorf("%v", err)
 	}
 	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = publishFirst(&brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}, path, []byte("x"))
+	err = durable.PublishFirst(&brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}, path, []byte("x"))
 	if !errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.EIO) {
 		t.Errorf("in a place that is taken: %v", err)
-	}
-}
-
-// The real disk keeps no error to itself.
-func TestOSDiskErrors(t *testing.T) {
-	dir := t.TempDir()
-	none := filepath.Join(dir, "none")
-	_, openErr := osDisk{}.openNew(dir)
-	for what, err := range map[string]error{
-		"remove": osDisk{}.remove(none), "rename": osDisk{}.rename(none, none+"x"), "link": osDisk{}.link(none, none+"x"),
-		"sync": osDisk{}.syncFolder(none), "mkdir": osDisk{}.mkdir(filepath.Join(none, "x")),
-	} {
-		if !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	if !errors.Is(openErr, fs.ErrExist) {
-		t.Errorf("open: %v", openErr)
-	}
-	file := filepath.Join(dir, "f")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := checkFolder(file); !errors.Is(err, ErrUnsafe) {
-		t.Errorf("a file in the place of a folder: %v", err)
-	}
-}
-
-// closedDisk cannot sync one folder.
-type closedDisk struct {
-	osDisk
-	folder string
-}
-
-func (d closedDisk) syncFolder(path string) error {
-	if path == d.folder {
-		return syscall.EACCES
-	}
-	return d.osDisk.syncFolder(path)
-}
-
-// A folder that was there, in one of somebody else's that cannot be listed, is no reason to
-// fail: only its owner makes folders there. One of our own, or one just made, is.
-func TestFolderThatCannotBeSynced(t *testing.T) {
-	parent := t.TempDir()
-	path := filepath.Join(parent, "a")
-	d := closedDisk{folder: parent}
-	for _, what := range []string{"made", "was there"} {
-		if err := makeFolders(d, path); !errors.Is(err, ErrUnsure) {
-			t.Errorf("%s, in a folder of our own: %v", what, err)
-		}
-	}
-	if !owns(parent) || !owns(filepath.Join(parent, "none")) {
-		t.Error("our own folder, or one that cannot be seen, is somebody else's")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a folder away")
-	}
-	if err := os.Chown(parent, 12345, 12345); err != nil {
-		t.Fatal(err)
-	}
-	if err := makeFolders(d, path); err != nil {
-		t.Errorf("was there, in another's folder: %v", err)
-	}
-	if err := makeFolders(d, path+"b"); !errors.Is(err, ErrUnsure) {
-		t.Errorf("made, in another's folder: %v", err)
 	}
 }
 
@@ -185,65 +65,21 @@ func TestSettledFoldersAreNotSynced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
 	s := &Store{}
 	steps := keepDiary(s)
-	if err := makeFolders(s.disk, path); err != nil {
+	if err := durable.MakeDirsOn(s.disk, path); err != nil {
 		t.Fatal(err)
 	}
-	old := time.Now().Add(-2 * settled)
+	old := time.Now().Add(-2 * durable.Settled)
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)
 	}
 	*steps = nil
-	if err := makeFolders(s.disk, path); err != nil || len(*steps) != 0 {
+	if err := durable.MakeDirsOn(s.disk, path); err != nil || len(*steps) != 0 {
 		t.Errorf("%v, %v", *steps, err)
 	}
 	if err := s.makeGeneration(path, false); err != nil || len(*steps) != 0 {
 		t.Errorf("%v, %v", *steps, err)
 	}
-	if err := makeFolders(s.disk, "/"); err != nil {
+	if err := durable.MakeDirsOn(s.disk, "/"); err != nil {
 		t.Errorf("the root: %v", err)
-	}
-}
-
-func TestSyncFolder(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := SyncFolder(""); err != nil {
-		t.Errorf("the present folder: %v", err)
-	}
-	if err := SyncFolder("none"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("of none: %v", err)
-	}
-	if err := os.WriteFile("f", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := RenameOver("f", "g"); err != nil {
-		t.Error(err)
-	}
-	if err := RenameOver("f", "g"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("rename of none: %v", err)
-	}
-	var unknown fs.FileInfo = noSystem{}
-	if uid, known := ownerOf(unknown); known || uid != 0 {
-		t.Errorf("the owner of nothing is %d", uid)
-	}
-}
-
-// noSystem is a file of no operating system.
-type noSystem struct{ fs.FileInfo }
-
-func (noSystem) Sys() any { return nil }
-
-// A file system that cannot sync a folder says EINVAL, as /proc does.
-func TestSyncFolderWhereThatCannotBe(t *testing.T) {
-	const folder = "/proc/self"
-	f, err := os.Open(folder)
-	if err != nil {
-		t.Skipf("no folder that cannot be synced: %v", err)
-	}
-	defer f.Close()
-	if err := f.Sync(); !errors.Is(err, syscall.EINVAL) {
-		t.Skipf("%s can be synced: %v", folder, err)
-	}
-	if err := SyncFolder(folder); err != nil {
-		t.Errorf("%v", err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"regshape/login/app"
-	"regshape/store"
+	"regshape/store/process"
 )
 
 // openBrowser shows a page where there is somebody to see it. That it fails is no error:
@@ -28,7 +28,7 @@ func openBrowser(e *app.Env, link string) {
 		return
 	}
 	cmd := exec.Command(path, append(command[1:], u.String())...) //nolint:gosec // a fixed program; the URL is one argument, and no shell reads it
-	cmd.Env = store.ChildEnvironment(os.Environ())
+	cmd.Env = process.ChildEnvironment(os.Environ())
 	detach(cmd)
 	if cmd.Start() == nil {
 		go func() { _ = cmd.Wait() }() // whatever became of it

@@ -7,6 +7,7 @@ import (
 
 	"regshape/login/registry"
 	"regshape/store"
+	"regshape/store/process"
 )
 
 func TestBrowserCommand(t *testing.T) {
@@ -30,7 +31,7 @@ func TestBrowserCommand(t *testing.T) {
 			t.Errorf("%s with %q: %q, want %q", tt.goos, tt.set, got, tt.want)
 		}
 	}
-	if got := store.ChildEnvironment([]string{"A=1", "REGSHAPE_PASSWORD=x", "regshape_password=y", "DOCKER_AUTH_CONFIG={}", "B"}); strings.Join(got, " ") != "A=1 B" {
+	if got := process.ChildEnvironment([]string{"A=1", "REGSHAPE_PASSWORD=x", "regshape_password=y", "DOCKER_AUTH_CONFIG={}", "B"}); strings.Join(got, " ") != "A=1 B" {
 		t.Errorf("the browser's environment is %q", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"regshape/login/registry"
 	"regshape/login/terminal"
 	"regshape/store"
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -127,7 +128,7 @@ func (c *Login) finish(e *app.Env, client *registry.Client, to lookup.Destinatio
 		cred.Expires = e.Now().Add(*c.For).UTC().Truncate(time.Second)
 	}
 	err := to.Save(e.Ctx, cred)
-	stored = err == nil || errors.Is(err, store.ErrUnsure)
+	stored = err == nil || errors.Is(err, durable.ErrUnsure)
 	scenario.Step("store")
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}

@@ -12,6 +12,7 @@ import (
 	"regshape/login/registry"
 	"regshape/login/terminal"
 	"regshape/store"
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -262,7 +263,7 @@ func moved(e *app.Env, s *store.Store, address store.Address, old string, refuse
 func keep(e *app.Env, s *store.Store, c store.Credential) error {
 	ctx := context.WithoutCancel(e.Ctx)
 	err := s.Put(ctx, c)
-	if err != nil && !errors.Is(err, store.ErrUnsure) {
+	if err != nil && !errors.Is(err, durable.ErrUnsure) {
 		err = s.Put(ctx, c)
 	}
 	return err

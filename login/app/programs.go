@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"regshape/store"
+	"regshape/store/process"
 )
 
 // PathLine is the line that puts a folder on PATH and the file of the user's shell that
@@ -45,7 +45,7 @@ func VersionOf(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version")
-	cmd.Env = store.ChildEnvironment(os.Environ())
+	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = time.Second // for children of its that hold the output open
 	out := &head{limit: 1 << 10}
 	cmd.Stdout = out

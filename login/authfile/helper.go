@@ -13,8 +13,8 @@ import (
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
 
-	"regshape/store"
 	"regshape/store/printable"
+	"regshape/store/process"
 )
 
 // Errors of a foreign helper. Each is wrapped with the program's name and what it said,
@@ -180,5 +180,5 @@ func (h Helper) environ() []string {
 	if from == nil {
 		from = os.Environ()
 	}
-	return store.ChildEnvironment(from)
+	return process.ChildEnvironment(from)
 }

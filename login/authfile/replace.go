@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 // replace puts the text after in place of the text before, unless something else
@@ -37,7 +37,7 @@ func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileM
 		}
 	}
 	if err == nil {
-		err = store.RenameOver(temporary, target)
+		err = durable.RenameOver(temporary, target)
 	}
 	if err != nil {
 		_ = os.Remove(temporary)
@@ -46,7 +46,7 @@ func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileM
 		}
 		return false, fmt.Errorf("cannot be written: %w", cause(err))
 	}
-	if err := store.SyncFolder(folder); err != nil {
+	if err := durable.SyncDir(folder); err != nil {
 		return true, fmt.Errorf("%w: %w", ErrUnsure, cause(err))
 	}
 	return true, nil

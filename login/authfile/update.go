@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 // maxTries is how often an edit starts over because somebody else changed the
@@ -63,7 +63,7 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 		if _, after, err := apply(path, nil, f, edit); err != nil || len(after) == 0 {
 			return false, err
 		}
-		if err := store.MakeFolders(filepath.Dir(target)); err != nil {
+		if err := durable.MakeDirs(filepath.Dir(target)); err != nil {
 			return false, fmt.Errorf("%s: its folder cannot be made: %w", path, cause(err))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"regshape/login/app"
 	"regshape/login/custody"
 	"regshape/store"
+	"regshape/store/durable"
 	"regshape/store/keys"
 	"regshape/store/printable"
 	"regshape/store/trust"
@@ -103,7 +104,7 @@ func (c keyCheck) run(e *app.Env) []finding {
 		found = append(found, note("the store is empty; the first login makes what it needs", c.seen.loc.Data, ""))
 	case err == nil:
 		found = append(found, good("the key opens the store, "+logins, c.seen.loc.Data))
-	case (errors.Is(err, store.ErrUnsafe) || errors.Is(err, fs.ErrPermission)) && slices.ContainsFunc(c.seen.files, func(p store.Problem) bool { return !p.Harmless }):
+	case (errors.Is(err, durable.ErrUnsafe) || errors.Is(err, fs.ErrPermission)) && slices.ContainsFunc(c.seen.files, func(p store.Problem) bool { return !p.Harmless }):
 		found = append(found, note("the key was not tried: files and folders like those above come first", c.seen.loc.Data, ""))
 	default:
 		what := err.Error()
@@ -146,7 +147,7 @@ func (c keyCheck) place(e *app.Env, k *custody.Session) []finding {
 	if source == store.SourceSlots {
 		programs, _ := keys.Programs(k.Loc, k.Now.Source) // where slots cannot be listed, key show says why
 		for _, p := range programs {
-			if err := trust.Check(k.Loc, p); errors.Is(err, store.ErrUntrusted) || errors.Is(err, store.ErrUnsafe) {
+			if err := trust.Check(k.Loc, p); errors.Is(err, store.ErrUntrusted) || errors.Is(err, durable.ErrUnsafe) {
 				found = append(found, bad(err.Error(), k.Where(), mends(e, err)))
 			} else if err != nil {
 				found = append(found, note(err.Error(), k.Where(), ""))
@@ -190,7 +191,7 @@ func (c entriesCheck) run(e *app.Env) []finding {
 	var found []finding
 	for _, d := range c.seen.damaged {
 		switch {
-		case errors.Is(d, store.ErrUnsafe):
+		case errors.Is(d, durable.ErrUnsafe):
 			continue // filesCheck says so
 		case errors.Is(d, store.ErrNewer):
 			found = append(found, bad(d.Error()+": "+e.Advice(d), d.File, ""))

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 // A CA file decides whom a secret is sent to: it is the user's or root's, and nobody else
@@ -27,7 +27,7 @@ func TestCAFileOwnership(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range []string{file, link} {
-			if _, err := New(Options{CAFile: path}); errors.Is(err, store.ErrUnsafe) != refused || err != nil && !refused {
+			if _, err := New(Options{CAFile: path}); errors.Is(err, durable.ErrUnsafe) != refused || err != nil && !refused {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 const (
@@ -73,7 +73,7 @@ func tlsConfig(opt Options) (*tls.Config, error) {
 // readTrusted is readPEM for a file that says whom to trust, now or when a stored login
 // names it later: nobody else may have written it.
 func readTrusted(name string) ([]byte, error) {
-	f, err := store.OpenNamed(name)
+	f, err := durable.OpenNamed(name)
 	if err != nil {
 		return nil, err
 	}

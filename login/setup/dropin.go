@@ -12,7 +12,7 @@ import (
 
 	"regshape/login/authfile"
 	"regshape/login/lookup"
-	"regshape/store"
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -131,7 +131,7 @@ func (s *setup) writeDropIn(x plannedEdit) error {
 	if (err == nil) != x.Existed || !bytes.Equal(now, x.Before) {
 		return fmt.Errorf("%s: %w", x.File, errChangedMeanwhile)
 	}
-	if err := store.WriteOver(lookup.ThroughLinks(x.File), x.After); err != nil && !errors.Is(err, store.ErrUnsure) {
+	if err := durable.WriteOver(lookup.ThroughLinks(x.File), x.After); err != nil && !errors.Is(err, durable.ErrUnsure) {
 		return fmt.Errorf("%s cannot be written: %w", x.File, err)
 	}
 	helpers, from, err := authfile.CredentialHelpers(s.Where())

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // RecordVersion is raised when an older regshape could not undo what is written.
@@ -57,7 +58,7 @@ func setupRecordFile(loc store.Location) string { return filepath.Join(loc.Confi
 func loadSetupRecord(loc store.Location) (Record, error) {
 	path := setupRecordFile(loc)
 	r := Record{Version: RecordVersion}
-	data, err := store.ReadSecret(path)
+	data, err := durable.ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}
@@ -89,7 +90,7 @@ func (r Record) Save(loc store.Location) error {
 	if err != nil {
 		return fmt.Errorf("encode what setup changes: %w", err)
 	}
-	if err := store.WriteOver(path, append(data, '\n')); err != nil {
+	if err := durable.WriteOver(path, append(data, '\n')); err != nil {
 		return fmt.Errorf("note what setup changes: %w", err)
 	}
 	return nil

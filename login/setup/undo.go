@@ -11,7 +11,7 @@ import (
 	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/login/lookup"
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 // undone says what became of a file.
@@ -144,7 +144,7 @@ func takeBack(file string, edits []Edit) (undone, error) {
 			removeFolders(x.Folders)
 		}
 	case edits[0].Tool == "podman":
-		if err := store.WriteOver(lookup.ThroughLinks(file), after); err != nil && !errors.Is(err, store.ErrUnsure) {
+		if err := durable.WriteOver(lookup.ThroughLinks(file), after); err != nil && !errors.Is(err, durable.ErrUnsure) {
 			return "", fmt.Errorf("take setup back: %w", err)
 		}
 	default:

@@ -45,8 +45,13 @@ var arrows = []arrow{
 		why:   "the helper answers in a millisecond, offline, without the front end",
 	},
 	{
+		from: []string{"regshape/store/durable", "regshape/store/process"},
+		only: []string{"regshape/store/printable", "golang.org/x/sys/..."},
+		why:  "files and processes know nothing of credentials",
+	},
+	{
 		from: []string{"regshape/store"},
-		only: []string{"regshape/store/printable", "golang.org/x/sys/...", "github.com/adrg/xdg", "github.com/adrg/xdg/..."},
+		only: []string{"regshape/store/durable", "regshape/store/process", "regshape/store/printable", "golang.org/x/sys/...", "github.com/adrg/xdg", "github.com/adrg/xdg/..."},
 		why:  "the format stands on the standard library and runs under fips140=only",
 	},
 	{

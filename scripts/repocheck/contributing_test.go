@@ -62,11 +62,6 @@ func TestContributing_dependencies(t *testing.T) {
 	equalLists(t, submatches("`((?:[a-z0-9-]+\\.)+[a-z]+/[^`]+)`", sectionOf(t, "Dependencies")), submatches(`(?m)^\t(\S+) v`, direct))
 }
 
-// planned are packages that the map shows and that are being split off; none when that is done.
-var planned = []string{
-	"store/durable", "store/process",
-}
-
 // The map of packages has those of the product. Names below a directory are indented.
 func TestContributing_packages(t *testing.T) {
 	var documented []string
@@ -79,7 +74,7 @@ func TestContributing_packages(t *testing.T) {
 			documented = append(documented, parent+"/"+m[2])
 		}
 	}
-	actual := append([]string{"scripts"}, planned...)
+	actual := []string{"scripts"}
 	for name, p := range list(t, "linux") {
 		if name, own := strings.CutPrefix(name, "regshape/"); own && !p.Standard && !strings.HasPrefix(name, "scripts/") {
 			actual = append(actual, name)

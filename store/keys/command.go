@@ -12,6 +12,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/printable"
+	"regshape/store/process"
 	"regshape/store/trust"
 )
 
@@ -122,7 +123,7 @@ func (c Command) run(ctx context.Context) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	cmd := exec.CommandContext(limited, program, c.Words[1:]...) //nolint:gosec // the user chose the program
-	cmd.Env = store.ChildEnvironment(os.Environ())
+	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = commandRest
 	endWithChildren(cmd)
 	out := &bounded{limit: commandOutput, refuse: true}

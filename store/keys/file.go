@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // File is a root key in a file that only the user can read: no set-up and nothing to
@@ -37,7 +38,7 @@ func (f File) Load(_ context.Context, kid string) (store.RootKey, error) {
 
 // loadFile reads a file with one key line and checks its kid, unless that is "".
 func loadFile(path, kid string) (store.RootKey, error) {
-	line, err := store.ReadSecret(path)
+	line, err := durable.ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return store.RootKey{}, fmt.Errorf("%w: there is no %s", store.ErrNoKey, path)
 	}
@@ -57,7 +58,7 @@ func loadFile(path, kid string) (store.RootKey, error) {
 // Stage writes the key line to a file of its own, and to no other: a temporary file that a
 // killed run leaves would be a clear key that nobody looks for.
 func (f File) Stage(_ context.Context, k store.RootKey, _ string) error {
-	return store.WriteUnread(f.Location.StagedKeyFile(k.KID()), []byte(k.Line()+"\n"))
+	return durable.WriteUnread(f.Location.StagedKeyFile(k.KID()), []byte(k.Line()+"\n"))
 }
 
 // Promote renames the staged file over the present one. A file that holds another key, or
@@ -70,14 +71,14 @@ func (f File) Promote(_ context.Context, kid string) error {
 	if err != nil {
 		return fmt.Errorf("put the new key in place: %w", err)
 	}
-	err = store.RenameOver(f.Location.StagedKeyFile(kid), f.Location.KeyFile())
+	err = durable.RenameOver(f.Location.StagedKeyFile(kid), f.Location.KeyFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("put the new key in place: %w", err)
 	}
-	return store.SyncFolder(filepath.Dir(f.Location.KeyFile()))
+	return durable.SyncDir(filepath.Dir(f.Location.KeyFile()))
 }
 
 // Discard removes the files that hold the key. The present one is moved aside first and
@@ -87,7 +88,7 @@ func (f File) Discard(ctx context.Context, kid string) error {
 	_, err := loadFile(present, kid)
 	switch {
 	case err == nil:
-		if err := store.RenameOver(present, staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := durable.RenameOver(present, staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove the old key: %w", err)
 		}
 		if other, err := loadFile(staged, ""); err == nil && other.KID() != kid {
@@ -99,7 +100,7 @@ func (f File) Discard(ctx context.Context, kid string) error {
 	if err := os.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the old key: %w", err)
 	}
-	err = store.SyncFolder(filepath.Dir(present))
+	err = durable.SyncDir(filepath.Dir(present))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // there is not even a folder
 	}
@@ -114,12 +115,12 @@ func (f File) putBack(aside, kid string, link func(from, to string) error) error
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		err = os.Remove(aside)
 	} else {
-		err = store.RenameOver(aside, f.Location.StagedKeyFile(kid))
+		err = durable.RenameOver(aside, f.Location.StagedKeyFile(kid))
 	}
 	if err != nil {
 		return fmt.Errorf("put the present key back: %w", err)
 	}
-	return store.SyncFolder(filepath.Dir(aside))
+	return durable.SyncDir(filepath.Dir(aside))
 }
 
 // Cheap is true: loading is reading one small file.

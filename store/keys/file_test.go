@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 func TestFile(t *testing.T) {
@@ -51,7 +52,7 @@ func TestFile(t *testing.T) {
 	if err := os.Chmod(loc.KeyFile(), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Load(ctx, ""); !errors.Is(err, store.ErrUnsafe) {
+	if _, err := f.Load(ctx, ""); !errors.Is(err, durable.ErrUnsafe) {
 		t.Errorf("load of a file that others can read: %v", err)
 	}
 }
@@ -88,7 +89,7 @@ func TestFilePutBack(t *testing.T) {
 		for _, promoted := range []bool{false, true} {
 			f := File{Location: testLocation(t)}
 			aside := f.Location.StagedKeyFile(old.KID())
-			if err := store.WriteUnread(aside, []byte(now.Line())); err != nil {
+			if err := durable.WriteUnread(aside, []byte(now.Line())); err != nil {
 				t.Fatal(err)
 			}
 			if promoted {

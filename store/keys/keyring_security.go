@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"regshape/store"
+	"regshape/store/process"
 )
 
 // keychain is the Keychain of macOS through its program security(1), which is asked here and
@@ -87,7 +88,7 @@ func (k keychain) unlock(ctx context.Context) error {
 
 func (k keychain) run(ctx context.Context, input string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, k.program, args...) //nolint:gosec // the system's own program
-	cmd.Env = store.ChildEnvironment(os.Environ())
+	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = commandRest
 	cmd.Stdin = strings.NewReader(input)
 	out := &bounded{limit: commandOutput, refuse: true}

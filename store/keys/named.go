@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // keyFileVariable is what users set; messages name it.
@@ -61,7 +62,7 @@ func (n Named) Lines() ([]store.RootKey, error) {
 // read follows symbolic links, and does not ask who else may read the file: so are secrets
 // mounted; see Exposed. It never waits.
 func (n Named) read() ([]byte, error) {
-	f, err := store.OpenNamed(n.Path)
+	f, err := durable.OpenNamed(n.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/printable"
+	"regshape/store/process"
 	"regshape/store/trust"
 )
 
@@ -202,7 +203,7 @@ func (i pluginIdentity) GoString() string { return i.String() }
 // that environment and takes no other.
 func hideFromPlugins() {
 	environ := os.Environ() // once: what comes in between is not to be lost
-	kept := store.ChildEnvironment(environ)
+	kept := process.ChildEnvironment(environ)
 	for _, kv := range environ {
 		name, _, _ := strings.Cut(kv, "=")
 		if name == "AGEDEBUG" || !slices.Contains(kept, kv) {

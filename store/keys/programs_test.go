@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"regshape/store"
+	"regshape/store/durable"
 	"regshape/store/trust"
 )
 
@@ -69,14 +70,14 @@ func TestCommandOfAConfig(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(path), 0o770); err != nil {
 		t.Fatal(err)
 	}
-	if err := try(); !errors.Is(err, store.ErrUnsafe) || sprung() {
+	if err := try(); !errors.Is(err, durable.ErrUnsafe) || sprung() {
 		t.Errorf("replaceable: %v, started: %v", err, sprung())
 	}
 	typed, err := ResolveCommand(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := typed.Lines(ctx); !errors.Is(err, store.ErrUnsafe) || sprung() {
+	if _, err := typed.Lines(ctx); !errors.Is(err, durable.ErrUnsafe) || sprung() {
 		t.Errorf("replaceable and typed: %v, started: %v", err, sprung())
 	}
 	if err := os.Chmod(filepath.Dir(path), 0o700); err != nil {

@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // Slots is a root key encrypted with age, in two steps. The store has an age identity of
@@ -171,7 +172,7 @@ func (s Slots) Stage(ctx context.Context, k store.RootKey, from string) error {
 		return err
 	}
 	path := s.Location.SealedKeyFile(k.KID())
-	if err := store.WriteOver(path, data); err != nil {
+	if err := durable.WriteOver(path, data); err != nil {
 		return fmt.Errorf("write the key: %w", err)
 	}
 	// After the write: a run that is removing the slots of a change that was taken back
@@ -198,7 +199,7 @@ func (s Slots) restoreMade() error {
 	s.fresh.mu.Lock()
 	defer s.fresh.mu.Unlock()
 	for path, data := range s.fresh.made {
-		if err := store.WriteFirst(path, data); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := durable.WriteFirst(path, data); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("write the slot again: %w", err)
 		}
 	}
@@ -235,25 +236,25 @@ func (s Slots) removeUnused() error {
 	}
 	all := filepath.Dir(s.folder())
 	aside := filepath.Join(all, temporaryName())
-	if err := store.RenameOver(s.folder(), aside); errors.Is(err, fs.ErrNotExist) {
+	if err := durable.RenameOver(s.folder(), aside); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("remove the slots: %w", err)
 	}
 	if there, err := s.keysLeft(); there || err != nil {
-		if backErr := store.RenameOver(aside, s.folder()); backErr != nil {
+		if backErr := durable.RenameOver(aside, s.folder()); backErr != nil {
 			return fmt.Errorf("the slots of a new key are now in %s and belong into %s: move them back: %w", aside, s.folder(), backErr)
 		}
-		return errors.Join(err, store.SyncFolder(all))
+		return errors.Join(err, durable.SyncDir(all))
 	}
 	if err := os.RemoveAll(aside); err != nil {
 		return fmt.Errorf("remove the slots: %w", err)
 	}
-	if err := store.SyncFolder(all); err != nil {
+	if err := durable.SyncDir(all); err != nil {
 		return fmt.Errorf("remove the slots: %w", err)
 	}
 	_ = os.Remove(all) // fails while another store's slots are there
-	return store.SyncFolder(filepath.Dir(all))
+	return durable.SyncDir(filepath.Dir(all))
 }
 
 // keysLeft reports whether any encrypted key is there, of whatever slots.

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 // Slot is one file with the store's identity.
@@ -43,7 +43,7 @@ func (s Slots) folder() string { return s.Location.SlotsFolder(s.Recipient) }
 // that are named otherwise are not looked at.
 func (s Slots) List() ([]Slot, error) {
 	for _, folder := range []string{filepath.Dir(s.folder()), s.folder()} {
-		if err := store.CheckFolder(folder); err != nil {
+		if err := durable.CheckDirIfAny(folder); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +105,7 @@ func (s Slots) publish(kind string, data []byte) (Slot, error) {
 		}
 		slot := Slot{Number: firstFree(slots), Type: kind}
 		slot.File = filepath.Join(s.folder(), fmt.Sprintf("%d.%s.age", slot.Number, kind))
-		err = store.WriteFirst(slot.File, data)
+		err = durable.WriteFirst(slot.File, data)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -153,7 +153,7 @@ func (s Slots) Remove(number int) error {
 	path := slots[i].File
 	// Moved away first and looked again: two runs may each remove one of the last two.
 	aside := filepath.Join(s.folder(), temporaryName())
-	if err := store.RenameOver(path, aside); err != nil {
+	if err := durable.RenameOver(path, aside); err != nil {
 		return fmt.Errorf("remove the slot: %w", err)
 	}
 	slots, err = s.List()
@@ -161,7 +161,7 @@ func (s Slots) Remove(number int) error {
 		backErr := os.Link(aside, path)
 		if backErr != nil && !errors.Is(backErr, fs.ErrExist) {
 			// Without hard links nobody can have made a slot of this name, see publish.
-			backErr = store.RenameOver(aside, path)
+			backErr = durable.RenameOver(aside, path)
 		}
 		if backErr != nil && !errors.Is(backErr, fs.ErrExist) {
 			return fmt.Errorf("the last slot is now %s and belongs under %s: move it back: %w", aside, path, backErr)
@@ -203,7 +203,7 @@ func removeFile(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := store.SyncFolder(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.SyncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

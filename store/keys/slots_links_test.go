@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 // The folders of the slots are the user's own, and no links.
@@ -21,7 +21,7 @@ func TestSlotsFoldersAreNoLinks(t *testing.T) {
 		if err := errors.Join(os.Rename(folder, aside), os.Symlink(aside, folder)); err != nil {
 			t.Fatal(err)
 		}
-		if slots, err := s.List(); !errors.Is(err, store.ErrUnsafe) {
+		if slots, err := s.List(); !errors.Is(err, durable.ErrUnsafe) {
 			t.Errorf("a link to slots: %v, %v", slots, err)
 		}
 		if err := errors.Join(os.Remove(folder), os.Rename(aside, folder)); err != nil {
@@ -33,7 +33,7 @@ func TestSlotsFoldersAreNoLinks(t *testing.T) {
 		if err := os.Chown(folder, 12345, 12345); err != nil {
 			t.Fatal(err)
 		}
-		if slots, err := s.List(); !errors.Is(err, store.ErrUnsafe) {
+		if slots, err := s.List(); !errors.Is(err, durable.ErrUnsafe) {
 			t.Errorf("another user's slots: %v, %v", slots, err)
 		}
 		if err := os.Chown(folder, 0, 0); err != nil {

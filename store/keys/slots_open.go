@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // ErrNoSlot means that nothing the user gave opens what was to be opened.
@@ -55,7 +56,7 @@ func (s Slots) Open(ctx context.Context, kid string, o Opener) (store.RootKey, s
 		return store.RootKey{}, "", err
 	}
 	path := s.Location.SealedKeyFile(kid)
-	data, err := store.ReadSecret(path) // before anybody is asked for anything
+	data, err := durable.ReadSecret(path) // before anybody is asked for anything
 	if errors.Is(err, fs.ErrNotExist) {
 		return store.RootKey{}, "", s.noKeyError(kid)
 	}
@@ -202,7 +203,7 @@ func (s Slots) openByPassphrase(ctx context.Context, ask func() (string, error),
 }
 
 func readSlot(slot Slot) (slotFile, error) {
-	data, err := store.ReadSecret(slot.File)
+	data, err := durable.ReadSecret(slot.File)
 	if err != nil {
 		return slotFile{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // testWork is a work factor for tests that are not about its cost.
@@ -206,7 +207,7 @@ func TestOpen_slotsThatKeepBusy(t *testing.T) {
 	plant := func(name string, logN int) {
 		t.Helper()
 		text := fmt.Sprintf("%s-> scrypt AAAAAAAAAAAAAAAAAAAAAA %d\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n--- x\n", ageIntro, logN)
-		if err := store.WriteOver(filepath.Join(s.folder(), name), []byte(text)); err != nil {
+		if err := durable.WriteOver(filepath.Join(s.folder(), name), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"regshape/scripts/testenv"
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 func slotsLocation(t *testing.T) store.Location {
@@ -193,7 +194,7 @@ func TestSlotsStage_strangersRecipient(t *testing.T) {
 	} {
 		changed := ofConfig(s)
 		changed.Recipient = recipient
-		if err := store.WriteOver(filepath.Join(changed.folder(), "1.passphrase.age"), []byte("junk")); err != nil {
+		if err := durable.WriteOver(filepath.Join(changed.folder(), "1.passphrase.age"), []byte("junk")); err != nil {
 			t.Fatal(err)
 		}
 		for _, identity := range []string{"", s.fresh.identity} {

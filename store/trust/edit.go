@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 const (
@@ -35,9 +35,9 @@ func (l list) read() ([]byte, error) {
 		return nil, ifThere(err)
 	}
 	if uid, known := ownerOf(info); known && uid != os.Geteuid() {
-		return nil, fmt.Errorf("%w: %s belongs to uid %d and you are uid %d", store.ErrUnsafe, l.path, uid, os.Geteuid())
+		return nil, fmt.Errorf("%w: %s belongs to uid %d and you are uid %d", durable.ErrUnsafe, l.path, uid, os.Geteuid())
 	}
-	data, err := store.ReadSecret(l.path)
+	data, err := durable.ReadSecret(l.path)
 	return data, ifThere(err)
 }
 
@@ -72,7 +72,7 @@ func (l list) edit(change func(lines []string) []string) error {
 		if len(changed) > 0 {
 			text = strings.Join(changed, "\n") + "\n"
 		}
-		err = store.WriteFirst(turn, []byte(text))
+		err = durable.WriteFirst(turn, []byte(text))
 		if errors.Is(err, fs.ErrExist) {
 			if time.Since(waiting) > patience {
 				if err := os.Remove(turn); ifThere(err) != nil {
@@ -94,12 +94,12 @@ func (l list) edit(change func(lines []string) []string) error {
 			}
 			continue
 		}
-		if err := store.RenameOver(turn, l.path); ifThere(err) != nil {
+		if err := durable.RenameOver(turn, l.path); ifThere(err) != nil {
 			_ = os.Remove(turn)
 			return err
 		}
-		if err := store.SyncFolder(filepath.Dir(l.path)); err != nil {
-			return fmt.Errorf("%w: %w", store.ErrUnsure, err)
+		if err := durable.SyncDir(filepath.Dir(l.path)); err != nil {
+			return fmt.Errorf("%w: %w", durable.ErrUnsure, err)
 		}
 	}
 }

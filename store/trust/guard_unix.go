@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 // maxLinks is what Linux follows in one path.
@@ -58,7 +58,7 @@ func guarded(path string) error {
 			return err
 		}
 		if links++; links > maxLinks {
-			return fmt.Errorf("%w: %s leads through more than %d symbolic links", store.ErrUnsafe, shown(path), maxLinks)
+			return fmt.Errorf("%w: %s leads through more than %d symbolic links", durable.ErrUnsafe, shown(path), maxLinks)
 		}
 		if filepath.IsAbs(target) {
 			at = "/"
@@ -77,10 +77,10 @@ func ours(path, part string, info fs.FileInfo) (err error) {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Errorf("%w: the owner of %s is not known", store.ErrUnsafe, shown(part))
+		return fmt.Errorf("%w: the owner of %s is not known", durable.ErrUnsafe, shown(part))
 	}
 	if uid := int(st.Uid); uid != 0 && uid != os.Geteuid() {
-		return fmt.Errorf("%w: uid %d could replace %s, as %s belongs to it", store.ErrUnsafe, uid, shown(path), shown(part))
+		return fmt.Errorf("%w: uid %d could replace %s, as %s belongs to it", durable.ErrUnsafe, uid, shown(path), shown(part))
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return nil // its mode means nothing
@@ -91,7 +91,7 @@ func ours(path, part string, info fs.FileInfo) (err error) {
 	}
 	if others != 0 && (!info.IsDir() || info.Mode()&fs.ModeSticky == 0) {
 		return fmt.Errorf("%w: other users could replace %s, as they can write to %s (mode %04o; 'chmod go-w' ends that)",
-			store.ErrUnsafe, shown(path), shown(part), info.Mode().Perm())
+			durable.ErrUnsafe, shown(path), shown(part), info.Mode().Perm())
 	}
 	return nil
 }

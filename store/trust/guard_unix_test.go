@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"regshape/store"
+	"regshape/store/durable"
 )
 
 // tree makes directories and programs below a new directory: what ends in / and what does not.
@@ -63,8 +63,8 @@ func TestReplaceable(t *testing.T) {
 			if err := os.Chmod(at(c.changed), mode); err != nil {
 				t.Fatal(err)
 			}
-			wantCheck(t, c.path+" with "+c.changed+" of mode "+mode.String(), loc, p, store.ErrUnsafe)
-			if err := Add(loc, p); !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), at(c.changed)+" (mode ") {
+			wantCheck(t, c.path+" with "+c.changed+" of mode "+mode.String(), loc, p, durable.ErrUnsafe)
+			if err := Add(loc, p); !errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), at(c.changed)+" (mode ") {
 				t.Errorf("%s with %s of mode %v: %v", c.path, c.changed, mode, err)
 			}
 		}
@@ -75,7 +75,7 @@ func TestReplaceable(t *testing.T) {
 		}
 		want := error(nil)
 		if strings.HasSuffix(c.changed, "vault") {
-			want = store.ErrUnsafe
+			want = durable.ErrUnsafe
 		}
 		wantCheck(t, c.path+" with a sticky "+c.changed, loc, p, want)
 		if err := os.Chmod(at(c.changed), 0o755); err != nil {
@@ -86,7 +86,7 @@ func TestReplaceable(t *testing.T) {
 	if err := errors.Join(os.Symlink("loop", at("loop"))); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Program{Key, []string{at("loop")}}).Guarded(); !errors.Is(err, store.ErrUnsafe) {
+	if err := (Program{Key, []string{at("loop")}}).Guarded(); !errors.Is(err, durable.ErrUnsafe) {
 		t.Errorf("a link to itself: %v", err)
 	}
 	if err := (Program{Key, []string{"/bin/sh"}}).Guarded(); err != nil {
@@ -111,8 +111,8 @@ func TestForeignOwner(t *testing.T) {
 		if err := os.Lchown(at(name), 12345, 0); err != nil {
 			t.Fatal(err)
 		}
-		wantCheck(t, name, loc, p, store.ErrUnsafe)
-		if err := Add(loc, p); !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), "uid 12345") {
+		wantCheck(t, name, loc, p, durable.ErrUnsafe)
+		if err := Add(loc, p); !errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), "uid 12345") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := os.Lchown(at(name), 0, 0); err != nil {
@@ -134,11 +134,11 @@ func TestUnsafeList(t *testing.T) {
 	dir := filepath.Dir(where.path)
 	refused := func(what string) {
 		t.Helper()
-		wantCheck(t, what, loc, p, store.ErrUnsafe)
-		if err := Add(loc, program(t)); !errors.Is(err, store.ErrUnsafe) {
+		wantCheck(t, what, loc, p, durable.ErrUnsafe)
+		if err := Add(loc, program(t)); !errors.Is(err, durable.ErrUnsafe) {
 			t.Errorf("%s: added: %v", what, err)
 		}
-		if _, err := Revoke(loc); !errors.Is(err, store.ErrUnsafe) {
+		if _, err := Revoke(loc); !errors.Is(err, durable.ErrUnsafe) {
 			t.Errorf("%s: revoked: %v", what, err)
 		}
 	}

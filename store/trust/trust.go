@@ -41,6 +41,7 @@ import (
 	"github.com/adrg/xdg"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // Kinds of programs.
@@ -152,7 +153,7 @@ func (p Program) found() error {
 // [store.ErrUnsafe], or says why the program cannot be looked at.
 func (p Program) Guarded() error {
 	err := guarded(p.Words[0])
-	if err != nil && !errors.Is(err, store.ErrUnsafe) {
+	if err != nil && !errors.Is(err, durable.ErrUnsafe) {
 		// Not wrapped: that a program does not exist must not pass for an entry that does not.
 		err = errors.New(shown(err.Error()))
 	}
@@ -196,7 +197,7 @@ func find(loc store.Location) (list, error) {
 	}
 	for _, own := range []string{where.store, config} {
 		if rest, err := filepath.Rel(own, dir); err == nil && filepath.IsLocal(rest) {
-			return where, fmt.Errorf("%w: the list of trusted programs, %s, would be inside this store: move the store elsewhere", store.ErrUnsafe, where.path)
+			return where, fmt.Errorf("%w: the list of trusted programs, %s, would be inside this store: move the store elsewhere", durable.ErrUnsafe, where.path)
 		}
 	}
 	return where, nil

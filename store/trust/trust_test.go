@@ -18,6 +18,7 @@ import (
 	"github.com/adrg/xdg"
 
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // atHome makes a new directory the home, which is where the list then is.
@@ -179,13 +180,13 @@ func TestOutsideTheStore(t *testing.T) {
 	p := program(t)
 	for _, dir := range []string{home, filepath.Join(home, "state"), filepath.Join(home, "state", "regshape")} {
 		loc := storeIn(t, dir)
-		if err := Add(loc, p); !errors.Is(err, store.ErrUnsafe) {
+		if err := Add(loc, p); !errors.Is(err, durable.ErrUnsafe) {
 			t.Errorf("%s: %v", dir, err)
 		}
-		wantCheck(t, dir, loc, p, store.ErrUnsafe)
+		wantCheck(t, dir, loc, p, durable.ErrUnsafe)
 	}
 	config := store.Location{Data: filepath.Join(home, "x"), State: filepath.Join(home, "x"), Config: filepath.Join(home, "state")}
-	wantCheck(t, "the list beside the config", config, p, store.ErrUnsafe)
+	wantCheck(t, "the list beside the config", config, p, durable.ErrUnsafe)
 	loc, err := store.Locate(store.Options{Profile: "work"})
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +296,7 @@ func TestParallelWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.WriteFirst(where.path+".next", []byte("left by a run that was killed\n")); err != nil {
+	if err := durable.WriteFirst(where.path+".next", []byte("left by a run that was killed\n")); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) { // where the time that all of them wait passes at once

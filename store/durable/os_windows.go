@@ -1,4 +1,4 @@
-package store
+package durable
 
 import (
 	"errors"
@@ -13,22 +13,23 @@ import (
 // refuses what is not a regular file.
 const openNoHang, openNoFollow = 0, 0
 
-// modesMatter is false: access control lists decide, and a profile's folders are the
+// ModesMatter is false: access control lists decide, and a profile's folders are the
 // user's alone by default.
-const modesMatter = false
+const ModesMatter = false
 
 func isSymlinkError(error) bool { return false }
 
-func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
+// OwnerOf knows no uid.
+func OwnerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
 
 // RenameOver tries again for up to 2 s while a reader or a virus scanner holds the file.
 func RenameOver(from, to string) error {
-	return whileHeld(func() error { return os.Rename(from, to) }, isHeld, time.Sleep)
+	return WhileHeld(func() error { return os.Rename(from, to) }, isHeld, time.Sleep)
 }
 
 // removeFile waits as RenameOver does: a reader keeps others from removing, too.
 func removeFile(path string) error {
-	return whileHeld(func() error { return os.Remove(path) }, isHeld, time.Sleep)
+	return WhileHeld(func() error { return os.Remove(path) }, isHeld, time.Sleep)
 }
 
 // isHeld recognizes what Windows says of a file that somebody has open.
@@ -36,5 +37,5 @@ func isHeld(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }
 
-// SyncFolder is not offered by Windows; NTFS journals renames.
-func SyncFolder(string) error { return nil }
+// SyncDir is not offered by Windows; NTFS journals renames.
+func SyncDir(string) error { return nil }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package store
+package durable
 
 import (
 	"errors"
@@ -15,15 +15,16 @@ const (
 	openNoFollow = syscall.O_NOFOLLOW | openNoHang // and refuses a symbolic link
 )
 
-// modesMatter says that permission bits decide who may read a file.
-const modesMatter = true
+// ModesMatter says that permission bits decide who may read a file.
+const ModesMatter = true
 
 // isSymlinkError recognizes what open says with O_NOFOLLOW (ELOOP; EMLINK on FreeBSD).
 func isSymlinkError(err error) bool {
 	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK)
 }
 
-func ownerOf(info fs.FileInfo) (uid int, known bool) {
+// OwnerOf is the uid of a file, where the system has one.
+func OwnerOf(info fs.FileInfo) (uid int, known bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 0, false
@@ -36,9 +37,9 @@ func RenameOver(from, to string) error { return os.Rename(from, to) }
 
 func removeFile(path string) error { return os.Remove(path) }
 
-// SyncFolder makes renames within a folder durable; "" is the present one. File systems that cannot sync a
+// SyncDir makes renames within a folder durable; "" is the present one. File systems that cannot sync a
 // folder (EINVAL, ENOTSUP) keep what they promise without it.
-func SyncFolder(path string) error {
+func SyncDir(path string) error {
 	f, err := os.Open(filepath.Join(path, "."))
 	if err != nil {
 		return err

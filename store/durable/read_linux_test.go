@@ -1,4 +1,4 @@
-package store
+package durable
 
 import (
 	"errors"
@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,11 +17,11 @@ import (
 // A file of the greatest size is read, and none that gives less than it has.
 func TestReadFileSizes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
-	for size, want := range map[int]error{0: nil, 1: nil, maxFile: nil, maxFile + 1: ErrUnsafe} {
+	for size, want := range map[int]error{0: nil, 1: nil, MaxFile: nil, MaxFile + 1: ErrUnsafe} {
 		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		data, err := readFile(path, secretFile)
+		data, err := ReadFile(path, Secret)
 		if !errors.Is(err, want) || want == nil && (err != nil || len(data) != size) {
 			t.Errorf("%d bytes: %d, %v", size, len(data), err)
 		}
@@ -33,7 +32,7 @@ func TestReadFileSizes(t *testing.T) {
 	if err != nil {
 		t.Skipf("no file that gives less than it says: %v", err)
 	}
-	data, err := readFile(short, sealedFile)
+	data, err := ReadFile(short, Sealed)
 	if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), short) {
 		t.Errorf("of %d bytes: %q, %v", info.Size(), data, err)
 	}
@@ -90,34 +89,6 @@ func TestRawFileEnd(t *testing.T) {
 	}
 }
 
-// No file stays open, whether it could be read or not.
-func TestReadFileClosesFiles(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes what was forgotten
-	dir := t.TempDir()
-	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
-	if err := errors.Join(os.WriteFile(good, nil, 0o600), os.WriteFile(bad, nil, 0o600), os.Chmod(bad, 0o666)); err != nil {
-		t.Fatal(err)
-	}
-	for range 40 {
-		if _, err := readFile(good, secretFile); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := readFile(bad, secretFile); !errors.Is(err, ErrUnsafe) {
-			t.Fatal(err)
-		}
-	}
-	s, _ := notingStore(t, false)
-	for range 40 {
-		if found, _, err := s.List(t.Context()); len(found) != 1 || err != nil {
-			t.Fatal(found, err)
-		}
-	}
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil || len(open) > 40 {
-		t.Errorf("%d files are open (%v)", len(open), err)
-	}
-}
-
 // A path that leads through a file is an error, and no file that is not there.
 func TestExists(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
@@ -125,11 +96,11 @@ func TestExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]bool{file: true, file + "link": true, file + "x": false} {
-		if there, err := exists(path); there != want || err != nil {
+		if there, err := Exists(path); there != want || err != nil {
 			t.Errorf("%s: %t, %v", path, there, err)
 		}
 	}
-	if there, err := exists(filepath.Join(file, "x")); there || err == nil {
+	if there, err := Exists(filepath.Join(file, "x")); there || err == nil {
 		t.Errorf("below a file: %t, %v", there, err)
 	}
 }
@@ -156,11 +127,11 @@ func TestAdviceIsQuoted(t *testing.T) {
 				t.Errorf("%q: %s: %v, %s", name, command, err, out)
 			}
 		}
-		_, err := readFile(path, secretFile)
+		_, err := ReadFile(path, Secret)
 		advised(err)
-		advised(checkFolder(dir))
-		if _, err := readFile(path, secretFile); err != nil || checkFolder(dir) != nil {
-			t.Errorf("%q: after the advice: %v, %v", name, err, checkFolder(dir))
+		advised(CheckDir(dir))
+		if _, err := ReadFile(path, Secret); err != nil || CheckDir(dir) != nil {
+			t.Errorf("%q: after the advice: %v, %v", name, err, CheckDir(dir))
 		}
 	}
 }

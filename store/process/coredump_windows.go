@@ -1,4 +1,4 @@
-package store
+package process
 
 // NoCoreDumps has nothing to turn off: Windows writes no core files by itself.
 func NoCoreDumps() {}

@@ -1,4 +1,4 @@
-package store
+package durable
 
 import (
 	"errors"
@@ -11,24 +11,25 @@ import (
 	"regshape/store/printable"
 )
 
-// maxFile bounds what is read of any file of the store. A secret of 64 KiB, every
+// MaxFile bounds what is read of any file of the store. A secret of 64 KiB, every
 // character of it escaped in JSON, stays below.
-const maxFile = 1 << 20
+const MaxFile = 1 << 20
 
-// secrecy says who else may have access to a file of the store.
-type secrecy fs.FileMode
+// Secrecy says who else may have access to a file of the store.
+type Secrecy fs.FileMode
 
+// What a file is read as.
 const (
-	sealedFile secrecy = 0o022 // nobody else may write it
-	secretFile secrecy = 0o077 // nobody else may even read it
+	Sealed Secrecy = 0o022 // nobody else may write it
+	Secret Secrecy = 0o077 // nobody else may even read it
 )
 
-// readFile reads one of the store's files: regular, not a symbolic link, not too
+// ReadFile reads one of the store's files: regular, not a symbolic link, not too
 // large, and private. Opening never blocks, whatever stands at the path.
-func readFile(path string, s secrecy) ([]byte, error) { return readInto(nil, path, s) }
+func ReadFile(path string, s Secrecy) ([]byte, error) { return ReadInto(nil, path, s) }
 
-// readInto is readFile that uses the memory of buf where that is enough.
-func readInto(buf []byte, path string, s secrecy) ([]byte, error) {
+// ReadInto is readFile that uses the memory of buf where that is enough.
+func ReadInto(buf []byte, path string, s Secrecy) ([]byte, error) {
 	f, err := openRaw(path)
 	if err != nil {
 		if isSymlinkError(err) {
@@ -43,11 +44,11 @@ func readInto(buf []byte, path string, s secrecy) ([]byte, error) {
 		return nil, err
 	case !info.regular:
 		return nil, fmt.Errorf("%w: %s is no regular file", ErrUnsafe, path)
-	case info.size > maxFile:
-		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, maxFile)
+	case info.size > MaxFile:
+		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, MaxFile)
 	case info.owned && info.uid != os.Geteuid():
 		return nil, foreignError(path, info.uid)
-	case modesMatter && info.perm&fs.FileMode(s) != 0:
+	case ModesMatter && info.perm&fs.FileMode(s) != 0:
 		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run '%s'", ErrUnsafe, path, info.perm, printable.Shell("chmod", "600", path))
 	}
 	data := slices.Grow(buf[:0], int(info.size))[:info.size]
@@ -68,10 +69,10 @@ type rawInfo struct {
 
 // ReadSecret reads a file of the store that holds a secret, such as a key line. Errors
 // are [ErrUnsafe] where others have access to it, and those of package os.
-func ReadSecret(path string) ([]byte, error) { return readFile(path, secretFile) }
+func ReadSecret(path string) ([]byte, error) { return ReadFile(path, Secret) }
 
-// exists looks without opening or following.
-func exists(path string) (bool, error) {
+// Exists looks without opening or following.
+func Exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -79,8 +80,8 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// checkFolder refuses a folder of the store that is a link or not the user's alone.
-func checkFolder(path string) error {
+// CheckDir refuses a folder of the store that is a link or not the user's alone.
+func CheckDir(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err
@@ -91,11 +92,11 @@ func checkFolder(path string) error {
 	return checkInfo(path, info)
 }
 
-// checkTop is checkFolder for the folder that holds all others. It may be a link, if link
+// CheckTopDir is checkFolder for the folder that holds all others. It may be a link, if link
 // and folder are the user's.
-func checkTop(path string) error {
+func CheckTopDir(path string) error {
 	info, err := os.Lstat(path)
-	if err == nil && !info.IsDir() && !foreign(info) {
+	if err == nil && !info.IsDir() && !Foreign(info) {
 		info, err = os.Stat(path)
 	}
 	if err != nil {
@@ -105,13 +106,13 @@ func checkTop(path string) error {
 }
 
 func checkInfo(path string, info fs.FileInfo) error {
-	if uid, known := ownerOf(info); known && uid != os.Geteuid() {
+	if uid, known := OwnerOf(info); known && uid != os.Geteuid() {
 		return foreignError(path, uid)
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, path)
 	}
-	if modesMatter && info.Mode().Perm()&fs.FileMode(sealedFile) != 0 {
+	if ModesMatter && info.Mode().Perm()&fs.FileMode(Sealed) != 0 {
 		return fmt.Errorf("%w: other users can write to %s (mode %04o): run '%s'",
 			ErrUnsafe, path, info.Mode().Perm(), printable.Shell("chmod", "700", path))
 	}
@@ -123,10 +124,10 @@ func foreignError(path string, uid int) error {
 		ErrUnsafe, path, uid, os.Geteuid())
 }
 
-// CheckFolder refuses a folder below the store's top folder that is a link or not the
+// CheckDirIfAny refuses a folder below the store's top folder that is a link or not the
 // user's alone: [ErrUnsafe]. One that is not there is fine.
-func CheckFolder(path string) error {
-	if err := checkFolder(path); !errors.Is(err, fs.ErrNotExist) {
+func CheckDirIfAny(path string) error {
+	if err := CheckDir(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -137,7 +138,7 @@ func CheckFolder(path string) error {
 // file, or belongs to another user who is not root, or can be written by others.
 func OpenNamed(path string) (*os.File, error) {
 	trusted := func(info fs.FileInfo) error {
-		if uid, known := ownerOf(info); known && uid != os.Geteuid() && uid != 0 {
+		if uid, known := OwnerOf(info); known && uid != os.Geteuid() && uid != 0 {
 			return fmt.Errorf("%w: %s belongs to uid %d: it must be yours (uid %d) or root's", ErrUnsafe, path, uid, os.Geteuid())
 		}
 		return nil
@@ -158,7 +159,7 @@ func OpenNamed(path string) (*os.File, error) {
 	case err != nil:
 	case !info.Mode().IsRegular():
 		err = fmt.Errorf("%w: %s is no regular file", ErrUnsafe, path)
-	case modesMatter && info.Mode().Perm()&fs.FileMode(sealedFile) != 0:
+	case ModesMatter && info.Mode().Perm()&fs.FileMode(Sealed) != 0:
 		err = fmt.Errorf("%w: other users can write to %s (mode %04o): run 'chmod go-w %s'", ErrUnsafe, path, info.Mode().Perm(), path)
 	default:
 		err = trusted(info)
@@ -168,4 +169,10 @@ func OpenNamed(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// Foreign reports that a file is known to be another user's.
+func Foreign(info fs.FileInfo) bool {
+	uid, known := OwnerOf(info)
+	return known && uid != os.Geteuid()
 }

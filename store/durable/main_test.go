@@ -1,0 +1,9 @@
+package durable
+
+import (
+	"testing"
+
+	"regshape/scripts/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }

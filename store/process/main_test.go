@@ -1,0 +1,9 @@
+package process
+
+import (
+	"testing"
+
+	"regshape/scripts/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }

@@ -110,7 +110,7 @@ func TestContract(t *testing.T) {
 }
 
 // The texts of the table are the library's own.
-func TestContractTexts(t *testing.T) {
+func TestContract_texts(t *testing.T) {
 	if got := credentials.NewErrCredentialsNotFound().Error() + "\n"; got != notFound {
 		t.Errorf("the library says %q", got)
 	}
@@ -127,7 +127,7 @@ func TestContractTexts(t *testing.T) {
 
 // docker-credential-helpers' own client package, which docker, buildx, oras and others
 // are built with, gets on with the helper.
-func TestContractOfClientPackage(t *testing.T) {
+func TestContract_clientPackage(t *testing.T) {
 	p := newProcess(t)
 	env := map[string]string{"REGSHAPE_STORE": p.store, "REGSHAPE_PROFILE": "", "REGSHAPE_KEY_FILE": ""}
 	program := client.NewShellProgramFuncWithEnv(p.program, &env)

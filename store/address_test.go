@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestParseAddressCanonical(t *testing.T) {
+func TestParseAddress_canonical(t *testing.T) {
 	const opaque = "(as is)"
 	tests := []struct{ in, want string }{
 		// Docker Hub is one address.
@@ -131,7 +131,7 @@ func TestLookups(t *testing.T) {
 	}
 }
 
-func TestAddressParts(t *testing.T) {
+func TestAddress_parts(t *testing.T) {
 	a := ParseAddress("https://Host:5000/ns/repo/")
 	if a.Host() != "host:5000" || a.Scope() != "ns/repo" || a.Hub() || a.Registry().String() != "host:5000" {
 		t.Errorf("parts of %q: host %q, scope %q, registry %q", a, a.Host(), a.Scope(), a.Registry())
@@ -173,7 +173,7 @@ func FuzzParseAddress(f *testing.F) {
 	})
 }
 
-func TestPartsOfEveryKindOfAddress(t *testing.T) {
+func TestAddress_partsOfEveryKind(t *testing.T) {
 	type parts struct {
 		host, scope, registry string
 		hub, plain            bool
@@ -200,7 +200,7 @@ func TestPartsOfEveryKindOfAddress(t *testing.T) {
 	}
 }
 
-func TestOddSpellings(t *testing.T) {
+func TestParseAddress_oddSpellings(t *testing.T) {
 	for in, want := range map[string]string{
 		"ho\nst\r.example":                  "host.example", // line breaks within, as the protocol's reader does
 		"docker://docker://h":               "h",
@@ -263,7 +263,7 @@ func TestOddSpellings(t *testing.T) {
 
 // What stands under the whole registry never answers for a scope, also where the scope is
 // named like the API's root.
-func TestLookupsEndAboveTheHost(t *testing.T) {
+func TestLookups_endAboveHost(t *testing.T) {
 	for in, want := range map[string][]string{
 		"h/v2/a":   {"h/v2/a"},
 		"h/v2/a/b": {"h/v2/a/b", "h/v2/a"},

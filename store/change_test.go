@@ -38,7 +38,7 @@ const (
 )
 
 // A writer does not outlast its caller, and takes nothing back before its time.
-func TestWriterWaitsAndGivesUp(t *testing.T) {
+func TestPut_waits(t *testing.T) {
 	s, _, kid := markedStore(t, oneToken)
 	s.patience = time.Hour
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -56,7 +56,7 @@ func TestWriterWaitsAndGivesUp(t *testing.T) {
 
 // A marker without its config is nobody's: no writer waits for it. Another writer's rotation
 // is taken back when the patience is over, however many there are.
-func TestWriterClearsMarkersAway(t *testing.T) {
+func TestPut_clearsMarkers(t *testing.T) {
 	s, _, kid := markedStore(t, oneToken, twoToken)
 	for _, token := range []string{oneToken, twoToken} {
 		if err := os.Remove(s.loc.stagedConfig(token)); err != nil {
@@ -77,7 +77,7 @@ func TestWriterClearsMarkersAway(t *testing.T) {
 }
 
 // A rotation that was completed is not waited for: its generation is the old one.
-func TestWriterIsToldThatTheKeyMoved(t *testing.T) {
+func TestPut_keyMoved(t *testing.T) {
 	s, _, kid := markedStore(t, oneToken)
 	if err := os.Rename(s.loc.stagedConfig(oneToken), s.loc.configFile()); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestWriterIsToldThatTheKeyMoved(t *testing.T) {
 }
 
 // What stands beside the markers is no marker: a temporary file.
-func TestTemporaryFileIsNoMarker(t *testing.T) {
+func TestMarkers_temporaryFile(t *testing.T) {
 	s, _, kid := markedStore(t, oneToken)
 	path := filepath.Join(s.loc.markerFolder(kid), ".tmp-A")
 	if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
@@ -107,7 +107,7 @@ func TestTemporaryFileIsNoMarker(t *testing.T) {
 }
 
 // What is not known of a write is said: it is there, but may not stand.
-func TestWrittenButNotKnown(t *testing.T) {
+func TestPut_writtenButUnsure(t *testing.T) {
 	s, _, kid := markedStore(t)
 	s.disk = strangeDisk{renamed: func(from, to string) error {
 		if err := os.Rename(from, to); err != nil {
@@ -138,7 +138,7 @@ func TestWrittenButNotKnown(t *testing.T) {
 }
 
 // A change that a rotation has not seen is made again under the new key.
-func TestWriteFollowsTheKey(t *testing.T) {
+func TestPut_followsKey(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		s, key := notingStore(t, false)
 		other := memoryStoreOf(t, s, key)

@@ -40,7 +40,7 @@ func checked(t *testing.T, n int) (loc Location, generation string, check func()
 	return loc, generation, func() []Problem { return loc.Check(time.Now()) }
 }
 
-func TestCheckFindsNothing(t *testing.T) {
+func TestCheck_sound(t *testing.T) {
 	_, _, check := checked(t, 3)
 	if got := check(); len(got) != 0 {
 		t.Errorf("a sound store: %v", got)
@@ -55,7 +55,7 @@ func TestCheckFindsNothing(t *testing.T) {
 }
 
 // Of many files of one kind ten are named, in one problem.
-func TestCheckIsBounded(t *testing.T) {
+func TestCheck_bounded(t *testing.T) {
 	_, generation, check := checked(t, 25)
 	files, err := os.ReadDir(generation)
 	if err != nil {
@@ -73,7 +73,7 @@ func TestCheckIsBounded(t *testing.T) {
 }
 
 // A link is not followed, a directory is no entry, a huge file is none either.
-func TestCheckIrregular(t *testing.T) {
+func TestCheck_irregularFiles(t *testing.T) {
 	loc, generation, check := checked(t, 0)
 	var names []string
 	for _, digit := range []string{"a", "b", "c"} {
@@ -95,7 +95,7 @@ func TestCheckIrregular(t *testing.T) {
 }
 
 // Files of another user, and root's in a user's home under sudo.
-func TestCheckOwner(t *testing.T) {
+func TestCheck_owner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
 	}
@@ -143,7 +143,7 @@ func TestCheckOwner(t *testing.T) {
 }
 
 // What Check calls sound is what the store itself accepts.
-func TestCheckAgreesWithTheStore(t *testing.T) {
+func TestCheck_agreesWithStore(t *testing.T) {
 	loc, err := Locate(Options{Dir: filepath.Join(t.TempDir(), "store")})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func TestCheckAgreesWithTheStore(t *testing.T) {
 }
 
 // An hour is the bound: at it a file may still be somebody's.
-func TestAnHourIsNotAbandoned(t *testing.T) {
+func TestCheck_youngFiles(t *testing.T) {
 	l, generation, _ := checked(t, 0)
 	at := time.Now().Add(-3 * time.Hour).Truncate(time.Second)
 	retired := filepath.Join(l.v1(), ".retired-a")
@@ -189,7 +189,7 @@ func TestAnHourIsNotAbandoned(t *testing.T) {
 }
 
 // Exactly ten files are all named.
-func TestTenAreNamed(t *testing.T) {
+func TestCheck_namesTen(t *testing.T) {
 	for n, want := range map[int]string{maxNamed: "", maxNamed + 1: " (these 10 and 1 more)"} {
 		_, generation, check := checked(t, n)
 		files, err := os.ReadDir(generation)
@@ -210,7 +210,7 @@ func TestTenAreNamed(t *testing.T) {
 
 // The three folders of a store without --store are looked at one by one, and so are the
 // folders above one that cannot be looked at.
-func TestCheckOfThreeFolders(t *testing.T) {
+func TestCheck_threeDirectories(t *testing.T) {
 	top := t.TempDir()
 	l := Location{Data: filepath.Join(top, "d"), State: filepath.Join(top, "s"), Config: filepath.Join(top, "c")}
 	var want []string
@@ -236,7 +236,7 @@ func TestCheckOfThreeFolders(t *testing.T) {
 }
 
 // What root's run left in a user's own home can be taken over; what is beside it cannot.
-func TestCheckOfForeignTops(t *testing.T) {
+func TestCheck_foreignTop(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give folders away")
 	}
@@ -265,7 +265,7 @@ func TestCheckOfForeignTops(t *testing.T) {
 }
 
 // What cannot be looked at is told, and not looked into.
-func TestCheckTellsWhatItCannotSee(t *testing.T) {
+func TestCheck_unreadable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -287,7 +287,7 @@ func TestCheckTellsWhatItCannotSee(t *testing.T) {
 }
 
 // A relative path in a folder that is gone leads nowhere.
-func TestLocateInAFolderThatIsGone(t *testing.T) {
+func TestLocate_goneDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	here, err := os.Getwd()
 	if err == nil {
@@ -305,7 +305,7 @@ func TestLocateInAFolderThatIsGone(t *testing.T) {
 }
 
 // Each thing that can be wrong is told in its own words, with the command that mends it.
-func TestWhatCheckSays(t *testing.T) {
+func TestCheck_texts(t *testing.T) {
 	const other = 12345
 	hours := func(path string, n time.Duration) error {
 		at := time.Now().Add(-n * time.Hour)

@@ -67,7 +67,7 @@ func TestUnfinished(t *testing.T) {
 }
 
 // Nothing is pending where nothing is left, whatever other generations there are.
-func TestNothingUnfinishedBesideAStranger(t *testing.T) {
+func TestUnfinished_foreignFile(t *testing.T) {
 	l := Location{Data: t.TempDir()}
 	l.State, l.Config = l.Data, l.Data
 	if err := os.MkdirAll(l.Generation("00000000000000cc"), 0o700); err != nil {
@@ -127,7 +127,7 @@ func committedStore(t *testing.T) (*Store, *notingKey) {
 
 // No write is acknowledged before a change that was committed is durable, and its old
 // generation out of the readers' way.
-func TestWritersFinishWhatWasCommitted(t *testing.T) {
+func TestPut_finishesCommitted(t *testing.T) {
 	for _, act := range everyAct() {
 		if !act.writes || strings.HasPrefix(act.name, "restore") || act.name == "forget" {
 			continue
@@ -152,7 +152,7 @@ func TestWritersFinishWhatWasCommitted(t *testing.T) {
 }
 
 // Once a change is finished writers do no more for it, and ask no place to forget a key.
-func TestFinishedIsFinished(t *testing.T) {
+func TestFinish_finished(t *testing.T) {
 	s, key := notingStore(t, false)
 	if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestFinishedIsFinished(t *testing.T) {
 }
 
 // Names that cannot be written after the commit are left behind, and told.
-func TestNamesLeftBehind(t *testing.T) {
+func TestFinish_namesLeftBehind(t *testing.T) {
 	s, key := notingStore(t, false)
 	key.note = func(what string) {
 		if what != "promote" {
@@ -220,7 +220,7 @@ func (d strangeDisk) Rename(from, to string) error {
 }
 
 // mark tells its run what became of the store since it looked.
-func TestMarkSeesWhatHappened(t *testing.T) {
+func TestMark(t *testing.T) {
 	s, _, kid := markedStore(t, oneToken)
 	if err := s.mark(kid, twoToken); !errors.Is(err, ErrRotating) {
 		t.Errorf("beside another marker: %v", err)
@@ -297,7 +297,7 @@ func TestMarkSeesWhatHappened(t *testing.T) {
 }
 
 // Only the rename of its own config commits a transition.
-func TestCommitThatWasTakenBack(t *testing.T) {
+func TestCommit_takenBack(t *testing.T) {
 	s, _, _ := markedStore(t, oneToken)
 	next := s.config
 	next.KID = NewRootKey().KID()
@@ -316,7 +316,7 @@ func TestCommitThatWasTakenBack(t *testing.T) {
 }
 
 // The directory of the markers may go while it is looked at: its last marker did.
-func TestMarkersWhileTheyGo(t *testing.T) {
+func TestMarkers_vanishing(t *testing.T) {
 	s := memoryStore(t, t.TempDir(), &memoryKey{})
 	mustPut(t, s, "h.example", "secret")
 	c, err := s.Custody()

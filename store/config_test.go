@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestSourcesAreTheSamePlace(t *testing.T) {
+func TestKeySource_samePlace(t *testing.T) {
 	one := KeySource{Source: SourceCommand, Recipient: "age1x", Command: []string{"/bin/a", "b"}}
 	for what, other := range map[string]KeySource{
 		"source":    {Source: SourceFile, Recipient: "age1x", Command: []string{"/bin/a", "b"}},
@@ -33,7 +33,7 @@ func TestSourcesAreTheSamePlace(t *testing.T) {
 	}
 }
 
-func TestConfigThatNamesNoKeyIsRefused(t *testing.T) {
+func TestConfig_noKey(t *testing.T) {
 	const kid, good = `"kid":"0011223344556677"`, `{"version":1,"key":{"source":"file"},`
 	for _, test := range []struct {
 		text  string
@@ -61,7 +61,7 @@ func TestConfigThatNamesNoKeyIsRefused(t *testing.T) {
 }
 
 // The file ends with a line feed, and keeps what a newer version wrote.
-func TestConfigIsWrittenWhole(t *testing.T) {
+func TestConfig_writtenWhole(t *testing.T) {
 	c := Config{Version: 1, Key: KeySource{Source: SourceFile}, KID: "0011223344556677"}
 	data, err := c.marshal()
 	if want := `{"version":1,"key":{"source":"file"},"kid":"0011223344556677"}` + "\n"; err != nil || string(data) != want {

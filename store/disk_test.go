@@ -228,7 +228,7 @@ func failAt(t *testing.T, step string, cause error, first bool) {
 }
 
 // An NFS server may answer "not there" for a rename that it has done.
-func TestRenameThatLies(t *testing.T) {
+func TestPut_renameThatLies(t *testing.T) {
 	key := &memoryKey{}
 	s := memoryStore(t, t.TempDir(), key)
 	stopped := false
@@ -244,7 +244,7 @@ func TestRenameThatLies(t *testing.T) {
 	}
 }
 
-func TestEraseFailures(t *testing.T) {
+func TestErase_failingDisk(t *testing.T) {
 	for _, step := range []string{"remove", "sync folder"} {
 		s := memoryStore(t, t.TempDir(), &memoryKey{})
 		if err := s.Put(context.Background(), Credential{ServerURL: "h", Username: "u", Secret: "s"}); err != nil {
@@ -306,7 +306,7 @@ func TestLockedStore(t *testing.T) {
 }
 
 // A put keeps what a newer version wrote into the entry it replaces.
-func TestUnknownFieldsSurvive(t *testing.T) {
+func TestPut_unknownFields(t *testing.T) {
 	key := &memoryKey{}
 	s := memoryStore(t, t.TempDir(), key)
 	ctx := context.Background()

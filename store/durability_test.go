@@ -115,7 +115,7 @@ func TestAcknowledgedIsDurable(t *testing.T) {
 }
 
 // The config that a change is committed by is durable before the old key is forgotten.
-func TestOldKeyOutlivesAPowerCut(t *testing.T) {
+func TestRotate_powerCut(t *testing.T) {
 	key := &memoryKey{}
 	s := memoryStore(t, t.TempDir(), key)
 	mustPut(t, s, "a.example", "s")
@@ -152,7 +152,7 @@ func TestOldKeyOutlivesAPowerCut(t *testing.T) {
 }
 
 // A config that was just made may be another run's that never came to sync it.
-func TestFreshConfigIsSyncedAgain(t *testing.T) {
+func TestPut_syncsFreshConfig(t *testing.T) {
 	top := t.TempDir()
 	key := &memoryKey{}
 	s, err := Open(Location{Data: filepath.Join(top, "d"), State: filepath.Join(top, "s"), Config: filepath.Join(top, "c")}, key)
@@ -186,7 +186,7 @@ func TestFreshConfigIsSyncedAgain(t *testing.T) {
 
 // Nothing that was begun stays open to a power cut when a first run finds folders that
 // somebody made a moment ago.
-func TestFreshFoldersAreSyncedAgain(t *testing.T) {
+func TestPut_syncsFreshDirectories(t *testing.T) {
 	s := memoryStore(t, filepath.Join(t.TempDir(), "s"), &memoryKey{})
 	mustPut(t, s, "a.example", "s")
 	steps := keepDiary(s)

@@ -13,7 +13,7 @@ import (
 
 // A file that opens and holds no credential, or that of another address, is damaged; what it
 // holds is not quoted.
-func TestOpenedButWrong(t *testing.T) {
+func TestGet_openedButWrong(t *testing.T) {
 	s, key := notingStore(t, false)
 	root := key.root(t)
 	v := view{store: s, names: root.nameKey(), root: root}
@@ -40,7 +40,7 @@ func TestOpenedButWrong(t *testing.T) {
 	}
 }
 
-func TestNoCredential(t *testing.T) {
+func TestCredential_notOne(t *testing.T) {
 	if data, err := (Credential{payload: []byte("[1]")}).marshal(); err == nil {
 		t.Errorf("over what was no object is written %q", data)
 	}
@@ -52,7 +52,7 @@ func TestNoCredential(t *testing.T) {
 }
 
 // Times are whole seconds of UTC, and the first one stays.
-func TestTimesOfAnEntry(t *testing.T) {
+func TestEntry_times(t *testing.T) {
 	s, _ := notingStore(t, true)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600, time.FixedZone("", 7200))
 	s.now = func() time.Time { return at }
@@ -76,7 +76,7 @@ func TestTimesOfAnEntry(t *testing.T) {
 }
 
 // What is refused names the field and not what is in it.
-func TestWhatIsNotUTF8(t *testing.T) {
+func TestCredential_notUTF8(t *testing.T) {
 	for want, c := range map[string]Credential{
 		"the server address is": {ServerURL: "\xff"}, "the user name is": {Username: "\xff"}, "the secret is": {Secret: "\xff"},
 	} {
@@ -90,7 +90,7 @@ func TestWhatIsNotUTF8(t *testing.T) {
 }
 
 // An expired login of a scope does not hide that of a shorter one.
-func TestExpiredScopeIsPassedOver(t *testing.T) {
+func TestGet_expiredScope(t *testing.T) {
 	s, _ := notingStore(t, true)
 	mustPut(t, s, "h/a", "short")
 	err := s.Put(t.Context(), Credential{ServerURL: "h/a/b", Username: "u", Secret: "long", Expires: time.Now().Add(-time.Hour)})
@@ -167,7 +167,7 @@ func TestTrimPadding(t *testing.T) {
 	}
 }
 
-func TestMergeUnknownRefusesWhatIsNoObject(t *testing.T) {
+func TestMergeUnknown_notAnObject(t *testing.T) {
 	for _, test := range []struct{ before, known string }{{"[1]", "{}"}, {"", "{}"}, {"{}", "[1]"}, {"{}", ""}} {
 		if got, err := mergeUnknown[Credential]([]byte(test.before), []byte(test.known)); err == nil || got != nil {
 			t.Errorf("%q with %q gives %q, %v", test.known, test.before, got, err)
@@ -181,7 +181,7 @@ func TestMergeUnknownRefusesWhatIsNoObject(t *testing.T) {
 }
 
 // The very second in which a login expires it is not answered any more.
-func TestExpiredAtItsTime(t *testing.T) {
+func TestExpired_exactTime(t *testing.T) {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for now, want := range map[time.Time]bool{at.Add(-1): false, at: true, at.Add(1): true} {
 		if got := (Credential{Expires: at}).Expired(now); got != want {

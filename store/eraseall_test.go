@@ -49,7 +49,7 @@ func TestEraseAll(t *testing.T) {
 }
 
 // What was erased before the disk failed is counted.
-func TestEraseAllCounts(t *testing.T) {
+func TestEraseAll_counts(t *testing.T) {
 	for _, test := range []struct {
 		step  string
 		after int
@@ -78,7 +78,7 @@ func TestEraseAllCounts(t *testing.T) {
 }
 
 // A generation that is another's in any way ends it, and is told.
-func TestEraseAllLooksAtEveryGeneration(t *testing.T) {
+func TestEraseAll_everyGeneration(t *testing.T) {
 	for want, spoil := range map[error]func(folder string) error{
 		ErrNewer:          func(folder string) error { return os.WriteFile(filepath.Join(folder, ".rekey"), nil, 0o600) },
 		durable.ErrUnsafe: func(folder string) error { return os.Chmod(folder, 0o777) },
@@ -95,7 +95,7 @@ func TestEraseAllLooksAtEveryGeneration(t *testing.T) {
 }
 
 // An erase is durable also where another run has removed the entry: its sync may fail yet.
-func TestEraseSyncsWhatWasGone(t *testing.T) {
+func TestErase_syncsMissing(t *testing.T) {
 	for _, test := range []struct {
 		server string
 		cause  error
@@ -116,7 +116,7 @@ func TestEraseSyncsWhatWasGone(t *testing.T) {
 }
 
 // Where nothing is stored there is nothing to refuse.
-func TestEraseOfNothingIsNeverRefused(t *testing.T) {
+func TestErase_nothing(t *testing.T) {
 	s, _ := notingStore(t, false)
 	s.loc.home, s.loc.noHome = filepath.Join(s.loc.Data, "gone"), true
 	if erased, err := s.Erase(t.Context(), ParseAddress("none.example")); erased || err != nil {
@@ -125,7 +125,7 @@ func TestEraseOfNothingIsNeverRefused(t *testing.T) {
 }
 
 // Nothing is written into a home that is not there, whatever is asked for.
-func TestNoActWritesIntoAMissingHome(t *testing.T) {
+func TestEveryAct_missingHome(t *testing.T) {
 	for _, act := range everyAct() {
 		if act.name == "restore elsewhere" || act.name == "resume" { // the one is like restore, the other finds nothing to do
 			continue

@@ -92,7 +92,7 @@ func everyAct() []act {
 
 // What stands in the place of a file or folder of the store is an error to everything that
 // has to do with it, never passed over, and told by its path.
-func TestNothingPassesOverWhatIsInTheWay(t *testing.T) {
+func TestEveryAct_inTheWay(t *testing.T) {
 	inPlace := func(path func(Location, string) string, put func(path string) error) func(*testing.T, Location, string) {
 		return func(t *testing.T, loc Location, kid string) {
 			p := path(loc, kid)
@@ -148,7 +148,7 @@ func TestNothingPassesOverWhatIsInTheWay(t *testing.T) {
 
 // Where a step on the disk fails, whatever is done says so, or has done it all the same. The
 // store is whole afterwards, and everything can be done then.
-func TestNothingPassesOverAFailingDisk(t *testing.T) {
+func TestEveryAct_failingDisk(t *testing.T) {
 	reached := 0
 	for _, act := range everyAct() {
 		if !act.writes || act.name == "forget" { // which has no disk but the real one

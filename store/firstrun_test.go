@@ -24,7 +24,7 @@ func keyless(t *testing.T) (*Store, *notingKey) {
 	return s, key
 }
 
-func TestStoreWithoutKeyAndEntriesBeginsAnew(t *testing.T) {
+func TestFirstKey_emptyStore(t *testing.T) {
 	s, key := keyless(t)
 	before := s.config.KID
 	mustPut(t, s, "b.example", "b")
@@ -36,7 +36,7 @@ func TestStoreWithoutKeyAndEntriesBeginsAnew(t *testing.T) {
 }
 
 // Whoever was about to begin anew is waited for, and then taken to be dead.
-func TestBeginningAnewBesideAnother(t *testing.T) {
+func TestFirstKey_twoAtOnce(t *testing.T) {
 	s, key := keyless(t)
 	held := s.loc.stagedConfig(s.config.KID)
 	if err := os.WriteFile(held, []byte("half"), 0o600); err != nil {
@@ -65,7 +65,7 @@ func TestBeginningAnewBesideAnother(t *testing.T) {
 }
 
 // Of two that begin anew one wins, and the other writes under its key.
-func TestBeginningAnewLate(t *testing.T) {
+func TestFirstKey_late(t *testing.T) {
 	for _, late := range []string{"before the link", "before the rename", "for the rename"} {
 		s, key := keyless(t)
 		other := memoryStoreOf(t, s, key)
@@ -114,7 +114,7 @@ func TestBeginningAnewLate(t *testing.T) {
 	}
 }
 
-func TestBeginningAnewWithAFailingDisk(t *testing.T) {
+func TestFirstKey_failingDisk(t *testing.T) {
 	for _, step := range []string{"link", "rename", "sync folder", "open"} {
 		for after := 0; ; after++ {
 			s, key := keyless(t)
@@ -141,7 +141,7 @@ func TestBeginningAnewWithAFailingDisk(t *testing.T) {
 }
 
 // What happens to the config meanwhile is told.
-func TestBeginningAnewFails(t *testing.T) {
+func TestFirstKey_fails(t *testing.T) {
 	s, _ := keyless(t)
 	s.disk = strangeDisk{linked: func(string) error { return os.WriteFile(s.loc.configFile(), []byte("garbage"), 0o600) }}
 	if err := s.Put(t.Context(), Credential{ServerURL: "b.example", Username: "u"}); err == nil {
@@ -157,7 +157,7 @@ func TestBeginningAnewFails(t *testing.T) {
 }
 
 // A config that was lost is made again by the next write, for the key that is there.
-func TestLostConfigIsMadeAgain(t *testing.T) {
+func TestFirstKey_lostConfig(t *testing.T) {
 	s, key := notingStore(t, false)
 	root := key.root(t)
 	key.load = func(string) (RootKey, error) { return root, nil } // as a key file, which has but one
@@ -176,7 +176,7 @@ func TestLostConfigIsMadeAgain(t *testing.T) {
 }
 
 // No new key is made where entries are that only the lost one opens, with a config or without.
-func TestNoNewKeyBesideEntries(t *testing.T) {
+func TestFirstKey_besideEntries(t *testing.T) {
 	for _, config := range []bool{true, false} {
 		s, key := notingStore(t, false)
 		key.keys = nil

@@ -189,7 +189,7 @@ func TestResume_forgedPlace(t *testing.T) {
 }
 
 // Forget moves all of a store aside, names what it moved, and leaves the rest.
-func TestForgetMovesEverything(t *testing.T) {
+func TestForget(t *testing.T) {
 	l := Location{Data: filepath.Join(t.TempDir(), "[a-b]*", "s")} // a name that a pattern would not match
 	l.State, l.Config = filepath.Join(l.Data, "state"), filepath.Join(l.Data, "config")
 	const one, two = "00000000000000aa", "00000000000000bb"
@@ -251,7 +251,7 @@ func TestForgetMovesEverything(t *testing.T) {
 }
 
 // What cannot be looked at is not forgotten.
-func TestForgetRefuses(t *testing.T) {
+func TestForget_refuses(t *testing.T) {
 	l := Location{Data: t.TempDir()}
 	l.Config, l.State = l.Data, filepath.Join(l.Data, "file", "below")
 	if err := os.WriteFile(filepath.Join(l.Data, "file"), nil, 0o600); err != nil {

@@ -39,7 +39,7 @@ func copyGolden(t *testing.T) string {
 	return dir
 }
 
-func TestGoldenStoreOfVersion1(t *testing.T) {
+func TestGolden_version1(t *testing.T) {
 	dir := copyGolden(t)
 	s := open(t, dir)
 	for server, want := range map[string]string{
@@ -74,7 +74,7 @@ func TestGoldenStoreOfVersion1(t *testing.T) {
 
 // An entry that a later version wrote stays as it is until the user gives it up; one that is
 // damaged is replaced by the next login.
-func TestPutOverOtherVersions(t *testing.T) {
+func TestPut_overOtherVersions(t *testing.T) {
 	for what, c := range map[string]struct {
 		at    int
 		value byte

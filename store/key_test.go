@@ -12,7 +12,7 @@ import (
 )
 
 // A config that names a place which is not known is an error wherever it is met.
-func TestPlaceThatIsNotKnown(t *testing.T) {
+func TestOpen_unknownPlace(t *testing.T) {
 	s, key := notingStore(t, false)
 	unknown := errors.New("unknown place")
 	key.refuse["choose"] = unknown
@@ -41,7 +41,7 @@ func TestPlaceThatIsNotKnown(t *testing.T) {
 }
 
 // The generation is looked at before anything in it is, also by the names file alone.
-func TestGenerationIsLookedAt(t *testing.T) {
+func TestGet_unsafeGeneration(t *testing.T) {
 	s, key := notingStore(t, false)
 	generation := s.loc.Generation(s.config.KID)
 	if err := os.Chmod(generation, 0o707); err != nil {
@@ -61,7 +61,7 @@ func TestGenerationIsLookedAt(t *testing.T) {
 
 // A key that costs nothing is asked for at once, and another store's is told from a
 // missing entry.
-func TestCheapKey(t *testing.T) {
+func TestGet_cheapKey(t *testing.T) {
 	s, key := notingStore(t, false)
 	key.cheap = true
 	if got := secretOf(s, "none.example"); got != ErrNotFound.Error() {
@@ -186,7 +186,7 @@ func notingStore(t *testing.T, empty bool) (*Store, *notingKey) {
 	return s, key
 }
 
-func TestFirstRunWithAPlaceThatRefuses(t *testing.T) {
+func TestFirstKey_refused(t *testing.T) {
 	for _, what := range []string{"load", "stage", "promote"} {
 		s, key := notingStore(t, true)
 		key.refuse[what] = syscall.EIO
@@ -209,7 +209,7 @@ func TestFirstRunWithAPlaceThatRefuses(t *testing.T) {
 	}
 }
 
-func TestRotationWithAPlaceThatRefuses(t *testing.T) {
+func TestRotate_refused(t *testing.T) {
 	for _, what := range []string{"stage", "load", "promote", "discard"} {
 		s, key := notingStore(t, false)
 		before := key.root(t)
@@ -239,7 +239,7 @@ func TestRotationWithAPlaceThatRefuses(t *testing.T) {
 }
 
 // A new key is only trusted when it can be read back, or is locked.
-func TestNewKeyIsReadBack(t *testing.T) {
+func TestRotate_newKeyReadBack(t *testing.T) {
 	for _, test := range []struct {
 		load func(string) (RootKey, error)
 		want error
@@ -263,7 +263,7 @@ func TestNewKeyIsReadBack(t *testing.T) {
 	}
 }
 
-func TestRestoreToAPlaceThatRefuses(t *testing.T) {
+func TestRestore_refused(t *testing.T) {
 	elsewhere := KeySource{Source: "memory", Command: []string{"elsewhere"}}
 	for _, what := range []string{"stage", "promote"} {
 		for _, source := range []KeySource{{Source: "memory"}, elsewhere} {

@@ -231,7 +231,7 @@ func checkTold(t *testing.T, must told, what, path string, err, cause error) {
 // NFS renames a file that is removed while somebody reads it to .nfs*, and removes that when
 // the reader is done. Nothing takes it for an entry, and a rotation that cannot remove it
 // says so and succeeds; the next one clears it away.
-func TestRemovedFilesThatNFSKeeps(t *testing.T) {
+func TestRotate_nfsKeepsRemoved(t *testing.T) {
 	key, dir := &memoryKey{}, t.TempDir()
 	s := memoryStore(t, dir, key)
 	if err := putSecret(t, s, oldSecret); err != nil {
@@ -269,7 +269,7 @@ func TestRemovedFilesThatNFSKeeps(t *testing.T) {
 // After a sync that failed, the next one says yes and means nothing: the kernel has dropped
 // what it could not write. So a put that meets one gives up at once; the next put writes a
 // new file.
-func TestFailedSyncIsNotRepeated(t *testing.T) {
+func TestPut_failedSync(t *testing.T) {
 	for _, step := range []string{"sync", "sync folder"} {
 		t.Run(step, func(t *testing.T) {
 			s := memoryStore(t, t.TempDir(), &memoryKey{})
@@ -322,7 +322,7 @@ func namesOf(t *testing.T, s *Store) nameKey {
 // A client that still takes a config for missing, which another one has made, finds out from
 // the link: it makes no second key, says what has happened, and when it sees the config
 // stores under the first one's key.
-func TestConfigThatShowsLate(t *testing.T) {
+func TestPut_configShowsLate(t *testing.T) {
 	key, dir := &memoryKey{}, filepath.Join(t.TempDir(), "s")
 	first := memoryStore(t, dir, key)
 	mustPut(t, first, "first.example", oldSecret)

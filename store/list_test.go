@@ -15,7 +15,7 @@ import (
 )
 
 // A locked store that is empty has an empty list. What is listed holds no memory of a read.
-func TestListOfFewEntries(t *testing.T) {
+func TestList_few(t *testing.T) {
 	s, key := notingStore(t, false)
 	found, _, err := s.List(t.Context())
 	if err != nil || len(found) != 1 || found[0].payload != nil {
@@ -31,7 +31,7 @@ func TestListOfFewEntries(t *testing.T) {
 }
 
 // A list is whole however many parts it is opened in.
-func TestListOfManyEntries(t *testing.T) {
+func TestList_many(t *testing.T) {
 	s, _ := notingStore(t, true)
 	const n = 150
 	for i := range n {
@@ -82,7 +82,7 @@ func (d listingDisk) List(path string) ([]string, error) {
 }
 
 // What a folder lists, and a look does not find, is not taken for erased.
-func TestListedAndNotFound(t *testing.T) {
+func TestStale_listedAndNotFound(t *testing.T) {
 	for name, act := range map[string]func(s *Store, key *notingKey) error{
 		"erase": func(s *Store, _ *notingKey) error {
 			erased, err := s.Erase(t.Context(), ParseAddress("b.example"))
@@ -132,7 +132,7 @@ func TestListedAndNotFound(t *testing.T) {
 }
 
 // What shows late is found: it is removed, or kept by a rotation, as if it had shown at once.
-func TestShowsLate(t *testing.T) {
+func TestStale_showsLate(t *testing.T) {
 	erase := func(s *Store, _ *notingKey) error {
 		erased, err := s.Erase(t.Context(), ParseAddress("a.example"))
 		if !erased {
@@ -191,7 +191,7 @@ func TestShowsLate(t *testing.T) {
 }
 
 // A folder that cannot be listed is no proof that something is gone.
-func TestNotFoundAndNotListed(t *testing.T) {
+func TestStale_notFoundAndNotListed(t *testing.T) {
 	s, key := notingStore(t, false)
 	root := key.root(t)
 	v := view{store: s, names: root.nameKey(), root: root}

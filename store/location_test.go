@@ -12,7 +12,7 @@ import (
 	"regshape/store/durable"
 )
 
-func TestNamesOfFiles(t *testing.T) {
+func TestLocation_fileNames(t *testing.T) {
 	loc, err := Locate(Options{Dir: "/s"})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func inHome(t *testing.T, home string, variables map[string]string) {
 	})
 }
 
-func TestLocateByTheEnvironment(t *testing.T) {
+func TestLocate_environment(t *testing.T) {
 	home := t.TempDir()
 	data, state, config := filepath.Join(home, "d"), filepath.Join(home, "s"), filepath.Join(home, "c")
 	inHome(t, home, map[string]string{"XDG_DATA_HOME": data, "XDG_STATE_HOME": state, "XDG_CONFIG_HOME": config})
@@ -108,7 +108,7 @@ func TestProfileNames(t *testing.T) {
 	}
 }
 
-func TestHomeThatNobodyNamed(t *testing.T) {
+func TestLocate_unnamedHome(t *testing.T) {
 	all := map[string]string{"XDG_DATA_HOME": "/d", "XDG_STATE_HOME": "/s", "XDG_CONFIG_HOME": "/c"}
 	for _, test := range []struct {
 		home, missing string
@@ -135,7 +135,7 @@ func TestHomeThatNobodyNamed(t *testing.T) {
 }
 
 // No file is made below a home that is not there or that nobody named.
-func TestWhereNothingIsWritten(t *testing.T) {
+func TestLocate_missingHome(t *testing.T) {
 	home := t.TempDir()
 	gone := filepath.Join(home, "gone")
 	below := Location{Data: filepath.Join(gone, "d"), State: filepath.Join(home, "s"), Config: filepath.Join(home, "c"), home: gone}
@@ -162,7 +162,7 @@ func TestWhereNothingIsWritten(t *testing.T) {
 }
 
 // Each of these folders may be the one below the home that is not there.
-func TestAnyFolderBelowTheMissingHome(t *testing.T) {
+func TestLocate_belowMissingHome(t *testing.T) {
 	home := filepath.Join(t.TempDir(), "gone")
 	inside, outside := filepath.Join(home, "x"), filepath.Join(t.TempDir(), "x")
 	for i := range 3 {

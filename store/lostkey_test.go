@@ -72,7 +72,7 @@ func TestLostKey(t *testing.T) {
 	}
 }
 
-func TestWrongAndDamagedKey(t *testing.T) {
+func TestLostKey_wrongAndDamaged(t *testing.T) {
 	dir := t.TempDir()
 	put(t, open(t, dir), "a.example", "a", "s")
 	key := filepath.Join(dir, "key")
@@ -99,7 +99,7 @@ func TestWrongAndDamagedKey(t *testing.T) {
 	check(store.ErrWrongKey)
 }
 
-func TestResetMovesTheOldStoreAside(t *testing.T) {
+func TestReset(t *testing.T) {
 	dir := t.TempDir()
 	put(t, open(t, dir), "a.example", "a", "s")
 	remove(t, filepath.Join(dir, "key"))
@@ -128,7 +128,7 @@ func TestResetMovesTheOldStoreAside(t *testing.T) {
 }
 
 // Somebody who removes data and key, and leaves the config, starts afresh.
-func TestKeyGoneAndNothingStored(t *testing.T) {
+func TestLostKey_emptyStore(t *testing.T) {
 	dir := t.TempDir()
 	put(t, open(t, dir), "a.example", "a", "s")
 	if err := os.RemoveAll(filepath.Join(dir, "v1")); err != nil {
@@ -153,7 +153,7 @@ func TestKeyGoneAndNothingStored(t *testing.T) {
 	}
 }
 
-func TestNewerFormatsAreNotWritten(t *testing.T) {
+func TestPut_newerFormats(t *testing.T) {
 	dir := t.TempDir()
 	put(t, open(t, dir), "a.example", "a", "s")
 	folder := filepath.Dir(entryFiles(t, dir)[0])

@@ -83,7 +83,7 @@ func forge(t *testing.T, s *Store, kid string) string {
 
 // With the key at hand a forged names file hides nothing, is told, and is written anew by
 // whatever writes.
-func TestForgedNames(t *testing.T) {
+func TestNamesFile_forged(t *testing.T) {
 	for _, cheap := range []bool{true, false} {
 		s, key := notingStore(t, false)
 		key.cheap = cheap

@@ -45,7 +45,7 @@ func become(t *testing.T, uid int) {
 
 // Root's folders in a user's home are what a run under sudo left; any other store of root's
 // is root's own. A folder that cannot be looked into is closed by the one above.
-func TestRootsFoldersInAHome(t *testing.T) {
+func TestRoot_directoriesInHome(t *testing.T) {
 	asUser(t, 12345, func() {
 		l := Location{Data: "home/d", State: "home/s/below/x", Config: "c"}
 		c := checker{now: time.Now()}
@@ -85,7 +85,7 @@ func TestRootsFoldersInAHome(t *testing.T) {
 
 // Under sudo nothing is made in the caller's home. Root in its own home, and root of a
 // container with somebody's home in it, may write.
-func TestRootInHomes(t *testing.T) {
+func TestRoot_inHomes(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can call sudo without a password here")
 	}
@@ -106,7 +106,7 @@ func TestRootInHomes(t *testing.T) {
 }
 
 // A folder that may be searched and not read is an error, never an empty store.
-func TestFoldersThatCannotBeRead(t *testing.T) {
+func TestOpen_unreadableDirectories(t *testing.T) {
 	asUser(t, 0, func() {
 		if err := os.Chown("c", 12345, 12345); err != nil {
 			t.Fatal(err)

@@ -137,7 +137,7 @@ func TestAnotherUsersFolder(t *testing.T) {
 }
 
 // A profile is as safe as the folders around it.
-func TestUnsafeFolderAroundAProfile(t *testing.T) {
+func TestProfiles_unsafeParent(t *testing.T) {
 	dir := t.TempDir()
 	loc, err := store.Locate(store.Options{Dir: dir, Profile: "work"})
 	if err != nil {

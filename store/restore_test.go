@@ -11,7 +11,7 @@ import (
 
 // A key goes back to its place, to another place, and into a store that has lost its config,
 // also while somebody was changing it.
-func TestRestoreClearsTheWay(t *testing.T) {
+func TestRestore_clearsTheWay(t *testing.T) {
 	s, key, kid := markedStore(t, oneToken, twoToken)
 	root := key.root(t)
 	elsewhere := KeySource{Source: "memory", Command: []string{"elsewhere"}}
@@ -60,7 +60,7 @@ func TestRestoreClearsTheWay(t *testing.T) {
 }
 
 // A store that has nothing yet takes any key, and that is its key from then on.
-func TestRestoreIntoNoStore(t *testing.T) {
+func TestRestore_noStore(t *testing.T) {
 	s, key := notingStore(t, true)
 	root := NewRootKey()
 	if err := s.Restore(t.Context(), root, key.Default(), key); err != nil {
@@ -76,7 +76,7 @@ func TestRestoreIntoNoStore(t *testing.T) {
 	}
 }
 
-func TestRestoreWithoutAConfigOnAFailingDisk(t *testing.T) {
+func TestRestore_noConfigFailingDisk(t *testing.T) {
 	other, otherKey := notingStore(t, true)
 	if err := os.Mkdir(other.loc.namesFile(), 0o700); err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestRestoreWithoutAConfigOnAFailingDisk(t *testing.T) {
 }
 
 // Another run makes a config, or changes the key, while one is put back.
-func TestRestoreMeetsAnother(t *testing.T) {
+func TestRestore_meetsAnother(t *testing.T) {
 	s, key := notingStore(t, true)
 	other := memoryStoreOf(t, s, key)
 	met := false
@@ -132,7 +132,7 @@ func TestRestoreMeetsAnother(t *testing.T) {
 }
 
 // A place that does not give the key up is told as left behind: the store has turned.
-func TestFinishTellsWhatIsLeft(t *testing.T) {
+func TestFinish_leftBehind(t *testing.T) {
 	s, key := notingStore(t, false)
 	unknown := errors.New("unknown place")
 	elsewhere := KeySource{Source: "memory", Command: []string{"elsewhere"}}

@@ -202,7 +202,7 @@ func TestAsBefore(t *testing.T) {
 }
 
 // Resume goes on to the end, and tells how far it is.
-func TestResumeTellsProgress(t *testing.T) {
+func TestResume_progress(t *testing.T) {
 	s, key, _ := markedStore(t, oneToken)
 	mark := 0
 	done, err := s.Resume(t.Context(), func(done, total int) { mark = done + 10*total })
@@ -227,7 +227,7 @@ func TestResumeTellsProgress(t *testing.T) {
 }
 
 // Two that were cut short, and what they left, are taken back together, and told.
-func TestTakeBackSeveral(t *testing.T) {
+func TestTakeBack_several(t *testing.T) {
 	s, key, kid := markedStore(t, oneToken, twoToken)
 	stray := []string{s.loc.Generation("00000000000000aa"), s.loc.Generation("00000000000000bb")}
 	for _, path := range stray {
@@ -312,7 +312,7 @@ func TestUnderWay(t *testing.T) {
 }
 
 // Key files that a change left are discarded in their place; where that fails it is told.
-func TestTakeBackKeyFiles(t *testing.T) {
+func TestTakeBack_keyFiles(t *testing.T) {
 	s, key := notingStore(t, false)
 	discarded := 0
 	key.note = func(what string) {
@@ -360,7 +360,7 @@ func TestTakeBackKeyFiles(t *testing.T) {
 }
 
 // What was committed while a run was taking back is not touched by it, nor passed over.
-func TestTakeBackMeetsACommit(t *testing.T) {
+func TestTakeBack_meetsCommit(t *testing.T) {
 	s, _ := committedStore(t)
 	stale := *s
 	stale.config.KID, stale.config.Previous = s.config.Previous.KID, nil
@@ -396,7 +396,7 @@ func TestTakeBackMeetsACommit(t *testing.T) {
 }
 
 // Resume and Abort tell what they could not do.
-func TestResumeAndAbortThatFail(t *testing.T) {
+func TestResume_fails(t *testing.T) {
 	s, key, _ := markedStore(t, oneToken)
 	key.refuse["stage"] = syscall.EIO
 	if _, err := s.Resume(t.Context(), nil); !errors.Is(err, syscall.EIO) {

@@ -94,7 +94,7 @@ func TestRotate(t *testing.T) {
 	}
 }
 
-func TestRotateEmptyAndFixedKey(t *testing.T) {
+func TestRotate_emptyAndFixedKey(t *testing.T) {
 	key := &memoryKey{}
 	s := memoryStore(t, t.TempDir(), key)
 	to := NewRootKey()
@@ -114,7 +114,7 @@ func TestRotateEmptyAndFixedKey(t *testing.T) {
 }
 
 // A damaged entry would be lost with the old generation: nothing is changed.
-func TestRotateRefusesDamage(t *testing.T) {
+func TestRotate_damagedEntry(t *testing.T) {
 	key := &memoryKey{}
 	s := memoryStore(t, t.TempDir(), key)
 	mustPut(t, s, "a.example", "s")
@@ -141,7 +141,7 @@ func TestRotateRefusesDamage(t *testing.T) {
 
 // Any step that fails leaves the store under one key, whole, and the next write or rotation
 // goes well.
-func TestRotateFailures(t *testing.T) {
+func TestRotate_failingDisk(t *testing.T) {
 	cases := 0
 	for _, step := range []string{"open", "write", "sync", "close", "rename", "link", "mkdir", "remove", "sync folder"} {
 		for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
@@ -208,7 +208,7 @@ func rotateFailing(t *testing.T, step string, cause error, after int) bool {
 }
 
 // A commit that was done although its rename reported an error counts.
-func TestCommitThatLies(t *testing.T) {
+func TestRotate_commitThatLies(t *testing.T) {
 	for _, lies := range []bool{true, false} {
 		key := &memoryKey{}
 		s := memoryStore(t, t.TempDir(), key)
@@ -246,7 +246,7 @@ func (d commitDisk) Rename(from, to string) error {
 }
 
 // A rotation that holds up a writer is taken back, and begins again.
-func TestWriterTakesRotationBack(t *testing.T) {
+func TestPut_takesRotationBack(t *testing.T) {
 	key := &memoryKey{}
 	dir := t.TempDir()
 	s := memoryStore(t, dir, key)
@@ -293,7 +293,7 @@ func TestWriterTakesRotationBack(t *testing.T) {
 }
 
 // Two rotations at once: one key wins, and the other run is told.
-func TestRotationsMeet(t *testing.T) {
+func TestRotate_atOnce(t *testing.T) {
 	key := &memoryKey{}
 	dir := t.TempDir()
 	mustPut(t, memoryStore(t, dir, key), "a.example", "s")
@@ -322,7 +322,7 @@ func TestRotationsMeet(t *testing.T) {
 }
 
 // Writers, readers and a rotator in one process; the race detector watches.
-func TestRotationUnderWriters(t *testing.T) {
+func TestRotate_underWriters(t *testing.T) {
 	key := &memoryKey{}
 	dir := t.TempDir()
 	s := memoryStore(t, dir, key)
@@ -378,7 +378,7 @@ func TestRotationUnderWriters(t *testing.T) {
 
 // A rotation that another run has resumed, while it was stopped, does nothing to what the
 // store is by then.
-func TestStoppedRotationComesBack(t *testing.T) {
+func TestRotate_comesBack(t *testing.T) {
 	key := &memoryKey{}
 	dir := t.TempDir()
 	s := memoryStore(t, dir, key)

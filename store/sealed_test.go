@@ -48,7 +48,7 @@ func TestSealedFileRefusesEveryChange(t *testing.T) {
 }
 
 // What lies on the disk does not tell a password from a token of the usual sizes.
-func TestFileSizeTellsNoTokenFromAPassword(t *testing.T) {
+func TestSeal_sizeHidesKind(t *testing.T) {
 	s := memoryStore(t, t.TempDir(), &memoryKey{})
 	sizes := map[int64][]string{}
 	for _, c := range []Credential{
@@ -76,7 +76,7 @@ func TestFileSizeTellsNoTokenFromAPassword(t *testing.T) {
 	}
 }
 
-func TestSealedSizeHidesTheSecretsLength(t *testing.T) {
+func TestSeal_sizeHidesLength(t *testing.T) {
 	root := NewRootKey()
 	sizes := map[int]int{1: 3072, 3071: 3072, 3072: 3072, 3073: 6144, 6144: 6144}
 	for length, padded := range sizes {
@@ -247,7 +247,7 @@ const (
 
 // A line is refused for what is wrong with it, in the names file, too, where nothing else
 // would notice.
-func TestWhatIsWrongWithALine(t *testing.T) {
+func TestParseLine_errors(t *testing.T) {
 	line := func(kid, secret string) string {
 		body := namesTag + " " + kid + " " + secret
 		return fmt.Sprintf("%s %08x", body, crc32.ChecksumIEEE([]byte(body)))
@@ -284,7 +284,7 @@ func TestWhatIsWrongWithALine(t *testing.T) {
 }
 
 // Each byte of the header that says what a newer version may mean is looked at.
-func TestNewerSealedFiles(t *testing.T) {
+func TestOpenSealed_newer(t *testing.T) {
 	root := NewRootKey()
 	sealed, err := root.sealer().seal("n", []byte("{}"))
 	if err != nil {

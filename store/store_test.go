@@ -116,7 +116,7 @@ func TestPutGetEraseList(t *testing.T) {
 	wantGet(t, s, "ghcr.io/team", "robot:scoped")
 }
 
-func TestInvalidUTF8IsRefused(t *testing.T) {
+func TestPut_invalidUTF8(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	for _, c := range []store.Credential{
@@ -134,7 +134,7 @@ func TestInvalidUTF8IsRefused(t *testing.T) {
 	}
 }
 
-func TestExpiry(t *testing.T) {
+func TestGet_expired(t *testing.T) {
 	s := open(t, t.TempDir())
 	for server, expires := range map[string]time.Time{"past.example/ns": time.Now().Add(-time.Second), "future.example": time.Now().Add(time.Hour)} {
 		err := s.Put(context.Background(), store.Credential{ServerURL: server, Username: "u", Secret: "s", Expires: expires})
@@ -147,7 +147,7 @@ func TestExpiry(t *testing.T) {
 }
 
 // What a put that says nothing of the way to the registry must not forget.
-func TestPutKeepsWhatBelongsToTheAddress(t *testing.T) {
+func TestPut_keepsAddressFields(t *testing.T) {
 	s := open(t, t.TempDir())
 	first := store.Credential{
 		ServerURL: "h", Username: "u", Secret: "s", Transport: store.TransportHTTP, CAFile: "/ca",
@@ -201,7 +201,7 @@ func TestPutTransport(t *testing.T) {
 }
 
 // Every change to a sealed file is detected and named, and the others are still served.
-func TestDamagedEntryHidesNoOther(t *testing.T) {
+func TestList_damagedEntry(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	put(t, s, "a.example", "a", "sa")
@@ -268,7 +268,7 @@ func TestManyFirstWriters(t *testing.T) {
 	}
 }
 
-func TestProfilesAreStoresOfTheirOwn(t *testing.T) {
+func TestProfiles_separate(t *testing.T) {
 	dir := t.TempDir()
 	put(t, open(t, dir), "h", "private", "1")
 	loc, err := store.Locate(store.Options{Dir: dir, Profile: "work"})

@@ -85,7 +85,7 @@ func TestRemoveFolder(t *testing.T) {
 
 // A writer may have found the old generation before it was moved, and make its file, or a
 // marker's directory, after it was listed. That is removed, too, unless it never ends.
-func TestFileInRetiredGeneration(t *testing.T) {
+func TestRetire_strayFile(t *testing.T) {
 	for _, late := range []string{".tmp-late", strings.Repeat("0", 32), filepath.Join(".rekey", oneToken)} {
 		for _, times := range []int{1, 3, -1} {
 			s, key, kid := markedStore(t)
@@ -131,7 +131,7 @@ func TestRetire(t *testing.T) {
 }
 
 // What an aborted change made is gone at once, also where its key is one that the user made.
-func TestAbortRemovesCopies(t *testing.T) {
+func TestAbort_removesCopies(t *testing.T) {
 	s, _, kid := markedStore(t)
 	next := s.config
 	next.Key, next.KID = KeySource{Source: SourceCommand, Command: []string{"/bin/x"}}, NewRootKey().KID()
@@ -173,7 +173,7 @@ func TestAbortRemovesCopies(t *testing.T) {
 }
 
 // Where the config cannot be read nobody's key is forgotten: it may be the present one.
-func TestClearNeedsTheConfig(t *testing.T) {
+func TestClear_noConfig(t *testing.T) {
 	s, key, _ := markedStore(t)
 	next := s.config
 	next.KID = NewRootKey().KID()
@@ -195,7 +195,7 @@ func TestClearNeedsTheConfig(t *testing.T) {
 
 // What somebody else has put among the entries, whatever its name, is told, stops nothing,
 // and is never lost: a rotation takes it along.
-func TestStraysAreKept(t *testing.T) {
+func TestSweep_keepsStrays(t *testing.T) {
 	key := &memoryKey{}
 	var told []string
 	loc, err := Locate(Options{Dir: t.TempDir(), Notice: func(err error) { told = append(told, err.Error()) }})
@@ -262,7 +262,7 @@ func TestStraysAreKept(t *testing.T) {
 }
 
 // A link in the place of what a change of the key has left does not lead to what is removed.
-func TestSweepFollowsNoLink(t *testing.T) {
+func TestSweep_links(t *testing.T) {
 	s, key, kid := markedStore(t)
 	mine := map[string]string{strings.Repeat("0", 32): "named as an entry", ".tmp-x": "named as a temporary file", "letter": "mine"}
 	elsewhere := t.TempDir()

@@ -15,7 +15,7 @@ import (
 
 // A rotation clears what others that were taken back have left marked, however many, and
 // does not begin beside one that is staged.
-func TestRotateBesideMarkers(t *testing.T) {
+func TestRotate_besideMarkers(t *testing.T) {
 	s, key, kid := markedStore(t, oneToken, twoToken)
 	if err := s.Move(t.Context(), here(key.memoryKey)); !errors.Is(err, ErrRotating) {
 		t.Errorf("move beside what is staged: %v", err)
@@ -48,7 +48,7 @@ func TestRotateBesideMarkers(t *testing.T) {
 
 // A key that was made elsewhere may come a second time, after a try that was cut short when
 // its generation was there already.
-func TestRotateToAKeyThatWasTried(t *testing.T) {
+func TestRotate_keyTriedBefore(t *testing.T) {
 	s, key, _ := markedStore(t)
 	to := NewRootKey()
 	old := s.loc.Generation(to.KID())
@@ -80,7 +80,7 @@ func TestRotateToAKeyThatWasTried(t *testing.T) {
 }
 
 // A rotation that its caller stops copies no further, and leaves the store as it was.
-func TestRotationIsStopped(t *testing.T) {
+func TestRotate_stopped(t *testing.T) {
 	s, key, _ := markedStore(t)
 	const entries = 60
 	for i := range entries {
@@ -105,7 +105,7 @@ func TestRotationIsStopped(t *testing.T) {
 }
 
 // A copy that does not read back as what was copied ends the rotation.
-func TestCopiesAreReadBack(t *testing.T) {
+func TestRotate_copiesReadBack(t *testing.T) {
 	for what, content := range map[string]func(to RootKey, name string) []byte{
 		"garbage": func(RootKey, string) []byte { return []byte("garbage") },
 		"another": func(to RootKey, name string) []byte {
@@ -133,7 +133,7 @@ func TestCopiesAreReadBack(t *testing.T) {
 }
 
 // A move that another run takes back says that the key is being changed.
-func TestMoveMeetsAnother(t *testing.T) {
+func TestMove_meetsAnother(t *testing.T) {
 	s, key := notingStore(t, false)
 	place := &notingKey{memoryKey: &memoryKey{}}
 	place.note = func(what string) {
@@ -183,7 +183,7 @@ func rotatedAtLoad(t *testing.T, s *Store, key *notingKey) *bool {
 }
 
 // A rotation whose key is changed by another run before it begins goes on from the new one.
-func TestRotationBeginsAfterAnother(t *testing.T) {
+func TestRotate_afterAnother(t *testing.T) {
 	s, key := notingStore(t, false)
 	met := rotatedAtLoad(t, s, key)
 	if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil || !*met {
@@ -196,7 +196,7 @@ func TestRotationBeginsAfterAnother(t *testing.T) {
 }
 
 // A server that repeats a request says "not there" of the rename that it has done.
-func TestRenameOfTheCopiesThatLies(t *testing.T) {
+func TestRotate_renameThatLies(t *testing.T) {
 	for _, lies := range []bool{true, false} {
 		s, key, kid := markedStore(t)
 		s.disk = strangeDisk{renamed: func(from, to string) error {
@@ -222,7 +222,7 @@ func TestRenameOfTheCopiesThatLies(t *testing.T) {
 }
 
 // What prepares a rotation is of the key that the store has by then.
-func TestPrepareMeetsARotation(t *testing.T) {
+func TestPrepare_meetsRotation(t *testing.T) {
 	s, key := notingStore(t, false)
 	met := rotatedAtLoad(t, s, key)
 	now := *s
@@ -234,7 +234,7 @@ func TestPrepareMeetsARotation(t *testing.T) {
 
 // Two runs that move the same key to the same place at once keep it in one file there: one of
 // them is told, and what it clears away is not the other's.
-func TestMovesMeet(t *testing.T) {
+func TestMove_atOnce(t *testing.T) {
 	for what, to := range map[string][2]KeySource{
 		"the same place":   {{Source: "memory"}, {Source: "memory"}},
 		"slots of its own": {{Source: SourceSlots, Recipient: "age1a"}, {Source: SourceSlots, Recipient: "age1b"}},
@@ -277,7 +277,7 @@ func TestMovesMeet(t *testing.T) {
 }
 
 // A run that is late with clearing away what it moved leaves the key that was moved back.
-func TestMovedBackMeanwhile(t *testing.T) {
+func TestMove_movedBack(t *testing.T) {
 	s, key := movedStore(t)
 	back := Rotation{Source: s.config.Key, Place: key.elsewhere}
 	if err := s.Move(t.Context(), here(key.memoryKey)); err != nil {

@@ -43,7 +43,7 @@ func newWindowsDisk(holds func(step, path string) bool) *windowsDisk {
 }
 
 // A rename over a file that somebody reads is tried again until the reader is done.
-func TestWindowsReaderHoldsEntry(t *testing.T) {
+func TestWindows_readerHoldsEntry(t *testing.T) {
 	s := memoryStore(t, t.TempDir(), &memoryKey{})
 	if err := putSecret(t, s, oldSecret); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestWindowsReaderHoldsEntry(t *testing.T) {
 }
 
 // Who holds a file for good makes a put fail after 2 s, and the old login stays.
-func TestWindowsFileIsHeldForGood(t *testing.T) {
+func TestWindows_fileHeldForGood(t *testing.T) {
 	for _, held := range []string{"entry", "temporary file"} {
 		t.Run(held, func(t *testing.T) {
 			dir := t.TempDir()
@@ -114,7 +114,7 @@ func temporaryFiles(t *testing.T, dir string) (found []string) {
 }
 
 // An entry that somebody holds cannot be removed: the erase fails, and the login stays.
-func TestWindowsEraseOfHeldEntry(t *testing.T) {
+func TestWindows_eraseOfHeldEntry(t *testing.T) {
 	s := memoryStore(t, t.TempDir(), &memoryKey{})
 	if err := putSecret(t, s, oldSecret); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestWindowsEraseOfHeldEntry(t *testing.T) {
 
 // A folder cannot be renamed while somebody reads a file in it: a rotation fails before the
 // store has turned, or the old generation is left to a later run.
-func TestWindowsReaderHoldsGeneration(t *testing.T) {
+func TestWindows_readerHoldsGeneration(t *testing.T) {
 	for _, held := range []string{"g-", ".retired-"} { // by what it would be called then
 		t.Run(held, func(t *testing.T) {
 			key, dir := &memoryKey{}, t.TempDir()
@@ -171,7 +171,7 @@ func TestWindowsReaderHoldsGeneration(t *testing.T) {
 
 // FAT has no links. A first run on it says so, and leaves neither a key nor a config, so
 // that another folder, or another day, finds an empty store.
-func TestNoLinks(t *testing.T) {
+func TestPut_noHardLinks(t *testing.T) {
 	for _, cause := range []error{errors.ErrUnsupported, syscall.EPERM} { // what Windows says, and Linux
 		t.Run(fmt.Sprint(cause), func(t *testing.T) {
 			key, dir := &memoryKey{}, t.TempDir()

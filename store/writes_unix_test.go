@@ -15,7 +15,7 @@ import (
 )
 
 // No file stays open, whether it could be read or not.
-func TestReadFileClosesFiles(t *testing.T) {
+func TestReadFile_closes(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes what was forgotten
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
@@ -44,7 +44,7 @@ func TestReadFileClosesFiles(t *testing.T) {
 
 // A name that was made counts only when the temporary one is gone: a second link to a key
 // would outlive it.
-func TestPublishFirstWithATemporaryFileThatStays(t *testing.T) {
+func TestPublishFirst_temporaryFileStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	stopped := false
 	err := durable.PublishFirst(&brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}, path, []byte("x"))
@@ -61,7 +61,7 @@ func TestPublishFirstWithATemporaryFileThatStays(t *testing.T) {
 }
 
 // Folders that are old enough are left alone.
-func TestSettledFoldersAreNotSynced(t *testing.T) {
+func TestSyncDir_settled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
 	s := &Store{}
 	steps := keepDiary(s)

@@ -162,7 +162,7 @@ func checkReversible(t *testing.T, name string, text []byte, r reversible) {
 	}
 }
 
-func TestEditsLookLikeTheirSiblings(t *testing.T) {
+func TestUpdate_looksLikeSiblings(t *testing.T) {
 	for _, c := range []struct{ before, after string }{
 		{`{}`, "{\n\t\"credsStore\": \"r\",\n\t\"credHelpers\": {\n\t\t\"h\": \"r\"\n\t},\n\t\"auths\": {\n\t\t\"k\": {\n\t\t\t\"auth\": \"YTpi\"\n\t\t}\n\t}\n}"},
 		{`{"a":1}`, `{"a":1,"credsStore":"r","credHelpers":{"h":"r"},"auths":{"k":{"auth":"YTpi"}}}`},

@@ -100,7 +100,7 @@ func TestEntries(t *testing.T) {
 }
 
 // The expectations are what encoding/json gives docker for the same text.
-func TestDuplicatesWhenReading(t *testing.T) {
+func TestRead_duplicates(t *testing.T) {
 	d := parse(t, "f.json", []byte(`{
 		"auths": {"a": {"auth": "YTox"}, "b": {}, "a": {"auth": "YToy"}},
 		"AUTHS": {"c": {"auth": "YTo0"}, "b": {"auth": "YTo1"}},
@@ -125,7 +125,7 @@ func TestDuplicatesWhenReading(t *testing.T) {
 	}
 }
 
-func TestRefusedEdits(t *testing.T) {
+func TestUpdate_refused(t *testing.T) {
 	setAuth := func(key, user, secret string, token bool) func(*Document) {
 		return func(d *Document) { _ = d.SetAuth(key, user, secret, token) }
 	}

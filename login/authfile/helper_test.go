@@ -35,7 +35,7 @@ func script(t *testing.T, body string) (Helper, string) {
 }
 
 // A helper that keeps one login in a file: what went in comes out, byte for byte.
-func TestHelperRoundTrip(t *testing.T) {
+func TestHelper_roundTrip(t *testing.T) {
 	h, dir := script(t, `
 case $1 in
 store) cat >login;;
@@ -78,7 +78,7 @@ esac`)
 	}
 }
 
-func TestHelperFailures(t *testing.T) {
+func TestHelper_failures(t *testing.T) {
 	quoted, _ := json.Marshal(canary)
 	for _, c := range []struct {
 		name, body string
@@ -132,7 +132,7 @@ func TestHelperFailures(t *testing.T) {
 }
 
 // Whatever form the helper repeats it in, the secret it was given is not in the error.
-func TestHelperStoreErrorHidesSecret(t *testing.T) {
+func TestHelper_storeErrorHidesSecret(t *testing.T) {
 	short, _ := script(t, `echo "wrong pin 7q"; exit 1`)
 	if err := short.Store(t.Context(), "r.test", "ann", "7q"); err == nil || strings.Contains(err.Error(), "pin") {
 		t.Errorf("a secret too short to mask: %v", err)
@@ -155,7 +155,7 @@ func TestHelperStoreErrorHidesSecret(t *testing.T) {
 	}
 }
 
-func TestHelperTimeout(t *testing.T) {
+func TestHelper_timeout(t *testing.T) {
 	for name, body := range map[string]string{
 		"sleeps":                    `sleep 60`,
 		"ignores signals":           `trap '' TERM INT HUP; echo busy >&2; while :; do sleep 1; done`,
@@ -202,7 +202,7 @@ func gone(t *testing.T, pid string) {
 }
 
 // A daemon that the helper started and that holds its output must cost no more than pipeGrace.
-func TestHelperLeavesDaemon(t *testing.T) {
+func TestHelper_leavesDaemon(t *testing.T) {
 	h, _ := script(t, `echo '{"Username":"ann","Secret":"s"}'; sleep 5 & exit 0`)
 	start := time.Now()
 	user, secret, err := h.Get(t.Context(), "r.test")
@@ -211,7 +211,7 @@ func TestHelperLeavesDaemon(t *testing.T) {
 	}
 }
 
-func TestHelperCancelled(t *testing.T) {
+func TestHelper_cancelled(t *testing.T) {
 	h, _ := script(t, `sleep 60`)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)
@@ -220,7 +220,7 @@ func TestHelperCancelled(t *testing.T) {
 	}
 }
 
-func TestHelperEnvironment(t *testing.T) {
+func TestHelper_environment(t *testing.T) {
 	t.Setenv("REGSHAPE_PASSWORD", canary)
 	t.Setenv("SEEN", "inherited")
 	for name, environ := range map[string][]string{
@@ -244,7 +244,7 @@ func TestHelperEnvironment(t *testing.T) {
 	}
 }
 
-func TestHelperNames(t *testing.T) {
+func TestHelper_names(t *testing.T) {
 	for _, name := range []string{"", "a/b", `a\b`, "../x", "a b", "a;b", "é", "a\x00", "\x1b[2J", "a:b", strings.Repeat("a", 200)} {
 		h := Helper{Name: name, LookPath: func(string) (string, error) { t.Errorf("%q was looked up", name); return "", nil }}
 		if _, _, err := h.Get(t.Context(), "r.test"); !errors.Is(err, ErrHelperName) || strings.Contains(err.Error(), "\x1b") {

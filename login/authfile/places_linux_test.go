@@ -12,7 +12,7 @@ import (
 
 // Where root has run podman, nobody else can enter /run/containers, and without
 // XDG_RUNTIME_DIR that is where a user's file would be.
-func TestContainersAuthInAFolderOfRoot(t *testing.T) {
+func TestPlaces_authDirectoryOfRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can close a folder to another user")
 	}

@@ -30,7 +30,7 @@ func again(t *testing.T, variable, value string, attr *syscall.SysProcAttr) {
 	}
 }
 
-func TestMountedFileIsAnError(t *testing.T) {
+func TestUpdate_mountedFile(t *testing.T) {
 	const variable = "AUTHFILE_TEST_MOUNT"
 	folder := os.Getenv(variable)
 	if folder == "" {
@@ -53,7 +53,7 @@ func TestMountedFileIsAnError(t *testing.T) {
 	}
 }
 
-func TestFolderThatCannotBeWritten(t *testing.T) {
+func TestUpdate_readOnlyDirectory(t *testing.T) {
 	const variable = "AUTHFILE_TEST_USER"
 	folder := os.Getenv(variable)
 	if folder == "" {

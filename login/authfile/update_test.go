@@ -72,7 +72,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-func TestUpdateLeavesTheFileAlone(t *testing.T) {
+func TestUpdate_leavesFile(t *testing.T) {
 	stop := errors.New("stop")
 	for _, c := range []struct {
 		name, text string
@@ -100,7 +100,7 @@ func TestUpdateLeavesTheFileAlone(t *testing.T) {
 	}
 }
 
-func TestUpdateSeesOtherWriters(t *testing.T) {
+func TestUpdate_otherWriters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.json")
 	put(t, path, `{"a":1}`)
 	calls := 0

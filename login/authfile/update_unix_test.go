@@ -102,7 +102,7 @@ func TestUpdateKeepsModeAndOwner(t *testing.T) {
 	}
 }
 
-func TestFIFODoesNotHang(t *testing.T) {
+func TestRead_fifo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.json")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestFIFODoesNotHang(t *testing.T) {
 }
 
 // Somebody else's lock on the folder delays an edit, and no more.
-func TestForeignLockIsNotWaitedForForEver(t *testing.T) {
+func TestUpdate_foreignLock(t *testing.T) {
 	folder := t.TempDir()
 	holder := lockFolder(folder, time.Second)
 	defer holder()

@@ -153,7 +153,7 @@ func TestCertFolders(t *testing.T) {
 	}
 }
 
-func TestCertDirsOfTheUser(t *testing.T) {
+func TestCertDirs_ofUser(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the folders are others there")
 	}

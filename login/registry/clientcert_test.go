@@ -103,7 +103,7 @@ func TestClientCertificateStays(t *testing.T) {
 
 // --insecure is about the registry: what a device login obtains goes to an issuer whose
 // certificate was verified.
-func TestInsecureIsNotForIssuers(t *testing.T) {
+func TestInsecure_notForIssuers(t *testing.T) {
 	house := newHouse(t)
 	asked := false
 	server := house.startTLS(t, func(http.ResponseWriter, *http.Request) { asked = true })

@@ -148,7 +148,7 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 }
 
 // Ctrl-C ends the wait at once, even while the issuer does not answer.
-func TestDeviceLoginInterrupted(t *testing.T) {
+func TestDeviceLogin_interrupted(t *testing.T) {
 	for name, opts := range map[string]testregistry.IssuerOptions{
 		"between polls": {Manual: true, Interval: 60},
 		"in a poll":     {Polls: []string{"endless"}},
@@ -208,7 +208,7 @@ func TestDevicePerimeter(t *testing.T) {
 
 // A description that a redirect leads to at another origin is not the issuer's, and what
 // it names is asked nothing.
-func TestMetadataElsewhere(t *testing.T) {
+func TestMetadata_elsewhere(t *testing.T) {
 	house := newHouse(t)
 	for name, openID := range map[string]bool{"nowhere else": false, "OpenID's is its own": true} {
 		t.Run(name, func(t *testing.T) {
@@ -273,7 +273,7 @@ func at(where map[string]listening) dialFunc {
 }
 
 // A whole life of a device login, looked for in traces and timings.
-func TestDeviceCanary(t *testing.T) {
+func TestDeviceLogin_canary(t *testing.T) {
 	synctest.Test(t, testDeviceCanary)
 }
 

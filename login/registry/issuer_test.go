@@ -35,7 +35,7 @@ func TestCheckIssuer(t *testing.T) {
 	}
 }
 
-func TestMetadataNearMiss(t *testing.T) {
+func TestMetadata_nearMiss(t *testing.T) {
 	base, _ := url.Parse("https://id.example")
 	_, fail := readMetadata("https://id.example", base, &answer{body: []byte(`{"issuer":"https://id.example/","token_endpoint":"https://id.example/t"}`)})
 	if fail == nil || !strings.Contains(fail.hint, "--device-issuer https://id.example/") {

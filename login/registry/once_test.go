@@ -70,7 +70,7 @@ func TestRefreshIsSentOnce(t *testing.T) {
 
 // The same for the identity token of a registry, whoever else waits for its answer; a
 // password is no worse for a second try.
-func TestIdentityTokenIsSentOnce(t *testing.T) {
+func TestIdentityToken_sentOnce(t *testing.T) {
 	for how, want := range map[string]int32{"502": 1, "503, Retry-After": 1, "dropped": 1, "429, Retry-After": 2} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -111,7 +111,7 @@ func TestIdentityTokenIsSentOnce(t *testing.T) {
 
 // net/http repeats a POST by itself where an HTTP/2 server ends the stream with
 // PROTOCOL_ERROR, whatever it did before.
-func TestRefreshIsSentOnceOverHTTP2(t *testing.T) {
+func TestRefreshIsSentOnce_http2(t *testing.T) {
 	house := newHouse(t)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{house.pair}, NextProtos: []string{"h2"}})
 	if err != nil {
@@ -180,7 +180,7 @@ func resetStreams(conn net.Conn, sent func()) {
 }
 
 // A trace shows the form of a request that is sent once.
-func TestTraceOfWhatIsSentOnce(t *testing.T) {
+func TestTrace_sentOnce(t *testing.T) {
 	var log bytes.Buffer
 	_, d, c := startIssuer(t, testregistry.IssuerOptions{}, Options{Wrap: []Decorator{Trace(&log, time.Now)}})
 	c.Refresh(t.Context(), d, "refresh-canary-token")

@@ -167,7 +167,7 @@ func TestTraceFlood(t *testing.T) {
 }
 
 // What is hard to decode is not shown, and takes no time.
-func TestRedactorIsBounded(t *testing.T) {
+func TestRedactor_bounded(t *testing.T) {
 	r := &redactor{}
 	r.learn("canary")
 	for name, text := range map[string]string{

@@ -24,9 +24,9 @@ func cached(t *testing.T, sc scenario) (*stage, func() int) {
 	return st, func() int { return strings.Count(st.asked(), "auth ") }
 }
 
-// TestTokenIsAskedOnce: one token serves status, token and login of one run until its
+// TestToken_askedOnce: one token serves status, token and login of one run until its
 // margin, and nobody else.
-func TestTokenIsAskedOnce(t *testing.T) {
+func TestToken_askedOnce(t *testing.T) {
 	st, asked := cached(t, scenario{auth: gives(map[string]any{"refresh_token": "rotated-canary-token"})})
 	c := st.client
 	pass := func(d time.Duration) {
@@ -79,8 +79,8 @@ func TestTokenIsAskedOnce(t *testing.T) {
 	}
 }
 
-// TestShortTokenIsUsedHalfItsLife: a margin of 10 s would leave nothing of 5 s.
-func TestShortTokenIsUsedHalfItsLife(t *testing.T) {
+// TestToken_shortLife: a margin of 10 s would leave nothing of 5 s.
+func TestToken_shortLife(t *testing.T) {
 	st, asked := cached(t, scenario{auth: gives(map[string]any{"expires_in": 4})})
 	for _, want := range []int{1, 1, 2} {
 		if r := st.client.Verify(t.Context(), "reg.example", "", alice); r.Outcome != Verified || asked() != want {
@@ -92,8 +92,8 @@ func TestShortTokenIsUsedHalfItsLife(t *testing.T) {
 	}
 }
 
-// TestRevokedTokenIsAskedAgain: the registry refuses an earlier token, not the login.
-func TestRevokedTokenIsAskedAgain(t *testing.T) {
+// TestToken_revoked: the registry refuses an earlier token, not the login.
+func TestToken_revoked(t *testing.T) {
 	refuseOnce := func(st *stage, w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" && strings.Count(st.asked(), "reg GET /v2/ bearer") == 2 {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -112,9 +112,9 @@ func TestRevokedTokenIsAskedAgain(t *testing.T) {
 	}
 }
 
-// TestTokenInParallel: who comes while a token is being asked for waits for it, and gets
+// TestToken_inParallel: who comes while a token is being asked for waits for it, and gets
 // a refusal as well, so that a wrong password is tried once and not until a lock-out.
-func TestTokenInParallel(t *testing.T) {
+func TestToken_inParallel(t *testing.T) {
 	const callers = 8
 	for cred, want := range map[Credential]Outcome{alice: Verified, wrong: Rejected} {
 		var gate sync.WaitGroup
@@ -147,8 +147,8 @@ func TestTokenInParallel(t *testing.T) {
 	}
 }
 
-// TestWaitingForATokenEnds: one caller's Ctrl-C neither holds nor fails another's login.
-func TestWaitingForATokenEnds(t *testing.T) {
+// TestToken_waitEnds: one caller's Ctrl-C neither holds nor fails another's login.
+func TestToken_waitEnds(t *testing.T) {
 	begun := make(chan struct{}, 2)
 	st, asked := cached(t, scenario{auth: firstSays(1, func(_ *stage, _ http.ResponseWriter, r *http.Request) {
 		begun <- struct{}{}

@@ -112,7 +112,7 @@ func exchangeOnce(t *testing.T, wrap func(http.RoundTripper) http.RoundTripper, 
 	return string(b)
 }
 
-func TestTraceFormat(t *testing.T) {
+func TestTrace_format(t *testing.T) {
 	var out bytes.Buffer
 	form := url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"hunter22"}}.Encode()
 	req, err := http.NewRequest(http.MethodPost, "https://auth.example/token?service=reg&state=abc&x", strings.NewReader(form))
@@ -153,8 +153,8 @@ func TestTraceFormat(t *testing.T) {
 	}
 }
 
-// TestTraceLongBody: what is too long for a preview still arrives whole.
-func TestTraceLongBody(t *testing.T) {
+// TestTrace_longBody: what is too long for a preview still arrives whole.
+func TestTrace_longBody(t *testing.T) {
 	var out bytes.Buffer
 	req, _ := http.NewRequest(http.MethodGet, "https://x/", nil)
 	long := `{"a":"` + strings.Repeat("canary", maxPreview) + `"}`

@@ -81,8 +81,8 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 }
 
-// TestNothingStaysOpen: after Verify the server sees every connection closed.
-func TestNothingStaysOpen(t *testing.T) {
+// TestVerify_closesConnections: after Verify the server sees every connection closed.
+func TestVerify_closesConnections(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		s := serve(t, secure, bearerRegistry)
 		c := client(t, Options{Insecure: true})
@@ -140,8 +140,8 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// TestRetryEndsWithTheCaller: a wait is interrupted.
-func TestRetryEndsWithTheCaller(t *testing.T) {
+// TestRetry_endsWithCaller: a wait is interrupted.
+func TestRetry_endsWithCaller(t *testing.T) {
 	s := serve(t, false, func(_ *site, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3")
 		w.WriteHeader(http.StatusTooManyRequests)

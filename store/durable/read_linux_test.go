@@ -15,7 +15,7 @@ import (
 )
 
 // A file of the greatest size is read, and none that gives less than it has.
-func TestReadFileSizes(t *testing.T) {
+func TestReadFile_sizes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	for size, want := range map[int]error{0: nil, 1: nil, MaxFile: nil, MaxFile + 1: ErrUnsafe} {
 		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
@@ -39,7 +39,7 @@ func TestReadFileSizes(t *testing.T) {
 }
 
 // An error of a read names the step and the file.
-func TestRawFileErrors(t *testing.T) {
+func TestRawFile_errors(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	_, err := openRaw(none)
 	if want := "open " + none + ": no such file or directory"; err == nil || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
@@ -65,7 +65,7 @@ func TestRawFileErrors(t *testing.T) {
 }
 
 // A read at the end says so, as an io.Reader does, and a read of nothing does not.
-func TestRawFileEnd(t *testing.T) {
+func TestRawFile_end(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, []byte("ab"), 0o600); err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func TestExists(t *testing.T) {
 }
 
 // The command in an error changes the file that the error is about, whatever its path.
-func TestAdviceIsQuoted(t *testing.T) {
+func TestAdvice_quoted(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("bash is not installed")

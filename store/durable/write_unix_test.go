@@ -69,7 +69,7 @@ func TestWriters(t *testing.T) {
 }
 
 // On a disk that is full no half of a secret stays.
-func TestWriteUnreadOnAFullDisk(t *testing.T) {
+func TestWriteUnread_fullDisk(t *testing.T) {
 	signal.Ignore(syscall.SIGXFSZ)
 	defer signal.Reset(syscall.SIGXFSZ)
 	var old syscall.Rlimit
@@ -95,7 +95,7 @@ func TestWriteUnreadOnAFullDisk(t *testing.T) {
 }
 
 // The real disk keeps no error to itself.
-func TestOSDiskErrors(t *testing.T) {
+func TestOS_errors(t *testing.T) {
 	dir := t.TempDir()
 	none := filepath.Join(dir, "none")
 	_, openErr := OS{}.OpenNew(dir)
@@ -134,7 +134,7 @@ func (d closedDisk) SyncDir(path string) error {
 
 // A folder that was there, in one of somebody else's that cannot be listed, is no reason to
 // fail: only its owner makes folders there. One of our own, or one just made, is.
-func TestFolderThatCannotBeSynced(t *testing.T) {
+func TestSyncDir_fails(t *testing.T) {
 	parent := t.TempDir()
 	path := filepath.Join(parent, "a")
 	d := closedDisk{folder: parent}
@@ -160,7 +160,7 @@ func TestFolderThatCannotBeSynced(t *testing.T) {
 	}
 }
 
-func TestSyncFolder(t *testing.T) {
+func TestSyncDir(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := SyncDir(""); err != nil {
 		t.Errorf("the present folder: %v", err)
@@ -189,7 +189,7 @@ type noSystem struct{ fs.FileInfo }
 func (noSystem) Sys() any { return nil }
 
 // A file system that cannot sync a folder says EINVAL, as /proc does.
-func TestSyncFolderWhereThatCannotBe(t *testing.T) {
+func TestSyncDir_unsupported(t *testing.T) {
 	const folder = "/proc/self"
 	f, err := os.Open(folder)
 	if err != nil {

@@ -140,7 +140,7 @@ func TestUnlockedText(t *testing.T) {
 }
 
 // A key of the right name that was not made here is no key, and is cleared away.
-func TestKernelCacheDamaged(t *testing.T) {
+func TestKernelCache_damaged(t *testing.T) {
 	c := systemCache()
 	kid := store.NewRootKey().KID()
 	forgetAtEnd(t, c, kid)
@@ -159,7 +159,7 @@ func TestKernelCacheDamaged(t *testing.T) {
 
 // The key must be found in a session that was never handed the user's keyring, and ended
 // from there.
-func TestKernelCacheFreshSession(t *testing.T) {
+func TestKernelCache_freshSession(t *testing.T) {
 	requirePrograms(t, "keyctl")
 	c := systemCache()
 	u := testUnlocked(time.Hour)
@@ -215,7 +215,7 @@ func asOtherUser(t *testing.T, cmd *exec.Cmd, uid uint32) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 }
 
-func TestKernelCacheOtherUser(t *testing.T) {
+func TestKernelCache_otherUser(t *testing.T) {
 	c := systemCache()
 	u := testUnlocked(time.Hour)
 	forgetAtEnd(t, c, u.Key.KID())
@@ -256,7 +256,7 @@ func cacheUserChild() {
 }
 
 // With the quota used up nothing more can be unlocked, but what is unlocked still works.
-func TestKernelCacheQuota(t *testing.T) {
+func TestKernelCache_quota(t *testing.T) {
 	cmd := childCommand(t, "cache-quota")
 	asOtherUser(t, cmd, quotaUser)
 	runChild(t, cmd)
@@ -279,7 +279,7 @@ func cacheQuotaChild() {
 	childMust(err == nil, "forget: %v", err)
 }
 
-func TestKernelCacheBlocked(t *testing.T) {
+func TestKernelCache_blocked(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOSYS} {
 		cmd := childCommand(t, "cache-blocked")
 		cmd.Env = append(cmd.Env, "ERRNO="+strconv.Itoa(int(errno)))

@@ -79,7 +79,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-func TestCommandNotThere(t *testing.T) {
+func TestCommand_missing(t *testing.T) {
 	folder := t.TempDir()
 	plain := filepath.Join(folder, "plain")
 	if err := os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o600); err != nil {
@@ -121,7 +121,7 @@ func TestResolveCommand(t *testing.T) {
 }
 
 // A child that keeps the output open does not keep the key.
-func TestCommandLeavesChild(t *testing.T) {
+func TestCommand_leavesChild(t *testing.T) {
 	t.Parallel()
 	k := store.NewRootKey()
 	c, folder := shell(t, `sleep 20 & echo $! >"$0/pid"; echo `+k.Line())
@@ -138,7 +138,7 @@ func TestCommandLeavesChild(t *testing.T) {
 }
 
 // A program that takes too long ends with all that it has started.
-func TestCommandTooLong(t *testing.T) {
+func TestCommand_timeout(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()

@@ -48,7 +48,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestConformanceFIPS(t *testing.T) {
+func TestConformance_fips(t *testing.T) {
 	if !again(t, "fips", []string{"GODEBUG=fips140=only"}) {
 		return
 	}

@@ -109,7 +109,7 @@ func TestKeyring(t *testing.T) {
 	}
 }
 
-func TestKeyringFIPS(t *testing.T) {
+func TestKeyring_fips(t *testing.T) {
 	t.Parallel()
 	if inDesktop(t, "keyring-fips", "GODEBUG=fips140=only") {
 		testKeyring(t)
@@ -130,7 +130,7 @@ func TestRingCache(t *testing.T) {
 	}
 }
 
-func TestKeyringItems(t *testing.T) {
+func TestKeyring_items(t *testing.T) {
 	t.Parallel()
 	if !inDesktop(t, "items") {
 		return
@@ -228,7 +228,7 @@ func TestKeyringLocked(t *testing.T) {
 	}
 }
 
-func TestKeyringNoService(t *testing.T) {
+func TestKeyring_noService(t *testing.T) {
 	t.Parallel()
 	if !inBareSession(t, "no-service") {
 		return
@@ -242,7 +242,7 @@ func TestKeyringNoService(t *testing.T) {
 	}
 }
 
-func TestKeyringNoBus(t *testing.T) {
+func TestKeyring_noBus(t *testing.T) {
 	folder := t.TempDir()
 	// Were dbus-launch run, it would leave a mark.
 	if err := os.WriteFile(filepath.Join(folder, "dbus-launch"), []byte("#!/bin/sh\n>"+folder+"/launched\n"), 0o700); err != nil {
@@ -268,7 +268,7 @@ func TestKeyringNoBus(t *testing.T) {
 }
 
 // Over a network nobody is even asked: the key would cross it in clear.
-func TestKeyringNetworkBus(t *testing.T) {
+func TestKeyring_networkBus(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -315,7 +315,7 @@ func TestKeyringNetworkBus(t *testing.T) {
 }
 
 // A daemon that owns the name and answers nothing.
-func TestKeyringHangs(t *testing.T) {
+func TestKeyring_hangs(t *testing.T) {
 	t.Parallel()
 	if !inBareSession(t, "hangs") {
 		return
@@ -350,7 +350,7 @@ func TestKeyringHangs(t *testing.T) {
 
 // The dialog is the desktop's; here a small service stands for desktop and user, since no
 // machine without a screen has either.
-func TestKeyringUnlock(t *testing.T) {
+func TestKeyring_unlock(t *testing.T) {
 	t.Parallel()
 	if !inBareSession(t, "unlock") {
 		return

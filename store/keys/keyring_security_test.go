@@ -42,7 +42,7 @@ func TestKeychain(t *testing.T) {
 	testKey(t, func(t *testing.T) place { return place{Key: Keyring{fakeKeychain(t)}, byName: true} })
 }
 
-func TestKeychainItems(t *testing.T) {
+func TestKeychain_items(t *testing.T) {
 	ctx, k := t.Context(), fakeKeychain(t)
 	for _, value := range []string{"one line", "several\nlines\n", ""} {
 		if err := k.set(ctx, "a", value); err != nil {
@@ -99,7 +99,7 @@ func TestKeychain_environment(t *testing.T) {
 	}
 }
 
-func TestKeychainLockedAndSlow(t *testing.T) {
+func TestKeychain_lockedAndSlow(t *testing.T) {
 	k := fakeKeychain(t)
 	if err := os.WriteFile(k.program+".hangs", nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -68,7 +68,7 @@ func TestPassphrase_library(t *testing.T) {
 	}
 }
 
-func TestPassphraseEmpty(t *testing.T) {
+func TestPassphrase_empty(t *testing.T) {
 	if _, err := PassphraseWay(""); err == nil {
 		t.Error("an empty passphrase is taken")
 	}

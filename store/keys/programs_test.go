@@ -33,7 +33,7 @@ func trap(t *testing.T, name string) (path string, sprung func() bool) {
 }
 
 // A program that a config names is not started in any way before the user trusts it there.
-func TestCommandOfAConfig(t *testing.T) {
+func TestCommand_ofConfig(t *testing.T) {
 	atHome(t)
 	ctx := context.Background()
 	loc := testLocation(t)
@@ -90,7 +90,7 @@ func TestCommandOfAConfig(t *testing.T) {
 
 // A plugin that only the name of a slot's file chooses is not started before the user trusts
 // it; one that an identity names is the user's choice.
-func TestPluginOfASlot(t *testing.T) {
+func TestPlugin_ofSlot(t *testing.T) {
 	atHome(t)
 	s, _ := freshSlots(t, time.Time{})
 	k := stageNew(t, s, "")

@@ -71,7 +71,7 @@ func TestBackup(t *testing.T) {
 	}
 }
 
-func TestBackupRefusals(t *testing.T) {
+func TestBackup_refused(t *testing.T) {
 	ctx := t.Context()
 	const canary = "CANARY7F3A"
 	id := newIdentity(t)
@@ -113,7 +113,7 @@ type fullDisk struct{}
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
 // The program age opens a backup, and what it encrypts is opened here.
-func TestBackupWithAge(t *testing.T) {
+func TestBackup_ageProgram(t *testing.T) {
 	program := needProgram(t, "age")
 	ctx := t.Context()
 	k, id := store.NewRootKey(), newIdentity(t)

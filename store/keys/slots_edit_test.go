@@ -12,7 +12,7 @@ import (
 	"filippo.io/age"
 )
 
-func TestSlotsAddAndRemove(t *testing.T) {
+func TestSlots_addAndRemove(t *testing.T) {
 	ctx := t.Context()
 	s, id := freshSlots(t, time.Now().Add(time.Minute))
 	k := stageNew(t, s, "")
@@ -63,7 +63,7 @@ func TestSlotsAddAndRemove(t *testing.T) {
 	}
 }
 
-func TestSlotsAddRefusesAnotherIdentity(t *testing.T) {
+func TestSlotsAdd_anotherIdentity(t *testing.T) {
 	s, id := freshSlots(t, time.Time{})
 	for _, identity := range []string{"", id.String(), "AGE-SECRET-KEY-1CANARY"} {
 		_, err := ofConfig(s).Add(t.Context(), mustRecipient(t, id.Recipient().String()), identity)
@@ -76,7 +76,7 @@ func TestSlotsAddRefusesAnotherIdentity(t *testing.T) {
 	}
 }
 
-func TestSlotsListIgnoresOtherFiles(t *testing.T) {
+func TestSlotsList_otherFiles(t *testing.T) {
 	s, _ := freshSlots(t, time.Time{})
 	for _, name := range []string{"2.plugin-a.b.age", "10.passphrase.age", "01.recipient.age", "0.recipient.age", "-1.recipient.age", "x.recipient.age", "3.plugin-.age", "4.tpm.age", "5.recipient", ".tmp-X"} {
 		if err := os.WriteFile(filepath.Join(s.folder(), name), nil, 0o600); err != nil {
@@ -94,7 +94,7 @@ func TestSlotsListIgnoresOtherFiles(t *testing.T) {
 	}
 }
 
-func TestSlotsAddedAtOnce(t *testing.T) {
+func TestSlotsAdd_atOnce(t *testing.T) {
 	s, id := freshSlots(t, time.Time{})
 	way := mustRecipient(t, id.Recipient().String())
 	var wg sync.WaitGroup
@@ -121,7 +121,7 @@ func TestSlotsAddedAtOnce(t *testing.T) {
 	}
 }
 
-func TestSlotsRemovedAtOnce(t *testing.T) {
+func TestSlotsRemove_atOnce(t *testing.T) {
 	for range 20 {
 		s, id := freshSlots(t, time.Time{})
 		if _, err := s.Add(t.Context(), mustRecipient(t, id.Recipient().String()), ""); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // The folders of the slots are the user's own, and no links.
-func TestSlotsFoldersAreNoLinks(t *testing.T) {
+func TestSlots_links(t *testing.T) {
 	s, _ := freshSlots(t, time.Now().Add(time.Minute))
 	stageNew(t, s, "")
 	for _, folder := range []string{s.folder(), filepath.Dir(s.folder())} {

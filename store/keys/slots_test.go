@@ -91,7 +91,7 @@ func wantError(t *testing.T, err, want error, words ...string) {
 	}
 }
 
-func TestSlotsUnlockedAsTheyWere(t *testing.T) {
+func TestSlots_unlockedAsBefore(t *testing.T) {
 	ctx := t.Context()
 	until := time.Now().Add(time.Minute)
 	s, _ := freshSlots(t, until)
@@ -130,7 +130,7 @@ func TestSlotsUnlockedAsTheyWere(t *testing.T) {
 	wantError(t, err, store.ErrNoKey)
 }
 
-func TestSlotsPastTimeStaysLocked(t *testing.T) {
+func TestSlots_pastTime(t *testing.T) {
 	s, id := freshSlots(t, time.Time{})
 	k := stageNew(t, s, "")
 	_, err := s.Load(t.Context(), k.KID())
@@ -149,7 +149,7 @@ func (blockedCache) load(string) (unlocked, error) {
 func (blockedCache) keep(unlocked) error { return fmt.Errorf("%w: why", errCacheBlocked) }
 func (blockedCache) forget(string) error { return fmt.Errorf("%w: why", errCacheBlocked) }
 
-func TestSlotsWithoutCache(t *testing.T) {
+func TestSlots_noCache(t *testing.T) {
 	s, id := freshSlots(t, time.Now().Add(time.Minute))
 	s.cache = blockedCache{}
 	k := stageNew(t, s, "")
@@ -163,7 +163,7 @@ func TestSlotsWithoutCache(t *testing.T) {
 	}
 }
 
-func TestSlotsNeverStageWhatNobodyCanOpen(t *testing.T) {
+func TestSlotsStage_nobodyCanOpen(t *testing.T) {
 	s, err := NewSlots(slotsLocation(t), time.Time{})
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func TestSlotsDiscard(t *testing.T) {
 
 // However a run that stages and one that discards the only other key meet, a key that
 // was staged can be opened.
-func TestSlotsDiscardBesideStage(t *testing.T) {
+func TestSlotsDiscard_besideStage(t *testing.T) {
 	ctx, rounds := context.Background(), 30
 	if testing.Short() {
 		rounds = 10
@@ -288,7 +288,7 @@ func TestSlotsDiscardBesideStage(t *testing.T) {
 	}
 }
 
-func TestSlotsNeverPrintTheirIdentity(t *testing.T) {
+func TestSlots_printNoIdentity(t *testing.T) {
 	s, id := freshSlots(t, time.Time{})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		for _, v := range []any{s, Slots{Recipient: s.Recipient, Identity: s.fresh.identity}, Opener{Identities: []age.Identity{id}}} {
@@ -314,7 +314,7 @@ func needProgram(t *testing.T, name string) string {
 
 // The program age opens what is here by hand: a slot gives the identity, the identity
 // the key line.
-func TestSlotsOpenWithAge(t *testing.T) {
+func TestSlots_ageProgram(t *testing.T) {
 	program := needProgram(t, "age")
 	s, id := freshSlots(t, time.Time{})
 	k := stageNew(t, s, "")

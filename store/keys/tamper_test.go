@@ -127,7 +127,7 @@ func TestTamperSlots(t *testing.T) {
 }
 
 // A key file of another store, or of an earlier key, opens neither this store nor its past.
-func TestTamperSlotsExchanged(t *testing.T) {
+func TestTamperSlots_exchanged(t *testing.T) {
 	ctx := context.Background()
 	s, id := freshSlots(t, time.Time{})
 	first, second := stageNew(t, s, ""), stageNew(t, s, "")

@@ -130,7 +130,7 @@ func TestCheck(t *testing.T) {
 }
 
 // A store is known by where it is, not by the way there; a copy is another store.
-func TestStorePath(t *testing.T) {
+func TestCheck_storePath(t *testing.T) {
 	home := atHome(t)
 	first, second, link := filepath.Join(home, "first"), filepath.Join(home, "second"), filepath.Join(home, "link")
 	p := program(t)
@@ -175,7 +175,7 @@ func TestRevoke(t *testing.T) {
 }
 
 // Where one directory is for all, the list is beside the default store. It is in no store.
-func TestOutsideTheStore(t *testing.T) {
+func TestAdd_outsideStore(t *testing.T) {
 	home := atHome(t)
 	p := program(t)
 	for _, dir := range []string{home, filepath.Join(home, "state"), filepath.Join(home, "state", "regshape")} {
@@ -234,7 +234,7 @@ func TestWithoutHome(t *testing.T) {
 }
 
 // Lines of another form allow nothing, and stay.
-func TestDamagedLines(t *testing.T) {
+func TestCheck_damagedLines(t *testing.T) {
 	home := atHome(t)
 	loc, p := storeIn(t, filepath.Join(home, "a")), program(t)
 	mustAdd(t, loc, p)
@@ -283,7 +283,7 @@ func TestDamagedLines(t *testing.T) {
 }
 
 // No line is lost, whoever writes beside, and whatever a killed run has left.
-func TestParallelWriters(t *testing.T) {
+func TestAdd_parallelWriters(t *testing.T) {
 	home := atHome(t)
 	const writers, each = 6, 5
 	var all []Program
@@ -334,7 +334,7 @@ func TestParallelWriters(t *testing.T) {
 }
 
 // A program that is gone is no missing entry.
-func TestMissingProgram(t *testing.T) {
+func TestCheck_missingProgram(t *testing.T) {
 	home := atHome(t)
 	loc, p := storeIn(t, filepath.Join(home, "a")), program(t)
 	mustAdd(t, loc, p)

@@ -84,7 +84,7 @@ func TestPut_keyMoved(t *testing.T) {
 	}
 	s.patience = time.Hour
 	if err := s.awaitRotation(t.Context(), kid); !errors.Is(err, errMoved) {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want %v", err, errMoved)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestMarkers_temporaryFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if tokens, err := s.markers(kid); err != nil || len(tokens) != 1 || tokens[0] != oneToken {
-		t.Errorf("%q, %v", tokens, err)
+		t.Errorf("markers: got %q, %v, want %q", tokens, err, oneToken)
 	}
 	if err := errors.Join(os.Remove(path), os.Chmod(filepath.Join(s.loc.markerFolder(kid), oneToken), 0o622)); err != nil {
 		t.Fatal(err)

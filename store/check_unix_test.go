@@ -203,7 +203,7 @@ func TestCheck_namesTen(t *testing.T) {
 		}
 		got := check()
 		if len(got) != 1 || !strings.HasPrefix(got[0].What, "entries should have mode 0600"+want+": ") || len(got[0].Fix) != 2+maxNamed {
-			t.Errorf("%d: %v", n, got)
+			t.Errorf("%d files: got %v, want %q", n, got, want)
 		}
 	}
 }
@@ -277,11 +277,11 @@ func TestCheck_unreadable(t *testing.T) {
 	}
 	c.file(below)
 	if len(c.problems) != 2 || c.problems[0].Path != below || c.problems[1].Path != below {
-		t.Errorf("%+v", c.problems)
+		t.Errorf("got %+v, want two problems of %s", c.problems, below)
 	}
 	for _, p := range c.problems {
 		if !strings.Contains(p.What, "not a directory") {
-			t.Errorf("%+v", p)
+			t.Errorf("got %+v, want \"not a directory\"", p)
 		}
 	}
 }

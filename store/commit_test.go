@@ -78,7 +78,7 @@ func TestUnfinished_foreignFile(t *testing.T) {
 		Previous: &Pin{Key: KeySource{Source: SourceFile}, KID: "00000000000000bb"},
 	}}
 	if pending, err := s.unfinished(); pending || err != nil {
-		t.Errorf("%t, %v", pending, err)
+		t.Errorf("unfinished: got %t, %v, want false", pending, err)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestFinish_namesLeftBehind(t *testing.T) {
 		}
 	}
 	if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); !LeftBehind(err) {
-		t.Errorf("%v", err)
+		t.Errorf("rotate: got %v, want what is left behind", err)
 	}
 	if lines, err := s.namesLines(); err == nil {
 		t.Errorf("a folder holds %d names", len(lines))

@@ -50,12 +50,12 @@ func TestConfig_noKey(t *testing.T) {
 	} {
 		c, err := parseConfig("/c/config", []byte(test.text))
 		if err == nil || test.cause == nil && errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "/c/config") || !errors.Is(err, test.cause) && test.cause != nil || c.KID != "" {
-			t.Errorf("%s: %v, %v", test.text, c.KID, err)
+			t.Errorf("%s: got key %q, %v, want %v", test.text, c.KID, err, test.cause)
 		}
 	}
 	for _, text := range []string{good + kid + `}`, good + kid + `,"previous":{"key":{"source":"file"},` + kid + `}}`} {
 		if c, err := parseConfig("config", []byte(text)); err != nil || c.KID != "0011223344556677" {
-			t.Errorf("%s: %v, %v", text, c.KID, err)
+			t.Errorf("%s: got key %q, %v", text, c.KID, err)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func TestCredential_notUTF8(t *testing.T) {
 		}
 	}
 	if got := (Renewal{ClientID: "c", Issuer: "i", Token: "x"}).String(); got != "c@i" {
-		t.Errorf("%q", got)
+		t.Errorf("got %q, want %q", got, "c@i")
 	}
 }
 
@@ -185,7 +185,7 @@ func TestExpired_exactTime(t *testing.T) {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for now, want := range map[time.Time]bool{at.Add(-1): false, at: true, at.Add(1): true} {
 		if got := (Credential{Expires: at}).Expired(now); got != want {
-			t.Errorf("%v: %t", now, got)
+			t.Errorf("expired at %v: got %t, want %t", now, got, want)
 		}
 	}
 	if (Credential{}).Expired(at) {

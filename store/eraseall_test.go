@@ -120,7 +120,7 @@ func TestErase_nothing(t *testing.T) {
 	s, _ := notingStore(t, false)
 	s.loc.home, s.loc.noHome = filepath.Join(s.loc.Data, "gone"), true
 	if erased, err := s.Erase(t.Context(), ParseAddress("none.example")); erased || err != nil {
-		t.Errorf("%t, %v", erased, err)
+		t.Errorf("erase: got %t, %v, want false", erased, err)
 	}
 }
 

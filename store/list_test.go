@@ -19,7 +19,7 @@ func TestList_few(t *testing.T) {
 	s, key := notingStore(t, false)
 	found, _, err := s.List(t.Context())
 	if err != nil || len(found) != 1 || found[0].payload != nil {
-		t.Errorf("%v, %v", found, err)
+		t.Errorf("list: got %v, %v, want one without its payload", found, err)
 	}
 	if _, err := s.EraseAll(t.Context()); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestStale_showsLate(t *testing.T) {
 		"list": func(s *Store, _ *notingKey) error {
 			found, damaged, err := s.List(t.Context())
 			if len(found) != 1 || found[0].Secret != "s" || found[0].payload != nil || len(damaged) != 0 {
-				t.Errorf("%v, %v", found, damaged)
+				t.Errorf("list: got %v, damaged %v, want one without its payload", found, damaged)
 			}
 			return err
 		},

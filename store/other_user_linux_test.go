@@ -78,7 +78,7 @@ func TestRoot_directoriesInHome(t *testing.T) {
 			t.Errorf("a store that --store names: %+v", c.problems)
 		}
 		if err := durable.CheckDir("c"); !errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), "uid 0 and you are uid 12345") {
-			t.Errorf("%v", err)
+			t.Errorf("root's directory: got %v, want %v", err, durable.ErrUnsafe)
 		}
 	})
 }

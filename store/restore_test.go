@@ -24,7 +24,7 @@ func TestRestore_clearsTheWay(t *testing.T) {
 	}
 	custody, err := s.Custody()
 	if err != nil || custody.KID != kid || !custody.Source.Equal(elsewhere) || custody.Previous == nil {
-		t.Errorf("%+v, %v", custody, err)
+		t.Errorf("custody: got %+v, %v, want key %s elsewhere", custody, err, kid)
 	}
 	if len(key.keys) != 0 {
 		t.Error("the old place still has the key")
@@ -51,7 +51,7 @@ func TestRestore_clearsTheWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if custody, err := s.Custody(); err != nil || !custody.Source.Equal(elsewhere) || custody.KID != kid {
-		t.Errorf("%+v, %v", custody, err)
+		t.Errorf("custody: got %+v, %v, want key %s elsewhere", custody, err, kid)
 	}
 	settledTree(t, s, key.elsewhere.memoryKey)
 	if got := secretOf(s, "a.example"); got != "s" {
@@ -88,7 +88,7 @@ func TestRestore_noConfigFailingDisk(t *testing.T) {
 	stopped := false
 	s.disk = &brokenDisk{step: "link", err: syscall.EIO, stopped: &stopped}
 	if err := s.Restore(t.Context(), NewRootKey(), key.Default(), key); !errors.Is(err, syscall.EIO) || errors.Is(err, ErrRotating) {
-		t.Errorf("%v", err)
+		t.Errorf("restore: got %v, want EIO", err)
 	}
 }
 

@@ -192,11 +192,11 @@ func TestAsBefore(t *testing.T) {
 		s.config.Key = test.now
 		r := s.asBefore(t.Context(), Config{Key: test.next, KID: test.kid})
 		if (r != nil) != test.again {
-			t.Errorf("%+v: %+v", test, r)
+			t.Errorf("%+v: got %+v, want one: %t", test, r, test.again)
 			continue
 		}
 		if r != nil && (!r.Source.Equal(test.next) || r.Place != key || (r.Key != nil) != test.key || r.Key != nil && !r.Key.Equal(to)) {
-			t.Errorf("%+v: %+v", test, r)
+			t.Errorf("%+v: got %+v", test, r)
 		}
 	}
 }
@@ -218,7 +218,7 @@ func TestResume_progress(t *testing.T) {
 		t.Fatal(err)
 	}
 	if done, err := s.Resume(t.Context(), nil); !done || err != nil {
-		t.Errorf("%t, %v", done, err)
+		t.Errorf("resume: got %t, %v, want true", done, err)
 	}
 	if custody, err := s.Custody(); err != nil || custody.KID != kid {
 		t.Errorf("the key is %s, want %s (%v)", custody.KID, kid, err)
@@ -365,7 +365,7 @@ func TestTakeBack_meetsCommit(t *testing.T) {
 	stale := *s
 	stale.config.KID, stale.config.Previous = s.config.Previous.KID, nil
 	if again, _, err := stale.takeBack(t.Context()); again != nil || err != nil {
-		t.Errorf("%v, %v", again, err)
+		t.Errorf("take back: got %v, %v, want nothing", again, err)
 	}
 	for _, kid := range []string{s.config.KID, s.config.Previous.KID} {
 		if there, err := durable.Exists(s.loc.Generation(kid)); !there || err != nil {

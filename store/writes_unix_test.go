@@ -49,7 +49,7 @@ func TestPublishFirst_temporaryFileStays(t *testing.T) {
 	stopped := false
 	err := durable.PublishFirst(&brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}, path, []byte("x"))
 	if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "temporary file") {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want EIO about the temporary file", err)
 	}
 	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
@@ -74,10 +74,10 @@ func TestSyncDir_settled(t *testing.T) {
 	}
 	*steps = nil
 	if err := durable.MakeDirsOn(s.disk, path); err != nil || len(*steps) != 0 {
-		t.Errorf("%v, %v", *steps, err)
+		t.Errorf("make directories: got steps %v, %v, want none", *steps, err)
 	}
 	if err := s.makeGeneration(path, false); err != nil || len(*steps) != 0 {
-		t.Errorf("%v, %v", *steps, err)
+		t.Errorf("make the generation: got steps %v, %v, want none", *steps, err)
 	}
 	if err := durable.MakeDirsOn(s.disk, "/"); err != nil {
 		t.Errorf("the root: %v", err)

@@ -115,13 +115,13 @@ func TestRead_duplicates(t *testing.T) {
 		t.Error(s)
 	}
 	if e, ok := d.Lookup("b"); !ok || e.Secret != "5" {
-		t.Errorf("%+v", e)
+		t.Errorf("lookup: got %+v, want secret 5", e)
 	}
 	if _, ok := d.Lookup("A"); ok {
 		t.Error("a host is matched without regard to case")
 	}
 	if d.CredsStore() != "two" || !reflect.DeepEqual(d.CredHelpers(), []CredHelper{{"h", "y"}}) {
-		t.Errorf("%q %v", d.CredsStore(), d.CredHelpers())
+		t.Errorf("got store %q, helpers %v, want the last of each", d.CredsStore(), d.CredHelpers())
 	}
 }
 

@@ -172,7 +172,7 @@ func TestHelper_timeout(t *testing.T) {
 			start := time.Now()
 			_, _, err := h.Get(t.Context(), "r.test")
 			if !errors.Is(err, ErrHelperTimeout) || !strings.Contains(err.Error(), "300ms") {
-				t.Errorf("%v", err)
+				t.Errorf("got %v, want %v after 300ms", err, ErrHelperTimeout)
 			}
 			if took := time.Since(start); took > 3*time.Second {
 				t.Errorf("took %v", took)

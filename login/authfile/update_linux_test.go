@@ -49,7 +49,7 @@ func TestUpdate_mountedFile(t *testing.T) {
 	}
 	changed, err := Update(path, Docker, 0o600, setStore)
 	if changed || !errors.Is(err, ErrMounted) || !strings.Contains(err.Error(), path) || content(t, path) != "{}" {
-		t.Errorf("%v, %v: %s", changed, err, content(t, path))
+		t.Errorf("got changed %t, %v, want %v; the file holds %s", changed, err, ErrMounted, content(t, path))
 	}
 }
 
@@ -82,7 +82,7 @@ func TestUpdate_readOnlyDirectory(t *testing.T) {
 	path := filepath.Join(folder, "config.json")
 	changed, err := Update(path, Docker, 0o600, setStore)
 	if changed || !errors.Is(err, ErrFolder) || !errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), ".tmp") || !strings.Contains(err.Error(), path) {
-		t.Errorf("%v, %v", changed, err)
+		t.Errorf("got changed %t, %v, want %v", changed, err, ErrFolder)
 	}
 	// An owner that cannot be kept: the group bits go with the group.
 	path = filepath.Join(folder, "open", "auth.json")
@@ -90,6 +90,6 @@ func TestUpdate_readOnlyDirectory(t *testing.T) {
 		t.Fatal(changed, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o604 {
-		t.Errorf("%v, %v", info.Mode(), err)
+		t.Errorf("got mode %v, %v, want 0604", info.Mode(), err)
 	}
 }

@@ -58,7 +58,7 @@ func TestUpdate(t *testing.T) {
 		t.Fatal(changed, err)
 	}
 	if got := content(t, path); got != withStore {
-		t.Errorf("%q", got)
+		t.Errorf("got %q, want %q", got, withStore)
 	}
 	before, _ := os.Stat(path)
 	if changed, err := Update(path, Docker, 0o600, setStore); changed || err != nil {
@@ -123,7 +123,7 @@ func TestUpdate_otherWriters(t *testing.T) {
 		}
 		return setStore(d)
 	}); err != nil || content(t, missing) != `{"b":2,"credsStore":"regshape"}` {
-		t.Errorf("%v: %s", err, content(t, missing))
+		t.Errorf("update of a missing file: %v: %s", err, content(t, missing))
 	}
 	calls = 0
 	put(t, path, "{}")

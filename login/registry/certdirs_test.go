@@ -98,7 +98,7 @@ func TestCertDirs(t *testing.T) {
 			st.open()
 			r := st.client.Verify(t.Context(), "reg.example", "", alice)
 			if r.Outcome != tt.want || !strings.Contains(r.Message, tt.says) {
-				t.Errorf("%s: %q", r.Outcome, r.Message)
+				t.Errorf("got %s: %q, want %s with %q", r.Outcome, r.Message, tt.want, tt.says)
 			}
 			if tt.want == TLS && strings.Contains(st.asked(), "basic") {
 				t.Errorf("the password was sent: %s", st.asked())

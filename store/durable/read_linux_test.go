@@ -47,10 +47,10 @@ func TestRawFile_errors(t *testing.T) {
 	}
 	closed := rawFile{fd: -1, path: "/p"}
 	if _, err := closed.stat(); err == nil || err.Error() != "stat /p: bad file descriptor" {
-		t.Errorf("%v", err)
+		t.Errorf("stat of a closed file: %v", err)
 	}
 	if n, err := closed.Read(make([]byte, 1)); n != 0 || err == nil || err.Error() != "read /p: bad file descriptor" {
-		t.Errorf("%d, %v", n, err)
+		t.Errorf("read of a closed file: got %d, %v", n, err)
 	}
 	calls := 0
 	err = closed.again("x", func() error {
@@ -79,7 +79,7 @@ func TestRawFile_end(t *testing.T) {
 		t.Errorf("of nothing: %d, %v", n, err)
 	}
 	if data, err := io.ReadAll(f); string(data) != "ab" || err != nil {
-		t.Errorf("%q, %v", data, err)
+		t.Errorf("got %q, %v, want %q", data, err, "ab")
 	}
 	if n, err := f.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: %d, %v", n, err)

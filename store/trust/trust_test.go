@@ -114,14 +114,14 @@ func TestCheck(t *testing.T) {
 	}
 	data, err := os.ReadFile(where.path)
 	if err != nil || strings.Count(string(data), "\n") != 1 || !strings.HasSuffix(string(data), " "+path+"\n") || strings.Contains(string(data), "item") {
-		t.Errorf("%v: %q", err, data)
+		t.Errorf("the list: got %q, %v, want one line for %s", data, err, path)
 	}
 	if want := filepath.Join(home, "state", "regshape", "programs"); where.path != want {
 		t.Errorf("the list is %s, want %s", where.path, want)
 	}
 	info, err := os.Stat(where.path)
 	if err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
-		t.Errorf("%v %v", info.Mode(), err)
+		t.Errorf("the list: got mode %v, %v, want 0600", info.Mode(), err)
 	}
 	entries, err := os.ReadDir(filepath.Dir(where.path))
 	if err != nil || len(entries) != 1 {
@@ -167,7 +167,7 @@ func TestRevoke(t *testing.T) {
 	mustAdd(t, b, one)
 	mustAdd(t, a, two)
 	if n, err := Revoke(a); n != 2 || err != nil {
-		t.Errorf("%d, %v", n, err)
+		t.Errorf("revoke: got %d, %v, want 2", n, err)
 	}
 	wantCheck(t, "revoked", a, one, store.ErrUntrusted)
 	wantCheck(t, "revoked", a, two, store.ErrUntrusted)
@@ -361,7 +361,7 @@ func TestShown(t *testing.T) {
 	loc, p := storeIn(t, filepath.Join(home, "a")), Program{Key, []string{path}}
 	plain := filepath.Join(home, "va?]0;x??ult?")
 	if err := Check(loc, p); err == nil || !strings.HasPrefix(err.Error(), plain+" was not started: ") {
-		t.Errorf("%q", err)
+		t.Errorf("got %q, want it to begin with %q", err, plain)
 	}
 	mustAdd(t, loc, p)
 	wantCheck(t, "an odd name", loc, p, nil)
@@ -370,6 +370,6 @@ func TestShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if data, err := os.ReadFile(where.path); err != nil || !strings.HasSuffix(string(data), " "+plain+"\n") || strings.Count(string(data), "\n") != 1 {
-		t.Errorf("%q, %v", data, err)
+		t.Errorf("the list: got %q, %v, want one line for %q", data, err, plain)
 	}
 }

@@ -135,7 +135,7 @@ func TestPut_finishesCommitted(t *testing.T) {
 		for _, step := range []string{"sync folder", "rename"} {
 			s, key := committedStore(t)
 			stopped := false
-			s.disk = &brokenDisk{step: step, err: syscall.EIO, stopped: &stopped}
+			s.disk = fault{step: step, err: syscall.EIO, stopped: &stopped}.disk()
 			if err := act.do(t, s, key); !errors.Is(err, syscall.EIO) || !stopped {
 				t.Errorf("%s, failing %s: %v", act.name, step, err)
 			}

@@ -78,77 +78,89 @@ func (m *memoryKey) root(t *testing.T) RootKey {
 	return RootKey{}
 }
 
-// brokenDisk does one kind of step wrongly, from the nth one on.
-type brokenDisk struct {
+// lyingDisk asks lie about every step. do does the step; what lie returns is what the store
+// is told of it.
+type lyingDisk struct {
 	durable.OS
+	mu  sync.Mutex // a rotation copies several entries at once
+	lie func(step, path string, do func() error) error
+}
+
+func (d *lyingDisk) step(step, path string, do func() error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lie(step, path, do)
+}
+
+func (d *lyingDisk) OpenNew(path string) (durable.NewFile, error) {
+	var f durable.NewFile
+	err := d.step("open", path, func() (err error) { f, err = d.OS.OpenNew(path); return err })
+	return lyingFile{f, d, path}, err
+}
+
+func (d *lyingDisk) Rename(from, to string) error {
+	return d.step("rename", to, func() error { return d.OS.Rename(from, to) })
+}
+
+func (d *lyingDisk) Link(from, to string) error {
+	return d.step("link", to, func() error { return d.OS.Link(from, to) })
+}
+
+func (d *lyingDisk) Mkdir(path string) error {
+	return d.step("mkdir", path, func() error { return d.OS.Mkdir(path) })
+}
+
+func (d *lyingDisk) Remove(path string) error {
+	return d.step("remove", path, func() error { return d.OS.Remove(path) })
+}
+
+func (d *lyingDisk) SyncDir(path string) error {
+	return d.step("sync folder", path, func() error { return d.OS.SyncDir(path) })
+}
+
+type lyingFile struct {
+	durable.NewFile
+	disk *lyingDisk
+	path string
+}
+
+func (f lyingFile) Write(p []byte) (n int, err error) {
+	err = f.disk.step("write", f.path, func() error { n, err = f.NewFile.Write(p); return err })
+	return n, err
+}
+
+func (f lyingFile) Sync() error { return f.disk.step("sync", f.path, f.NewFile.Sync) }
+
+func (f lyingFile) Close() error {
+	err := f.NewFile.Close() // in any case: the file is open
+	return f.disk.step("close", f.path, func() error { return err })
+}
+
+// fault is one kind of step that is done wrongly, from the nth one on.
+type fault struct {
 	step    string
 	after   int // how many of these steps still go well
 	err     error
 	lies    bool // the step is done all the same
 	stopped *bool
-	mu      sync.Mutex // a rotation copies several entries at once
 }
 
-func (d *brokenDisk) do(step string, act func() error) error {
-	if step != d.step {
-		return act()
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.after > 0 {
-		d.after--
-		return act()
-	}
-	*d.stopped = true
-	if d.lies {
-		if err := act(); err != nil {
-			return err
+func (f fault) disk() *lyingDisk {
+	return &lyingDisk{lie: func(step, _ string, do func() error) error {
+		if step != f.step || f.after > 0 {
+			if step == f.step {
+				f.after--
+			}
+			return do()
 		}
-	}
-	return d.err
-}
-
-func (d *brokenDisk) OpenNew(path string) (durable.NewFile, error) {
-	var f durable.NewFile
-	err := d.do("open", func() (err error) { f, err = d.OS.OpenNew(path); return err })
-	return brokenFile{f, d}, err
-}
-
-func (d *brokenDisk) Rename(from, to string) error {
-	return d.do("rename", func() error { return d.OS.Rename(from, to) })
-}
-
-func (d *brokenDisk) Link(from, to string) error {
-	return d.do("link", func() error { return d.OS.Link(from, to) })
-}
-
-func (d *brokenDisk) Mkdir(path string) error {
-	return d.do("mkdir", func() error { return d.OS.Mkdir(path) })
-}
-
-func (d *brokenDisk) Remove(path string) error {
-	return d.do("remove", func() error { return d.OS.Remove(path) })
-}
-
-func (d *brokenDisk) SyncDir(path string) error {
-	return d.do("sync folder", func() error { return d.OS.SyncDir(path) })
-}
-
-type brokenFile struct {
-	durable.NewFile
-	disk *brokenDisk
-}
-
-func (f brokenFile) Write(p []byte) (n int, err error) {
-	err = f.disk.do("write", func() error { n, err = f.NewFile.Write(p); return err })
-	return n, err
-}
-
-func (f brokenFile) Sync() error { return f.disk.do("sync", f.NewFile.Sync) }
-
-func (f brokenFile) Close() error {
-	err := f.NewFile.Close()
-	return f.disk.do("close", func() error { return err })
+		*f.stopped = true
+		if f.lies {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return f.err
+	}}
 }
 
 func memoryStore(t *testing.T, dir string, key *memoryKey) *Store {
@@ -198,7 +210,7 @@ func failAt(t *testing.T, step string, cause error, first bool) {
 			}
 		}
 		stopped := false
-		s.disk = &brokenDisk{step: step, after: after, err: cause, stopped: &stopped}
+		s.disk = fault{step: step, after: after, err: cause, stopped: &stopped}.disk()
 		err := s.Put(ctx, Credential{ServerURL: "h", Username: "u", Secret: "new"})
 		if !stopped {
 			if err != nil {
@@ -232,12 +244,12 @@ func TestPut_renameThatLies(t *testing.T) {
 	key := &memoryKey{}
 	s := memoryStore(t, t.TempDir(), key)
 	stopped := false
-	s.disk = &brokenDisk{step: "rename", err: syscall.ENOENT, lies: true, stopped: &stopped}
+	s.disk = fault{step: "rename", err: syscall.ENOENT, lies: true, stopped: &stopped}.disk()
 	err := s.Put(context.Background(), Credential{ServerURL: "h", Username: "u", Secret: "s"})
 	if err != nil || !stopped || secretOf(s, "h") != "s" {
 		t.Errorf("put says %v, get %q", err, secretOf(s, "h"))
 	}
-	s.disk = &brokenDisk{step: "rename", err: syscall.ENOENT, stopped: &stopped}
+	s.disk = fault{step: "rename", err: syscall.ENOENT, stopped: &stopped}.disk()
 	err = s.Put(context.Background(), Credential{ServerURL: "h", Username: "u", Secret: "s2"})
 	if !errors.Is(err, fs.ErrNotExist) || secretOf(s, "h") != "s" {
 		t.Errorf("a rename that was not done: put says %v, get %q", err, secretOf(s, "h"))
@@ -251,7 +263,7 @@ func TestErase_failingDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		stopped := false
-		s.disk = &brokenDisk{step: step, err: syscall.EIO, stopped: &stopped}
+		s.disk = fault{step: step, err: syscall.EIO, stopped: &stopped}.disk()
 		erased, err := s.Erase(context.Background(), ParseAddress("h"))
 		if !errors.Is(err, syscall.EIO) || erased != (step == "sync folder") {
 			t.Errorf("failing %s: erase says %v, %v", step, erased, err)

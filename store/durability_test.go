@@ -178,7 +178,7 @@ func TestPut_syncsFreshConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := false
-	s.disk = &brokenDisk{step: "sync folder", err: syscall.EIO, stopped: &stopped}
+	s.disk = fault{step: "sync folder", err: syscall.EIO, stopped: &stopped}.disk()
 	if err := s.Put(t.Context(), Credential{ServerURL: "c.example", Username: "u"}); !errors.Is(err, durable.ErrUnsure) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("put: %v", err)
 	}

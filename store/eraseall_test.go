@@ -58,7 +58,7 @@ func TestEraseAll_counts(t *testing.T) {
 		s, _ := notingStore(t, false)
 		mustPut(t, s, "b.example", "s")
 		stopped := false
-		s.disk = &brokenDisk{step: test.step, after: test.after, err: syscall.EIO, stopped: &stopped}
+		s.disk = fault{step: test.step, after: test.after, err: syscall.EIO, stopped: &stopped}.disk()
 		if n, err := s.EraseAll(t.Context()); n != test.want || !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s %d: %d, %v; want %d", test.step, test.after, n, err, test.want)
 		}
@@ -66,12 +66,12 @@ func TestEraseAll_counts(t *testing.T) {
 	// Another run erases at the same moment.
 	s, _ := notingStore(t, false)
 	stopped := false
-	s.disk = &brokenDisk{step: "remove", err: syscall.ENOENT, lies: true, stopped: &stopped}
+	s.disk = fault{step: "remove", err: syscall.ENOENT, lies: true, stopped: &stopped}.disk()
 	if n, err := s.EraseAll(t.Context()); err != nil || !stopped {
 		t.Errorf("beside another run: %d, %v", n, err)
 	}
 	s, _ = notingStore(t, false)
-	s.disk = &brokenDisk{step: "remove", err: syscall.ENOENT, lies: true, stopped: &stopped}
+	s.disk = fault{step: "remove", err: syscall.ENOENT, lies: true, stopped: &stopped}.disk()
 	if erased, err := s.Erase(t.Context(), ParseAddress("a.example")); erased || err != nil {
 		t.Errorf("erase beside another run: %t, %v", erased, err)
 	}
@@ -108,7 +108,7 @@ func TestErase_syncsMissing(t *testing.T) {
 	} {
 		s, _ := notingStore(t, false)
 		stopped := false
-		s.disk = &brokenDisk{step: "sync folder", err: test.cause, stopped: &stopped}
+		s.disk = fault{step: "sync folder", err: test.cause, stopped: &stopped}.disk()
 		if _, err := s.Erase(t.Context(), ParseAddress(test.server)); errors.Is(err, test.cause) != test.fails || !stopped {
 			t.Errorf("%s, %v: %v", test.server, test.cause, err)
 		}

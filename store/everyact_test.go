@@ -169,8 +169,7 @@ func TestEveryAct_failingDisk(t *testing.T) {
 func failing(t *testing.T, a act, step string, after int) (reached bool) {
 	t.Helper()
 	s, key := notingStore(t, false)
-	disk := &brokenDisk{step: step, after: after, err: syscall.EIO, stopped: &reached}
-	s.disk = disk
+	s.disk = fault{step: step, after: after, err: syscall.EIO, stopped: &reached}.disk()
 	err := a.do(t, s, key)
 	what := fmt.Sprintf("%s, failing %s %d (%v)", a.name, step, after, err)
 	switch {

@@ -53,7 +53,7 @@ func TestFirstKey_twoAtOnce(t *testing.T) {
 	}
 	s.patience = 20 * time.Millisecond
 	stopped := false
-	s.disk = &brokenDisk{step: "remove", after: 1, err: syscall.EIO, stopped: &stopped} // the first is of its own temporary file
+	s.disk = fault{step: "remove", after: 1, err: syscall.EIO, stopped: &stopped}.disk() // the first is of its own temporary file
 	if err := s.Put(t.Context(), Credential{ServerURL: "b.example", Username: "u"}); !errors.Is(err, syscall.EIO) {
 		t.Errorf("what another left cannot be removed: %v", err)
 	}
@@ -119,7 +119,7 @@ func TestFirstKey_failingDisk(t *testing.T) {
 		for after := 0; ; after++ {
 			s, key := keyless(t)
 			stopped := false
-			s.disk = &brokenDisk{step: step, after: after, err: syscall.EIO, stopped: &stopped}
+			s.disk = fault{step: step, after: after, err: syscall.EIO, stopped: &stopped}.disk()
 			err := s.Put(t.Context(), Credential{ServerURL: "b.example", Username: "u", Secret: "b"})
 			if !stopped {
 				break

@@ -203,7 +203,7 @@ func TestFirstKey_refused(t *testing.T) {
 	// A key that the config does not come to pin is forgotten.
 	s, key := notingStore(t, true)
 	stopped := false
-	s.disk = &brokenDisk{step: "link", err: syscall.EIO, stopped: &stopped}
+	s.disk = fault{step: "link", err: syscall.EIO, stopped: &stopped}.disk()
 	if err := s.Put(t.Context(), Credential{ServerURL: "a", Username: "u"}); !errors.Is(err, syscall.EIO) || len(key.keys) != 0 {
 		t.Errorf("without a config: %v, and %d keys", err, len(key.keys))
 	}

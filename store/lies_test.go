@@ -7,61 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
 	"regshape/store/durable"
 )
-
-// lyingDisk asks lie about every step. do does the step; what lie returns is what the store
-// is told of it.
-type lyingDisk struct {
-	durable.OS
-	mu  sync.Mutex // a rotation copies several entries at once
-	lie func(step, path string, do func() error) error
-}
-
-func (d *lyingDisk) step(step, path string, do func() error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.lie(step, path, do)
-}
-
-func (d *lyingDisk) OpenNew(path string) (durable.NewFile, error) {
-	f, err := d.OS.OpenNew(path)
-	return lyingFile{f, d, path}, err
-}
-
-func (d *lyingDisk) Rename(from, to string) error {
-	return d.step("rename", to, func() error { return d.OS.Rename(from, to) })
-}
-
-func (d *lyingDisk) Link(from, to string) error {
-	return d.step("link", to, func() error { return d.OS.Link(from, to) })
-}
-
-func (d *lyingDisk) Remove(path string) error {
-	return d.step("remove", path, func() error { return d.OS.Remove(path) })
-}
-
-func (d *lyingDisk) Mkdir(path string) error {
-	return d.step("mkdir", path, func() error { return d.OS.Mkdir(path) })
-}
-
-func (d *lyingDisk) SyncDir(path string) error {
-	return d.step("sync folder", path, func() error { return d.OS.SyncDir(path) })
-}
-
-type lyingFile struct {
-	durable.NewFile
-	disk *lyingDisk
-	path string
-}
-
-func (f lyingFile) Sync() error { return f.disk.step("sync", f.path, f.NewFile.Sync) }
-
-func (f lyingFile) Close() error { return f.disk.step("close", f.path, f.NewFile.Close) }
 
 // once makes a disk that lies about the n-th step of a kind. It counts those steps in met, and
 // leaves the path of the n-th.

@@ -86,7 +86,7 @@ func TestRestore_noConfigFailingDisk(t *testing.T) {
 	}
 	s, key := notingStore(t, true)
 	stopped := false
-	s.disk = &brokenDisk{step: "link", err: syscall.EIO, stopped: &stopped}
+	s.disk = fault{step: "link", err: syscall.EIO, stopped: &stopped}.disk()
 	if err := s.Restore(t.Context(), NewRootKey(), key.Default(), key); !errors.Is(err, syscall.EIO) || errors.Is(err, ErrRotating) {
 		t.Errorf("restore: got %v, want EIO", err)
 	}
@@ -151,7 +151,7 @@ func TestFinish_leftBehind(t *testing.T) {
 		t.Errorf("the place itself is not known: %v", err)
 	}
 	stopped := false
-	now.disk = &brokenDisk{step: "sync folder", err: syscall.EIO, stopped: &stopped}
+	now.disk = fault{step: "sync folder", err: syscall.EIO, stopped: &stopped}.disk()
 	if _, err := now.finish(t.Context(), ""); !errors.Is(err, durable.ErrUnsure) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("the config cannot be synced: %v", err)
 	}

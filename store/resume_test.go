@@ -412,7 +412,7 @@ func TestResume_fails(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := false
-	s.disk = &brokenDisk{step: "rename", err: syscall.EIO, stopped: &stopped}
+	s.disk = fault{step: "rename", err: syscall.EIO, stopped: &stopped}.disk()
 	if _, err := s.Abort(t.Context()); !errors.Is(err, syscall.EIO) {
 		t.Errorf("abort with a generation that cannot be taken out of the way: %v", err)
 	}

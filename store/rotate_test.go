@@ -166,7 +166,7 @@ func rotateFailing(t *testing.T, step string, cause error, after int) bool {
 		mustPut(t, s, fmt.Sprintf("r%d.example", i), fmt.Sprint(i))
 	}
 	stopped := false
-	s.disk = &brokenDisk{step: step, after: after, err: cause, stopped: &stopped}
+	s.disk = fault{step: step, after: after, err: cause, stopped: &stopped}.disk()
 	err := s.Rotate(t.Context(), here(key))
 	if !stopped {
 		if err != nil {

@@ -41,7 +41,7 @@ func TestSweep(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(v1, retiredPrefix+"c", "below"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		s.disk = &brokenDisk{step: step, err: syscall.EIO, stopped: &stopped}
+		s.disk = fault{step: step, err: syscall.EIO, stopped: &stopped}.disk()
 		if err := s.sweep(); !LeftBehind(err) || !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s cannot be removed or synced: %v", what, err)
 		}
@@ -61,7 +61,7 @@ func TestRemoveFolder(t *testing.T) {
 				t.Fatal(err)
 			}
 			stopped := false
-			s.disk = &brokenDisk{step: "remove", after: after, err: cause, lies: true, stopped: &stopped}
+			s.disk = fault{step: "remove", after: after, err: cause, lies: true, stopped: &stopped}.disk()
 			if err := s.removeFolder(folder); !stopped || errors.Is(err, cause) != fails || err != nil && !fails {
 				t.Errorf("%v at %d: %v", cause, after, err)
 			}
@@ -115,7 +115,7 @@ func TestRetire_strayFile(t *testing.T) {
 func TestRetire(t *testing.T) {
 	s, _, kid := markedStore(t)
 	stopped := false
-	s.disk = &brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}
+	s.disk = fault{step: "remove", err: syscall.EIO, stopped: &stopped}.disk()
 	left, err := s.retire(kid)
 	if err != nil || !LeftBehind(left) {
 		t.Errorf("retire: %v, %v", left, err)
@@ -154,16 +154,16 @@ func TestAbort_removesCopies(t *testing.T) {
 	}
 	s, _, kid = markedStore(t, oneToken)
 	stopped := false
-	s.disk = &brokenDisk{step: "sync folder", err: syscall.EIO, stopped: &stopped}
+	s.disk = fault{step: "sync folder", err: syscall.EIO, stopped: &stopped}.disk()
 	if err := s.abort(t.Context(), kid, oneToken); !errors.Is(err, syscall.EIO) {
 		t.Errorf("an abort that is not durable: %v", err)
 	}
 	s, _, kid = markedStore(t, oneToken)
-	s.disk = &brokenDisk{step: "remove", after: 1, err: syscall.EIO, stopped: &stopped}
+	s.disk = fault{step: "remove", after: 1, err: syscall.EIO, stopped: &stopped}.disk()
 	if err := s.abort(t.Context(), kid, oneToken); !errors.Is(err, syscall.EIO) {
 		t.Errorf("an abort whose marker stays: %v", err)
 	}
-	s.disk = &brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}
+	s.disk = fault{step: "remove", err: syscall.EIO, stopped: &stopped}.disk()
 	if err := s.abort(t.Context(), kid, oneToken); !errors.Is(err, syscall.EIO) {
 		t.Errorf("an abort of what is taken back already, whose marker stays: %v", err)
 	}

@@ -35,7 +35,7 @@ func TestRotate_besideMarkers(t *testing.T) {
 	}
 	now = *s
 	stopped := false
-	now.disk = &brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}
+	now.disk = fault{step: "remove", err: syscall.EIO, stopped: &stopped}.disk()
 	if err := now.transition(t.Context(), v, here(key.memoryKey), NewRootKey()); !errors.Is(err, syscall.EIO) {
 		t.Errorf("beside markers that cannot be removed: %v", err)
 	}

@@ -47,14 +47,14 @@ func TestReadFile_closes(t *testing.T) {
 func TestPublishFirst_temporaryFileStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	stopped := false
-	err := durable.PublishFirst(&brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}, path, []byte("x"))
+	err := durable.PublishFirst(fault{step: "remove", err: syscall.EIO, stopped: &stopped}.disk(), path, []byte("x"))
 	if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "temporary file") {
 		t.Errorf("got %v, want EIO about the temporary file", err)
 	}
 	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = durable.PublishFirst(&brokenDisk{step: "remove", err: syscall.EIO, stopped: &stopped}, path, []byte("x"))
+	err = durable.PublishFirst(fault{step: "remove", err: syscall.EIO, stopped: &stopped}.disk(), path, []byte("x"))
 	if !errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.EIO) {
 		t.Errorf("in a place that is taken: %v", err)
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"github.com/adrg/xdg"
 
 	"regshape/scripts/testenv"
 	"regshape/store"
@@ -126,21 +125,6 @@ func testLocation(t *testing.T) store.Location {
 		t.Fatal(err)
 	}
 	return loc
-}
-
-// atHome makes a new directory the home, where the list of trusted programs then is.
-func atHome(t *testing.T) {
-	t.Helper()
-	home := t.TempDir()
-	for _, name := range []string{"DATA", "CONFIG", "STATE"} {
-		t.Setenv("XDG_"+name+"_HOME", filepath.Join(home, strings.ToLower(name)))
-	}
-	t.Setenv("HOME", home)
-	xdg.Reload()
-	t.Cleanup(func() {
-		_ = os.Setenv("HOME", os.TempDir()) // until t.Setenv puts the old one back
-		xdg.Reload()
-	})
 }
 
 // linesFile is a file that a user adds key lines to.

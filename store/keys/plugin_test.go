@@ -53,7 +53,7 @@ func pluginOpener(t *testing.T, mode string, ui *PluginUI) Opener {
 }
 
 func TestPlugin(t *testing.T) {
-	atHome(t)
+	testenv.Home(t)
 	buildPlugin(t)
 	ctx := t.Context()
 	s, _ := freshSlots(t, time.Time{})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/trust"
@@ -34,7 +35,7 @@ func trap(t *testing.T, name string) (path string, sprung func() bool) {
 
 // A program that a config names is not started in any way before the user trusts it there.
 func TestCommand_ofConfig(t *testing.T) {
-	atHome(t)
+	testenv.Home(t)
 	ctx := context.Background()
 	loc := testLocation(t)
 	k := store.NewRootKey()
@@ -91,7 +92,7 @@ func TestCommand_ofConfig(t *testing.T) {
 // A plugin that only the name of a slot's file chooses is not started before the user trusts
 // it; one that an identity names is the user's choice.
 func TestPlugin_ofSlot(t *testing.T) {
-	atHome(t)
+	testenv.Home(t)
 	s, _ := freshSlots(t, time.Time{})
 	k := stageNew(t, s, "")
 	path, sprung := trap(t, "age-plugin-evil")

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"regshape/scripts/testenv"
 	"regshape/store/durable"
 )
 
@@ -39,7 +40,7 @@ func tree(t *testing.T, names ...string) (at func(name string) string) {
 // A program that others could replace is refused when it is trusted and when it is started:
 // by its own mode, that of a directory above it, or that of a link's or its target's.
 func TestReplaceable(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	loc := storeIn(t, filepath.Join(home, "a"))
 	at := tree(t, "bin/vault", "opt/tools/vault", "links/")
 	if err := errors.Join(os.Symlink("../opt/tools/vault", at("links/vault")), os.Symlink(at("opt"), at("elsewhere"))); err != nil {
@@ -99,7 +100,7 @@ func TestForeignOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
 	}
-	home := atHome(t)
+	home := testenv.Home(t)
 	loc := storeIn(t, filepath.Join(home, "a"))
 	at := tree(t, "bin/vault", "links/")
 	if err := os.Symlink(at("bin/vault"), at("links/vault")); err != nil {
@@ -124,7 +125,7 @@ func TestForeignOwner(t *testing.T) {
 
 // A list that others could write allows nothing, and is not written to.
 func TestUnsafeList(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	loc, p := storeIn(t, filepath.Join(home, "a")), program(t)
 	mustAdd(t, loc, p)
 	where, err := locate(loc)

@@ -17,25 +17,10 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"regshape/scripts/testenv"
 	"regshape/store"
 	"regshape/store/durable"
 )
-
-// atHome makes a new directory the home, which is where the list then is.
-func atHome(t *testing.T) (home string) {
-	t.Helper()
-	home = t.TempDir()
-	for _, name := range []string{"DATA", "CONFIG", "STATE"} {
-		t.Setenv("XDG_"+name+"_HOME", filepath.Join(home, strings.ToLower(name)))
-	}
-	t.Setenv("HOME", home)
-	xdg.Reload()
-	t.Cleanup(func() {
-		_ = os.Setenv("HOME", os.TempDir()) // until t.Setenv puts the old one back
-		xdg.Reload()
-	})
-	return home
-}
 
 func storeIn(t *testing.T, dir string) store.Location {
 	t.Helper()
@@ -71,7 +56,7 @@ func wantCheck(t *testing.T, what string, loc store.Location, p Program, want er
 }
 
 func TestCheck(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	dir := filepath.Join(home, "a")
 	loc, p := storeIn(t, dir), program(t, "--item", "two words")
 	wantCheck(t, "before", loc, p, store.ErrUntrusted)
@@ -131,7 +116,7 @@ func TestCheck(t *testing.T) {
 
 // A store is known by where it is, not by the way there; a copy is another store.
 func TestCheck_storePath(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	first, second, link := filepath.Join(home, "first"), filepath.Join(home, "second"), filepath.Join(home, "link")
 	p := program(t)
 	mustAdd(t, storeIn(t, first), p) // it is not there yet
@@ -157,7 +142,7 @@ func TestCheck_storePath(t *testing.T) {
 }
 
 func TestRevoke(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	a, b := storeIn(t, filepath.Join(home, "a")), storeIn(t, filepath.Join(home, "b"))
 	if n, err := Revoke(a); n != 0 || err != nil {
 		t.Errorf("without a list: %d, %v", n, err)
@@ -176,7 +161,7 @@ func TestRevoke(t *testing.T) {
 
 // Where one directory is for all, the list is beside the default store. It is in no store.
 func TestAdd_outsideStore(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	p := program(t)
 	for _, dir := range []string{home, filepath.Join(home, "state"), filepath.Join(home, "state", "regshape")} {
 		loc := storeIn(t, dir)
@@ -212,7 +197,7 @@ func TestWithoutHome(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the home directory is not found by HOME here")
 	}
-	home := atHome(t)
+	home := testenv.Home(t)
 	loc := storeIn(t, filepath.Join(home, "a"))
 	t.Setenv("HOME", "")
 	xdg.Reload()
@@ -235,7 +220,7 @@ func TestWithoutHome(t *testing.T) {
 
 // Lines of another form allow nothing, and stay.
 func TestCheck_damagedLines(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	loc, p := storeIn(t, filepath.Join(home, "a")), program(t)
 	mustAdd(t, loc, p)
 	where, err := locate(loc)
@@ -284,7 +269,7 @@ func TestCheck_damagedLines(t *testing.T) {
 
 // No line is lost, whoever writes beside, and whatever a killed run has left.
 func TestAdd_parallelWriters(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	const writers, each = 6, 5
 	var all []Program
 	for range writers * each {
@@ -335,7 +320,7 @@ func TestAdd_parallelWriters(t *testing.T) {
 
 // A program that is gone is no missing entry.
 func TestCheck_missingProgram(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	loc, p := storeIn(t, filepath.Join(home, "a")), program(t)
 	mustAdd(t, loc, p)
 	if err := os.Remove(p.Words[0]); err != nil {
@@ -350,7 +335,7 @@ func TestCheck_missingProgram(t *testing.T) {
 }
 
 func TestShown(t *testing.T) {
-	home := atHome(t)
+	home := testenv.Home(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("file names have no control characters here")
 	}

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		child()
 		os.Exit(0)
 	}
+	testenv.Waiting() // for daemons of other programs, and time limits
 	testenv.Main(m, testenv.InMemory()...)
 }
 

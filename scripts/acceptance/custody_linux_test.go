@@ -14,7 +14,7 @@ import (
 	"regshape/scripts/testenv"
 )
 
-// The unlocked key is in the kernel keyring: where a container blocks that, this fails.
+// The unlocked key is in the kernel keyring, so this fails in a container that blocks keyctl.
 func TestPassphrasePrompts(t *testing.T) {
 	t.Parallel()
 	s, passphrase := newHome(t), "canary-"+rand.Text()
@@ -77,7 +77,7 @@ func TestPassphrasePrompts(t *testing.T) {
 	term.Await("Could not unlock the store: the passphrase is wrong")
 }
 
-// A backup to the screen, and back from a file, with what was typed.
+// A backup printed to the terminal restores from a file with the passphrase that was typed.
 func TestBackup_prompts(t *testing.T) {
 	t.Parallel()
 	s, passphrase := newHome(t), "canary-"+rand.Text()
@@ -102,7 +102,7 @@ func TestBackup_prompts(t *testing.T) {
 	term.Await("It opens 1 login.")
 }
 
-// A plugin asks at the terminal, once the store's slots are its own.
+// A plugin prompts at the terminal once the store's slots are plugin slots.
 func TestPlugin_prompts(t *testing.T) {
 	t.Parallel()
 	s, bin := newHome(t), t.TempDir()
@@ -119,7 +119,7 @@ func TestPlugin_prompts(t *testing.T) {
 		t.Errorf("got %q, want slot 1 of the plugin", o.out)
 	}
 
-	// Without an identity it is tried as it is; with one it asks.
+	// The default identity of the plugin needs no PIN, this one does.
 	s.must("", "regshape", "auth", "lock")
 	s.must("", "regshape", "auth", "unlock")
 	s.must("", "regshape", "auth", "lock")
@@ -145,7 +145,7 @@ func TestPlugin_prompts(t *testing.T) {
 		t.Error("the store is unlocked, want locked")
 	}
 
-	// Nobody to ask; and a plugin that is gone.
+	// No terminal, then no plugin.
 	if o := s.run("", "regshape", "auth", "unlock", "--identity", identity); o.code == 0 || !strings.Contains(o.text(), "needs a terminal") {
 		t.Errorf("without a terminal: exit code %d:\n%s", o.code, o.text())
 	}
@@ -157,7 +157,7 @@ func TestPlugin_prompts(t *testing.T) {
 	}
 }
 
-// The OS keyring, with a real gnome-keyring on a D-Bus session of the test's own.
+// The OS keyring: a real gnome-keyring on a private D-Bus session.
 func TestKeyring_custody(t *testing.T) {
 	for _, program := range []string{"dbus-run-session", "gnome-keyring-daemon", "gdbus"} {
 		if _, err := exec.LookPath(program); err != nil {

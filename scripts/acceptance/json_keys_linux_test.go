@@ -13,7 +13,7 @@ import (
 	"regshape/store/keys"
 )
 
-// keySteps see the places that a key can be in, but for the OS keyring.
+// keySteps cover every place a key can be in, except the OS keyring.
 func (j *jsonWalk) keySteps() []step {
 	env := j.in("keys")
 	const key = "keys/" + keyPath
@@ -61,7 +61,7 @@ func (j *jsonWalk) keySteps() []step {
 		step{command: "auth key show", env: mounted})
 }
 
-// plantPlugin makes a slot of a home's store one that a plugin opens.
+// plantPlugin turns the only slot of a home's store into a plugin slot.
 func (j *jsonWalk) plantPlugin(home string) {
 	j.t.Helper()
 	slots, err := filepath.Glob(j.path(home, ".local/share/regshape/v1/slots/*/1.recipient.age"))
@@ -74,7 +74,7 @@ func (j *jsonWalk) plantPlugin(home string) {
 	}
 }
 
-// deviceLogin starts an issuer with a registry, and is a login there.
+// deviceLogin starts an issuer with a registry and returns a device login there.
 func (j *jsonWalk) deviceLogin(opts testregistry.IssuerOptions, more ...string) (name string, login step) {
 	j.t.Helper()
 	opts.ClientID = "cli"
@@ -89,7 +89,7 @@ func (j *jsonWalk) deviceLogin(opts testregistry.IssuerOptions, more ...string) 
 	return name, step{command: "auth login", flags: flags}
 }
 
-// refreshSteps see why a login is not renewed.
+// refreshSteps cover the reasons why a login is not renewed.
 func (j *jsonWalk) refreshSteps() []step {
 	once, first := j.deviceLogin(testregistry.IssuerOptions{NoRefresh: true})
 	tls := httptest.NewTLSServer(nil)
@@ -125,8 +125,8 @@ func (j *jsonWalk) refreshSteps() []step {
 	}
 }
 
-// hubStore is a store with what a device login at Docker Hub leaves, for which no issuer
-// but Docker's own would do.
+// hubStore is a store as a device login at Docker Hub leaves it, which needs Docker's own
+// issuer.
 func (j *jsonWalk) hubStore() string {
 	j.t.Helper()
 	dir := j.path("hub")

@@ -75,7 +75,7 @@ func TestJSON(t *testing.T) {
 	})
 }
 
-// notShown lists what is documented and takes more than a process to see.
+// notShown lists what is documented but cannot be seen here.
 func notShown(one string) bool {
 	return strings.HasSuffix(one, ".source = keyring") || // TestKeyring_custody has a desktop's bus
 		strings.HasPrefix(one, "`version`") && strings.HasSuffix(one, "? absent") || // usage.txtar: a build without ldflags
@@ -89,7 +89,7 @@ type jsonWalk struct {
 	seen map[string]bool
 }
 
-// begin starts anew in a time zone (RFC 8536) nine hours from UTC, so that a time that is
+// begin makes a new home in a time zone (RFC 8536) nine hours from UTC, so that a time that is
 // not in UTC shows.
 func (j *jsonWalk) begin(t *testing.T) {
 	j.walk = newWalk(t, &tally{})
@@ -103,8 +103,8 @@ func (j *jsonWalk) begin(t *testing.T) {
 	}
 }
 
-// take runs the steps with --json and compares each answer with what is documented. What
-// a step does with a backup, it does with the age file in the answer.
+// take runs the steps with --json and compares each answer with its documented shape. A
+// step that uses a backup gets the age file from the answer.
 func (j *jsonWalk) take(steps []step) {
 	j.t.Helper()
 	for i, st := range steps {
@@ -180,7 +180,7 @@ func (s shapes) check(command string, o outcome, seen map[string]bool) error {
 	return errors.Join(misfits...)
 }
 
-// interrupt sends Ctrl-C when a registry or an issuer is asked, which then never answers.
+// interrupt sends Ctrl-C during a request that is never answered.
 func (j *jsonWalk) interrupt() {
 	j.t.Helper()
 	var press atomic.Pointer[context.CancelFunc]

@@ -26,7 +26,7 @@ type documented struct {
 	forms []any
 }
 
-// What the table has beside the commands, and for regshape without one.
+// Entries of the table that are not commands.
 const (
 	shapesDocument = "login/README.md"
 
@@ -85,7 +85,7 @@ func readShapes(t *testing.T) shapes {
 	return s
 }
 
-// row is the name that the table has for a command of the grammar.
+// row is the name of a command in the table.
 func row(command string) string {
 	if command == "overview" {
 		return "regshape" // alone
@@ -93,7 +93,7 @@ func row(command string) string {
 	return strings.TrimPrefix(command, "auth ")
 }
 
-// wordOf finds the word of the table that a text is: itself or OUTCOME. Any text is "…".
+// wordOf returns the word of the table that matches a text: itself, OUTCOME, or "…" for any.
 func (s shapes) wordOf(doc, text string) (word string, ok bool) {
 	words := strings.Split(doc, "/")
 	switch {
@@ -108,7 +108,7 @@ func (s shapes) wordOf(doc, text string) (word string, ok bool) {
 	return "OUTCOME", slices.Contains(words, "OUTCOME") && slices.Contains(s.outcomes, text)
 }
 
-// fit compares a value with its shape and notes in seen what it has shown of it: each
+// fit compares a value with its shape and records in seen what the value covers: each
 // field by its path, each word, and that an optional field can be absent.
 func (s shapes) fit(doc, got any, path string, seen map[string]bool) error {
 	seen[path] = true
@@ -177,7 +177,7 @@ func (s shapes) fitFields(doc, got map[string]any, path string, seen map[string]
 // path is where a form begins.
 func (d documented) path(form int) string { return fmt.Sprintf("%s, form %d: ", d.name, form+1) }
 
-// all lists what there is to be seen of a shape.
+// all lists everything that a shape documents.
 func (d documented) all(doc any, path string) []string {
 	list := []string{path}
 	switch doc := doc.(type) {
@@ -214,7 +214,7 @@ func oneValue(out string) (value any, err error) {
 	return value, nil
 }
 
-// unseen lists what is documented and was never shown.
+// unseen lists what is documented and was not seen.
 func (s shapes) unseen(seen map[string]bool) []string {
 	var missing []string
 	for _, d := range s.rows {

@@ -28,8 +28,8 @@ func (j *jsonWalk) serve(handler http.Handler) string {
 	return server.Listener.Addr().String()
 }
 
-// says answers every request with a status and a text.
-func says(status int, kind, text string, header ...string) http.Handler {
+// answers replies to every request with a status and a text.
+func answers(status int, kind, text string, header ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", kind)
 		if _, _, given := r.BasicAuth(); !given && status == http.StatusForbidden {
@@ -54,7 +54,7 @@ func (j *jsonWalk) password() []string {
 	return []string{"REGSHAPE_USERNAME=alice", "REGSHAPE_PASSWORD=" + j.secret()}
 }
 
-// in is a home of its own.
+// in returns the environment of a separate home.
 func (j *jsonWalk) in(home string, more ...string) []string {
 	j.t.Helper()
 	if err := os.MkdirAll(j.path(home), 0o700); err != nil {
@@ -96,13 +96,13 @@ func (j *jsonWalk) loginSteps() []step {
 	}
 }
 
-// statusSteps see every outcome.
+// statusSteps cover every outcome.
 func (j *jsonWalk) statusSteps() []step {
 	password := j.password()
-	busy := j.serve(says(http.StatusTooManyRequests, "application/json", "", "Retry-After", "3600"))
-	denied := j.serve(says(http.StatusForbidden, "application/json", `{"errors":[{"code":"DENIED","message":"not for you"}]}`))
-	page := j.serve(says(http.StatusOK, "text/html", "<html>"))
-	odd := j.serve(says(http.StatusTeapot, "application/json", ""))
+	busy := j.serve(answers(http.StatusTooManyRequests, "application/json", "", "Retry-After", "3600"))
+	denied := j.serve(answers(http.StatusForbidden, "application/json", `{"errors":[{"code":"DENIED","message":"not for you"}]}`))
+	page := j.serve(answers(http.StatusOK, "text/html", "<html>"))
+	odd := j.serve(answers(http.StatusTeapot, "application/json", ""))
 	open := j.serve(testregistry.New(testregistry.Options{}))
 	broken := j.in("broken")
 	j.write("broken/.docker/config.json", "{", 0o600)
@@ -127,7 +127,7 @@ func (j *jsonWalk) statusSteps() []step {
 	}
 }
 
-// sourceSteps see every place that a credential can come from.
+// sourceSteps cover every source of a credential.
 func (j *jsonWalk) sourceSteps() []step {
 	password := j.password()
 	auths := `{"auths":{"a.example":{"auth":"` + base64Of("alice:"+j.secret()) + `"}}}`

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// addressForms are addresses with a password in them, whose own characters are those that
-// end a host, a user name or a word.
+// addressForms are addresses with a password that contains the characters that end a host, a
+// user name or a word.
 func addressForms(secret string) []string {
 	return []string{
 		"https://alice:" + secret + "@h.example",
@@ -24,8 +24,8 @@ func addressForms(secret string) []string {
 	}
 }
 
-// leakAddresses puts a password into an address wherever one may stand, and looks for it in
-// all that is printed. The helper's answers to who names an address are the one exception.
+// leakAddresses puts a password into every address that regshape reads, and looks for it in
+// everything it prints. The helper's own answer echoes the address it was asked for.
 func leakAddresses(t *testing.T, tried *tally) {
 	tried.inParts(t,
 		part{"arguments", 17, addressArguments},
@@ -34,8 +34,8 @@ func leakAddresses(t *testing.T, tried *tally) {
 		part{"network", 1, addressNetwork})
 }
 
-// tells runs a command for people and for programs, with everything that is traced. The
-// address in it is the nth form of one.
+// tells runs a command with text output, JSON output and all traces. Its address is the nth
+// form.
 func (s *scene) tells(what string, form int, stdin string, words ...string) {
 	s.t.Helper()
 	command := slices.DeleteFunc(slices.Clone(words), func(word string) bool { return strings.Contains(word, s.secret()) })
@@ -99,7 +99,7 @@ func addressArguments(s *scene) {
 	}
 }
 
-// addressStored stores under such addresses, and damages and locks what was stored.
+// addressStored stores credentials under such addresses, then breaks the key and the entries.
 func addressStored(s *scene) {
 	helper := func(what, action, address string) {
 		o := s.run(address, "docker-credential-regshape", action)
@@ -177,7 +177,7 @@ func addressStored(s *scene) {
 	_ = os.Chmod(dir, 0o700)
 }
 
-// addressFiles has other tools' files, settings and helpers name such addresses.
+// addressFiles puts such addresses into the files, settings and helpers of other tools.
 func addressFiles(s *scene) {
 	auth := base64Of("alice:x")
 	var logins, hosts, list []string
@@ -219,7 +219,7 @@ func addressFiles(s *scene) {
 	}
 }
 
-// addressNetwork has registries name such addresses.
+// addressNetwork has registries send such addresses.
 func addressNetwork(s *scene) {
 	for i, address := range addressForms(s.secret()) {
 		if !strings.Contains(address, "://") {

@@ -143,7 +143,7 @@ func newWalk(t *testing.T, tried *tally) *walk {
 	w.dead = closed.Listener.Addr().String()
 	closed.Close()
 
-	// The foreign helper keeps what it is given in a file, as none should.
+	// A foreign helper that keeps its input in a plaintext file.
 	w.write("bin/docker-credential-canary", `#!/bin/sh
 case $1 in
 store) cat >"$CANARY_HOME/kept" ;;
@@ -158,7 +158,7 @@ esac
 	return w
 }
 
-// challengeOf asks a registry how it wants to be asked.
+// challengeOf returns the challenge of a registry.
 func challengeOf(t *testing.T, server *httptest.Server) string {
 	t.Helper()
 	answer, err := server.Client().Get(server.URL + "/v2/")
@@ -169,7 +169,7 @@ func challengeOf(t *testing.T, server *httptest.Server) string {
 	return answer.Header.Get("Www-Authenticate")
 }
 
-// name adds a secret that the walk knows by now.
+// name adds a known secret to the walk.
 func (w *walk) name(what, value string) {
 	if one := (named{what, value}); value != "" && !slices.Contains(w.named, one) {
 		w.named = append(w.named, one)
@@ -177,7 +177,7 @@ func (w *walk) name(what, value string) {
 	}
 }
 
-// known fails where the walk never came by a secret that it is about.
+// known fails if the walk never saw one of these secrets.
 func (w *walk) known(names ...string) {
 	w.t.Helper()
 	for _, name := range names {
@@ -187,7 +187,7 @@ func (w *walk) known(names ...string) {
 	}
 }
 
-// learn picks up the secrets that a step has made.
+// learn picks up the secrets that a step created.
 func (w *walk) learn() {
 	w.t.Helper()
 	for _, file := range []string{w.path(keyPath), w.path("lines")} {

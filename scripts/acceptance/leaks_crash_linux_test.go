@@ -22,8 +22,8 @@ import (
 	"regshape/scripts/testregistry/canary"
 )
 
-// leakCrash stops both programs while they hold a password, with the run-time told to
-// leave all that it can.
+// leakCrash kills both programs while they hold a password, with core files and full stack
+// traces enabled.
 func leakCrash(t *testing.T, tried *tally) {
 	s := newScene(t, tried)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never answers
@@ -58,7 +58,7 @@ func leakCrash(t *testing.T, tried *tally) {
 			tried.runs.Add(1)
 		}
 	}
-	// The same of a program that takes no care, or the above would prove nothing.
+	// An unprotected program leaves both, or the checks above would prove nothing.
 	p := startCrash(s, s.secret(), false, "cat")
 	p.await("comm", "cat")
 	if owner := p.owner(); os.Geteuid() == 0 && owner == 0 {
@@ -70,7 +70,7 @@ func leakCrash(t *testing.T, tried *tally) {
 	}
 }
 
-// crashing is a program that is about to be stopped.
+// crashing is a program that is about to be killed.
 type crashing struct {
 	t    *testing.T
 	cmd  *exec.Cmd
@@ -113,7 +113,7 @@ func startCrash(s *scene, input string, end bool, args ...string) *crashing {
 	return p
 }
 
-// await waits until a file of the process in /proc holds a text, and returns it all.
+// await waits until a file of the process in /proc contains a text, and returns the file.
 func (p *crashing) await(file, text string) string {
 	p.t.Helper()
 	var data []byte

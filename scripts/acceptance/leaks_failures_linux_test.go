@@ -13,7 +13,7 @@ import (
 	"regshape/scripts/testregistry/canary"
 )
 
-// trouble is a home in which something is wrong, and a secret beside it.
+// trouble is a home in which something is broken, with a secret in it.
 type trouble struct {
 	name string
 	make func(s *scene, registry string)
@@ -25,8 +25,8 @@ const (
 	testIdentity  = "AGE-SECRET-KEY-1P36PTHD5TAQJV98DKTS9SY3ZXFGSTHEHS79U7ZFJ27JFMW2X5V2QXVT6Y8"
 )
 
-// leakFailures runs every command in every kind of trouble with every trace switched on.
-// What each answers is the matter of other tests; here it must only keep the secret.
+// leakFailures runs every command in every broken home with all traces enabled. Other tests
+// check the answers; this one only looks for the secret in them.
 func leakFailures(t *testing.T, tried *tally) {
 	registry := httptest.NewServer(http.HandlerFunc(repeatSecrets))
 	t.Cleanup(registry.Close)
@@ -88,7 +88,7 @@ func leakFailures(t *testing.T, tried *tally) {
 // sendsPassword are the commands that take a password of the environment to the registry.
 var sendsPassword = []string{"auth login", "auth token", "auth get", "auth status"}
 
-// commandFlags are what a command needs to get beyond its own usage.
+// commandFlags are the flags without which a command only prints its usage.
 func commandFlags(command, host string) []string {
 	switch command {
 	case "auth login", "auth logout", "auth get", "auth token", "auth status", "auth refresh":
@@ -115,7 +115,7 @@ func commandFlags(command, host string) []string {
 	return nil
 }
 
-// repeatSecrets is a registry that puts what it was sent wherever a client might show it.
+// repeatSecrets is a registry that echoes credentials wherever a client might show them.
 func repeatSecrets(w http.ResponseWriter, r *http.Request) {
 	_, password, _ := r.BasicAuth()
 	h, sent := w.Header(), r.Header.Get("Authorization")
@@ -175,8 +175,8 @@ func troubles() []trouble {
 	}
 }
 
-// leakTypos types a secret where something else belongs. It stands on the user's own
-// command line then, and must not go from there into the log of a build, too.
+// leakTypos types a secret in the wrong place. It is on the user's own command line then, and
+// must not reach the log of a build as well.
 func leakTypos(t *testing.T, tried *tally) {
 	s := newScene(t, tried)
 	x := s.secret()
@@ -211,7 +211,7 @@ func leakTypos(t *testing.T, tried *tally) {
 			s.silent(strings.Join(words[:2], " "), o.text())
 		}
 	}
-	// A proxy's password is in its variable, and on no line of a trace.
+	// A proxy's password is in its variable and must not be in a trace.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func leakTypos(t *testing.T, tried *tally) {
 		}
 		s.silent("proxy", o.text())
 	}
-	// A registry that repeats what it was sent.
+	// A registry that echoes credentials.
 	repeating := httptest.NewServer(http.HandlerFunc(repeatSecrets))
 	defer repeating.Close()
 	basic := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": x}}))

@@ -24,8 +24,8 @@ func readers() [][]string {
 	}
 }
 
-// leakFiles puts files in the place of docker's config.json that hang, fill the memory, or
-// mean two things: none is waited for, none is written over.
+// leakFiles replaces docker's config.json with files that hang, exhaust memory, or are
+// ambiguous: regshape neither waits for them nor overwrites them.
 func leakFiles(t *testing.T, tried *tally) {
 	auth := base64Of("alice:canary-in-the-file")
 	files := map[string]func(path string) error{
@@ -81,7 +81,7 @@ func leakFiles(t *testing.T, tried *tally) {
 	tried.parallel(t, "helper names", leakHelperNames)
 }
 
-// contentOf says what stands at a path, without opening what could not be closed again.
+// contentOf describes what is at a path, without opening files that could block.
 func contentOf(path string) string {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -98,8 +98,8 @@ func contentOf(path string) string {
 	return string(data)
 }
 
-// leakHelperNames has settings name helpers that are no names, with a program ready
-// wherever such a name could lead.
+// leakHelperNames configures helper names that are not names, with a program in every place
+// that such a name could resolve to.
 func leakHelperNames(s *scene) {
 	s.sample = testenv.NewSample(s.t, 3)
 	ran := s.path("ran")
@@ -149,8 +149,8 @@ func leakHelperNames(s *scene) {
 	}
 }
 
-// leakPath puts programs where PATH leads only from the present directory, under all names
-// that regshape would start.
+// leakPath puts programs into directories that PATH names relative to the current one, under
+// every name that regshape would run.
 func leakPath(t *testing.T, tried *tally) {
 	own := os.Getenv("PATH")
 	for _, path := range []string{".:" + own, ":" + own, own + ":", "rel:" + own, "./rel:" + own, "rel/../rel:" + own} {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// leakLinks puts what belongs to somebody else in the place of the store's files. The
-// program must name the path, and must not touch what is behind it.
+// leakLinks replaces files of the store with links and files of other users. The program must
+// name the path and not touch the target.
 func leakLinks(t *testing.T, tried *tally) {
 	for name, file := range map[string]string{
 		"entry": entries, "key": keyPath, "names": stateDir + "/names", "config": ".config/regshape/config",
@@ -56,7 +56,7 @@ func leakLinks(t *testing.T, tried *tally) {
 	leakTargets(t, tried)
 }
 
-// leakDirectories opens the store's directories to others, or puts another user's there.
+// leakDirectories makes the store's directories writable by others, or another user's.
 func leakDirectories(t *testing.T, tried *tally) {
 	const data = ".local/share/regshape"
 	for _, dir := range []string{data, data + "/v1", data + "/v1/g-*", stateDir, ".config/regshape"} {
@@ -124,8 +124,8 @@ func leakDirectories(t *testing.T, tried *tally) {
 	}
 }
 
-// leakHardLink: a file of somebody else's under a second name in the store's directory, which
-// a kernel without fs.protected_hardlinks allows to whoever may write there.
+// leakHardLink links another user's file into the store's directory, which a kernel without
+// fs.protected_hardlinks allows to anyone who can write there.
 func leakHardLink(t *testing.T, tried *tally) {
 	s := newScene(t, tried)
 	put := payload("h.example", "alice", s.secret())
@@ -155,7 +155,7 @@ func leakHardLink(t *testing.T, tried *tally) {
 	tried.looks.Add(1)
 }
 
-// leakTargets: files that the user names, and that somebody else was there first to make.
+// leakTargets covers files that the user names and that someone else created first.
 func leakTargets(t *testing.T, tried *tally) {
 	s := newScene(t, tried)
 	put := payload("h.example", "alice", s.secret())

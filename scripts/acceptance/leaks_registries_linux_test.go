@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// loginTimeout is given to each login at a registry that would keep it for ever.
+	// loginTimeout limits each login at a registry that would hold it for ever.
 	loginTimeout = 2 * time.Second
 	// loginPatience is that for two schemes and a token server, and a busy machine.
 	loginPatience = 25 * time.Second
@@ -27,8 +27,8 @@ const (
 	loginMemory = 400 << 10
 )
 
-// leakRegistries logs in to registries that mean harm: it must end in time, within its
-// memory, in words that can be read, with nothing stored and nothing sent to others.
+// leakRegistries logs in to hostile registries: it must end in time, within its memory, in
+// harmless text, with nothing stored and nothing sent to other hosts.
 func leakRegistries(t *testing.T, tried *tally) {
 	var strayed atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +126,7 @@ func leakRegistries(t *testing.T, tried *tally) {
 	}
 }
 
-// listen hands every connection to play, with the address that it came to.
+// listen passes each connection to play, with the listening address.
 func (s *scene) listen(play func(c net.Conn, host string)) (host string) {
 	s.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -152,7 +152,7 @@ func (s *scene) listen(play func(c net.Conn, host string)) (host string) {
 
 func send(c net.Conn, text string) { _, _ = io.WriteString(c, text) }
 
-// pour sends the same for ever, or until nobody takes it.
+// pour sends the same text until the client hangs up.
 func pour(c net.Conn, begin, again string) {
 	_, err := io.WriteString(c, begin)
 	for err == nil {
@@ -160,7 +160,7 @@ func pour(c net.Conn, begin, again string) {
 	}
 }
 
-// drip sends a byte now and then.
+// drip sends a byte every 100 ms.
 func drip(c net.Conn, begin string) {
 	_, err := io.WriteString(c, begin)
 	for i := 0; err == nil; i++ {

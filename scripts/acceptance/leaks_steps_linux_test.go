@@ -21,7 +21,7 @@ var keyEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
-// steps is the walk. Where nothing is wanted, no secret may be seen at all.
+// steps is the walk. A step without want must not show any secret.
 func (w *walk) steps() []step {
 	const helper = "docker-credential-regshape "
 	newKey := []string{"root key > key file"}
@@ -162,8 +162,8 @@ func (w *walk) steps() []step {
 	}
 }
 
-// checkCommands wants a success and a failure of every command that the grammar has, the
-// hidden ones too, and of every action of the helper.
+// checkCommands wants a success and a failure of every command of the grammar, including
+// hidden ones, and of every action of the helper.
 func checkCommands(t *testing.T, steps []step) {
 	t.Helper()
 	wanted := grammarCommands(t)
@@ -184,7 +184,7 @@ func checkCommands(t *testing.T, steps []step) {
 	}
 }
 
-// grammarCommands reads the grammar's source: what --help hides is a command, too.
+// grammarCommands reads the commands from the grammar's source, including hidden ones.
 func grammarCommands(t *testing.T) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "login/cli.go", nil, 0)

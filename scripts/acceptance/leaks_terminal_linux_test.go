@@ -15,11 +15,11 @@ import (
 	"regshape/scripts/testregistry"
 )
 
-// evil is text that would rename the window, colour, ring, overwrite and reorder: controls
+// hostile is text that would rename the window, colour, ring, overwrite and reorder: controls
 // of C0 and C1, and the marks that turn the direction of writing.
-const evil = "ev\x1b]0;owned\x07\x1b[31m\x08\r\x7f\u009b2J\u202e\u2066\u200bil"
+const hostile = "ev\x1b]0;owned\x07\x1b[31m\x08\r\x7f\u009b2J\u202e\u2066\u200bil"
 
-// harmful names the first character that a terminal would take for more than a letter.
+// harmful describes the first character that a terminal would interpret.
 func harmful(text string) string {
 	for i, r := range text {
 		bad := unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Cf, r)
@@ -33,7 +33,7 @@ func harmful(text string) string {
 	return ""
 }
 
-// harmless wants a text that a terminal takes for letters only.
+// harmless checks that a terminal would interpret nothing in a text.
 func (s *scene) harmless(what, text string) {
 	s.t.Helper()
 	s.tried.looks.Add(1)
@@ -42,7 +42,7 @@ func (s *scene) harmless(what, text string) {
 	}
 }
 
-// shows runs a command as a person sees it and as JSON.
+// shows runs a command with text and with JSON output.
 func (s *scene) shows(what, stdin string, words ...string) {
 	s.t.Helper()
 	command := slices.DeleteFunc(slices.Clone(words), func(word string) bool { return strings.Contains(word, s.home) })
@@ -63,20 +63,20 @@ func (s *scene) shows(what, stdin string, words ...string) {
 	s.harmless(about+" --json", o.text())
 }
 
-// leakTerminal has everybody who can say something say evil.
+// leakTerminal sends hostile text from every source that regshape prints.
 func leakTerminal(t *testing.T, tried *tally) {
-	if harmful(evil) == "" || harmful("fine\n") != "" {
-		t.Fatal("the check does not see evil")
+	if harmful(hostile) == "" || harmful("fine\n") != "" {
+		t.Fatal("the check does not see hostile text")
 	}
 	tried.inParts(t,
-		part{"registries", 1, evilRegistries},
-		part{"issuers", 1, evilIssuers},
-		part{"files", 5, evilFiles},
-		part{"store", 1, evilStore},
-		part{"names", 11, evilNames})
+		part{"registries", 1, hostileRegistries},
+		part{"issuers", 1, hostileIssuers},
+		part{"files", 5, hostileFiles},
+		part{"store", 1, hostileStore},
+		part{"names", 11, hostileNames})
 }
 
-// raw answers with exactly these bytes: package http would mend some of them.
+// raw answers with exactly these bytes, some of which package http would correct.
 func raw(answer string) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -89,9 +89,9 @@ func raw(answer string) *httptest.Server {
 	}))
 }
 
-func evilRegistries(s *scene) {
-	quoted, _ := json.Marshal(evil) // a string always marshals
-	line := strings.ReplaceAll(evil, "\r", "")
+func hostileRegistries(s *scene) {
+	quoted, _ := json.Marshal(hostile) // a string always marshals
+	line := strings.ReplaceAll(hostile, "\r", "")
 	for name, answer := range map[string]string{
 		"status line": "HTTP/1.1 500 " + line + "\r\nContent-Length: 0\r\n\r\n",
 		"headers":     "HTTP/1.1 403 No\r\nServer: " + line + "\r\nVia: " + line + "\r\nContent-Type: " + line + "\r\nContent-Length: 0\r\n\r\n",
@@ -99,10 +99,10 @@ func evilRegistries(s *scene) {
 		"scheme":      "HTTP/1.1 401 No\r\nWWW-Authenticate: " + line + " x=\"" + line + "\"\r\nContent-Length: 0\r\n\r\n",
 		"token realm": "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm=\"http://127.0.0.1:1/" + line + "\",service=\"" + line + "\"\r\nContent-Length: 0\r\n\r\n",
 		"body":        "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\nConnection: close\r\n\r\n{\"errors\":[{\"code\":" + string(quoted) + ",\"message\":" + string(quoted) + ",\"detail\":" + string(quoted) + "}]}",
-		"text body":   "HTTP/1.1 403 No\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" + evil + "\xff\xfe",
+		"text body":   "HTTP/1.1 403 No\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" + hostile + "\xff\xfe",
 		"redirect":    "HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/" + line + "\r\nContent-Length: 0\r\n\r\n",
 		"bad header":  "HTTP/1.1 200 OK\r\n" + line + "\r\n\r\n",
-		"no HTTP":     evil + "\r\n",
+		"no HTTP":     hostile + "\r\n",
 		"wait":        "HTTP/1.1 429 No\r\nRetry-After: " + line + "\r\nContent-Length: 0\r\n\r\n",
 		"token": "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm=\"SELF/token\",service=\"x\"\r\nConnection: close\r\n\r\n" +
 			`{"error":` + string(quoted) + `,"error_description":` + string(quoted) + `,"details":` + string(quoted) + `}`,
@@ -122,16 +122,16 @@ func evilRegistries(s *scene) {
 	}
 }
 
-func evilIssuers(s *scene) {
-	quoted, _ := json.Marshal(evil) // a string always marshals
+func hostileIssuers(s *scene) {
+	quoted, _ := json.Marshal(hostile) // a string always marshals
 	text := string(quoted)
 	for name, opts := range map[string]testregistry.IssuerOptions{
 		"code":     {DeviceAnswer: `{"device_code":` + text + `,"user_code":` + text + `,"verification_uri":"https://issuer.example/","interval":1,"expires_in":2}`},
 		"page":     {DeviceAnswer: `{"device_code":"d","user_code":"ABCD","verification_uri":` + text + `,"interval":1,"expires_in":2}`},
 		"link":     {DeviceAnswer: `{"device_code":"d","user_code":"ABCD","verification_uri":"https://x.example/` + text[1:] + `,"verification_uri_complete":"https://x.example/` + text[1:] + `,"interval":1,"expires_in":2}`},
 		"error":    {DeviceAnswer: `{"error":` + text + `,"error_description":` + text + `}`},
-		"itself":   {CallsIt: "https://" + evil},
-		"username": {Claims: map[string]any{"preferred_username": evil, "email": evil}},
+		"itself":   {CallsIt: "https://" + hostile},
+		"username": {Claims: map[string]any{"preferred_username": hostile, "email": hostile}},
 	} {
 		s.tried.parallel(s.t, name, func(s *scene) {
 			_, at, registry, err := testregistry.Devices(opts)
@@ -147,22 +147,22 @@ func evilIssuers(s *scene) {
 	}
 }
 
-// evilFiles has other tools' files and helpers say it.
-func evilFiles(s *scene) {
-	quoted, _ := json.Marshal(evil) // a string always marshals
-	text, auth := string(quoted), base64Of(evil+":"+s.secret())
-	logins := `"auths":{` + text + `:{"auth":"` + auth + `"},"` + evil[:2] + `.example":{"auth":"` + auth + `"},"x.example":{"auth":"` + auth + `"},"y.example":{"auth":` + text + `},"https://` + text[1:] + `:{}}`
+// hostileFiles puts it into the files and helpers of other tools.
+func hostileFiles(s *scene) {
+	quoted, _ := json.Marshal(hostile) // a string always marshals
+	text, auth := string(quoted), base64Of(hostile+":"+s.secret())
+	logins := `"auths":{` + text + `:{"auth":"` + auth + `"},"` + hostile[:2] + `.example":{"auth":"` + auth + `"},"x.example":{"auth":"` + auth + `"},"y.example":{"auth":` + text + `},"https://` + text[1:] + `:{}}`
 	s.write("bin/docker-credential-evil", "#!/bin/sh\ncat >/dev/null\nprintf '%s' \"$EVIL\" >&2\ncase $1 in list) printf '{%s:%s,\"l.example\":%s}' \"$QUOTED\" \"$QUOTED\" \"$QUOTED\";; get) printf '{\"ServerURL\":%s,\"Username\":%s,\"Secret\":\"s\"}' \"$QUOTED\" \"$QUOTED\";; *) printf '%s' \"$EVIL\"; exit 1;; esac\n", 0o700)
 	s.write("bin/docker-credential-fails", "#!/bin/sh\ncat >/dev/null\nprintf '%s' \"$EVIL\"\nprintf '%s' \"$EVIL\" >&2\nexit 1\n", 0o700)
-	s.env = []string{"PATH=" + s.path("bin") + ":" + os.Getenv("PATH"), "EVIL=" + evil, "QUOTED=" + text}
+	s.env = []string{"PATH=" + s.path("bin") + ":" + os.Getenv("PATH"), "EVIL=" + hostile, "QUOTED=" + text}
 	s.write(".config/containers/auth.json", "{"+logins+"}", 0o600)
 	for name, config := range inOrder(map[string]string{
 		"logins":     "{" + logins + "}",
 		"helpers":    `{"credsStore":"evil","credHelpers":{` + text + `:"evil","f.example":"fails","g.example":` + text + `,"x.example":"evil"}}`,
 		"credsStore": `{"credsStore":` + text + `}`,
 		"fails":      `{"credsStore":"fails"}`,
-		"no JSON":    "{" + logins + `,` + text + evil,
-		"raw":        evil,
+		"no JSON":    "{" + logins + `,` + text + hostile,
+		"raw":        hostile,
 	}) {
 		s.write(".docker/config.json", config, 0o600)
 		for _, words := range [][]string{
@@ -185,9 +185,9 @@ func evilFiles(s *scene) {
 		} {
 			s.shows("config with "+name, "", append([]string{"regshape"}, words...)...)
 		}
-		s.shows("config with "+name, "pw", "regshape", "auth", "login", "f.example", "-u", evil, "--password-stdin", "--skip-verify")
+		s.shows("config with "+name, "pw", "regshape", "auth", "login", "f.example", "-u", hostile, "--password-stdin", "--skip-verify")
 	}
-	s.write(".config/containers/registries.conf", "credential-helpers = ["+text+"]\n"+evil, 0o600)
+	s.write(".config/containers/registries.conf", "credential-helpers = ["+text+"]\n"+hostile, 0o600)
 	s.shows("registries.conf", "", "regshape", "auth", "doctor")
 	s.shows("registries.conf", "", "regshape", "auth", "get", "x.example")
 	s.env = append(s.env, "DOCKER_AUTH_CONFIG={"+logins+"}")
@@ -195,20 +195,20 @@ func evilFiles(s *scene) {
 	s.shows("variable", "", "regshape", "auth", "doctor")
 }
 
-// evilStore puts it into the store and into the store's own files.
-func evilStore(s *scene) {
-	for _, server := range []string{evil + ".example", "x.example"} {
-		s.must(payload(server, evil, s.secret()), "docker-credential-regshape", "store")
+// hostileStore puts it into the entries and the files of the store.
+func hostileStore(s *scene) {
+	for _, server := range []string{hostile + ".example", "x.example"} {
+		s.must(payload(server, hostile, s.secret()), "docker-credential-regshape", "store")
 	}
-	for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "status", "--timeout=2s"}, {"auth", "get", "x.example"}, {"auth", "doctor"}, {"auth", "logout", evil + ".example"}} {
+	for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "status", "--timeout=2s"}, {"auth", "get", "x.example"}, {"auth", "doctor"}, {"auth", "logout", hostile + ".example"}} {
 		s.shows("entries", "", append([]string{"regshape"}, words...)...)
 	}
-	s.must(payload(evil+".example", evil, s.secret()), "docker-credential-regshape", "store")
+	s.must(payload(hostile+".example", hostile, s.secret()), "docker-credential-regshape", "store")
 	for _, file := range s.all(entries) {
 		s.damage(file)
 	}
 	for _, action := range []string{"get", "list"} {
-		o := s.run(evil+".example", "docker-credential-regshape", action)
+		o := s.run(hostile+".example", "docker-credential-regshape", action)
 		if o.err == "" {
 			s.t.Errorf("%s of a damaged entry says nothing", action)
 		}
@@ -217,12 +217,12 @@ func evilStore(s *scene) {
 	for _, words := range [][]string{{}, {"auth", "list"}, {"auth", "doctor"}} {
 		s.shows("damaged entries", "", append([]string{"regshape"}, words...)...)
 	}
-	quoted, _ := json.Marshal(evil) // a string always marshals
+	quoted, _ := json.Marshal(hostile) // a string always marshals
 	config := s.read(".config/regshape/config")
 	for name, text := range map[string]string{
 		"source":  strings.Replace(config, `"file"`, string(quoted), 1),
 		"command": strings.Replace(config, `"file"`, `"command","command":[`+string(quoted)+`],"words":[`+string(quoted)+`]`, 1),
-		"raw":     evil,
+		"raw":     hostile,
 	} {
 		if text == config {
 			s.t.Fatalf("the config names no source:\n%s", config)
@@ -235,17 +235,17 @@ func evilStore(s *scene) {
 	}
 }
 
-// evilNames has names of files say it, and try to pass for a line of regshape's own: stray
-// files of the store, its directories, and whatever a flag or a variable names.
-func evilNames(s *scene) {
-	name := strings.ReplaceAll(evil, "/", "") + "\nFORGED: a\xff 'b' "
-	s.must(payload("x.example", evil, s.secret()), "docker-credential-regshape", "store")
+// hostileNames puts it into file names, with a forged line of regshape's: stray files in the
+// store and its directories, and whatever a flag or a variable names.
+func hostileNames(s *scene) {
+	name := strings.ReplaceAll(hostile, "/", "") + "\nFORGED: a\xff 'b' "
+	s.must(payload("x.example", hostile, s.secret()), "docker-credential-regshape", "store")
 	passphrase := "--passphrase-file=" + s.write("in", "correct horse battery staple of the scene", 0o600)
 	stray := func(dir string) {
 		s.t.Helper()
-		s.write(dir+"/"+name, evil, 0o644)
-		s.write(dir+"/1."+name+".passphrase.age", evil, 0o644)
-		s.write(dir+"/"+name+".d/.tmp-"+name, evil, 0o644)
+		s.write(dir+"/"+name, hostile, 0o644)
+		s.write(dir+"/1."+name+".passphrase.age", hostile, 0o644)
+		s.write(dir+"/"+name+".d/.tmp-"+name, hostile, 0o644)
 	}
 	names := func(sampled bool, what string, words ...string) {
 		s.t.Helper()
@@ -294,11 +294,11 @@ func evilNames(s *scene) {
 	names(false, "protect", "auth", "key", "protect", passphrase)
 	for _, slots := range s.all(".local/share/regshape/v1/slots/*") {
 		stray(strings.TrimPrefix(slots, s.home+"/"))
-		s.write(strings.TrimPrefix(slots, s.home+"/")+"/2.plugin-"+name+".age", evil, 0o600)
+		s.write(strings.TrimPrefix(slots, s.home+"/")+"/2.plugin-"+name+".age", hostile, 0o600)
 	}
 	custody("stray slots")
 	names(false, "unprotect", "auth", "key", "unprotect", "--slot=2")
-	// The same name for all that a command line can name; a login in it comes out again.
+	// The same name wherever a command line takes one.
 	for flag, value := range inOrder(map[string]string{
 		"--store": name, "--docker-config": name, "--profile": name, "--authfile": s.path(name), "--ca-file": name, "--log-file": name + "/" + name,
 		"--passphrase-file": name, "--identity": name, "--from": name, "--name": name, "--namespace": name, "--host": name, "--for": name, "--command": name,

@@ -16,8 +16,8 @@ import (
 // nobody is another user of the machine.
 const nobody = 65534
 
-// open lets other users through to a directory of the test's: package testing closes the
-// directory above it.
+// open lets other users into a temporary directory; package testing closes the directory
+// above it.
 func (s *scene) open(dir string) string {
 	s.t.Helper()
 	for _, path := range []string{filepath.Dir(dir), dir} {
@@ -40,8 +40,8 @@ func (s *scene) as(uid uint32, stdin string, args ...string) outcome {
 	})
 }
 
-// leakUsers has another user try all files of a store in a home that is open to look
-// into, and both programs on it.
+// leakUsers has another user try to read every file of a store in an accessible home, and run
+// both programs on it.
 func leakUsers(t *testing.T, tried *tally) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")
@@ -90,7 +90,7 @@ func leakUsers(t *testing.T, tried *tally) {
 		t.Errorf("another user: got\n%s\nwant as before\n%s", after, before)
 	}
 
-	// The other way round: root in the store of a user, and root by sudo in their home.
+	// The other way round: root, also by sudo, in another user's store.
 	theirs := s.open(t.TempDir())
 	if err := os.Chown(theirs, nobody, nobody); err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func treeOf(t *testing.T, dir string) string {
 	return string(out)
 }
 
-// leakModes makes all that can be made, under three umasks, and looks at every mode.
+// leakModes creates every kind of file under three umasks and checks all modes.
 func leakModes(t *testing.T, tried *tally) {
 	for _, umask := range []string{"000", "077", "0777"} {
 		s := newScene(t, tried)

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	testenv.Main(programs{m}, testenv.InMemory()...)
 }
 
-// programs are the tests of m with both names of the program, built once, first in PATH.
+// programs runs the tests of m with both names of the program, built once, first in PATH.
 type programs struct{ m *testing.M }
 
 func (p programs) Run() int {
@@ -43,9 +43,9 @@ func (p programs) Run() int {
 	return p.m.Run()
 }
 
-// build makes the programs as the Makefile does, and for the race detector where the tests
-// are. A passphrase costs a second and 256 MiB each time, as it should: so that is tried as it
-// is only in whole runs, and in the scripts.
+// build builds the programs as the Makefile does, and with the race detector if the tests are.
+// Deriving a key from a passphrase takes a second and 256 MiB, as it should, so only whole
+// runs and the scripts use the real work factor.
 func build(dir string) error {
 	exe := ""
 	if runtime.GOOS == "windows" {
@@ -74,7 +74,7 @@ func build(dir string) error {
 	return os.Link(program, filepath.Join(dir, "docker-credential-regshape"+exe))
 }
 
-// cheapPassphrases writes what go build -overlay takes to have another work factor.
+// cheapPassphrases writes an overlay for go build that lowers the work factor.
 func cheapPassphrases(dir string) (overlay string, err error) {
 	const file, factor = "store/keys/passphrase.go", "const workFactor = 18"
 	source, err := os.ReadFile(file)

@@ -12,8 +12,8 @@ import (
 	"regshape/scripts/testenv"
 )
 
-// Twenty logins at once, some into the store and some into an auth.json, the first of
-// them into a home with nothing in it: nothing is lost.
+// Twenty concurrent logins, some into the store and some into an auth.json, in an empty home:
+// none is lost.
 func TestLogin_parallel(t *testing.T) {
 	t.Parallel()
 	const logins = 20

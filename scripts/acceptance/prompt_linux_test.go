@@ -27,7 +27,7 @@ func TestPrompt_login(t *testing.T) {
 	term.wantExit(0, secret)
 	term.Await("Login Succeeded")
 
-	// The known user name is the default; Ctrl-C at the password gives the echo back.
+	// The known user name is the default; Ctrl-C at the password restores the echo.
 	term = s.terminal("regshape", "auth", "login", host)
 	term.Await("Username for " + host + " (alice): ")
 	term.Input("\n")
@@ -45,8 +45,7 @@ func TestPrompt_login(t *testing.T) {
 	}
 }
 
-// However a prompt is ended from outside, the terminal echoes again, and the exit code is
-// what shells expect.
+// Whatever ends a prompt, the terminal echoes again, and the exit code is what shells expect.
 func TestPrompt_signals(t *testing.T) {
 	t.Parallel()
 	const secret = "half a pass"
@@ -94,8 +93,8 @@ func TestPrompt_signals(t *testing.T) {
 	}
 }
 
-// Ctrl-Z hands the shell a terminal that echoes, and the prompt that is taken up again
-// echoes nothing.
+// After Ctrl-Z the shell has a terminal that echoes, and the prompt that continues does not
+// echo.
 func TestPrompt_stopped(t *testing.T) {
 	t.Parallel()
 	const secret = "canary-after-the-stop"
@@ -119,7 +118,7 @@ func TestPrompt_stopped(t *testing.T) {
 	if strings.Contains(term.Text(), secret) {
 		t.Errorf("the terminal shows the password:\n%s", term.Text())
 	}
-	// A process that nobody could continue is not stopped.
+	// A process without job control is not stopped.
 	term = newHome(t).terminal("regshape", "auth", "login", "-u", "alice", host)
 	term.Await("Password for ")
 	term.AwaitEcho(false)
@@ -152,7 +151,7 @@ func TestPrompt_stoppedAfterwards(t *testing.T) {
 	}
 }
 
-// Ctrl-C while the registry does not answer ends the login at once.
+// Ctrl-C ends a login at once while the registry does not answer.
 func TestPrompt_interruptedAfterwards(t *testing.T) {
 	t.Parallel()
 	l := httptest.NewUnstartedServer(nil).Listener // accepts connections and never answers
@@ -170,7 +169,7 @@ func TestPrompt_interruptedAfterwards(t *testing.T) {
 	}
 }
 
-// A helper that waits for its caller says so to a person.
+// A helper that reads from a terminal prints what it waits for.
 func TestPrompt_helper(t *testing.T) {
 	t.Parallel()
 	term := newHome(t).terminal("docker-credential-regshape", "get")

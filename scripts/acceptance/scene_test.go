@@ -21,10 +21,10 @@ import (
 	"regshape/scripts/testregistry/canary"
 )
 
-// tally counts what a group has really tried.
+// tally counts what a group tried.
 type tally struct{ runs, looks atomic.Int64 }
 
-// parallel is a part of a test with a scene of its own, beside others.
+// parallel runs a parallel subtest with its own scene.
 func (tried *tally) parallel(t *testing.T, name string, part func(s *scene)) {
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
@@ -32,7 +32,7 @@ func (tried *tally) parallel(t *testing.T, name string, part func(s *scene)) {
 	})
 }
 
-// inParts runs parts beside each other, each by a sample of its own.
+// inParts runs parts in parallel, each with its own sample.
 func (tried *tally) inParts(t *testing.T, parts ...part) {
 	for _, p := range parts {
 		tried.parallel(t, p.name, func(s *scene) {
@@ -48,7 +48,7 @@ type part struct {
 	run   func(s *scene)
 }
 
-// inOrder ranges over a map in the order of its keys, as a sample wants it.
+// inOrder ranges over a map in the order of its keys, as a sample needs.
 func inOrder[V any](m map[string]V) iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -59,7 +59,7 @@ func inOrder[V any](m map[string]V) iter.Seq2[string, V] {
 	}
 }
 
-// scene is a home with nothing in it, and the secrets that are looked for.
+// scene is an empty home, and the secrets that are looked for.
 type scene struct {
 	t       *testing.T
 	tried   *tally
@@ -69,7 +69,7 @@ type scene struct {
 	sample  *testenv.Sample // of what it runs; all of it where that is nil
 }
 
-// newHome is a scene of which nobody counts what it tries.
+// newHome is a scene whose runs are not counted.
 func newHome(t *testing.T) *scene {
 	t.Helper()
 	return newScene(t, &tally{})
@@ -92,7 +92,7 @@ type outcome struct {
 
 func (o outcome) text() string { return o.out + o.err }
 
-// runLimit ends a program that hangs. Nothing here takes a tenth of it.
+// runLimit ends a program that hangs. Nothing here takes a tenth of that.
 const runLimit = 40 * time.Second
 
 // command prepares a program in the scene's home.
@@ -121,8 +121,6 @@ func (s *scene) finish(prepare func(context.Context) *exec.Cmd) outcome {
 	err := cmd.Run()
 	s.tried.runs.Add(1)
 	o := outcome{out: out.String(), err: errs.String(), took: time.Since(begin)}
-	if o.took > 700*time.Millisecond {
-	}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -138,7 +136,7 @@ func (s *scene) finish(prepare func(context.Context) *exec.Cmd) outcome {
 	return o
 }
 
-// must runs what has to succeed.
+// must runs a program that has to succeed.
 func (s *scene) must(stdin string, args ...string) outcome {
 	s.t.Helper()
 	o := s.run(stdin, args...)
@@ -148,7 +146,7 @@ func (s *scene) must(stdin string, args ...string) outcome {
 	return o
 }
 
-// silent looks for the secrets in what was said.
+// silent checks that a text contains none of the secrets.
 func (s *scene) silent(what, text string) {
 	s.t.Helper()
 	s.tried.looks.Add(1)
@@ -157,7 +155,7 @@ func (s *scene) silent(what, text string) {
 	}
 }
 
-// redact hides what a failed test must not show either.
+// redact hides the secrets in the output of a failed test.
 func (s *scene) redact(text string) string { return canary.Redact(text, s.secrets...) }
 
 // path is a path below the home.
@@ -165,7 +163,7 @@ func (s *scene) path(parts ...string) string {
 	return filepath.Join(append([]string{s.home}, parts...)...)
 }
 
-// write makes a file of a mode below the home and its directories.
+// write creates a file below the home, with its directories.
 func (s *scene) write(name, text string, mode os.FileMode) string {
 	s.t.Helper()
 	path := s.path(name)
@@ -181,7 +179,7 @@ func (s *scene) write(name, text string, mode os.FileMode) string {
 	return path
 }
 
-// payload is what a client gives the helper to store.
+// payload is the input of the helper's store.
 func payload(server, user, secret string) string {
 	text, _ := json.Marshal(map[string]string{"ServerURL": server, "Username": user, "Secret": secret}) // strings always marshal
 	return string(text)
@@ -217,7 +215,7 @@ func (s *scene) all(pattern string) []string {
 	return found
 }
 
-// damage turns one bit of a file.
+// damage flips one bit of a file.
 func (s *scene) damage(file string) {
 	s.t.Helper()
 	data, err := os.ReadFile(file)

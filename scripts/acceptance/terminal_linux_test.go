@@ -10,19 +10,19 @@ import (
 	"regshape/scripts/testterminal"
 )
 
-// terminal is one of a program of this build.
+// terminal is a program of this build on a terminal.
 type terminal struct {
 	*testterminal.Terminal
 	t *testing.T
 }
 
-// terminal runs a program in the scene's home, with somebody to ask.
+// terminal starts a program on a terminal, in the scene's home.
 func (s *scene) terminal(program string, args ...string) *terminal {
 	s.t.Helper()
 	return &terminal{testterminal.Start(s.t, testenv.Environ(s.home, s.env...), program, args...), s.t}
 }
 
-// awaitSlowly is await for what takes a passphrase: a second of work on an idle machine.
+// awaitSlowly is Await for what takes a key derivation: a second of work on an idle machine.
 func (term *terminal) awaitSlowly(text string) {
 	term.t.Helper()
 	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(10 * time.Millisecond) {
@@ -39,7 +39,7 @@ func (term *terminal) awaitSlowly(text string) {
 	term.t.Fatalf("the terminal never showed %q, only:\n%s", text, term.Text())
 }
 
-// answer types a secret at a prompt that comes for the nth time.
+// answer types a secret at the nth prompt of this text.
 func (term *terminal) answer(prompt string, nth int, secret string) {
 	term.t.Helper()
 	for begin := time.Now(); strings.Count(term.Text(), prompt) < nth; time.Sleep(10 * time.Millisecond) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Trust shows at a terminal what would be started, and takes nothing but yes for an answer.
+// Trust prints the program that would be run, and accepts only yes.
 func TestTrustPrompts(t *testing.T) {
 	t.Parallel()
 	s := newHome(t)

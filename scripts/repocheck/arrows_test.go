@@ -215,7 +215,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestArrowsDetect makes up a program for each breach, consisting of the chain
+// TestArrowsDetect makes up a program for each violation, consisting of the chain
 // of imports that is to be reported, and one program that is in order.
 func TestArrowsDetect(t *testing.T) {
 	for name, chain := range map[string]string{
@@ -262,8 +262,8 @@ func madeUp(chains ...string) graph {
 	return g
 }
 
-// TestTopLevel keeps the front page of the tree to the names it was given.
-// What .gitignore names is no part of the tree.
+// TestTopLevel limits the root of the tree to these names.
+// What .gitignore names is not part of the tree.
 func TestTopLevel(t *testing.T) {
 	allowed := []string{
 		"main.go", "main_test.go", "credhelper", "login", "store", "scripts", "go.mod", "go.sum", "Makefile", "README.md",

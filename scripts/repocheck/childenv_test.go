@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// bare are the functions that would hand the environment of whoever runs the tests to a
-// child process, or let one forget to say which it gets. Package testenv has their substitutes.
+// bare are the functions that pass the environment of whoever runs the tests to a child
+// process, explicitly or by default. Package testenv has their substitutes.
 var bare = map[string][]string{
 	"os":                    {"Environ", "StartProcess"},
 	"os/exec":               {"Command", "CommandContext"},
@@ -23,14 +23,14 @@ var bare = map[string][]string{
 	"golang.org/x/sys/unix": {"Exec"},
 }
 
-// inheriting are the packages whose programs, not tests, may do so nevertheless.
+// inheriting are the packages whose programs, not tests, may do so.
 var inheriting = []string{
 	"scripts/testenv",   // the substitutes
 	"scripts/untouched", // it makes that environment up
 	"scripts/release",   // it works with the maintainer's own git, proxies and signing key
 }
 
-// bareCalls lists where a file uses what is bare.
+// bareCalls lists the uses of bare functions in a file.
 func bareCalls(set *token.FileSet, file *ast.File) (found []string) {
 	imported := map[string]string{}
 	for _, spec := range file.Imports {
@@ -62,8 +62,8 @@ func bareCalls(set *token.FileSet, file *ast.File) (found []string) {
 	return found
 }
 
-// TestChildEnvironments has each child process of a test, and of the programs beside the
-// tests, get an environment of testenv, and the tests of the product run in one.
+// TestChildEnvironments wants an environment of testenv for each child process of a test and of
+// the programs in scripts, and for the tests of the product.
 func TestChildEnvironments(t *testing.T) {
 	set := token.NewFileSet()
 	within := map[string]bool{} // packages with tests of the product's -> they call testenv.Main
@@ -119,7 +119,7 @@ func callsMain(file *ast.File) (calls bool) {
 	return calls
 }
 
-// TestChildEnvironmentsDetect plants each breach, and what looks like one.
+// TestChildEnvironmentsDetect plants each violation, and code that only looks like one.
 func TestChildEnvironmentsDetect(t *testing.T) {
 	for source, want := range map[string]string{
 		`import "os/exec"; var c = exec.Command("true")`:                        "os/exec.Command",

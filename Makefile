@@ -10,6 +10,8 @@ FUZZTIME ?= 30s
 BENCHFLAGS   ?=
 MUTATEFLAGS  ?=
 RELEASEFLAGS ?=
+# The commit before the change.
+SINCE ?= HEAD^
 # One row or cell of the client matrix: CELL=podman/bearer, CELL=crane/hub/tool.
 CELL ?=
 HELPER  := docker-credential-regshape
@@ -32,7 +34,7 @@ LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -
 TOOL := $(GO) tool -modfile=scripts/tools/go.mod
 SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 
-.PHONY: help build install demo test race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof release releasetest cover tidy vuln clean ci
+.PHONY: help build install demo test touched race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof release releasetest cover tidy vuln clean ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -73,6 +75,13 @@ ifeq ($(shell uname -s 2>/dev/null),Linux)
 else
 	$(GO) test ./...
 endif
+
+# A sample may miss what a change broke in its own package.
+touched: ## run whole the tests of the packages that a change touches (SINCE=HEAD^)
+	@git rev-parse --verify -q '$(SINCE)^{commit}' >/dev/null || { echo "there is no commit $(SINCE) to compare with"; exit 0; }; \
+	  packages=$$(git diff --name-only '$(SINCE)' -- '*.go' | xargs -r -n 1 dirname | sort -u | while read -r dir; do \
+	    $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' "./$$dir" 2>/dev/null; done); \
+	  if [ -n "$$packages" ]; then TESTENV_WHOLE=1 $(GO) test -timeout 20m $$packages; else echo "$(SINCE) and the present differ in no tested package"; fi
 
 # Without that setting each process of the tests sleeps a second at its end.
 race: ## run the tests under the race detector (needs a C compiler)
@@ -157,6 +166,7 @@ ci: ## everything a change must pass
 	$(MAKE) lint
 	$(MAKE) cross
 	$(MAKE) test
+	$(MAKE) touched
 	$(MAKE) race
 	$(MAKE) e2e
 	$(MAKE) torture

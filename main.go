@@ -24,7 +24,7 @@ func main() {
 	if program, helper := credhelper.Named(os.Args[0]); helper {
 		os.Exit(credhelper.Run(context.Background(), credhelper.Call{
 			Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-			Terminal: term.IsTerminal(int(os.Stdin.Fd())), Getenv: os.Getenv, Version: version,
+			Terminal: term.IsTerminal(int(os.Stdin.Fd())), Getenv: os.Getenv, Version: version, Advice: app.Advice,
 		}))
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())

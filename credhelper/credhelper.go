@@ -36,6 +36,11 @@ type Call struct {
 	Terminal bool                // In is a terminal
 	Getenv   func(string) string // REGSHAPE_STORE, REGSHAPE_PROFILE, REGSHAPE_KEY_FILE, SUDO_UID
 	Version  string
+
+	// Advice is what helps against an error of the store, "" for nothing. own spells a
+	// command of the front end. main passes it in, so that the helper has the hints of the
+	// front end without importing it; nil is none.
+	Advice func(err error, own func(words ...string) string) string
 }
 
 // Named returns the program name in argv[0], without folder and ".exe", and whether it is
@@ -145,8 +150,10 @@ func (c Call) own(words ...string) string {
 // terminal: an address is whatever the caller has sent.
 func (c Call) oneLine(err error) string {
 	line := err.Error()
-	if advice := store.Advice(err, c.own); advice != "" {
-		line += ": " + advice
+	if c.Advice != nil {
+		if advice := c.Advice(err, c.own); advice != "" {
+			line += ": " + advice
+		}
 	}
 	return printable.Line(line, printable.Long)
 }

@@ -20,6 +20,7 @@ type Problem struct {
 	What     string
 	Path     string   // of the file or folder, or of the folder that holds several
 	Fix      []string // the words of a command, for a shell to quote; nil where there is none
+	Err      error    // where a front end may know more than What: the error of a lookup, say
 	Harmless bool     // only worth knowing
 	// Unfinished says that a rotation has to be finished or taken back.
 	Unfinished bool
@@ -37,7 +38,7 @@ const maxNamed = 10
 func (l Location) Check(now time.Time) []Problem {
 	c := checker{now: now}
 	if err := l.checkWritable(); err != nil {
-		c.add(Problem{What: err.Error(), Path: l.home})
+		c.add(Problem{What: err.Error(), Path: l.home, Err: err})
 	}
 	tops, below := l.folders()
 	own := slices.Compact([]string{l.Data, l.State, l.Config})
@@ -109,7 +110,7 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 		if owner == 0 && home != "" && strings.HasPrefix(dir, home+string(filepath.Separator)) {
 			p.Fix = takeOver(dir)
 		} else {
-			p.What += ": run as that user, or use a store of your own with --store"
+			p.Err = &durable.OwnerError{Path: dir, UID: owner}
 		}
 		c.add(p)
 	}

@@ -129,7 +129,7 @@ func TestCheck_owner(t *testing.T) {
 	}
 	// A store that is another user's as a whole is not taken from them.
 	give(loc.Data)
-	if got = check(); len(got) != 1 || got[0].Fix != nil || !strings.Contains(got[0].What, "run as that user") {
+	if got = check(); len(got) != 1 || got[0].Fix != nil || !errors.As(got[0].Err, new(*durable.OwnerError)) {
 		t.Errorf("another user's store: %v", got)
 	}
 	home := t.TempDir()
@@ -256,7 +256,7 @@ func TestCheck_foreignTop(t *testing.T) {
 	want := []Problem{}
 	for _, dir := range []string{l.Data, l.Config} {
 		want = append(want, Problem{
-			What: dir + " belongs to uid 12345 and you are uid 0: run as that user, or use a store of your own with --store", Path: dir,
+			What: dir + " belongs to uid 12345 and you are uid 0", Path: dir, Err: &durable.OwnerError{Path: dir, UID: 12345},
 		})
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -89,13 +89,13 @@ func readConfig(loc Location) (Config, error) {
 func parseConfig(path string, data []byte) (Config, error) {
 	c := Config{read: data}
 	if err := json.Unmarshal(data, &c); err != nil {
-		return Config{}, fmt.Errorf("%s is damaged: %w: restore it, or move it away; a key that is not in the key file then needs 'regshape auth key restore BACKUP'", path, err)
+		return Config{}, fmt.Errorf("%w: %s: %w", ErrConfigDamaged, path, err)
 	}
 	if c.Version > configVersion {
 		return Config{}, fmt.Errorf("%s has version %d: %w", path, c.Version, ErrNewer)
 	}
 	if c.Version < configVersion || !isKID(c.KID) || c.Key.Source == "" || c.Previous != nil && !isKID(c.Previous.KID) {
-		return Config{}, fmt.Errorf("%s is damaged: it names no key: restore it, or move it away; a key that is not in the key file then needs 'regshape auth key restore BACKUP'", path)
+		return Config{}, fmt.Errorf("%w: %s names no key", ErrConfigDamaged, path)
 	}
 	return c, nil
 }

@@ -25,6 +25,10 @@ var (
 	ErrStray = errors.New("among the entries is something that regshape did not make")
 	// ErrNewer means that a newer regshape wrote or is rewriting what was found.
 	ErrNewer = errors.New("made by a newer regshape")
+	// ErrNoHome means that no folder was named and there is no home folder to have one in.
+	ErrNoHome = errors.New("no home folder")
+	// ErrConfigDamaged means that the config cannot be read, or names no key.
+	ErrConfigDamaged = errors.New("the config is damaged")
 	// ErrUntrusted means that the user has not allowed a program that the store names; see
 	// package trust.
 	ErrUntrusted = errors.New("this store names it, and you have not trusted it")

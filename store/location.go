@@ -19,8 +19,8 @@ import (
 
 // Options choose which store to use.
 type Options struct {
-	Dir     string // one folder for data, key and config (--store, REGSHAPE_STORE); "" for the XDG folders
-	Profile string // "" for the default profile (--profile, REGSHAPE_PROFILE)
+	Dir     string // one folder for data, key and config (REGSHAPE_STORE); "" for the XDG folders
+	Profile string // "" for the default profile (REGSHAPE_PROFILE)
 	SudoUID string // the environment's SUDO_UID, "" outside sudo
 
 	// Notice, unless nil, is told once what a run found wrong with the store and passed over.
@@ -205,7 +205,7 @@ func (l Location) checkWritable() error {
 		return nil
 	}
 	if l.noHome {
-		return errors.New("there is no home folder: set HOME, or name a folder with --store or REGSHAPE_STORE")
+		return ErrNoHome
 	}
 	below := slices.ContainsFunc([]string{l.Data, l.State, l.Config}, func(dir string) bool {
 		return strings.HasPrefix(dir, l.home+string(filepath.Separator))
@@ -213,7 +213,7 @@ func (l Location) checkWritable() error {
 	info, err := os.Stat(l.home)
 	if errors.Is(err, fs.ErrNotExist) {
 		if below {
-			return fmt.Errorf("home folder %s does not exist: set HOME, or name a folder with --store or REGSHAPE_STORE", l.home)
+			return fmt.Errorf("%w: %s does not exist", ErrNoHome, l.home)
 		}
 		return nil
 	}

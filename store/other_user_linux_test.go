@@ -60,7 +60,7 @@ func TestRoot_directoriesInHome(t *testing.T) {
 		want := []Problem{
 			{What: "home/d" + foreign, Path: "home/d", Fix: takeOver("home/d")},
 			{What: "home/s" + foreign, Path: "home/s", Fix: takeOver("home/s")},
-			{What: "c" + foreign + ": run as that user, or use a store of your own with --store", Path: "c"},
+			{What: "c" + foreign, Path: "c", Err: &durable.OwnerError{Path: "c", UID: 0}},
 		}
 		if !reflect.DeepEqual(c.problems, want) {
 			t.Errorf("%+v, want %+v", c.problems, want)

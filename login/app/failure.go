@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
-	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/login/terminal"
-	"regshape/store"
 )
 
 // Exit codes.
@@ -106,70 +102,11 @@ func Describe(e *Env, err error) (report, int) {
 		return r, ExitUsage
 	case errors.As(err, &verify):
 		r.Registry, r.Reason = verify.Registry, string(verify.Result.Outcome)
-		r.Hint, r.Detail = verify.Result.Hint, verify.Result.Detail
-		if r.Hint == "" {
-			r.Hint = hintFor(verify.Result.Outcome)
-		}
+		r.Detail = verify.Result.Detail
 	case errors.As(err, &stored):
 		r.Registry, r.Reason = stored.Registry, "store"
 	}
-	if _, ok := errors.AsType[*authfile.SyntaxError](err); ok && r.Hint == "" {
-		r.Hint = "mend it at that line and column; nothing in it was changed"
-	}
-	if r.Hint == "" && errors.Is(err, authfile.ErrNotOnPath) {
-		r.Hint = "install it, or change the setting that names it; '" + e.Own("auth", "doctor") + "' has the command"
-	}
 	return r, ExitFailed
-}
-
-// hintFor is what may help where the registry client has nothing better to say.
-func hintFor(o registry.Outcome) string {
-	switch o {
-	case registry.Rejected:
-		return "check the user name; many registries want an access token in place of the password"
-	case registry.Unreachable:
-		return "check the registry's name, the port and the network, or try again later"
-	case registry.Throttled:
-		return "wait a while, then try again"
-	}
-	return ""
-}
-
-// Advice is what mends an error of the store that the flags name.
-func (e *Env) Advice(err error) string {
-	if path, ok := errors.AsType[*fs.PathError](err); ok && !ofStore(e, path.Path) {
-		return "" // a file of the user's or of another tool's, which REGSHAPE_STORE does not move
-	}
-	return store.Advice(err, e.Own)
-}
-
-// Problem is an error with what mends it, for a result that goes on without.
-func (e *Env) Problem(err error) string {
-	if advice := e.Advice(err); advice != "" {
-		return err.Error() + ": " + advice
-	}
-	return err.Error()
-}
-
-// ofStore reports whether a path is one of the store's, or a folder that they are in.
-func ofStore(e *Env, path string) bool {
-	loc, err := e.Locate()
-	if err != nil {
-		return true
-	}
-	path = filepath.Clean(path)
-	for _, dir := range []string{loc.Data, loc.State, loc.Config} {
-		if within(path, dir) || within(dir, path) {
-			return true
-		}
-	}
-	return false
-}
-
-// within reports whether a path is a folder or below it.
-func within(path, dir string) bool {
-	rest, err := filepath.Rel(dir, path)
-	return err == nil && filepath.IsLocal(rest)
 }
 
 // Signal is why a run was ended from outside; as the cause of its context it decides the

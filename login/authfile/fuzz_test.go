@@ -149,7 +149,7 @@ func FuzzRegistriesConf(f *testing.F) {
 			return
 		}
 		want := slices.DeleteFunc(existing(append([]string{"regshape"}, list...)...), func(s string) bool { return s == AuthFileHelper })
-		made := DropInText("regshape", list)
+		made := DropInText("written by a test", "regshape", list)
 		if got, err := read(t, made); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%q lists %q; the drop-in %q lists %q (%v), want %q", text, list, made, got, err, want)
 		}

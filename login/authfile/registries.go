@@ -81,16 +81,16 @@ func readHelpers(path string) ([]string, error) {
 	return nil, broken
 }
 
-// DropInText is the content of setup's drop-in: helper is asked first, then the programs
+// DropInText is the content of a drop-in: note is a line for whoever reads it, helper is asked first, then the programs
 // that were asked before (of the list of CredentialHelpers), in their order and without
 // repetitions. AuthFileHelper is left out on purpose: with it, podman 4.3 writes a login
 // in plaintext whenever the helper fails. That hides the logins in auth.json and docker's file from podman, so setup has
 // to import those first, or to stop.
-func DropInText(helper string, before []string) []byte {
+func DropInText(note, helper string, before []string) []byte {
 	list := existing(append([]string{helper}, before...)...)
 	list = slices.DeleteFunc(list, func(name string) bool { return name == AuthFileHelper })
 	var b bytes.Buffer
-	b.WriteString("# Written by `regshape auth setup --podman`; `regshape auth setup --podman --undo` removes it.\n")
+	b.WriteString("# " + note + "\n")
 	b.WriteString("# Podman, Skopeo and Buildah ask these in turn.\n")
 	b.WriteString(helpersKey + " = [")
 	for i, name := range list {

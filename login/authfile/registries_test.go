@@ -151,7 +151,7 @@ func TestDropInText(t *testing.T) {
 		{[]string{"pass", "regshape", AuthFileHelper, "pass"}, `["regshape", "pass"]`},
 		{[]string{"a\"b\\c\n\x07é"}, `["regshape", "a\"b\\c\u000A\u0007é"]`},
 	} {
-		text := DropInText("regshape", c.before)
+		text := DropInText("written by a test", "regshape", c.before)
 		if !strings.Contains(string(text), "\ncredential-helpers = "+c.want+"\n") || !strings.HasPrefix(string(text), "# ") {
 			t.Errorf("before %q:\n%s", c.before, text)
 		}
@@ -167,12 +167,12 @@ func TestDropInText(t *testing.T) {
 		if err != nil || from != RegistriesDropIn(e) || helpers[0] != "regshape" {
 			t.Fatalf("%q from %q, %v", helpers, from, err)
 		}
-		if again := DropInText("regshape", helpers); string(again) != string(text) {
+		if again := DropInText("written by a test", "regshape", helpers); string(again) != string(text) {
 			t.Errorf("a second time:\n%s", again)
 		}
 	}
 	before := append(make([]string, 0, 8), "pass")
-	DropInText("regshape", before)
+	DropInText("written by a test", "regshape", before)
 	if before[:2][1] != "" {
 		t.Error("the caller's list was written to")
 	}

@@ -55,7 +55,7 @@ func TestAsPodmanAsks(t *testing.T) {
 			"later is silent":      {dropIns + "50-a.conf": list("h2"), dropIns + "60-b.conf": "unqualified-search-registries = []\n"},
 			"later is empty":       {dropIns + "50-a.conf": list("h2"), dropIns + "60-b.conf": "credential-helpers = []\n"},
 			"auth.json first":      {dropIns + "50-a.conf": list(AuthFileHelper, "h1")},
-			"our drop-in":          {main: list("h1"), dropIns + dropInName: string(DropInText("h3", []string{"h1"}))},
+			"our drop-in":          {main: list("h1"), dropIns + dropInName: string(DropInText("written by a test", "h3", []string{"h1"}))},
 			"CRLF":                 {dropIns + "50-a.conf": "# windows\r\n" + strings.TrimSpace(list("h2")) + "\r\n"},
 			"another case":         {main: list("h1"), dropIns + "50-a.conf": "Credential-Helpers = [\"h2\"]\n"},
 			"in a table":           {dropIns + "50-a.conf": "[other]\n" + list("h1")},

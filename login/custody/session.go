@@ -91,7 +91,7 @@ func (k *Session) failed(err error) error {
 // outside is an error about something that is not the store's: a file of the user's, the
 // kernel's keyring. What mends the like of it in the store would mislead.
 func outside(err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
+	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, keys.ErrNoKernelKeyring) {
 		return err
 	}
 	return errors.New(err.Error())
@@ -239,10 +239,25 @@ func (s openedSlots) Load(ctx context.Context, kid string) (store.RootKey, error
 // notOfStore is an error of a place that the key is not in yet: neither is the store
 // locked nor its key missing, and what mends that would not help, or give up its logins.
 func notOfStore(err error) error {
-	for _, state := range []error{store.ErrLocked, store.ErrNoKey, store.ErrKeyDamaged} {
+	for _, state := range storeStates {
 		if errors.Is(err, state) {
-			return errors.New(strings.TrimPrefix(err.Error(), state.Error()+": "))
+			return placeError{err, strings.TrimPrefix(err.Error(), state.Error()+": ")}
 		}
 	}
 	return err
+}
+
+var storeStates = []error{store.ErrLocked, store.ErrNoKey, store.ErrKeyDamaged}
+
+// placeError matches what its cause does, but for the states of a store.
+type placeError struct {
+	cause error
+	text  string
+}
+
+func (e placeError) Error() string { return e.text }
+
+// Is is for package errors.
+func (e placeError) Is(target error) bool {
+	return !slices.Contains(storeStates, target) && errors.Is(e.cause, target)
 }

@@ -82,7 +82,7 @@ func (r *keyShow) state(k *Session) (why string, err error) {
 		if until, identity, err = slots.Unlocked(k.Now.KID); err == nil {
 			r.Until = app.Stamp(until)
 			if err := slots.Prove(identity); err != nil {
-				r.Problem = err.Error()
+				r.Problem = k.E.Problem(err)
 			}
 		}
 	case r.Source == store.SourceCommand:

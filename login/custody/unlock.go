@@ -117,7 +117,7 @@ func (c *Unlock) slots(k *Session, slots keys.Slots) (until time.Time, text stri
 	if c.For == nil && c.wayIn == (wayIn{}) {
 		if until, identity, err := slots.Unlocked(k.Now.KID); err == nil {
 			if err := slots.Prove(identity); err != nil {
-				k.E.Warn("%v.", err)
+				k.E.Warn("%s.", k.E.Problem(err))
 			}
 			return until, "The store is unlocked already, until " + terminal.Clock(until) + ".", nil
 		}

@@ -80,7 +80,11 @@ func (c filesCheck) run(e *app.Env) []finding {
 		if p.Unfinished {
 			fix = e.Own("auth", "key", "rotate", "--resume")
 		}
-		found = append(found, bad(p.What, p.Path, fix))
+		what := p.What
+		if advice := e.Advice(p.Err); advice != "" {
+			what += ": " + advice
+		}
+		found = append(found, bad(what, p.Path, fix))
 	}
 	if sound {
 		found = append([]finding{good("the store's files are closed to other users", c.seen.loc.Data)}, found...)
@@ -171,12 +175,15 @@ func (c keyCheck) place(e *app.Env, k *custody.Session) []finding {
 
 // mends is the command for an error of the store, without the words around it.
 func mends(e *app.Env, err error) string {
+	var at *keys.SourceError
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return e.Own("auth", "unlock")
 	case errors.Is(err, store.ErrUntrusted):
 		return e.Own("auth", "trust")
-	case strings.Contains(e.Advice(err), e.Own("auth", "key", "restore", "BACKUP")):
+	case errors.As(err, &at) && at.Source == store.SourceEnvironment:
+		return ""
+	case errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrKeyDamaged), errors.Is(err, store.ErrConfigDamaged):
 		return e.Own("auth", "key", "restore", "BACKUP") // never the one that gives up all logins
 	}
 	return "" // for what is unsafe the check of the files has it

@@ -16,8 +16,11 @@ import (
 	"regshape/store/printable"
 )
 
-// dropInMark begins the drop-in that setup writes: a file without it is somebody else's.
-const dropInMark = "# Written by `regshape auth setup"
+const (
+	// dropInMark begins the drop-in that setup writes: a file without it is somebody else's.
+	dropInMark = "# Written by `regshape auth setup"
+	dropInNote = "Written by `regshape auth setup --podman`; `regshape auth setup --podman --undo` removes it."
+)
 
 // planPodman writes the drop-in, unless podman asks the helper already.
 func (s *setup) planPodman() (plannedEdit, error) {
@@ -55,7 +58,7 @@ func (s *setup) planPodman() (plannedEdit, error) {
 		}
 		helpers = append(helpers, more...)
 	}
-	x.After = authfile.DropInText(helper, helpers)
+	x.After = authfile.DropInText(dropInNote, helper, helpers)
 	return x, nil
 }
 

@@ -47,7 +47,7 @@ func ReadInto(buf []byte, path string, s Secrecy) ([]byte, error) {
 	case info.size > MaxFile:
 		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, MaxFile)
 	case info.owned && info.uid != os.Geteuid():
-		return nil, foreignError(path, info.uid)
+		return nil, &OwnerError{path, info.uid}
 	case ModesMatter && info.perm&fs.FileMode(s) != 0:
 		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run '%s'", ErrUnsafe, path, info.perm, printable.Shell("chmod", "600", path))
 	}
@@ -107,7 +107,7 @@ func CheckTopDir(path string) error {
 
 func checkInfo(path string, info fs.FileInfo) error {
 	if uid, known := OwnerOf(info); known && uid != os.Geteuid() {
-		return foreignError(path, uid)
+		return &OwnerError{path, uid}
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, path)
@@ -117,11 +117,6 @@ func checkInfo(path string, info fs.FileInfo) error {
 			ErrUnsafe, path, info.Mode().Perm(), printable.Shell("chmod", "700", path))
 	}
 	return nil
-}
-
-func foreignError(path string, uid int) error {
-	return fmt.Errorf("%w: %s belongs to uid %d and you are uid %d: run as that user, or use a store of your own with --store",
-		ErrUnsafe, path, uid, os.Geteuid())
 }
 
 // CheckDirIfAny refuses a folder below the store's top folder that is a link or not the

@@ -223,9 +223,3 @@ func WriteOver(path string, data []byte) error {
 	}
 	return Publish(OS{}, path, data)
 }
-
-// ErrUnsafe means that a file or directory is not the user's alone.
-var ErrUnsafe = errors.New("refused as unsafe")
-
-// ErrUnsure means that data was written but may not survive a power cut.
-var ErrUnsure = errors.New("written, but its folder could not be synced; after a power cut it may be missing")

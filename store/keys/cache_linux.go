@@ -123,10 +123,7 @@ func cacheError(operation string, err error) error {
 	case errors.Is(err, unix.ENOKEY), errors.Is(err, unix.EKEYEXPIRED), errors.Is(err, unix.EKEYREVOKED):
 		return errNotCached
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOSYS):
-		return fmt.Errorf("%w: the kernel keyring, which holds the key while the store is unlocked, is not available "+
-			"(a container's seccomp profile?): keyctl %s: %w: keep the key in a file ('regshape auth key unprotect'), "+
-			"or take it from the file that REGSHAPE_KEY_FILE names, or from a command ('regshape auth key protect --command')",
-			errCacheBlocked, operation, err)
+		return fmt.Errorf("%w: %w: keyctl %s: %w", errCacheBlocked, ErrNoKernelKeyring, operation, err)
 	case errors.Is(err, unix.EDQUOT):
 		return fmt.Errorf("%w: the user's quota of the kernel keyring is used up, see /proc/key-users and "+
 			"raise /proc/sys/kernel/keys/maxkeys and maxbytes: keyctl %s: %w", errCacheBlocked, operation, err)

@@ -68,18 +68,17 @@ func (c Command) mayRun() error {
 
 // Load runs the program and picks the key with this kid.
 func (c Command) Load(ctx context.Context, kid string) (store.RootKey, error) {
-	advice := "have it print this store's key line, or put a backup into a key file with 'regshape auth key restore BACKUP'"
 	found, err := c.Lines(ctx)
 	if err != nil {
-		return store.RootKey{}, advise(err, advice)
+		return store.RootKey{}, elsewhere(err, store.SourceCommand)
 	}
 	k, err := pick(found, kid, c.Words[0])
-	return k, advise(err, advice)
+	return k, elsewhere(err, store.SourceCommand)
 }
 
 // Lines runs the program and returns the keys it prints, in their order. The program gets
 // no input and not the secrets that the environment may hold, and must end within 30 s.
-// [store.ErrNoKey] means that it printed none, [store.ErrKeyDamaged] that it printed
+// [store.ErrNoKey] and [ErrNoKeyLine] mean that it printed none, [store.ErrKeyDamaged] that it printed
 // something else.
 func (c Command) Lines(ctx context.Context) ([]store.RootKey, error) {
 	out, err := c.run(ctx)
@@ -89,7 +88,7 @@ func (c Command) Lines(ctx context.Context) ([]store.RootKey, error) {
 	defer clear(out)
 	found, err := parseKeyLines(out, c.Words[0])
 	if err == nil && len(found) == 0 {
-		return nil, fmt.Errorf("%w: %s printed no key line: put one from 'regshape auth key generate' there", store.ErrNoKey, c.Words[0])
+		return nil, fmt.Errorf("%w: %s printed %w", store.ErrNoKey, c.Words[0], ErrNoKeyLine)
 	}
 	return found, err
 }

@@ -47,7 +47,7 @@ func TestCommand(t *testing.T) {
 		{script: `echo "$A"; cat; echo "# stdin is empty"`},
 		{script: `env | grep -q canary || echo "$A"`},
 		{script: `echo warning >&2; echo "$A"`},
-		{`true`, store.ErrNoKey, "printed no key line: put one from 'regshape auth key generate' there", "kid"},
+		{`true`, store.ErrNoKey, "printed no key line", "kid"},
 		{`echo "$B"`, store.ErrWrongKey, b.KID(), strings.Fields(b.Line())[2]},
 		{`echo "$A"; echo "canary"`, store.ErrKeyDamaged, "line 2 of", "canary"},
 		{`echo "$A" | cut -c1-70`, store.ErrKeyDamaged, "", canary[:20]},

@@ -363,7 +363,7 @@ func TestFIPS(t *testing.T) {
 	}
 	ctx, loc, k := t.Context(), slotsLocation(t), store.NewRootKey()
 	_, err := NewSlots(loc, time.Now().Add(time.Minute))
-	wantError(t, err, ErrFIPS, "--keyring")
+	wantError(t, err, ErrFIPS, "FIPS 140 mode")
 	_, err = PassphraseWay("p")
 	wantError(t, err, ErrFIPS)
 	_, err = RecipientWay("age1", nil)

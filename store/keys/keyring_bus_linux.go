@@ -29,7 +29,7 @@ func openBus(ctx context.Context) (bus, error) {
 	}
 	conn, err := dbus.Connect(address, dbus.WithContext(ctx))
 	if err != nil {
-		return bus{}, fmt.Errorf("%w: the OS keyring cannot be reached: D-Bus session %s: %w", store.ErrLocked, address, err)
+		return bus{}, fmt.Errorf("%w: %w: D-Bus session %s: %w", store.ErrLocked, ErrNoKeyring, address, err)
 	}
 	return bus{ctx, conn}, nil
 }
@@ -42,8 +42,7 @@ func busAddress() (string, error) {
 	if address != "" && !strings.HasPrefix(address, "autolaunch:") {
 		local := slices.DeleteFunc(strings.Split(address, ";"), func(one string) bool { return !strings.HasPrefix(one, "unix:") })
 		if len(local) == 0 {
-			return "", errors.New("the OS keyring is asked over a Unix socket only, and DBUS_SESSION_BUS_ADDRESS names another transport: " +
-				"set it to a unix: address, or use 'regshape auth key protect --passphrase'")
+			return "", fmt.Errorf("%w: it is asked over a Unix socket only, and DBUS_SESSION_BUS_ADDRESS is not a unix: address", ErrNoKeyring)
 		}
 		return strings.Join(local, ";"), nil
 	}
@@ -54,11 +53,10 @@ func busAddress() (string, error) {
 			return "unix:path=" + dbus.EscapeBusAddressValue(socket), nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("%w: the OS keyring cannot be reached: %w", store.ErrLocked, err)
+			return "", fmt.Errorf("%w: %w: %w", store.ErrLocked, ErrNoKeyring, err)
 		}
 	}
-	return "", fmt.Errorf("%w: the OS keyring cannot be reached: no D-Bus session (DBUS_SESSION_BUS_ADDRESS is not set); "+
-		"over SSH and on servers use 'regshape auth key protect --passphrase'", store.ErrLocked)
+	return "", fmt.Errorf("%w: %w: no D-Bus session (DBUS_SESSION_BUS_ADDRESS is not set)", store.ErrLocked, ErrNoKeyring)
 }
 
 // close ends the connection. That it cannot be closed concerns nobody any more.

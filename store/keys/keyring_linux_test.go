@@ -254,7 +254,7 @@ func TestKeyring_noBus(t *testing.T) {
 	for _, address := range []string{"", "autolaunch:"} {
 		t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
 		_, err := NewKeyring().Load(context.Background(), kid)
-		if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "no D-Bus session") || !strings.Contains(err.Error(), "--passphrase") {
+		if !errors.Is(err, store.ErrLocked) || !errors.Is(err, ErrNoKeyring) || !strings.Contains(err.Error(), "no D-Bus session") {
 			t.Errorf("address %q: %v", address, err)
 		}
 	}

@@ -49,7 +49,7 @@ func (s Sources) Choose(loc store.Location, source store.KeySource) (store.Key, 
 		return NewKeyring(), nil
 	case store.SourceCommand:
 		if len(source.Command) == 0 || !filepath.IsAbs(source.Command[0]) {
-			return nil, errors.New("the config is damaged: it names no command by its absolute path: restore it, or move it away and put the key back with 'regshape auth key restore BACKUP'")
+			return nil, fmt.Errorf("%w: it names no command by its absolute path", store.ErrConfigDamaged)
 		}
 		return Command{Words: source.Command, loc: loc}, nil
 	case store.SourceEnvironment:

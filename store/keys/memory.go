@@ -74,7 +74,5 @@ func checkMemory(logN int) error {
 	if room.bytes >= need {
 		return nil
 	}
-	return fmt.Errorf("a passphrase takes %d MiB of memory here and %s leaves %d MiB: give it more, or use an age recipient "+
-		"('regshape auth key protect --recipient') or the OS keyring ('regshape auth key protect --keyring')",
-		need/mebibyte, room.limit, room.bytes/mebibyte)
+	return fmt.Errorf("%w: it takes %d MiB here, and %s leaves %d MiB", ErrMemory, need/mebibyte, room.limit, room.bytes/mebibyte)
 }

@@ -30,14 +30,10 @@ var _ store.Key = Named{}
 func (n Named) Load(_ context.Context, kid string) (store.RootKey, error) {
 	found, err := n.Lines()
 	if err != nil {
-		return store.RootKey{}, advise(err, n.advice())
+		return store.RootKey{}, elsewhere(err, store.SourceEnvironment)
 	}
 	k, err := pick(found, kid, n.Path)
-	return k, advise(err, n.advice())
-}
-
-func (Named) advice() string {
-	return "set " + keyFileVariable + " to the file with this store's key, or unset it where the key is elsewhere"
+	return k, elsewhere(err, store.SourceEnvironment)
 }
 
 // Lines returns the keys in the file, in their order. [store.ErrNoKey] means that there
@@ -53,8 +49,7 @@ func (n Named) Lines() ([]store.RootKey, error) {
 	defer clear(data)
 	found, err := parseKeyLines(data, n.Path)
 	if err == nil && len(found) == 0 {
-		return nil, fmt.Errorf("%w: %s, which %s names, has no key line: put one from 'regshape auth key generate' there",
-			store.ErrNoKey, n.Path, keyFileVariable)
+		return nil, fmt.Errorf("%w: %s, which %s names, has %w", store.ErrNoKey, n.Path, keyFileVariable, ErrNoKeyLine)
 	}
 	return found, err
 }

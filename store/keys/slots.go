@@ -124,7 +124,7 @@ func (s Slots) noKeyError(kid string) error {
 
 // Prove makes sure that an identity is the one of the config's recipient. The config is
 // data that somebody else may have written: a key is encrypted only to a recipient whose
-// identity is in hand.
+// identity is in hand. Errors are [ErrNoIdentity] and [IdentityError].
 func (s Slots) Prove(identity string) error {
 	_, err := s.prove(identity)
 	return err
@@ -133,12 +133,10 @@ func (s Slots) Prove(identity string) error {
 func (s Slots) prove(identity string) (*age.X25519Recipient, error) {
 	id, err := age.ParseX25519Identity(identity)
 	if err != nil { // the cause may quote it
-		return nil, errors.New("the store's age identity is not at hand, and nothing else proves who can open the key: run 'regshape auth unlock', then try again")
+		return nil, ErrNoIdentity
 	}
 	if own := id.Recipient().String(); own != s.Recipient {
-		return nil, fmt.Errorf("%s names the age recipient %.80q, but the identity that opened this store belongs to %s: "+
-			"nothing is encrypted to the first one; if you gave the store new slots elsewhere, run 'regshape auth lock' and 'regshape auth unlock', "+
-			"otherwise put the second one back into that file", filepath.Join(s.Location.Config, "config"), s.Recipient, own)
+		return nil, &IdentityError{Config: filepath.Join(s.Location.Config, "config"), Named: s.Recipient, Own: own}
 	}
 	return id.Recipient(), nil
 }

@@ -116,7 +116,7 @@ func TestSlots_unlockedAsBefore(t *testing.T) {
 	if _, err := later.Load(ctx, second.KID()); err != store.ErrLocked { //nolint:errorlint // nothing is to be added
 		t.Errorf("load of a locked key: %v", err)
 	}
-	if err := later.Stage(ctx, store.NewRootKey(), second.KID()); err == nil || errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "auth unlock") {
+	if err := later.Stage(ctx, store.NewRootKey(), second.KID()); !errors.Is(err, ErrNoIdentity) || errors.Is(err, store.ErrLocked) {
 		t.Errorf("stage without an identity at hand: %v", err) // a locked place would be trusted to have taken it
 	}
 	later.Identity = s.fresh.identity // as a run that has opened a slot
@@ -201,8 +201,8 @@ func TestSlotsStage_strangersRecipient(t *testing.T) {
 			changed.Identity = identity
 			k := store.NewRootKey()
 			err := changed.Stage(ctx, k, first.KID())
-			wantError(t, err, err, s.Recipient, filepath.Join(s.Location.Config, "config"), "auth lock")
-			if err == nil || strings.ContainsRune(err.Error(), '\x1b') || errors.Is(err, store.ErrLocked) {
+			wantError(t, err, err, s.Recipient, filepath.Join(s.Location.Config, "config"))
+			if !errors.As(err, new(*IdentityError)) || strings.ContainsRune(err.Error(), '\x1b') || errors.Is(err, store.ErrLocked) {
 				t.Errorf("%s: stage: %v", what, err)
 			}
 			if _, err := os.Stat(s.Location.SealedKeyFile(k.KID())); !errors.Is(err, fs.ErrNotExist) {

@@ -58,7 +58,7 @@ type Program struct {
 
 // Check says whether a store may start a program: it is on the list, and no other user could
 // have put something else in its place. Otherwise the error wraps [store.ErrUntrusted] or
-// [store.ErrUnsafe], or says why the program or the list cannot be looked at.
+// [durable.ErrUnsafe], or says why the program or the list cannot be looked at.
 func Check(loc store.Location, p Program) error {
 	if err := p.found(); err != nil {
 		return err
@@ -76,7 +76,7 @@ func Check(loc store.Location, p Program) error {
 	return p.Guarded()
 }
 
-// Add allows a store to start a program, durably. The error wraps [store.ErrUnsafe] where
+// Add allows a store to start a program, durably. The error wraps [durable.ErrUnsafe] where
 // another user could replace the program, or change the list.
 func Add(loc store.Location, p Program) error {
 	if err := p.found(); err != nil {
@@ -150,7 +150,7 @@ func (p Program) found() error {
 }
 
 // Guarded refuses a program that another user, unless root, could replace. The error wraps
-// [store.ErrUnsafe], or says why the program cannot be looked at.
+// [durable.ErrUnsafe], or says why the program cannot be looked at.
 func (p Program) Guarded() error {
 	err := guarded(p.Words[0])
 	if err != nil && !errors.Is(err, durable.ErrUnsafe) {

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"regshape/store"
+	"regshape/store/durable"
+	"regshape/store/keys"
+)
+
+// Every error that a user can act on comes with the very command that does.
+func TestAdvice(t *testing.T) {
+	const giveUp = ", or give all stored logins up with 'rs auth key reset --forget-all-logins'"
+	const printKey = "have it print this store's key line, or put a backup into a key file with 'rs auth key restore BACKUP'"
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{store.ErrLocked, "run 'rs auth unlock'"},
+		{store.ErrNoKey, "put the key back with 'rs auth key restore BACKUP'" + giveUp},
+		{store.ErrRotating, "finish it with 'rs auth key rotate --resume', or take it back with --abort"},
+		{store.ErrWrongKey, "put the right key back with 'rs auth key restore BACKUP'" + giveUp},
+		{store.ErrKeyDamaged, "put the right key back with 'rs auth key restore BACKUP'" + giveUp},
+		{store.ErrDamaged, "log in to that registry again, or move the file away"},
+		{store.ErrStray, "move it away"},
+		{store.ErrForgedNames, "run 'rs auth unlock', which writes it anew"},
+		{store.ErrNewer, "upgrade regshape"},
+		{&store.EntryError{File: "/s/x", Err: store.ErrNewer}, "upgrade regshape, or log out of that registry and log in again"},
+		{store.ErrUntrusted, "run 'rs auth trust' to see and allow it"},
+		{durable.ErrUnsafe, ""},
+		{errors.Join(durable.ErrUnsafe, fs.ErrPermission), ""},
+		{syscall.ENOSPC, "free some space, or name another folder with REGSHAPE_STORE"},
+		{syscall.EDQUOT, "free some space, or name another folder with REGSHAPE_STORE"},
+		{syscall.EROFS, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
+		{syscall.EACCES, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
+		{&os.LinkError{Op: "link", Err: syscall.EPERM}, "name a folder on a file system that has hard links with REGSHAPE_STORE"},
+		{&os.LinkError{Op: "link", Err: syscall.EROFS}, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
+		{&os.LinkError{Op: "link", Err: syscall.EACCES}, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
+		{&os.LinkError{Op: "rename", Err: syscall.EPERM}, "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"},
+		{store.ErrConfigDamaged, "restore it, or move it away; a key that is not in the key file then needs 'rs auth key restore BACKUP'"},
+		{store.ErrNoHome, "set HOME, or name a folder with --store or REGSHAPE_STORE"},
+		{&durable.OwnerError{Path: "/s", UID: 1}, "run as that user, or use a store of your own with --store or REGSHAPE_STORE"},
+		{&keys.SourceError{Source: store.SourceCommand, Err: store.ErrNoKey}, printKey},
+		{&keys.SourceError{Source: store.SourceCommand, Err: store.ErrWrongKey}, printKey},
+		{&keys.SourceError{Source: store.SourceCommand, Err: errors.Join(store.ErrNoKey, keys.ErrNoKeyLine)}, printKey + "; for a new store put a line from 'rs auth key generate' there"},
+		{&keys.SourceError{Source: store.SourceEnvironment, Err: store.ErrKeyDamaged}, "set REGSHAPE_KEY_FILE to the file with this store's key, or unset it where the key is elsewhere"},
+		{keys.ErrNoKeyLine, "put one from 'rs auth key generate' there"},
+		{keys.ErrFIPS, "use the key file, a command ('rs auth key protect --command') or the OS keyring ('rs auth key protect --keyring')"},
+		{keys.ErrMemory, "give it more, or use an age recipient ('rs auth key protect --recipient') or the OS keyring ('rs auth key protect --keyring')"},
+		{errors.Join(store.ErrLocked, keys.ErrNoKeyring), "over SSH and on servers use 'rs auth key protect --passphrase'"},
+		{errors.Join(store.ErrLocked, keys.ErrNoKernelKeyring, syscall.EPERM), "keep the key in a file ('rs auth key unprotect'), or take it from the file that REGSHAPE_KEY_FILE names, or from a command ('rs auth key protect --command')"},
+		{keys.ErrNoIdentity, "run 'rs auth unlock', then try again"},
+		{&keys.IdentityError{}, "if you gave the store new slots elsewhere, run 'rs auth lock' and 'rs auth unlock', otherwise put the second one back into that file"},
+		{errors.New("anything else"), ""},
+	} {
+		own := func(words ...string) string { return "rs " + strings.Join(words, " ") }
+		if got := Advice(fmt.Errorf("while reading: %w", test.err), own); got != test.want {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
+}

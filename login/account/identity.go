@@ -115,6 +115,6 @@ func (c IdentityArg) FromDevice(cred *store.Credential, name string) error {
 
 func noIdentityToken(name string, result registry.Result, message string) error {
 	result.Outcome, result.Message = registry.Protocol, message
-	result.Hint, result.Detail = "", ""
+	result.Advice, result.Detail = "", ""
 	return &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
 }

@@ -108,10 +108,11 @@ func (c *Login) finish(e *app.Env, client *registry.Client, to lookup.Destinatio
 			return terminal.ErrInterrupted
 		}
 		if !result.Outcome.Stores() {
+			failed := &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
 			if result.Outcome == registry.Rejected && cred.Kind == store.KindDevice {
-				result.Hint = tokenRejectedHint(cred)
+				failed.Hint = tokenRejectedHint(cred)
 			}
-			return &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
+			return failed
 		}
 		if err := c.TakeToken(&cred, name, result); err != nil {
 			return err

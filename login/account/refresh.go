@@ -220,7 +220,7 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 		row.Reason, row.Message, row.Hint = string(result.Outcome), "the issuer no longer renews it: "+result.Message, again
 		return row
 	case result.Outcome != registry.Verified:
-		row.Reason, row.Message, row.Hint = string(result.Outcome), result.Message, result.Hint
+		row.Reason, row.Message, row.Hint = string(result.Outcome), result.Message, app.RegistryHint(result)
 		return row
 	case moved || errors.Is(err, store.ErrNotFound):
 		c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Token: grant.RefreshToken}

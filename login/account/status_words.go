@@ -88,7 +88,7 @@ func (r *Checked) unreadable(e *app.Env, err error) {
 
 // judge puts what the registry said into the row.
 func (r *Checked) judge(e *app.Env, s subject, result registry.Result) {
-	r.put(string(result.Outcome), result.Message, result.Hint)
+	r.put(string(result.Outcome), result.Message, app.RegistryHint(result))
 	if !strings.Contains(result.Message, result.Detail) {
 		r.Detail = result.Detail
 	}
@@ -108,12 +108,12 @@ func (r *Checked) judge(e *app.Env, s subject, result registry.Result) {
 	case registry.Unreachable:
 		r.otherwise("the login itself may be good: look at the network and the registry's name, then ask again")
 	case registry.TLS:
-		if strings.Contains(r.Hint, "--ca-file") || strings.Contains(r.Hint, "--plain-http") {
-			own := strings.HasPrefix(r.Hint, "trust the registry's CA")
+		switch result.Advice {
+		case registry.TrustCA, registry.TrustOtherCA, registry.InsecureElsewhere, registry.FixName, registry.FixCertificate, registry.AllowHTTP, registry.MaybeHTTP:
 			r.Hint += fmt.Sprintf("; '%s' keeps it", e.Own("auth", "login", r.Registry))
-			if own && !strings.Contains(r.Hint, "--insecure") {
-				r.Hint += " (--insecure goes on without verification)"
-			}
+		}
+		if result.Advice == registry.TrustCA {
+			r.Hint += " (--insecure goes on without verification)"
 		}
 		r.otherwise("look closer: " + e.Own("auth", "status", r.Registry, "--debug-calls"))
 	case registry.Throttled:

@@ -30,6 +30,7 @@ type VerifyError struct {
 	Doing    string // "Login failed for"
 	Registry string
 	Result   registry.Result
+	Hint     string // where the command knows better than the registry's client; "" else
 }
 
 func (e *VerifyError) Error() string {

@@ -53,19 +53,19 @@ func TestFailureSaysHowToGoOn(t *testing.T) {
 		want string
 	}{
 		{
-			&VerifyError{"Login failed for", "r.example", registry.Result{Outcome: registry.Unreachable, Message: "no such host"}},
+			&VerifyError{Doing: "Login failed for", Registry: "r.example", Result: registry.Result{Outcome: registry.Unreachable, Message: "no such host"}},
 			"Error: Login failed for r.example: no such host\nHint: check the registry's name, the port and the network, or try again later\n",
 		},
 		{
-			&VerifyError{"Login failed for", "r.example", registry.Result{Outcome: registry.Throttled, Message: "too many requests"}},
+			&VerifyError{Doing: "Login failed for", Registry: "r.example", Result: registry.Result{Outcome: registry.Throttled, Message: "too many requests"}},
 			"Error: Login failed for r.example: too many requests\nHint: wait a while, then try again\n",
 		},
 		{
-			&VerifyError{"Login failed for", "r.example", registry.Result{Outcome: registry.Forbidden, Message: "access forbidden: not you", Detail: "not you"}},
+			&VerifyError{Doing: "Login failed for", Registry: "r.example", Result: registry.Result{Outcome: registry.Forbidden, Message: "access forbidden: not you", Detail: "not you"}},
 			"Error: Login failed for r.example: access forbidden: not you\n",
 		},
 		{
-			&VerifyError{"Login failed for", "r.example", registry.Result{Outcome: registry.Protocol, Message: "odd", Detail: "why"}},
+			&VerifyError{Doing: "Login failed for", Registry: "r.example", Result: registry.Result{Outcome: registry.Protocol, Message: "odd", Detail: "why"}},
 			"Error: Login failed for r.example: odd\nThe registry says: why\n",
 		},
 		{

@@ -108,7 +108,10 @@ func (e *Env) Advice(err error) string {
 		return advice
 	}
 	if verify, ok := errors.AsType[*VerifyError](err); ok {
-		return registryAdvice(verify.Result)
+		if verify.Hint != "" {
+			return verify.Hint
+		}
+		return registryHint(verify.Result)
 	}
 	if _, ok := errors.AsType[*authfile.SyntaxError](err); ok {
 		return "mend it at that line and column; nothing in it was changed"

@@ -2,10 +2,65 @@ package app
 
 import "regshape/login/registry"
 
-// registryAdvice is what may help where a registry did not say yes.
-func registryAdvice(r registry.Result) string {
-	if r.Hint != "" {
-		return r.Hint
+// RegistryHint is what the registry client advises, in words, or "".
+func RegistryHint(r registry.Result) string {
+	switch r.Advice {
+	case registry.TrustCA:
+		return "trust the registry's CA with --ca-file FILE"
+	case registry.TrustOtherCA:
+		return "trust its CA with --ca-file FILE"
+	case registry.InsecureElsewhere:
+		return "trust its CA with --ca-file FILE; --insecure is for the registry's own host alone"
+	case registry.FixName:
+		return "use a name the certificate is for, or --ca-file FILE with the right CA if it was put in the way, or --insecure"
+	case registry.RenewCertificate:
+		return "have the certificate renewed and check this machine's clock; --insecure goes on without verification"
+	case registry.FixCertificate:
+		return "trust the registry's CA with --ca-file FILE, or go on without verification with --insecure"
+	case registry.AllowHTTP:
+		return "if that is meant: --plain-http"
+	case registry.MaybeHTTP:
+		return "if it speaks plain http: --plain-http"
+	case registry.UseHTTPS:
+		return "leave out --plain-http: the server wants https"
+	case registry.MaybeHTTPS:
+		return "if the server wants https, leave out --plain-http"
+	case registry.GiveClientCert:
+		return "give it one with --cert-file FILE --key-file FILE"
+	case registry.MaybeClientCert:
+		return "if it wants a client certificate: --cert-file FILE --key-file FILE"
+	case registry.FixCertFile:
+		return "mend or remove that file; docker and podman read it, too"
+	case registry.FixProxy:
+		return "look at HTTP_PROXY and HTTPS_PROXY"
+	case registry.CheckName:
+		return "check the name and the port"
+	case registry.GiveCredential:
+		return "the registry wants a user name and a password"
+	case registry.GivePassword:
+		return "log in with a user name and a password"
+	case registry.GiveScope:
+		return "a robot account may need --scope NAME/OF/REPOSITORY"
+	case registry.GiveIssuer:
+		return "give --device-issuer URL"
+	case registry.CheckIssuerURL:
+		return "check the URL given with --device-issuer"
+	case registry.CheckClientID:
+		return "check --device-client-id; the client has to be public and allowed the device grant"
+	case registry.OtherScope:
+		return "give another one with --device-scope"
+	case registry.OtherRegistry:
+		return "log in to " + r.Suggested + " if that is the registry you mean"
+	case registry.UseIssuer:
+		return "it has to match to the letter: --device-issuer " + r.Suggested
+	}
+	return ""
+}
+
+// registryHint is RegistryHint, or else what may help against any such outcome.
+func registryHint(r registry.Result) string {
+	if hint := RegistryHint(r); hint != "" {
+		return hint
 	}
 	switch r.Outcome {
 	case registry.Rejected:

@@ -14,7 +14,7 @@ import (
 // shownSafely reports whether the words of a failure are fit for a terminal and hold none
 // of the secret part of a URL.
 func shownSafely(f *failure, canary string) bool {
-	text := f.message + f.detail + f.hint
+	text := f.message + f.detail + f.suggested
 	return f.message != "" && !strings.ContainsAny(text, "\x1b\n\r\x00") && !strings.Contains(text, canary)
 }
 

@@ -28,10 +28,9 @@ func (s *session) approach(ctx context.Context, scope string) (challenge, *url.U
 	}
 	switch {
 	case ans.status == http.StatusUnauthorized && !sameOrigin(ans.url, s.base):
-		return challenge{}, nil, &failure{
-			outcome: Protocol, message: "the registry redirects to " + origin(ans.url) + ", which asks for a login of its own",
-			hint: redirectHint(s.base, ans.url),
-		}
+		f := &failure{outcome: Protocol, message: "the registry redirects to " + origin(ans.url) + ", which asks for a login of its own"}
+		f.advice, f.suggested = redirectAdvice(s.base, ans.url)
+		return challenge{}, nil, f
 	case ans.status == http.StatusUnauthorized:
 		ch, fail := choose(ans)
 		return ch, s.at(target.Path), fail

@@ -79,7 +79,7 @@ func (r *router) tlsFor(u *url.URL) (*tls.Config, error) {
 			if err := files.addTo(cfg, filepath.Join(dir, name)); err != nil {
 				return nil, &failure{
 					outcome: TLS, message: printable.Line(err.Error(), 300),
-					hint: "mend or remove that file; docker and podman read it, too",
+					advice: FixCertFile,
 				}
 			}
 		}

@@ -110,8 +110,8 @@ func TestInsecure_notForIssuers(t *testing.T) {
 	c := client(t, Options{Insecure: true})
 	c.dial = at(map[string]listening{"id.example:443": {"203.0.113.4", server}})
 	_, r := c.Refresh(t.Context(), DeviceClient{Issuer: "https://id.example"}, "refresh-canary-token")
-	if r.Outcome != TLS || asked || r.Hint != "trust its CA with --ca-file FILE; --insecure is for the registry's own host alone" {
-		t.Errorf("got %s: %s (%s); asked %v", r.Outcome, r.Message, r.Hint, asked)
+	if r.Outcome != TLS || asked || r.Advice != InsecureElsewhere {
+		t.Errorf("got %s: %s (%s); asked %v", r.Outcome, r.Message, r.Advice, asked)
 	}
 }
 

@@ -45,11 +45,11 @@ func (s *session) refusal(ans *answer) *failure {
 		f.outcome, f.message = Expired, expiredText
 	case "invalid_client", "unauthorized_client":
 		f.message = s.issuerWho() + " does not let this client log in with a device"
-		f.hint = "check --device-client-id; the client has to be public and allowed the device grant"
+		f.advice = CheckClientID
 	case "unsupported_grant_type":
 		f.message = s.issuerWho() + " allows no device logins"
 	case "invalid_scope":
-		f.message, f.hint = s.issuerWho()+" refuses the scope", "give another one with --device-scope"
+		f.message, f.advice = s.issuerWho()+" refuses the scope", OtherScope
 	case "invalid_grant":
 		f.outcome, f.message = Rejected, s.issuerWho()+" no longer accepts the code or token"
 	default:

@@ -39,18 +39,18 @@ func (s *session) explain(ctx context.Context, err error) *failure {
 }
 
 // failed is explain for a request to u. What the flags allow the registry's host they allow
-// no other server, so there the hint is another one.
+// no other server, so there the advice is another one.
 func (s *session) failed(ctx context.Context, u *url.URL, err error) *failure {
 	f := *s.explain(ctx, err)
 	if errors.Is(err, errZone) {
 		f.message = origin(u) + ": " + f.message
 	}
 	if f.outcome == TLS && (s.router.issuer || !strings.EqualFold(u.Hostname(), s.base.Hostname())) {
-		f.hint = ""
+		f.advice = ""
 		if f.untrusted {
-			f.hint = "trust its CA with --ca-file FILE"
+			f.advice = TrustOtherCA
 			if s.c.opt.Insecure {
-				f.hint += "; --insecure is for the registry's own host alone"
+				f.advice = InsecureElsewhere
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func classify(err error) *failure {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &z):
-		return &failure{outcome: Protocol, message: "the address was refused: " + z.why, hint: z.hint}
+		return &failure{outcome: Protocol, message: "the address was refused: " + z.why, advice: z.advice}
 	case errors.Is(err, context.Canceled):
 		out.message = "interrupted"
 	case errors.As(err, &dns) && dns.IsNotFound:
@@ -114,7 +114,7 @@ func classify(err error) *failure {
 // the alert comes after the handshake, and may be lost to the reset that follows it.
 var noClientCert = &failure{
 	outcome: TLS, message: "the server asks for a client certificate, and refused the connection without one",
-	hint: "give it one with --cert-file FILE --key-file FILE",
+	advice: GiveClientCert,
 }
 
 // notHTTP is an answer in another language.
@@ -134,32 +134,32 @@ func classifyTLS(err error) *failure {
 		verify    *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
 		op        *net.OpError
-		out       = &failure{outcome: TLS, hint: "trust the registry's CA with --ca-file FILE"}
+		out       = &failure{outcome: TLS, advice: TrustCA}
 	)
 	switch {
 	case errors.As(err, &authority):
 		out.message, out.untrusted = "the certificate is signed by an unknown authority", true
 	case errors.As(err, &name):
 		out.message, out.untrusted = "the certificate is for another name"+certNames(name.Certificate), true
-		out.hint = "use a name the certificate is for, or --ca-file FILE with the right CA if it was put in the way, or --insecure"
+		out.advice = FixName
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		out.message, out.untrusted = "the certificate has expired or is not yet valid", true
-		out.hint = "have the certificate renewed and check this machine's clock; --insecure goes on without verification"
+		out.advice = RenewCertificate
 	case errors.As(err, &invalid), errors.As(err, &verify):
 		out.message, out.untrusted = "the certificate is not valid", true
-		out.hint += ", or go on without verification with --insecure"
+		out.advice = FixCertificate
 	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/", errors.Is(err, http.ErrSchemeMismatch):
 		out.message = "the server speaks plain http, not https"
-		out.hint = "if that is meant: --plain-http"
+		out.advice = AllowHTTP
 	case errors.As(err, &record):
 		out.message = "the server does not speak TLS"
-		out.hint = "if it speaks plain http: --plain-http"
+		out.advice = MaybeHTTP
 	case errors.As(err, &op) && op.Op == "remote error":
 		// An alert; its text is from the TLS library's own table.
 		out.message = "the server refused the TLS connection (" + printable.Line(strings.TrimPrefix(op.Err.Error(), "tls: "), 80) + ")"
-		out.hint = "if it wants a client certificate: --cert-file FILE --key-file FILE"
+		out.advice = MaybeClientCert
 	case strings.Contains(err.Error(), "tls: ") && !strings.Contains(err.Error(), "malformed"):
-		out.message, out.hint = "the TLS connection failed", ""
+		out.message, out.advice = "the TLS connection failed", ""
 	default:
 		return nil
 	}
@@ -195,7 +195,7 @@ func (s *session) unsuccessful(ans *answer, who string) *failure {
 		f.outcome = Unreachable
 	case ans.status == http.StatusBadRequest && s.base.Scheme == "http":
 		// What TLS servers say to plain http.
-		f.hint = "if the server wants https, leave out --plain-http"
+		f.advice = MaybeHTTPS
 	}
 	if said != "" {
 		f.message += ": " + said

@@ -52,7 +52,7 @@ type metadata struct {
 func (c *Client) openIssuer(issuer string) (*session, *url.URL, *failure) {
 	u, err := parseIssuer(issuer)
 	if err != nil {
-		return nil, nil, &failure{outcome: Protocol, message: err.Error(), hint: "give --device-issuer URL"}
+		return nil, nil, &failure{outcome: Protocol, message: err.Error(), advice: GiveIssuer}
 	}
 	s := &session{
 		c: c, router: c.newRouter(), base: &url.URL{Scheme: u.Scheme, Host: u.Host},
@@ -114,7 +114,7 @@ func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (meta
 		}
 		return metadata{}, &failure{
 			outcome: Protocol, message: s.issuerWho() + " does not describe itself (RFC 8414 or OpenID Connect)",
-			hint: "check the URL given with --device-issuer",
+			advice: CheckIssuerURL,
 		}
 	}
 	return found, nil
@@ -136,7 +136,7 @@ func readMetadata(issuer string, base *url.URL, ans *answer) (metadata, *failure
 	if body.Issuer != issuer {
 		f := &failure{outcome: Protocol, message: "it calls itself by another name; nothing was sent to it"}
 		if strings.TrimSuffix(body.Issuer, "/") == strings.TrimSuffix(issuer, "/") {
-			f.hint = "it has to match to the letter: --device-issuer " + printable.Line(body.Issuer, 200)
+			f.advice, f.suggested = UseIssuer, printable.Line(body.Issuer, 200)
 		}
 		return metadata{}, f
 	}

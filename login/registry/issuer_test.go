@@ -38,8 +38,8 @@ func TestCheckIssuer(t *testing.T) {
 func TestMetadata_nearMiss(t *testing.T) {
 	base, _ := url.Parse("https://id.example")
 	_, fail := readMetadata("https://id.example", base, &answer{body: []byte(`{"issuer":"https://id.example/","token_endpoint":"https://id.example/t"}`)})
-	if fail == nil || !strings.Contains(fail.hint, "--device-issuer https://id.example/") {
-		t.Errorf("no hint at the slash: %+v", fail)
+	if fail == nil || fail.advice != UseIssuer || fail.suggested != "https://id.example/" {
+		t.Errorf("no advice at the slash: %+v", fail)
 	}
 }
 
@@ -54,8 +54,8 @@ func FuzzIssuerMetadata(f *testing.F) {
 		}
 		m, fail := readMetadata(issuer, &url.URL{Scheme: u.Scheme, Host: u.Host}, &answer{body: []byte(body)})
 		if fail != nil {
-			if strings.ContainsAny(fail.message+fail.hint, "\x1b\n\r") {
-				t.Errorf("unsafe text: %q %q", fail.message, fail.hint)
+			if strings.ContainsAny(fail.message+fail.suggested, "\x1b\n\r") {
+				t.Errorf("unsafe text: %q %q", fail.message, fail.suggested)
 			}
 			return
 		}
@@ -96,8 +96,8 @@ func FuzzIssuerAnswer(f *testing.F) {
 			return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 		})
 		check := func(fail *failure) {
-			if fail != nil && strings.ContainsAny(fail.message+fail.hint+fail.detail, "\x1b\n\r") {
-				t.Errorf("unsafe text: %q %q %q", fail.message, fail.hint, fail.detail)
+			if fail != nil && strings.ContainsAny(fail.message+fail.suggested+fail.detail, "\x1b\n\r") {
+				t.Errorf("unsafe text: %q %q %q", fail.message, fail.suggested, fail.detail)
 			}
 		}
 		ans := &answer{status: status, header: http.Header{"Content-Type": {kind}}, body: []byte(body)}

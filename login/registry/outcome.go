@@ -35,6 +35,62 @@ const (
 // Verified and, to be done with a warning, for Unverified.
 func (o Outcome) Stores() bool { return o == Verified || o == Unverified }
 
+// Advice is what may help where an outcome is not what was hoped for. How that is done a
+// front end knows.
+type Advice string
+
+// Kinds of advice.
+const (
+	// TrustCA: trust the authority that signed the registry's certificate.
+	TrustCA Advice = "trust-ca"
+	// TrustOtherCA: trust the authority of a server other than the registry.
+	TrustOtherCA Advice = "trust-other-ca"
+	// InsecureElsewhere is TrustOtherCA where only the registry's certificate goes unverified.
+	InsecureElsewhere Advice = "insecure-elsewhere"
+	// FixName: ask by a name that the certificate is for.
+	FixName Advice = "fix-name"
+	// RenewCertificate: it has expired, or the clock is wrong.
+	RenewCertificate Advice = "renew-certificate"
+	// FixCertificate: trust its authority, or do without verification.
+	FixCertificate Advice = "fix-certificate"
+	// AllowHTTP: allow plain http, which the server speaks.
+	AllowHTTP Advice = "allow-http"
+	// MaybeHTTP: allow plain http, if the server speaks it.
+	MaybeHTTP Advice = "maybe-http"
+	// UseHTTPS: ask by https, which the server wants.
+	UseHTTPS Advice = "use-https"
+	// MaybeHTTPS: ask by https, if the server wants it.
+	MaybeHTTPS Advice = "maybe-https"
+	// GiveClientCert: the server wants a client certificate.
+	GiveClientCert Advice = "give-client-cert"
+	// MaybeClientCert: the server may want a client certificate.
+	MaybeClientCert Advice = "maybe-client-cert"
+	// FixCertFile: a file below Options.CertDirs cannot be used.
+	FixCertFile Advice = "fix-cert-file"
+	// FixProxy: the environment's proxy is not a URL.
+	FixProxy Advice = "fix-proxy"
+	// CheckName: there is something else at this name and port.
+	CheckName Advice = "check-name"
+	// OtherRegistry: log in to Result.Suggested.
+	OtherRegistry Advice = "other-registry"
+	// GiveCredential: give a user name and a password.
+	GiveCredential Advice = "give-credential"
+	// GivePassword: an identity token is not taken.
+	GivePassword Advice = "give-password"
+	// GiveScope: name a repository that the credential is for.
+	GiveScope Advice = "give-scope"
+	// GiveIssuer: the issuer's URL cannot be one.
+	GiveIssuer Advice = "give-issuer"
+	// CheckIssuerURL: there is no issuer at the URL.
+	CheckIssuerURL Advice = "check-issuer-url"
+	// UseIssuer: the issuer calls itself Result.Suggested.
+	UseIssuer Advice = "use-issuer"
+	// CheckClientID: the issuer does not let the client log in with a device.
+	CheckClientID Advice = "check-client-id"
+	// OtherScope: the issuer refuses the scope.
+	OtherScope Advice = "other-scope"
+)
+
 // Result is the answer to one verification.
 type Result struct {
 	Outcome Outcome
@@ -49,8 +105,10 @@ type Result struct {
 	// Message is one line, safe for a terminal and free of secrets, fit to follow
 	// "Login failed for R: ".
 	Message string
-	// Hint is empty, or one line with the flag that mends the matter.
-	Hint string
+	// Advice is what may help, or "". Suggested is the registry or issuer that it is about,
+	// for the two kinds that name one; it is safe for a terminal.
+	Advice    Advice
+	Suggested string
 	// Detail is what the registry itself said with a refusal, or "". It is made safe
 	// for a terminal, shortened, and freed of the secrets of this verification.
 	Detail string
@@ -98,9 +156,11 @@ func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) 
 // failure is an error that already knows its outcome. Every way a verification
 // can go wrong ends in one.
 type failure struct {
-	outcome               Outcome
-	message, hint, detail string
-	untrusted             bool // a certificate that could not be verified
+	outcome         Outcome
+	message, detail string
+	advice          Advice
+	suggested       string
+	untrusted       bool // a certificate that could not be verified
 }
 
 func (f *failure) Error() string { return f.message }

@@ -179,14 +179,17 @@ func (p *perimeter) permit(registry string, z zone) error {
 }
 
 // zoneError says why an address was refused. It matches errZone.
-type zoneError struct{ why, hint string }
+type zoneError struct {
+	why    string
+	advice Advice
+}
 
 func (e *zoneError) Error() string { return e.why }
 func (e *zoneError) Unwrap() error { return errZone }
 
 var (
 	errSpelling = &zoneError{why: "its address is not in a usual spelling"}
-	errPlain    = &zoneError{why: "it is not a loopback address, and no other may use plain http unasked", hint: "if that is meant: --plain-http"}
+	errPlain    = &zoneError{why: "it is not a loopback address, and no other may use plain http unasked", advice: AllowHTTP}
 )
 
 func moved(from, to zone) error {

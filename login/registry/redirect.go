@@ -56,10 +56,9 @@ func redirect(q question, ans *answer) (*url.URL, *failure) {
 	case q.url.Scheme == "https" && next.Scheme == "http":
 		return nil, &failure{outcome: Protocol, message: "the redirect from " + from + " to plain " + to + " was refused"}
 	case q.secret() && !sameOrigin(q.url, next):
-		return nil, &failure{
-			outcome: Protocol, message: from + " redirects to " + to + "; the credential was not sent there",
-			hint: redirectHint(q.url, next),
-		}
+		f := &failure{outcome: Protocol, message: from + " redirects to " + to + "; the credential was not sent there"}
+		f.advice, f.suggested = redirectAdvice(q.url, next)
+		return nil, f
 	case q.form != nil && ans.status != http.StatusTemporaryRedirect && ans.status != http.StatusPermanentRedirect:
 		// 301 to 303 turn a POST into a GET (RFC 9110 §15.4), which would lose the form.
 		return nil, &failure{outcome: Protocol, message: "the redirect of a token request at " + from + " was refused"}
@@ -67,10 +66,10 @@ func redirect(q question, ans *answer) (*url.URL, *failure) {
 	return next, nil
 }
 
-func redirectHint(from, to *url.URL) string {
+func redirectAdvice(from, to *url.URL) (advice Advice, suggested string) {
 	// Without the flag the same address is asked by https.
 	if from.Host == to.Host && from.Scheme == "http" && to.Scheme == "https" {
-		return "leave out --plain-http: the server wants https"
+		return UseHTTPS, ""
 	}
-	return "log in to " + printable.Line(to.Host, 200) + " if that is the registry you mean"
+	return OtherRegistry, printable.Line(to.Host, 200)
 }

@@ -155,7 +155,7 @@ func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
 		// The cause quotes the setting, which may hold a password.
 		return refuse(req, &failure{
 			outcome: Unreachable, message: "the proxy setting in the environment is not a URL",
-			hint: "look at HTTP_PROXY and HTTPS_PROXY",
+			advice: FixProxy,
 		})
 	}
 	how := guarded

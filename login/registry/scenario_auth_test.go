@@ -108,8 +108,6 @@ func firstSays(n int, early, late handler) handler {
 
 const (
 	accepted   = "the registry accepted the credential"
-	robotHint  = "a robot account may need --scope NAME/OF/REPOSITORY"
-	checkHint  = "check the name and the port"
 	jsonHeader = "Content-Type: application/json"
 )
 
@@ -123,7 +121,7 @@ func basicScenarios() []scenario {
 		},
 		{
 			name: "no credential", reg: asksBasic(nil), cred: nobody, want: Rejected, message: rejectedText,
-			hint: "the registry wants a user name and a password", asked: ping,
+			advice: GiveCredential, asked: ping,
 		},
 		{
 			name: "a colon in the user name", reg: asksBasic(nil), cred: Credential{Username: "a:b", Secret: "x"}, want: Protocol,
@@ -132,11 +130,11 @@ func basicScenarios() []scenario {
 		{
 			name: "an identity token where passwords are wanted", reg: asksBasic(nil), cred: identity, want: Protocol,
 			message: "the registry takes no identity tokens: it asks for Basic authentication",
-			hint:    "log in with a user name and a password", asked: ping,
+			advice:  GivePassword, asked: ping,
 		},
-		{name: "no API behind the login", reg: asksBasic(says(404, "")), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", hint: checkHint, asked: basic2},
+		{name: "no API behind the login", reg: asksBasic(says(404, "")), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", advice: CheckName, asked: basic2},
 		{name: "a teapot behind the login", reg: asksBasic(says(418, "")), want: Protocol, message: "the registry answered 418 I'm a teapot", asked: basic2},
-		{name: "forbidden", reg: asksBasic(says(403, "")), want: Forbidden, message: "access forbidden", hint: robotHint, asked: basic2},
+		{name: "forbidden", reg: asksBasic(says(403, "")), want: Forbidden, message: "access forbidden", advice: GiveScope, asked: basic2},
 	}
 	// The three shapes of a refusal, and what must not get through.
 	for name, tt := range map[string]struct{ kind, body, shown string }{
@@ -157,7 +155,7 @@ func basicScenarios() []scenario {
 		}
 		group = append(group, scenario{
 			name: "forbidden with " + name, reg: asksBasic(says(403, tt.body, "Content-Type: "+tt.kind)),
-			want: Forbidden, message: message, hint: robotHint, asked: basic2,
+			want: Forbidden, message: message, advice: GiveScope, asked: basic2,
 		})
 	}
 	for i := range group {
@@ -210,7 +208,7 @@ func bearerScenarios() []scenario {
 	group := []scenario{
 		{name: "token, right password", reg: asksBearer(nil), auth: gives(nil), want: Verified, message: accepted, asked: proof3},
 		{name: "token, wrong password", reg: asksBearer(nil), auth: gives(nil), cred: wrong, want: Rejected, message: rejectedText, asked: getTok + "-wrong"},
-		{name: "token, no credential", reg: asksBearer(nil), auth: gives(nil), cred: nobody, want: Rejected, message: rejectedText, hint: "the registry wants a user name and a password", asked: ping},
+		{name: "token, no credential", reg: asksBearer(nil), auth: gives(nil), cred: nobody, want: Rejected, message: rejectedText, advice: GiveCredential, asked: ping},
 		{name: "token, a colon in the user name", reg: asksBearer(nil), auth: gives(nil), cred: Credential{Username: "a:b", Secret: "x"}, want: Protocol, message: "a user name with a colon cannot be sent with Basic authentication", asked: ping},
 		{name: "a token server without GET (405)", reg: asksBearer(nil), auth: only("POST", 405, gives(nil)), want: Verified, message: accepted, asked: getTok + "; " + passwordPost + proof},
 		{name: "a token server without GET (404)", reg: asksBearer(nil), auth: only("POST", 404, gives(nil)), want: Verified, message: accepted, asked: getTok + "; " + passwordPost + proof},
@@ -219,8 +217,8 @@ func bearerScenarios() []scenario {
 		{name: "a token server that is down", reg: asksBearer(nil), auth: says(502, "", "Retry-After: 99"), want: Unreachable, message: "the token server auth.example answered 502 Bad Gateway", asked: getTok},
 		{name: "a token server that is busy", reg: asksBearer(nil), auth: firstSays(1, says(429, "", "Retry-After: 1"), gives(nil)), want: Verified, message: accepted, asked: getTok + "; wait 1s" + strings.TrimPrefix(proof3, ping)},
 		{name: "a token server that is too busy", reg: asksBearer(nil), auth: says(429, "", "Retry-After: 60"), want: Throttled, message: "too many requests; the token server auth.example asks to wait 60 s", asked: getTok},
-		{name: "a token that the registry refuses", reg: asks(says(401, ""), bearerTo), auth: gives(nil), want: Rejected, message: rejectedText, hint: robotHint, asked: proof3},
-		{name: "a token for nothing", reg: asksBearer(says(403, `{"errors":[{"message":"not yours"}]}`, jsonHeader)), auth: gives(nil), want: Forbidden, message: "access forbidden: not yours", hint: robotHint, asked: proof3},
+		{name: "a token that the registry refuses", reg: asks(says(401, ""), bearerTo), auth: gives(nil), want: Rejected, message: rejectedText, advice: GiveScope, asked: proof3},
+		{name: "a token for nothing", reg: asksBearer(says(403, `{"errors":[{"message":"not yours"}]}`, jsonHeader)), auth: gives(nil), want: Forbidden, message: "access forbidden: not yours", advice: GiveScope, asked: proof3},
 		{name: "a token server that forbids", reg: asksBearer(nil), auth: says(403, `{"errors":[{"code":"DENIED","message":"not you"}]}`, jsonHeader), want: Forbidden, message: "the token server auth.example forbids access: not you", asked: getTok},
 		{name: "a token server by OAuth2 that forbids", reg: asksBearer(nil), auth: says(400, `{"error":"unauthorized_client"}`, jsonHeader), want: Forbidden, message: "the token server auth.example forbids access: unauthorized_client", asked: getTok},
 		{name: "a token server that wants something else", reg: asksBearer(nil), auth: says(400, `{"message":"no \u001b]8;;x"}`, jsonHeader), want: Protocol, message: "the token server auth.example answered 400 Bad Request: no ?]8;;x", asked: getTok},
@@ -268,7 +266,7 @@ func tokenAnswerScenarios() []scenario {
 		})
 	}
 	group = append(group, scenario{
-		name: "another's token", auth: says(200, `{"token":"another"}`, jsonHeader), want: Rejected, message: rejectedText, hint: robotHint,
+		name: "another's token", auth: says(200, `{"token":"another"}`, jsonHeader), want: Rejected, message: rejectedText, advice: GiveScope,
 		asked: getTok + "; reg GET /v2/ Bearer another",
 	}, scenario{
 		name: "a token in an empty answer", auth: says(204, ""), want: Protocol, message: "the token server auth.example answered 204 No Content", asked: getTok,
@@ -346,7 +344,7 @@ func scopeScenarios() []scenario {
 	group := []scenario{
 		{name: "robot", reg: robots(no, asksBasic(ok), basic), scope: scope, want: Verified, message: accepted, asked: byTags},
 		{name: "robot with an empty repository", reg: robots(denied, asksBasic(says(404, "")), basic), scope: scope, want: Verified, message: accepted, asked: byTags},
-		{name: "robot without a scope", reg: robots(denied, asksBasic(ok), basic), want: Forbidden, message: "access forbidden", hint: robotHint, asked: basic2},
+		{name: "robot without a scope", reg: robots(denied, asksBasic(ok), basic), want: Forbidden, message: "access forbidden", advice: GiveScope, asked: basic2},
 		{name: "robot, wrong password", reg: robots(no, asksBasic(ok), basic), cred: wrong, scope: scope, want: Rejected, message: rejectedText, asked: ping + "; reg GET /v2/ basic-wrong; " + tags + "; " + tags + " basic-wrong"},
 		{name: "robot, forbidden", reg: robots(denied, asksBasic(denied), basic), scope: scope, want: Forbidden, message: "access forbidden", asked: byTags},
 		{name: "a public repository proves nothing", reg: robots(no, ok, basic), scope: scope, want: Rejected, message: rejectedText, asked: basic2 + "; " + tags},

@@ -244,18 +244,17 @@ func redirectScenarios() []scenario {
 		refresh = ping + "; auth POST /token refresh_token?client_id=regshape&grant_type=refresh_token&service=fake"
 		moved   = "; auth POST /moved refresh_token?client_id=regshape&grant_type=refresh_token&service=fake"
 		secret  = "; the credential was not sent there"
-		other   = "log in to other.example if that is the registry you mean"
 	)
 	b, tok := asksBasic(nil), gives(nil)
 	group := []scenario{
 		{name: "ping to another path", reg: moves("/v2/", "/moved", 301, false, b), scheme: "basic", want: Verified, message: accepted, asked: "reg GET /v2/; reg GET /moved; reg GET /v2/ basic"},
 		{name: "password to another path", reg: moves("/v2/", "/moved", 302, true, b), scheme: "basic", want: Verified, message: accepted, asked: basic2 + "; reg GET /moved basic"},
 		{name: "password to the same origin by name and port", reg: moves("/v2/", "https://REG.example:443/moved", 307, true, b), scheme: "basic", want: Verified, message: accepted, asked: basic2 + "; reg GET /moved basic"},
-		{name: "ping to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, want: Protocol, message: "the registry redirects to https://other.example, which asks for a login of its own", hint: other, asked: ping + "; other GET /v2/"},
+		{name: "ping to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, want: Protocol, message: "the registry redirects to https://other.example, which asks for a login of its own", advice: OtherRegistry, suggested: "other.example", asked: ping + "; other GET /v2/"},
 		{name: "ping to an open registry", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: says(200, ""), want: Unverified, message: "the registry did not ask for a credential", asked: ping + "; other GET /v2/"},
-		{name: "password to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, true, b), other: b, scheme: "basic", want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, hint: other, asked: basic2},
-		{name: "password to another port", reg: moves("/v2/", "https://reg.example:8443/v2/", 308, true, b), scheme: "basic", want: Protocol, message: "https://reg.example redirects to https://reg.example:8443" + secret, hint: "log in to reg.example:8443 if that is the registry you mean", asked: basic2},
-		{name: "token to another registry", reg: moves("/v2/", "https://other.example/v2/", 307, true, asksBearer(nil)), auth: tok, other: b, scheme: "bearer", want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, hint: other, asked: proof3},
+		{name: "password to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, true, b), other: b, scheme: "basic", want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: basic2},
+		{name: "password to another port", reg: moves("/v2/", "https://reg.example:8443/v2/", 308, true, b), scheme: "basic", want: Protocol, message: "https://reg.example redirects to https://reg.example:8443" + secret, advice: OtherRegistry, suggested: "reg.example:8443", asked: basic2},
+		{name: "token to another registry", reg: moves("/v2/", "https://other.example/v2/", 307, true, asksBearer(nil)), auth: tok, other: b, scheme: "bearer", want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: proof3},
 		{name: "ping to plain http", reg: moves("/v2/", "http://plain.example/v2/", 302, false, b), plain: b, transport: "-", want: Protocol, message: "the redirect from https://reg.example to plain http://plain.example was refused", asked: ping},
 		{name: "password to plain http", reg: moves("/v2/", "http://reg.example/v2/", 302, true, b), scheme: "basic", want: Protocol, message: "the redirect from https://reg.example to plain http://reg.example was refused", asked: basic2},
 		{name: "a loop", reg: moves("/v2/", "/v2/", 302, false, b), transport: "-", want: Protocol, message: "too many redirects from https://reg.example", asked: "reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/"},
@@ -263,13 +262,13 @@ func redirectScenarios() []scenario {
 		{name: "a redirect to a file", reg: moves("/v2/", "file:///etc/passwd", 302, false, b), transport: "-", want: Protocol, message: "https://reg.example redirects to nowhere", asked: ping},
 		{name: "a redirect inside", reg: moves("/v2/", "https://other.example/latest/meta-data", 302, false, b), other: b, at: map[string]string{"other": "169.254.169.254"}, transport: "-", want: Protocol, message: "https://other.example: the address was refused: it is at a cloud metadata address and the registry is not", asked: ping},
 		{name: "the token server to another path", reg: asksBearer(nil), auth: moves("/token", "/moved", 307, true, tok), scheme: "bearer", want: Verified, message: accepted, asked: getTok + "; auth GET /moved basic; reg GET /v2/ bearer"},
-		{name: "the token server to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, scheme: "bearer", want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, hint: other, asked: getTok},
+		{name: "the token server to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, scheme: "bearer", want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: getTok},
 		{name: "the token server to plain http", reg: asksBearer(nil), auth: moves("/token", "http://plain.example/token", 307, true, tok), plain: tok, scheme: "bearer", want: Protocol, message: "the redirect from https://auth.example to plain http://plain.example was refused", asked: getTok},
 		{name: "POST with 307", reg: asksBearer(nil), auth: moves("/token", "/moved", 307, true, tok), cred: identity, scheme: "bearer", want: Verified, message: accepted, asked: refresh + moved + "; reg GET /v2/ bearer"},
 		{name: "POST with 308", reg: asksBearer(nil), auth: moves("/token", "/moved", 308, true, tok), cred: identity, scheme: "bearer", want: Verified, message: accepted, asked: refresh + moved + "; reg GET /v2/ bearer"},
 		{name: "POST with 302", reg: asksBearer(nil), auth: moves("/token", "/moved", 302, true, tok), cred: identity, scheme: "bearer", want: Protocol, message: "the redirect of a token request at https://auth.example was refused", asked: refresh},
-		{name: "POST with 307 to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, cred: identity, scheme: "bearer", want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, hint: other, asked: refresh},
-		{name: "plain http to https at the same host", noTLS: true, reg: moves("/v2/", "https://reg.example/v2/", 301, true, b), scheme: "basic", want: Protocol, message: "http://reg.example redirects to https://reg.example" + secret, hint: "leave out --plain-http: the server wants https", asked: basic2},
+		{name: "POST with 307 to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, cred: identity, scheme: "bearer", want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: refresh},
+		{name: "plain http to https at the same host", noTLS: true, reg: moves("/v2/", "https://reg.example/v2/", 301, true, b), scheme: "basic", want: Protocol, message: "http://reg.example redirects to https://reg.example" + secret, advice: UseHTTPS, asked: basic2},
 	}
 	return group
 }
@@ -299,37 +298,34 @@ func tlsScenarios() []scenario {
 		st.opt.CAFile = writeFile(st.t, "other.pem", certPEM)
 	}
 	const (
-		unknown  = "the certificate is signed by an unknown authority"
-		caHint   = "trust the registry's CA with --ca-file FILE"
-		certHint = "give it one with --cert-file FILE --key-file FILE"
-		refused  = "the server asks for a client certificate, and refused the connection without one"
-		noTLS    = "the server speaks plain http, not https"
-		httpHint = "if that is meant: --plain-http"
+		unknown = "the certificate is signed by an unknown authority"
+		refused = "the server asks for a client certificate, and refused the connection without one"
+		noTLS   = "the server speaks plain http, not https"
 	)
 	b := asksBasic(nil)
 	return []scenario{
-		{name: "unknown authority", reg: b, before: stranger, transport: "-", want: TLS, message: unknown, hint: caHint},
-		{name: "unknown authority on loopback", loopback: true, reg: b, before: stranger, transport: "-", want: TLS, message: unknown, hint: caHint},
+		{name: "unknown authority", reg: b, before: stranger, transport: "-", want: TLS, message: unknown, advice: TrustCA},
+		{name: "unknown authority on loopback", loopback: true, reg: b, before: stranger, transport: "-", want: TLS, message: unknown, advice: TrustCA},
 		{name: "unknown authority, insecure", reg: b, before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "basic", want: Verified, message: accepted, asked: basic2},
 		{name: "a CA of its own", reg: b, before: signed(time.Hour, "reg.example"), scheme: "basic", want: Verified, message: accepted, asked: basic2},
-		{name: "a certificate that expired", reg: b, before: signed(-time.Hour, "reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", hint: "have the certificate renewed and check this machine's clock; --insecure goes on without verification"},
-		{name: "a certificate of the future", reg: b, before: signed(96*time.Hour, "reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", hint: "have the certificate renewed and check this machine's clock; --insecure goes on without verification"},
-		{name: "a certificate for another name", reg: b, before: signed(time.Hour, "elsewhere.example"), transport: "-", want: TLS, message: "the certificate is for another name (elsewhere.example)", hint: "use a name the certificate is for, or --ca-file FILE with the right CA if it was put in the way, or --insecure"},
+		{name: "a certificate that expired", reg: b, before: signed(-time.Hour, "reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", advice: RenewCertificate},
+		{name: "a certificate of the future", reg: b, before: signed(96*time.Hour, "reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", advice: RenewCertificate},
+		{name: "a certificate for another name", reg: b, before: signed(time.Hour, "elsewhere.example"), transport: "-", want: TLS, message: "the certificate is for another name (elsewhere.example)", advice: FixName},
 		{name: "a certificate for another name, insecure", reg: b, before: signed(time.Hour, "elsewhere.example"), opt: Options{Insecure: true}, transport: "https-insecure", scheme: "basic", want: Verified, message: accepted, asked: basic2},
-		{name: "a client certificate is missing", reg: b, before: mutual(tls.VersionTLS13, false), transport: "-", want: TLS, message: refused, hint: certHint},
-		{name: "a client certificate is missing (TLS 1.2)", reg: b, before: mutual(tls.VersionTLS12, false), transport: "-", want: TLS, message: refused, hint: certHint},
+		{name: "a client certificate is missing", reg: b, before: mutual(tls.VersionTLS13, false), transport: "-", want: TLS, message: refused, advice: GiveClientCert},
+		{name: "a client certificate is missing (TLS 1.2)", reg: b, before: mutual(tls.VersionTLS12, false), transport: "-", want: TLS, message: refused, advice: GiveClientCert},
 		{name: "a client certificate", reg: b, before: mutual(tls.VersionTLS13, true), scheme: "basic", want: Verified, message: accepted, asked: basic2},
-		{name: "a token server of an unknown authority", reg: b, auth: gives(nil), before: stranger, at: map[string]string{"reg": "203.0.113.9"}, transport: "-", want: TLS, message: unknown, hint: caHint},
-		{name: "a token server of an unknown authority, insecure", reg: asksBearer(nil), auth: gives(nil), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "bearer", want: TLS, message: "the token server auth.example: " + unknown, hint: "trust its CA with --ca-file FILE; --insecure is for the registry's own host alone", asked: ping},
+		{name: "a token server of an unknown authority", reg: b, auth: gives(nil), before: stranger, at: map[string]string{"reg": "203.0.113.9"}, transport: "-", want: TLS, message: unknown, advice: TrustCA},
+		{name: "a token server of an unknown authority, insecure", reg: asksBearer(nil), auth: gives(nil), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "bearer", want: TLS, message: "the token server auth.example: " + unknown, advice: InsecureElsewhere, asked: ping},
 		{name: "a token server at another port of the registry, insecure", reg: moveTo("/token", gives(nil), asks(nil, `Bearer realm="https://reg.example:5001/token",service="fake"`)), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "bearer", want: Verified, message: accepted, asked: ping + "; reg GET /token?account=alice&service=fake basic; reg GET /v2/ bearer"},
-		{name: "a redirect to an unknown authority, insecure", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, before: stranger, opt: Options{Insecure: true}, transport: "-", want: TLS, message: unknown, hint: "trust its CA with --ca-file FILE; --insecure is for the registry's own host alone", asked: ping},
-		{name: "TLS of the past", reg: b, before: func(st *stage) { st.tls.MinVersion, st.tls.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, transport: "-", want: TLS, message: "the server refused the TLS connection (protocol version not supported)", hint: "if it wants a client certificate: --cert-file FILE --key-file FILE"},
-		{name: "plain http unasked", host: "plain.example", plain: b, transport: "-", want: TLS, message: noTLS, hint: httpHint},
-		{name: "plain http unasked, insecure", host: "plain.example", plain: b, opt: Options{Insecure: true}, transport: "-", want: TLS, message: noTLS, hint: httpHint},
+		{name: "a redirect to an unknown authority, insecure", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, before: stranger, opt: Options{Insecure: true}, transport: "-", want: TLS, message: unknown, advice: InsecureElsewhere, asked: ping},
+		{name: "TLS of the past", reg: b, before: func(st *stage) { st.tls.MinVersion, st.tls.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, transport: "-", want: TLS, message: "the server refused the TLS connection (protocol version not supported)", advice: MaybeClientCert},
+		{name: "plain http unasked", host: "plain.example", plain: b, transport: "-", want: TLS, message: noTLS, advice: AllowHTTP},
+		{name: "plain http unasked, insecure", host: "plain.example", plain: b, opt: Options{Insecure: true}, transport: "-", want: TLS, message: noTLS, advice: AllowHTTP},
 		{name: "plain http asked for", noTLS: true, reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
 		{name: "plain http on loopback", noTLS: true, loopback: true, reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
 		{name: "plain http with a plain token server", noTLS: true, reg: asks(nil, `Bearer realm="http://auth.example/token",service="fake"`), auth: gives(nil), scheme: "bearer", want: Verified, message: accepted, asked: proof3},
-		{name: "https asked plainly", reg: b, opt: Options{PlainHTTP: true}, transport: "http", want: Protocol, message: "the registry answered 400 Bad Request", hint: "if the server wants https, leave out --plain-http"},
+		{name: "https asked plainly", reg: b, opt: Options{PlainHTTP: true}, transport: "http", want: Protocol, message: "the registry answered 400 Bad Request", advice: MaybeHTTPS},
 		{name: "an IPv6 literal", host: "[2001:db8::1]", reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
 		{name: "an IPv6 literal with a port", host: "[2001:DB8::1]:5000", reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
 	}
@@ -340,7 +336,7 @@ func rawScenarios() []scenario {
 	const not, closed = "the answer is not HTTP", "the connection was closed without an answer"
 	group := []scenario{
 		{name: "SSH", raw: "SSH-2.0-OpenSSH_9.2\r\n", first: true, message: not},
-		{name: "SSH asked by TLS", raw: "SSH-2.0-OpenSSH_9.2\r\n", first: true, message: "the server does not speak TLS", hint: "if it speaks plain http: --plain-http", want: TLS},
+		{name: "SSH asked by TLS", raw: "SSH-2.0-OpenSSH_9.2\r\n", first: true, message: "the server does not speak TLS", advice: MaybeHTTP, want: TLS},
 		{name: "a mail server on loopback", raw: "220 mail.example ESMTP\r\n", first: true, loopback: true, message: not},
 		{name: "nonsense", raw: "\x00\x01\x02\x03\n\n", message: not},
 		{name: "a closed connection", raw: "\x00", want: Unreachable, message: closed},
@@ -392,9 +388,9 @@ func troubleScenarios() []scenario {
 		{name: "Ctrl-C after the password", reg: asksBasic(interrupts), scheme: "basic", want: Unreachable, message: "interrupted", asked: basic2},
 		{name: "Ctrl-C at the token server", reg: asksBearer(nil), auth: interrupts, scheme: "bearer", want: Unreachable, message: "the token server auth.example: interrupted", asked: getTok},
 		{name: "an open registry", reg: says(200, "{}", jsonHeader), want: Unverified, message: "the registry did not ask for a credential", asked: ping},
-		{name: "a web page", reg: says(200, "<html>", "Content-Type: text/html; charset=utf-8"), want: NotARegistry, message: "not a registry: it answers /v2/ with a web page", hint: checkHint, asked: ping},
+		{name: "a web page", reg: says(200, "<html>", "Content-Type: text/html; charset=utf-8"), want: NotARegistry, message: "not a registry: it answers /v2/ with a web page", advice: CheckName, asked: ping},
 		{name: "a web page that says who it is", reg: says(200, "<html>", "Content-Type: text/html", "Docker-Distribution-Api-Version: registry/2.0"), want: Unverified, message: "the registry did not ask for a credential", asked: ping},
-		{name: "no API", reg: says(404, ""), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", hint: checkHint, asked: ping},
+		{name: "no API", reg: says(404, ""), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", advice: CheckName, asked: ping},
 		{name: "forbidden at once", reg: says(403, ""), want: Forbidden, message: "the registry refuses access before it asks for a credential", asked: ping},
 		{name: "an empty answer", reg: says(204, ""), want: Protocol, message: "the registry answered 204 No Content", asked: ping},
 		{name: "Docker Hub by another name", host: "docker.io", reg: asksBasic(nil), transport: "-", want: Unreachable, message: "no such host"},

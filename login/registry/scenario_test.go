@@ -44,11 +44,13 @@ type scenario struct {
 	opt   Options
 	scope string
 
-	want          Outcome
-	scheme        string
-	message, hint string
-	transport     string // default https, or http where noTLS is set; "-" for none
-	identity      string
+	want      Outcome
+	scheme    string
+	message   string
+	advice    Advice
+	suggested string
+	transport string // default https, or http where noTLS is set; "-" for none
+	identity  string
 	// asked is every request that any server received, in order, and every wait between:
 	// "ROLE METHOD TARGET [CREDENTIAL]", joined by "; ".
 	asked string
@@ -121,7 +123,8 @@ func (sc scenario) play(t *testing.T, house *house) {
 		{"outcome", string(r.Outcome), string(sc.want)},
 		{"challenge", r.Challenge, sc.scheme},
 		{"message", steady(r.Message), sc.message},
-		{"hint", steady(r.Hint), sc.hint},
+		{"advice", string(r.Advice), string(sc.advice)},
+		{"suggested", steady(r.Suggested), sc.suggested},
 		{"transport", r.Transport, transport},
 		{"identity token", r.IdentityToken, sc.identity},
 		{"asked", st.asked(), sc.asked},
@@ -130,7 +133,7 @@ func (sc scenario) play(t *testing.T, house *house) {
 			t.Errorf("%s:\n got %s\nwant %s", one.what, one.got, one.want)
 		}
 	}
-	for _, text := range []string{r.Message, r.Hint, r.Detail} {
+	for _, text := range []string{r.Message, r.Suggested, r.Detail} {
 		if strings.Contains(text, "canary") || text != printable.Line(text, 1000) {
 			t.Errorf("not fit to print: %q", text)
 		}

@@ -75,7 +75,7 @@ func TestCanary(t *testing.T) {
 				Trace(&trace, time.Now), TimeCalls(&timing, time.Now),
 			}})
 			r := c.Verify(t.Context(), s.host(), "repository:a/b:pull", cred)
-			said := trace.String() + timing.String() + r.Message + r.Hint + r.Detail + fmt.Sprintf("%v %+v %#v %s", r, r, r, r) +
+			said := trace.String() + timing.String() + r.Message + r.Suggested + r.Detail + fmt.Sprintf("%v %+v %#v %s", r, r, r, r) +
 				fmt.Sprintf("%v %+v %#v %s %q %d", cred, cred, cred, &cred, cred, cred)
 			said = strings.ReplaceAll(said, "id_canary00", "") // a field's name is no secret
 			said = strings.ReplaceAll(said, "key=[redacted]", "")

@@ -32,7 +32,7 @@ func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential
 		return s.result("", fail)
 	}
 	if cred.empty() {
-		return s.result(ch.scheme, &failure{outcome: Rejected, message: rejectedText, hint: "the registry wants a user name and a password"})
+		return s.result(ch.scheme, &failure{outcome: Rejected, message: rejectedText, advice: GiveCredential})
 	}
 	var identity string
 	if ch.scheme == "basic" {
@@ -81,7 +81,7 @@ func (c *Client) Token(ctx context.Context, host, scope string, cred Credential)
 // result is the one place where a Result is made. A nil session is one that could
 // not be opened.
 func (s *session) result(scheme string, f *failure) Result {
-	r := Result{Outcome: f.outcome, Challenge: scheme, Message: f.message, Hint: f.hint, Detail: f.detail}
+	r := Result{Outcome: f.outcome, Challenge: scheme, Message: f.message, Advice: f.advice, Suggested: f.suggested, Detail: f.detail}
 	if s != nil && s.answered {
 		r.Transport = s.base.Scheme
 		if r.Transport == "https" && s.c.opt.Insecure {
@@ -119,7 +119,7 @@ func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string
 	if tags == nil {
 		// A plain wrong password must not be sent hunting for scopes.
 		if verdict.outcome == Forbidden || strings.HasPrefix(auth, "Bearer ") {
-			verdict.hint = "a robot account may need --scope NAME/OF/REPOSITORY"
+			verdict.advice = GiveScope
 		}
 		return verdict
 	}
@@ -169,7 +169,7 @@ func (s *session) noRegistry(ans *answer) *failure {
 	if ans.isPage() {
 		what = "it answers /v2/ with a web page"
 	}
-	return &failure{outcome: NotARegistry, message: "not a registry: " + what, hint: "check the name and the port"}
+	return &failure{outcome: NotARegistry, message: "not a registry: " + what, advice: CheckName}
 }
 
 func (s *session) at(path string) *url.URL {
@@ -198,7 +198,7 @@ func basicAuth(cred Credential) (string, *failure) {
 	if cred.IdentityToken {
 		return "", &failure{
 			outcome: Protocol, message: "the registry takes no identity tokens: it asks for Basic authentication",
-			hint: "log in with a user name and a password",
+			advice: GivePassword,
 		}
 	}
 	return basicValue(cred.Username, cred.Secret)

@@ -8,7 +8,7 @@ import (
 )
 
 // Clients are the registry clients of one run. Logins whose registries are reached in the
-// same way share one, and with it the tokens that it remembers.
+// same way share one, and with it where each registry was first reached.
 type Clients struct {
 	mu   sync.Mutex
 	made map[clientKey]*registry.Client

@@ -45,12 +45,11 @@ type Options struct {
 // Decorator adds behaviour to a transport, as Trace and TimeCalls do.
 type Decorator = func(http.RoundTripper) http.RoundTripper
 
-// Client verifies credentials. It remembers tokens while they are valid, keeps no
-// connections between calls, and may be used by several goroutines.
+// Client verifies credentials. It keeps no connections between calls, and may be used
+// by several goroutines.
 type Client struct {
 	opt    Options
 	tls    *tls.Config
-	tokens *tokenCache
 	around *perimeter
 	proxy  func(*http.Request) (*url.URL, error)
 	dial   dialFunc
@@ -72,7 +71,7 @@ func New(opt Options) (*Client, error) {
 		opt.UserAgent = "regshape"
 	}
 	return &Client{
-		opt: opt, tls: cfg, tokens: &tokenCache{}, around: &perimeter{},
+		opt: opt, tls: cfg, around: &perimeter{},
 		proxy: http.ProxyFromEnvironment, dial: dialNet, now: time.Now, sleep: sleep,
 	}, nil
 }

@@ -21,8 +21,6 @@
 //   - Certificates that the user keeps for a host, as docker and podman do, are used
 //     for that host alone; see [CertDirs]. A client certificate is shown to the
 //     registry alone, and only its own host may go unverified.
-//   - A token is asked for once and used until shortly before its end, by the
-//     credential and the registry it was given for; see [Client].
 //   - Everything is bounded: network time by [Options.Timeout], headers by 64 KiB,
 //     bodies by 1 MiB, redirects by 5, retries by 3.
 //   - No raw remote text and no secret reaches a message; see [Printable].

@@ -24,8 +24,6 @@ const (
 type grant struct {
 	access, refresh string
 	expires         time.Duration
-	// held is set when the token is one that an earlier question got.
-	held *heldToken
 }
 
 // tokenServer is the realm of one challenge with what every request to it says.
@@ -37,8 +35,7 @@ type tokenServer struct {
 	cred   Credential
 }
 
-// grant gives a token as the challenge ch asks for it, one of this Client's earlier
-// questions included.
+// grant gives a token as the challenge ch asks for it.
 func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Credential) (grant, *failure) {
 	realm, fail := parseRealm(ch.params["realm"], s.base)
 	if fail != nil {
@@ -56,20 +53,10 @@ func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Cr
 	if scopes := strings.Fields(scope); len(scopes) > 0 {
 		t.values["scope"] = scopes
 	}
-	g, fail := s.c.tokens.get(ctx, s.tokenKey(ch, scope, cred), s.c.now, func() (grant, *failure) { return t.obtain(ctx) })
-	if fail == errWaiting {
-		return grant{}, s.explain(ctx, ctx.Err())
-	}
+	g, fail := t.obtain(ctx)
 	s.secrets.learn(g.access)
 	s.secrets.learn(g.refresh)
 	return g, fail
-}
-
-func (s *session) tokenKey(ch challenge, scope string, cred Credential) tokenKey {
-	return tokenKey{
-		s.base.Scheme + "://" + s.base.Host, ch.params["realm"], ch.params["service"],
-		strings.Join(strings.Fields(scope), " "), cred,
-	}
 }
 
 // obtain asks the token server: with an identity token by OAuth2's refresh grant, with

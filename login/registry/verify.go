@@ -91,19 +91,11 @@ func (s *session) result(scheme string, f *failure) Result {
 	return r
 }
 
-// proveToken obtains a token and sends it to target. An earlier token that is refused
-// may have been revoked in between: that says nothing about the credential, so a new one
-// decides.
+// proveToken obtains a token and sends it to target.
 func (s *session) proveToken(ctx context.Context, ch challenge, target *url.URL, scope string, cred Credential) (identity string, fail *failure) {
 	g, fail := s.grant(ctx, ch, scope, cred)
 	if fail == nil {
 		fail = s.prove(ctx, target, scope, "Bearer "+g.access)
-	}
-	if fail != nil && fail.outcome == Rejected && g.held != nil {
-		s.c.tokens.forget(s.tokenKey(ch, scope, cred), g.held)
-		if g, fail = s.grant(ctx, ch, scope, cred); fail == nil {
-			fail = s.prove(ctx, target, scope, "Bearer "+g.access)
-		}
 	}
 	return g.refresh, fail
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -146,7 +147,7 @@ func TestLocate_missingHome(t *testing.T) {
 	if err := beside.checkWritable(); err != nil {
 		t.Errorf("all folders elsewhere: %v", err)
 	}
-	if err := (Location{Data: "/d", home: home, noHome: true}).checkWritable(); err == nil || !strings.Contains(err.Error(), "set HOME") {
+	if err := (Location{Data: "/d", home: home, noHome: true}).checkWritable(); !errors.Is(err, ErrNoHome) {
 		t.Errorf("without a home: %v", err)
 	}
 	if err := (Location{Data: gone}).checkWritable(); err != nil {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"regshape/store/printable"
 )
 
 // HubAddress is the canonical address of Docker Hub, the spelling that the docker
@@ -83,6 +85,27 @@ func ParseAddress(s string) Address {
 
 // String returns the canonical form. It parses to the same address again.
 func (a Address) String() string { return a.canonical }
+
+// Name is how messages and JSON name the address: without Docker Hub's URL, and safe for a
+// terminal.
+func (a Address) Name() string {
+	if a.Hub() {
+		return HubHost
+	}
+	return printable.Line(printable.Address(a.canonical), 300)
+}
+
+// Bare returns the address without http://. The files of other tools spell a registry with
+// or without a scheme and mean the same; clients ask helpers for the bare one.
+func (a Address) Bare() Address {
+	if !a.plain {
+		return a
+	}
+	return ParseAddress(a.host + "/" + a.Scope())
+}
+
+// Address is the address that the credential was stored for.
+func (c Credential) Address() Address { return ParseAddress(c.ServerURL) }
 
 // Opaque reports whether the address is a key matched to the letter, with no host.
 func (a Address) Opaque() bool { return a.host == "" }

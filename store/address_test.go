@@ -150,6 +150,32 @@ func TestAddress_parts(t *testing.T) {
 	}
 }
 
+// Bare takes off http:// alone, and Name shows no URL for Docker Hub.
+func TestAddress_bareAndName(t *testing.T) {
+	for in, want := range map[string]struct{ bare, name string }{
+		"docker.io":                            {HubAddress, "docker.io"},
+		"http://docker.io":                     {HubAddress, "http://docker.io"},
+		"http://index.docker.io/library":       {"docker.io/library", "http://index.docker.io/library"},
+		"http://h:80/a/b":                      {"h/a/b", "http://h/a/b"},
+		"http://h:443":                         {"h", "http://h:443"},
+		"https://GHCR.io:8443/v2/":             {"ghcr.io:8443", "ghcr.io:8443"},
+		HubAddress + "access-token":            {HubAddress + "access-token", HubAddress + "access-token"},
+		"a key\x1b[31m":                        {"a key\x1b[31m", "a key?[31m"},
+		"http://user:canary-secret@h.example/": {"http://user:canary-secret@h.example/", "http://***@h.example/"},
+	} {
+		a := ParseAddress(in)
+		if got := a.Bare().String(); got != want.bare {
+			t.Errorf("%q: Bare() = %q, want %q", in, got, want.bare)
+		}
+		if got := a.Name(); got != want.name {
+			t.Errorf("%q: Name() = %q, want %q", in, got, want.name)
+		}
+		if got := (Credential{ServerURL: in}).Address().String(); got != a.String() {
+			t.Errorf("%q: a credential's Address() = %q, want %q", in, got, a)
+		}
+	}
+}
+
 // The canonical form is a fixed point, and no spelling of one registry answers for
 // another: what comes out parses to the same parts again.
 func FuzzParseAddress(f *testing.F) {
@@ -164,6 +190,10 @@ func FuzzParseAddress(f *testing.F) {
 		b := ParseAddress(a.String())
 		if b.String() != a.String() || b.Opaque() != a.Opaque() || b.Host() != a.Host() || b.Scope() != a.Scope() || b.PlainHTTP() != a.PlainHTTP() {
 			t.Fatalf("%q -> %#v -> %#v", s, a, b)
+		}
+		bare := a.Bare()
+		if bare.PlainHTTP() || bare.Bare().String() != bare.String() || !bare.Opaque() && bare.Scope() != "" && bare.Scope() != a.Scope() {
+			t.Fatalf("%q: Bare() = %#v", s, bare)
 		}
 		for _, l := range a.Lookups()[1:] {
 			if !strings.HasPrefix(a.String(), l.String()+"/") || ParseAddress(l.String()).Scope() == "" {

@@ -9,11 +9,8 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"regshape/login/account"
 	"regshape/login/app"
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/keys"
 )
@@ -109,35 +106,5 @@ func TestIdentityTokenLogin(t *testing.T) {
 				t.Errorf("stored %v, of another kind, or another secret", got)
 			}
 		})
-	}
-}
-
-// A device login with --identity-token keeps the refresh token as docker knows it, and its
-// issuer for the logout; a token that the server replaces is replaced in both places.
-func TestIdentityTokenOfDevice(t *testing.T) {
-	made := func(token string) store.Credential {
-		return store.Credential{
-			ServerURL: "h.example", Username: "alice", Secret: "access", Kind: store.KindDevice, Expires: time.Now(),
-			Renew: &store.Renewal{Issuer: "https://issuer.example", ClientID: "c", Token: token},
-		}
-	}
-	want := account.IdentityArg{IdentityToken: true}
-	cred := made("first")
-	if err := want.FromDevice(&cred, "h.example"); err != nil {
-		t.Fatal(err)
-	}
-	if cred.Username != "<token>" || cred.Secret != "first" || cred.Kind != store.KindIdentityToken || !cred.Expires.IsZero() {
-		t.Errorf("became %#v, %s until %v", cred, cred.Kind, cred.Expires)
-	}
-	if err := want.TakeToken(&cred, "h.example", registry.Result{Outcome: registry.Verified, IdentityToken: "second"}); err != nil || cred.Secret != "second" || cred.Renew.Token != "second" {
-		t.Errorf("a rotated token is not kept: %v", err)
-	}
-	none := made("")
-	if err := want.FromDevice(&none, "h.example"); err == nil || !strings.Contains(err.Error(), "log in without --identity-token") {
-		t.Errorf("without a refresh token: %v", err)
-	}
-	plain := made("first")
-	if err := (account.IdentityArg{}).FromDevice(&plain, "h.example"); err != nil || plain.Kind != store.KindDevice || plain.Secret != "access" {
-		t.Errorf("unasked: %#v, %v", plain, err)
 	}
 }

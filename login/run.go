@@ -71,6 +71,9 @@ func parse(g *grammar, e *app.Env) (command *kong.Context, code int, err error) 
 		return nil, app.ExitFailed, fmt.Errorf("build the command line: %w", err)
 	}
 	command, err = parser.Parse(e.Args)
+	if usage, ok := errors.AsType[*app.UsageError](err); ok {
+		return nil, app.ExitUsage, usage
+	}
 	if err != nil {
 		path, leaf := "regshape", false
 		var parseErr *kong.ParseError

@@ -183,10 +183,10 @@ func TestTransportOfAnotherSecret(t *testing.T) {
 			e := &app.Env{Clients: &app.Clients{}, Call: app.Call{Getenv: os.Getenv}, Globals: app.Globals{Store: h.dir}, Ctx: t.Context(), Now: time.Now}
 			e.Logs.Now = time.Now
 			found, err := lookup.Query{E: e, Address: store.ParseAddress(address)}.Resolve(false)
-			if err != nil || found.Found == nil || found.Found.Entry == nil {
+			if err != nil || found.Found == nil || !found.Found.Own {
 				t.Fatal(found, err)
 			}
-			o := app.ClientOptions(e, address, found.Found.Entry)
+			o := app.ClientOptions(e, address, &found.Found.Credential)
 			if o.PlainHTTP != (keeps && old == store.TransportHTTP) || o.Insecure != (keeps && old == store.TransportInsecure) {
 				t.Errorf("%s, then %s: plain http %v, insecure %v", old, secret, o.PlainHTTP, o.Insecure)
 			}

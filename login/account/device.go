@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 // deviceFlags are the flags of login that have the user confirm in a browser (RFC 8628).
 type deviceFlags struct {
-	Device         bool   `help:"Log in with a browser, here or on another device, instead of a password." group:"Device login"`
+	Device         bool   `xor:"lifetime" help:"Log in with a browser, here or on another device, instead of a password." group:"Device login"`
 	DeviceIssuer   string `name:"device-issuer" placeholder:"URL" help:"Where the login is confirmed; known from the last device login." group:"Device login"`
 	DeviceClientID string `name:"device-client-id" placeholder:"ID" help:"The client's name at the issuer; known from the last device login." group:"Device login"`
 	DeviceScope    string `name:"device-scope" placeholder:"SCOPE" help:"What to ask the issuer for; else openid and offline_access, where it has them." group:"Device login"`
@@ -26,30 +27,10 @@ type deviceFlags struct {
 // that they document.
 const anyUser = "oauth2accesstoken"
 
-// check refuses device flags that cannot work.
-func (c *deviceFlags) check(e *app.Env, l *Login) error {
-	switch {
-	case !c.Device && c.DeviceIssuer+c.DeviceClientID+c.DeviceScope != "":
-		return &app.UsageError{Message: "--device-issuer, --device-client-id and --device-scope are for --device", Hint: "add --device"}
-	case !c.Device:
-		return nil
-	case l.PasswordStdin || e.Password != "":
-		return &app.UsageError{Message: "--device takes no password", Hint: "leave out -p and --password-stdin"}
-	case l.For != nil:
-		return &app.UsageError{Message: "--for and --device exclude each other: the issuer says how long its token lasts", Hint: "leave out --for"}
-	case c.DeviceIssuer != "":
-		if err := registry.CheckIssuer(c.DeviceIssuer); err != nil {
-			return &app.UsageError{Message: "--device-issuer: " + err.Error(), Hint: "give its URL as the issuer itself spells it"}
-		}
-	}
-	return nil
-}
-
-// login has the user confirm in a browser and returns the credential to verify and store:
+// confirm has the user confirm in a browser and returns the credential to verify and store:
 // the issuer's access token as the secret and, to renew it, its refresh token.
-func (c *deviceFlags) login(e *app.Env, client *registry.Client, to lookup.Destination, url string) (store.Credential, error) {
-	address := store.ParseAddress(url)
-	name := app.Shown(address)
+func (c *deviceFlags) confirm(e *app.Env, client *registry.Client, to lookup.Destination, address store.Address) (store.Credential, error) {
+	name := address.Name()
 	own, ok := to.(lookup.StoreDestination)
 	if !ok {
 		return store.Credential{}, &app.UsageError{
@@ -75,14 +56,14 @@ func (c *deviceFlags) login(e *app.Env, client *registry.Client, to lookup.Desti
 		return store.Credential{}, &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
 	}
 	cred := store.Credential{
-		ServerURL: url, Username: e.GivenUsername(), Secret: grant.AccessToken, Kind: store.KindDevice, Expires: grant.Expires,
+		ServerURL: address.String(), Username: e.GivenUsername(), Secret: grant.AccessToken, Kind: store.KindDevice, Expires: grant.Expires,
 		Renew: &store.Renewal{Issuer: d.Issuer, ClientID: d.ClientID, Scope: grant.Scope, Token: grant.RefreshToken},
 	}
 	claimed := grant.Username
 	if hubLogin(address, d.Issuer) {
 		var token string
 		if claimed, token, result = client.HubToken(e.Ctx, grant.AccessToken); result.Outcome != registry.Verified {
-			withdraw(e, client, own.Store, cred)
+			revokeUnused(e, client, own.Store, cred)
 			if e.Ctx.Err() != nil {
 				return store.Credential{}, terminal.ErrInterrupted
 			}
@@ -132,7 +113,7 @@ func (c *deviceFlags) client(address store.Address, known *store.Renewal) (regis
 		return d, nil
 	}
 	return d, &app.UsageError{
-		Message: fmt.Sprintf("no %s is known for a device login to %s", missing, app.Shown(address)),
+		Message: fmt.Sprintf("no %s is known for a device login to %s", missing, address.Name()),
 		Hint:    "ask the registry's operator for both, then add --device-issuer URL --device-client-id ID",
 	}
 }
@@ -156,5 +137,72 @@ func tokenRejectedHint(c store.Credential) string {
 // issuerClient reaches the issuer of a stored login. How the registry was reached says
 // nothing of the issuer, except which CAs the user trusts.
 func issuerClient(e *app.Env, c store.Credential) (*registry.Client, error) {
-	return e.Client(store.ParseAddress(c.ServerURL).Host(), &store.Credential{CAFile: c.CAFile})
+	return e.Client(c.Address().Host(), &store.Credential{CAFile: c.CAFile})
+}
+
+// maxIssuers bounds how many issuers are asked at once.
+const maxIssuers = 8
+
+// revocable returns the logins whose refresh token can be revoked; it is called before they
+// are erased. One that cannot be read is warned of: its token stays valid.
+func revocable(e *app.Env, s *store.Store, addresses []store.Address) []store.Credential {
+	var found []store.Credential
+	seen := map[string]bool{} // of several spellings of one address
+	for _, a := range addresses {
+		if seen[a.String()] {
+			continue
+		}
+		seen[a.String()] = true
+		c, err := s.Peek(e.Ctx, a)
+		switch {
+		case err == nil && hasRefreshToken(c):
+			found = append(found, c)
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			e.Warn("the entry of %s cannot be read, so no refresh token of a device login was revoked: %v.", a.Name(), err)
+		}
+	}
+	return found
+}
+
+// revoke makes the refresh tokens of removed logins worthless at their issuers, in no more
+// than --timeout altogether. That it fails is a warning: the logins are gone from here.
+func revoke(e *app.Env, removed []store.Credential) {
+	ctx, cancel := context.WithTimeout(e.Ctx, e.Timeout)
+	defer cancel()
+	failures := make([]string, len(removed))
+	_ = app.Each(context.Background(), len(removed), maxIssuers, func(i int) error { // it returns no error
+		c := removed[i]
+		client, err := issuerClient(e, c)
+		if err != nil {
+			failures[i] = err.Error()
+			return nil
+		}
+		if r := client.Revoke(ctx, device(c.Renew), c.Renew.Token); r.Outcome != registry.Verified {
+			failures[i] = r.Message
+		}
+		return nil
+	})
+	for i, why := range failures {
+		if why != "" {
+			e.Warn("the refresh token of %s was not revoked and stays valid until %s ends it: %s.",
+				removed[i].Address().Name(), printable.Line(removed[i].Renew.Issuer, 200), why)
+		}
+	}
+}
+
+// revokeUnused revokes what a login obtained that then failed, so that nothing is left
+// behind at the issuer. It is worth trying even after Ctrl-C, for a moment. Where an older login
+// with that client is stored it is left alone: many issuers revoke all of a client's
+// tokens for the user at once (RFC 7009 §2.1 lets them).
+func revokeUnused(e *app.Env, client *registry.Client, s *store.Store, c store.Credential) {
+	if !hasRefreshToken(c) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.Ctx), min(e.Timeout, graceTime))
+	defer cancel()
+	old, err := s.Peek(ctx, c.Address())
+	if err == nil && old.Renew != nil && old.Renew.Issuer == c.Renew.Issuer || err != nil && !errors.Is(err, store.ErrNotFound) {
+		return
+	}
+	_ = client.Revoke(ctx, device(c.Renew), c.Renew.Token) // the login's own failure is reported
 }

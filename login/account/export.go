@@ -10,7 +10,6 @@ import (
 
 	"regshape/login/app"
 	"regshape/login/authfile"
-	"regshape/login/lookup"
 	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/printable"
@@ -37,52 +36,48 @@ func (c *Export) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
-	if err := c.check(); err != nil {
-		return err
-	}
-	address = store.ParseAddress(lookup.ServerURL(address))
-	name := app.Shown(address)
+	name := address.Bare().Name()
+	var text []byte
+	var cred store.Credential
 	s, err := e.OpenStore()
-	if err != nil {
-		return &app.StoreError{Registry: name, Doing: "export credentials", Err: err}
+	if err == nil {
+		cred, err = s.Get(e.Ctx, address.Bare())
 	}
-	cred, err := s.Get(e.Ctx, address)
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("regshape's store has no login for %s: run '%s'", name, e.Own("auth", "login", name))
 	}
+	if err == nil {
+		text, err = c.render(cred)
+	}
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "export credentials", Err: err}
 	}
-	text, err := c.render(cred)
-	if err != nil {
-		return &app.StoreError{Registry: name, Doing: "export credentials", Err: err}
-	}
-	c.caution(e, cred)
+	c.warn(e, cred)
 	_, err = printable.Raw(e.Out).Write(printable.EscapeJSON(text))
 	return err
 }
 
-// check refuses names that Kubernetes would refuse, and names for another format.
-func (c *Export) check() error {
+// Validate refuses names that Kubernetes would refuse, and names for another format.
+func (c *Export) Validate() error {
 	switch {
 	case c.Format != formatKubernetes && c.Name+c.Namespace != "":
 		return &app.UsageError{Message: "--name and --namespace are for --format kubernetes", Hint: "leave them out, or give that format"}
 	case c.Name != "" && !isSubdomain(c.Name):
 		return &app.UsageError{
-			Message: "--name is no name for a Kubernetes Secret",
+			Message: "--name is not a valid name of a Kubernetes Secret",
 			Hint:    "give lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part, 253 characters at most",
 		}
 	case c.Namespace != "" && !isLabel(c.Namespace):
 		return &app.UsageError{
-			Message: "--namespace is no name for a Kubernetes namespace",
+			Message: "--namespace is not a valid name of a Kubernetes namespace",
 			Hint:    "give lower-case letters, digits and '-', with a letter or digit at both ends, 63 characters at most",
 		}
 	}
 	return nil
 }
 
-// caution says what whoever uses the export should know.
-func (c *Export) caution(e *app.Env, cred store.Credential) {
+// warn says what whoever uses the export should know.
+func (c *Export) warn(e *app.Env, cred store.Credential) {
 	if terminal.IsTerminal(e.Out) {
 		e.Warn("the secret is shown here, not encrypted.")
 	}
@@ -90,9 +85,9 @@ func (c *Export) caution(e *app.Env, cred store.Credential) {
 		e.Warn("this login is kept only until %s; what is exported does not know that.", terminal.Clock(cred.Expires))
 	}
 	if cred.Kind == store.KindDevice {
-		e.Warn("this is the access token of a device login; it ends by itself and is not renewed where it goes.")
+		e.Warn("this is the access token of a device login; it expires by itself and is not renewed where it goes.")
 	}
-	if c.Format == formatDocker && store.ParseAddress(cred.ServerURL).Scope() != "" {
+	if c.Format == formatDocker && cred.Address().Scope() != "" {
 		e.Warn("docker does not ask for logins of a namespace; podman and Kubernetes do.")
 	}
 }
@@ -128,8 +123,8 @@ type kubernetesMetadata struct {
 // render writes a login in the format asked for. The errors are those of
 // [authfile.Document.SetAuth], and a login that the receiver could not use.
 func (c *Export) render(cred store.Credential) ([]byte, error) {
-	address := store.ParseAddress(cred.ServerURL)
-	key, token := lookup.ServerURL(address), cred.Kind == store.KindIdentityToken
+	address := cred.Address()
+	key, token := address.Bare().String(), cred.Kind == store.KindIdentityToken
 	if address.Hub() && c.Format == formatContainers {
 		key = store.HubHost
 	}
@@ -141,7 +136,7 @@ func (c *Export) render(cred store.Credential) ([]byte, error) {
 	if err := file.SetAuth(key, cred.Username, cred.Secret, token); err != nil {
 		for _, sentinel := range []error{authfile.ErrUserName, authfile.ErrSecret} {
 			if errors.Is(err, sentinel) {
-				return nil, sentinel // without the name of a file that there is not
+				return nil, sentinel // without the name of a file, as there is none
 			}
 		}
 		return nil, err
@@ -155,7 +150,7 @@ func (c *Export) render(cred store.Credential) ([]byte, error) {
 	}
 	auth.Auth = base64.StdEncoding.EncodeToString([]byte(auth.Username + ":" + auth.Password))
 	if token {
-		auth.Username = "" // it is no user's name
+		auth.Username = "" // it is not the name of a user
 	}
 	config, err := pretty(dockerConfig{Auths: map[string]dockerAuth{key: auth}})
 	if err != nil || c.Format == formatDocker {
@@ -171,7 +166,7 @@ func (c *Export) render(cred store.Credential) ([]byte, error) {
 		Data:     map[string][]byte{".dockerconfigjson": config},
 	}
 	if secret.Metadata.Name == "" {
-		secret.Metadata.Name = secretName(app.Shown(address))
+		secret.Metadata.Name = secretName(address.Name())
 	}
 	return pretty(secret)
 }

@@ -39,25 +39,22 @@ type getOther struct {
 	Problem  string `json:"problem,omitempty"` // it cannot be read
 }
 
-// Run tells what would be used for a registry, from where, and who else has something.
+// Run shows what would be used for a registry, from where, and who else has something.
 func (c *Get) Run(e *app.Env) error {
 	address, err := c.Target("get")
 	if err != nil {
 		return err
 	}
-	name := app.Shown(store.ParseAddress(lookup.ServerURL(address)))
+	name := address.Bare().Name()
 	found, err := lookup.Query{E: e, Address: address}.Resolve(true)
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "resolve " + name, Err: err}
 	}
 	r := getResult{Status: "success", Registry: name, Source: found.From.Kind, Where: found.From.Where, Others: []getOther{}}
 	if a := found.Found; a != nil {
-		r.Username, r.IdentityToken = a.Username, a.IdentityToken
+		r.Username, r.IdentityToken, r.Expires = a.Username, a.Kind == store.KindIdentityToken, timeOrNil(a.Expires)
 		if c.ShowSecret {
 			r.Secret = &a.Secret
-		}
-		if a.Entry != nil && !a.Entry.Expires.IsZero() {
-			r.Expires = &a.Entry.Expires
 		}
 	}
 	for _, h := range found.Others {
@@ -75,14 +72,14 @@ func (c *Get) Run(e *app.Env) error {
 		}
 		return app.WriteJSON(e.Out, r)
 	}
-	return r.write(e)
+	return r.write(e, address.Bare())
 }
 
-func (r getResult) write(e *app.Env) error {
+func (r getResult) write(e *app.Env, address store.Address) error {
 	if r.Source == lookup.FromNowhere {
 		why, again := "No login was found", e.Own("auth", "login", r.Registry)
-		if c, _, ok := expiredEntry(e, store.ParseAddress(r.Registry)); ok {
-			why = "Its login ended on " + terminal.Clock(c.Expires)
+		if c, _, ok := expiredEntry(e, address); ok {
+			why = "Its login expired on " + terminal.Clock(c.Expires)
 		}
 		return e.Say("%s: anonymous. %s; log in with: %s", r.Registry, why, again)
 	}
@@ -92,7 +89,7 @@ func (r getResult) write(e *app.Env) error {
 	}
 	err := e.Say("%s: %s%s, from %s", r.Registry, printable.Line(r.Username, 200), kind, r.Where)
 	if err == nil && r.Secret != nil {
-		_, err = fmt.Fprintf(printable.Raw(e.Out), "secret: %s\n", asked(e, *r.Secret))
+		_, err = fmt.Fprintf(printable.Raw(e.Out), "secret: %s\n", shownSecret(e, *r.Secret))
 	}
 	for _, o := range r.Others {
 		if err != nil {
@@ -107,9 +104,9 @@ func (r getResult) write(e *app.Env) error {
 	return err
 }
 
-// asked is a secret that somebody has asked to see: exact, but nothing in it acts on a
+// shownSecret is a secret that the user asked to see: exact, but nothing in it acts on a
 // terminal.
-func asked(e *app.Env, secret string) string {
+func shownSecret(e *app.Env, secret string) string {
 	if terminal.IsTerminal(e.Out) {
 		return string(printable.EscapeJSON([]byte(secret)))
 	}

@@ -20,17 +20,6 @@ type IdentityArg struct {
 	IdentityToken bool `name:"identity-token" help:"Have the token server give an identity token for the password, and store that instead. Without a user name the secret is such a token itself."`
 }
 
-// checkIdentity refuses what --identity-token cannot be together with.
-func (c IdentityArg) checkIdentity(username string, skipVerify bool) error {
-	if skipVerify && c.obtains(username) {
-		return &app.UsageError{
-			Message: "--identity-token has to ask the registry's token server, and --skip-verify forbids it",
-			Hint:    "leave one of them out",
-		}
-	}
-	return nil
-}
-
 // obtains reports whether a password is to be given to the token server for an identity
 // token, rather than stored. Without a user name the secret is such a token itself.
 func (c IdentityArg) obtains(username string) bool {
@@ -63,25 +52,15 @@ func (c IdentityArg) givenToken(e *app.Env, name string, stdin bool) (username, 
 	})
 	_, _ = fmt.Fprintln(e.Err) // the user's own line end was not echoed
 	if err == nil && token == "" {
-		err = errors.New("no identity token was given")
+		err = errors.New("no identity token given")
 	}
 	return authfile.TokenUser, token, err
 }
 
-// asGiven is what is to be stored of a credential that was typed or piped in. The user
-// name is what marks an identity token.
-func asGiven(url, username, secret string) store.Credential {
-	c := store.Credential{ServerURL: url, Username: username, Secret: secret, Kind: store.KindPassword}
-	if username == authfile.TokenUser {
-		c.Kind = store.KindIdentityToken
-	}
-	return c
-}
-
-// TakeToken puts the identity token that the token server gave in the place of what it
-// was given for: a password that must not be stored, or an older token. The older one is
-// then void (RFC 6749 §6).
-func (c IdentityArg) TakeToken(cred *store.Credential, name string, result registry.Result) error {
+// takeToken replaces what was verified by the identity token that the token server gave for
+// it: a password that must not be stored, or an older token, which is then void (RFC 6749
+// §6).
+func (c IdentityArg) takeToken(cred *store.Credential, name string, result registry.Result) error {
 	switch {
 	case cred.Kind == store.KindDevice: // has its issuer's own token
 	case result.IdentityToken != "" && (cred.Kind == store.KindIdentityToken || c.obtains(cred.Username)):
@@ -98,10 +77,10 @@ func (c IdentityArg) TakeToken(cred *store.Credential, name string, result regis
 	return nil
 }
 
-// FromDevice makes the refresh token of a device login the secret, where that is wanted in
-// place of its access token: clients then get themselves access tokens as they need them.
-// What the issuer is told at a logout stays with it.
-func (c IdentityArg) FromDevice(cred *store.Credential, name string) error {
+// fromDevice makes the refresh token of a device login the secret, where --identity-token
+// asks for that instead of its access token: clients then get access tokens as they need
+// them. A logout still revokes it at the issuer.
+func (c IdentityArg) fromDevice(cred *store.Credential, name string) error {
 	switch {
 	case !c.IdentityToken || cred.Kind != store.KindDevice:
 		return nil

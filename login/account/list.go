@@ -8,6 +8,7 @@ import (
 
 	"regshape/login/app"
 	"regshape/login/authfile"
+	"regshape/login/lookup"
 	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/printable"
@@ -47,7 +48,11 @@ func (c *List) Run(e *app.Env) error {
 	}
 	rows := make([]listed, 0, len(found))
 	for _, c := range found {
-		rows = append(rows, row(e, s, c))
+		rows = append(rows, listed{
+			Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: s.Location().Data,
+			Secure: secure(c.Transport), Transport: string(c.Transport), Created: c.Created, Updated: c.Updated,
+			Verified: timeOrNil(c.VerifiedAt), Expires: timeOrNil(c.Expires), Expired: c.Expired(e.Now()),
+		})
 	}
 	if err := writeRows(e, rows); err != nil {
 		return err
@@ -76,11 +81,8 @@ func listFile(e *app.Env, path string) error {
 				e.Warn("%s: the entry of %s: %v.", path, printable.Address(entry.Key), entry.Err)
 				broken++
 			case !entry.Marker:
-				kind := store.KindPassword
-				if entry.IdentityToken {
-					kind = store.KindIdentityToken
-				}
-				rows = append(rows, listed{Registry: app.Shown(store.ParseAddress(entry.Key)), Username: entry.Username, Kind: string(kind), Where: path})
+				c := lookup.FromEntry(entry)
+				rows = append(rows, listed{Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: path})
 			}
 		}
 	}
@@ -97,58 +99,45 @@ func writeRows(e *app.Env, rows []listed) error {
 	return writeTable(e, rows)
 }
 
-func row(e *app.Env, s *store.Store, c store.Credential) listed {
-	r := listed{
-		Registry: app.Shown(store.ParseAddress(c.ServerURL)), Username: c.Username, Kind: string(c.Kind),
-		Where: s.Location().Data, Transport: string(c.Transport),
-		Created: c.Created, Updated: c.Updated, Expired: c.Expired(e.Now()),
-	}
-	if c.Transport != "" {
-		secure := c.Transport == store.TransportHTTPS
-		r.Secure = &secure
-	}
-	if !c.VerifiedAt.IsZero() {
-		r.Verified = &c.VerifiedAt
-	}
-	if !c.Expires.IsZero() {
-		r.Expires = &c.Expires
-	}
-	return r
-}
-
 func writeTable(e *app.Env, rows []listed) error {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(e.Out, "No logins are stored. Log in with: "+e.Own("auth", "login", "REGISTRY"))
-		return err
+		return e.Say("No logins are stored. Log in with: %s", e.Own("auth", "login", "REGISTRY"))
 	}
 	now := e.Now()
 	t := terminal.Table{Head: []string{"REGISTRY", "USER", "WHERE", "SECURE?", "AGE", "EXPIRES"}}
 	for _, r := range rows {
-		expires := "never"
-		switch {
-		case r.Expired:
-			expires = "expired"
-		case r.Expires != nil:
-			expires = "in " + span(r.Expires.Sub(now))
-		}
 		age := "unknown"
 		if !r.Updated.IsZero() {
 			age = span(now.Sub(r.Updated))
 		}
-		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secure(r), age, expires)
+		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, expiresText(r.Expires, r.Expired, true, now))
 	}
 	return t.Write(e.Out, terminal.Columns(e.Out))
 }
 
-// secure is about the way to the registry, not about the store.
-func secure(r listed) string {
-	switch store.Transport(r.Transport) {
+// secureText is about the way to the registry, not about the store.
+func secureText(transport string) string {
+	switch store.Transport(transport) {
 	case store.TransportHTTPS:
 		return "yes"
 	case store.TransportInsecure:
 		return "no, unverified TLS"
 	case store.TransportHTTP:
 		return "no, plain http"
+	}
+	return "unknown"
+}
+
+// expiresText is when a login expires. Only logins of other tools may do so at a time that
+// is not known.
+func expiresText(at *time.Time, expired, known bool, now time.Time) string {
+	switch {
+	case expired:
+		return "expired"
+	case at != nil:
+		return "in " + span(at.Sub(now))
+	case known:
+		return "never"
 	}
 	return "unknown"
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"regshape/login/app"
+	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/login/registry"
 	"regshape/login/terminal"
@@ -22,7 +23,7 @@ type Login struct {
 	IdentityArg
 	PasswordStdin bool           `name:"password-stdin" help:"Read the password from standard input; one line ending at its end is cut."`
 	Scope         string         `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
-	For           *time.Duration `placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
+	For           *time.Duration `xor:"lifetime" placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
 	SkipVerify    bool           `name:"skip-verify" help:"Store the credential without asking the registry."`
 	deviceFlags
 }
@@ -38,20 +39,20 @@ type loginResult struct {
 	Expires   *time.Time `json:"expires,omitempty"`
 }
 
-// Run logs in: find the credential, verify it, store it.
+// Run logs in: get the credential, verify it, store it.
 func (c *Login) Run(e *app.Env) error {
 	address, err := c.check(e)
 	if err != nil {
 		return err
 	}
-	url := lookup.ServerURL(address)
-	name := app.Shown(store.ParseAddress(url))
-	to, err := lookup.Query{E: e, Address: store.ParseAddress(url)}.Destination()
+	name := address.Name()
+	to, err := lookup.Query{E: e, Address: address}.Destination()
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 	}
+	own, _ := to.(lookup.StoreDestination)
 	// Before anybody types a password, or a registry is asked, in vain.
-	if own, ok := to.(lookup.StoreDestination); ok {
+	if own.Store != nil {
 		if _, err := own.RootKey(e.Ctx); errors.Is(err, store.ErrLocked) {
 			return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 		}
@@ -62,114 +63,146 @@ func (c *Login) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
-	if c.Device {
-		scenario := e.Logs.Scenario("login " + name)
-		defer scenario.End()
-		cred, err := c.login(e, client, to, url)
-		if err != nil {
+	var cred store.Credential
+	if !c.Device {
+		if cred, err = c.credential(e, address); err != nil {
 			return err
 		}
-		scenario.Step("browser")
-		return c.finish(e, client, to, cred, scenario)
-	}
-	username, secret, err := c.credential(e, url)
-	if err != nil {
-		return err
 	}
 	scenario := e.Logs.Scenario("login " + name)
 	defer scenario.End()
-	cred := asGiven(url, username, secret)
-	return c.finish(e, client, to, cred, scenario)
-}
-
-// finish verifies and stores a credential. What a device login obtained in vain is given
-// back to its issuer.
-func (c *Login) finish(e *app.Env, client *registry.Client, to lookup.Destination, cred store.Credential, scenario *app.Scenario) error {
-	address := store.ParseAddress(cred.ServerURL)
-	name := app.Shown(address)
+	if c.Device {
+		if cred, err = c.confirm(e, client, to, address); err != nil {
+			return err
+		}
+		scenario.Step("browser")
+	}
 	stored := false
 	defer func() {
-		if own, ok := to.(lookup.StoreDestination); ok && !stored {
-			withdraw(e, client, own.Store, cred)
+		if own.Store != nil && !stored {
+			revokeUnused(e, client, own.Store, cred)
 		}
 	}()
-	if err := c.FromDevice(&cred, name); err != nil {
+	if err := c.fromDevice(&cred, name); err != nil {
 		return err
 	}
 	reason := "skipped"
 	if c.SkipVerify {
 		e.Warn("the credential for %s is not verified (--skip-verify).", name)
 	} else {
-		result := client.Verify(e.Ctx, address.Host(), pullScope(c.Scope), registry.Credential{
-			Username: cred.Username, Secret: cred.Secret, IdentityToken: cred.Kind == store.KindIdentityToken,
-		})
+		reason, err = c.verify(e, client, &cred)
 		scenario.Step("verify")
-		if e.Ctx.Err() != nil {
-			return terminal.ErrInterrupted
-		}
-		if !result.Outcome.Stores() {
-			failed := &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
-			if result.Outcome == registry.Rejected && cred.Kind == store.KindDevice {
-				failed.Hint = tokenRejectedHint(cred)
-			}
-			return failed
-		}
-		if err := c.TakeToken(&cred, name, result); err != nil {
+		if err != nil {
 			return err
-		}
-		caution(e, name, address.Host(), result)
-		reason = string(result.Outcome)
-		cred.Transport = store.Transport(result.Transport)
-		cred.CAFile = e.CAFile
-		if result.Outcome == registry.Verified {
-			cred.VerifiedAt = e.Now().UTC().Truncate(time.Second)
 		}
 	}
 	if c.For != nil {
 		cred.Expires = e.Now().Add(*c.For).UTC().Truncate(time.Second)
 	}
-	err := to.Save(e.Ctx, cred)
+	err = to.Save(e.Ctx, cred)
 	stored = err == nil || errors.Is(err, durable.ErrUnsure)
 	scenario.Step("store")
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 	}
-	return c.succeed(e, to, cred, loginResult{Registry: name, Reason: reason})
+	return c.report(e, to, cred, reason)
 }
 
-// check refuses a command line that cannot succeed, before anybody is asked anything.
+// verify asks the registry, notes in the credential what was learned, and returns the
+// outcome.
+func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credential) (reason string, err error) {
+	host, name := cred.Address().Host(), cred.Address().Name()
+	result := client.Verify(e.Ctx, host, pullScope(c.Scope), forRegistry(*cred))
+	if e.Ctx.Err() != nil {
+		return "", terminal.ErrInterrupted
+	}
+	if !result.Outcome.Stores() {
+		failed := &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
+		if result.Outcome == registry.Rejected && cred.Kind == store.KindDevice {
+			failed.Hint = tokenRejectedHint(*cred)
+		}
+		return "", failed
+	}
+	if err := c.takeToken(cred, name, result); err != nil {
+		return "", err
+	}
+	if result.Outcome == registry.Unverified {
+		e.Warn("%s never asked for a password, so it could not be verified; it is stored anyway.", name)
+	} else {
+		cred.VerifiedAt = *app.Stamp(e.Now())
+	}
+	cred.Transport, cred.CAFile = store.Transport(result.Transport), e.CAFile
+	switch {
+	case cred.Transport == store.TransportInsecure:
+		e.Warn("the certificate of %s was not verified (--insecure).", name)
+	case cred.Transport == store.TransportHTTP && !registry.Loopback(host):
+		e.Warn("%s is reached over plain http: the password travels unencrypted.", name)
+	}
+	return string(result.Outcome), nil
+}
+
+// Validate refuses flags that cannot work together, whatever the environment.
+func (c *Login) Validate() error {
+	switch {
+	case c.For != nil && *c.For <= 0:
+		return &app.UsageError{Message: "--for takes a duration from now, more than zero", Hint: "for example --for 8h"}
+	case !c.Device && c.DeviceIssuer+c.DeviceClientID+c.DeviceScope != "":
+		return &app.UsageError{Message: "--device-issuer, --device-client-id and --device-scope are for --device", Hint: "add --device"}
+	case c.DeviceIssuer != "":
+		if err := registry.CheckIssuer(c.DeviceIssuer); err != nil {
+			return &app.UsageError{Message: "--device-issuer: " + err.Error(), Hint: "give its URL as the issuer itself spells it"}
+		}
+	}
+	return nil
+}
+
+// check refuses a command line that cannot succeed, before anybody is asked anything, and
+// returns the address to log in to. That it is reached over plain http is a field of the
+// credential.
 func (c *Login) check(e *app.Env) (store.Address, error) {
 	address, err := c.Target("login")
-	if err == nil {
-		err = c.deviceFlags.check(e, c)
-	}
 	switch {
 	case err != nil:
-	case c.For != nil && *c.For <= 0:
-		err = &app.UsageError{Message: "--for takes a time from now, more than zero", Hint: "for example --for 8h"}
-	case e.Timeout <= 0:
-		err = &app.UsageError{Message: "--timeout takes a time, more than zero", Hint: "for example --timeout 10s"}
+	case c.Device && (c.PasswordStdin || e.Password != ""):
+		err = &app.UsageError{Message: "--device takes no password", Hint: "leave out -p and --password-stdin"}
 	case c.PasswordStdin && e.Password != "":
 		err = &app.UsageError{Message: "--password and --password-stdin exclude each other", Hint: "give one of them"}
 	case c.PasswordStdin && e.GivenUsername() == "" && !c.IdentityToken:
 		err = &app.UsageError{Message: "--password-stdin needs a user name", Hint: "add -u USER or set REGSHAPE_USERNAME"}
-	case address.PlainHTTP() && !e.PlainHTTP && !registry.Loopback(address.Host()):
-		err = &app.UsageError{
-			Message: "http:// sends the password unencrypted",
-			Hint:    "if that is meant: " + e.Own("auth", "login", address.Host(), "--plain-http"),
+	case !c.Device && c.SkipVerify && c.obtains(e.GivenUsername()):
+		err = &app.UsageError{Message: "--identity-token has to ask the registry's token server, and --skip-verify forbids it", Hint: "leave one of them out"}
+	default:
+		if refused := refusePlainHTTP(e, "login", address); refused != nil {
+			err = refused
 		}
 	}
-	if err == nil && !c.Device {
-		err = c.checkIdentity(e.GivenUsername(), c.SkipVerify)
-	}
-	return address, err
+	return address.Bare(), err
 }
 
-// credential takes user name and secret from the flags, the environment, standard
-// input, or the user, in this order.
-func (c *Login) credential(e *app.Env, url string) (username, secret string, err error) {
-	address := store.ParseAddress(url)
-	name := app.Shown(address)
+// refusePlainHTTP keeps a password off the wire where http:// is only part of the address.
+func refusePlainHTTP(e *app.Env, command string, a store.Address) *app.UsageError {
+	if !a.PlainHTTP() || e.PlainHTTP || registry.Loopback(a.Host()) {
+		return nil
+	}
+	return &app.UsageError{
+		Message: "http:// sends the password unencrypted",
+		Hint:    "if that is intended: " + e.Own("auth", command, a.Host(), "--plain-http"),
+	}
+}
+
+// credential gets user name and secret from the flags, the environment, standard input, or
+// the user, in this order.
+func (c *Login) credential(e *app.Env, address store.Address) (store.Credential, error) {
+	username, secret, err := c.ask(e, address)
+	cred := store.Credential{ServerURL: address.String(), Username: username, Secret: secret, Kind: store.KindPassword}
+	if username == authfile.TokenUser { // it marks an identity token
+		cred.Kind = store.KindIdentityToken
+	}
+	return cred, err
+}
+
+func (c *Login) ask(e *app.Env, address store.Address) (username, secret string, err error) {
+	name := address.Name()
 	username, secret = e.GivenUsername(), e.Password
 	if c.IdentityToken && username == "" {
 		return c.givenToken(e, name, c.PasswordStdin)
@@ -190,14 +223,14 @@ func (c *Login) credential(e *app.Env, url string) (username, secret string, err
 	}
 	if username == "" {
 		known := "" // a default only, so a place that cannot be read does not matter
-		if old, err := (lookup.Query{E: e, Address: address}).Resolve(false); err == nil && old.Found != nil && !old.Found.IdentityToken {
+		if old, err := (lookup.Query{E: e, Address: address}).Resolve(false); err == nil && old.Found != nil && old.Found.Kind != store.KindIdentityToken {
 			known = old.Found.Username
 		}
 		if username, err = e.Prompt().Username(name, known); err != nil {
 			return "", "", err
 		}
 		if username == "" {
-			return "", "", errors.New("no user name was given")
+			return "", "", errors.New("no user name given")
 		}
 	}
 	if secret == "" {
@@ -205,7 +238,7 @@ func (c *Login) credential(e *app.Env, url string) (username, secret string, err
 			return "", "", err
 		}
 		if secret == "" {
-			return "", "", errors.New("no password was given")
+			return "", "", errors.New("no password given")
 		}
 	}
 	return username, secret, nil
@@ -219,24 +252,10 @@ func pullScope(s string) string {
 	return "repository:" + s + ":pull"
 }
 
-// caution says what a successful verification did not prove or protect.
-func caution(e *app.Env, name, host string, result registry.Result) {
-	if result.Outcome == registry.Unverified {
-		e.Warn("%s never asked for a password, so it could not be verified; it is stored all the same.", name)
-	}
-	switch {
-	case result.Transport == string(store.TransportInsecure):
-		e.Warn("the certificate of %s was not verified (--insecure).", name)
-	case result.Transport == string(store.TransportHTTP) && !registry.Loopback(host):
-		e.Warn("%s is reached over plain http: the password travels unencrypted.", name)
-	}
-}
-
-func (c *Login) succeed(e *app.Env, to lookup.Destination, cred store.Credential, r loginResult) error {
-	r.Status, r.Username, r.Transport = "success", cred.Username, string(cred.Transport)
-	r.Where = to.Place()
-	if !cred.Expires.IsZero() {
-		r.Expires = &cred.Expires
+func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential, reason string) error {
+	r := loginResult{
+		Status: "success", Registry: cred.Address().Name(), Username: cred.Username, Reason: reason,
+		Transport: string(cred.Transport), Where: to.Place(), Expires: timeOrNil(cred.Expires),
 	}
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)
@@ -255,7 +274,7 @@ func (c *Login) succeed(e *app.Env, to lookup.Destination, cred store.Credential
 	return err
 }
 
-// cannotAsk says what is missing where nobody can be asked for it.
+// cannotAsk says what is missing where there is no terminal to ask at.
 func cannotAsk(e *app.Env, name, username, secret string) error {
 	missing, user := "user name and password", "USER"
 	switch {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"regshape/login/app"
-	"regshape/login/lookup"
 	"regshape/login/registry"
 	"regshape/login/terminal"
 	"regshape/store"
@@ -42,9 +42,6 @@ const (
 // Run renews the access tokens of device logins: those named, else all. The exit code is 1
 // if one that could or should be renewed was not.
 func (c *Refresh) Run(e *app.Env) error {
-	if e.Timeout <= 0 {
-		return &app.UsageError{Message: "--timeout takes a time, more than zero", Hint: "for example --timeout 10s"}
-	}
 	s, err := e.OpenStore()
 	if err != nil {
 		return &app.StoreError{Registry: "", Doing: "renew logins", Err: err}
@@ -56,40 +53,35 @@ func (c *Refresh) Run(e *app.Env) error {
 	scenario := e.Logs.Scenario("refresh")
 	defer scenario.End()
 	done := make([]refreshed, len(logins))
-	inParallel(len(logins), func(i int) { done[i] = renew(e, s, logins[i]) })
+	// After Ctrl-C, too, each has its row.
+	_ = app.Each(context.Background(), len(logins), maxIssuers, func(i int) error { // it returns no error
+		done[i] = renew(e, s, logins[i])
+		return nil
+	})
 	scenario.Step("renew")
-	return tellRefreshed(e, append(rows, done...))
+	return reportRefreshed(e, append(rows, done...))
 }
 
-// logins finds what to renew. What was asked for by name and is no device login is a row
-// of its own.
-func (c *Refresh) logins(e *app.Env, s *store.Store) ([]store.Credential, []refreshed, error) {
-	names := append(slices.Clone(c.Registries), c.Flags...)
-	if len(names) == 0 {
-		all, damaged, err := s.List(e.Ctx)
+// logins finds what to renew. What was asked for by name and cannot be renewed is a row of
+// its own.
+func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, rows []refreshed, err error) {
+	if len(c.Registries)+len(c.Flags) == 0 {
+		found, damaged, err := s.List(e.Ctx)
 		if err != nil {
 			return nil, nil, &app.StoreError{Registry: "", Doing: "renew logins", Err: err}
 		}
 		for _, d := range damaged {
 			e.Warn("%v: %s.", d, e.Advice(d))
 		}
-		return slices.DeleteFunc(all, func(c store.Credential) bool { return !renewable(c) }), nil, nil
+		return slices.DeleteFunc(found, func(c store.Credential) bool { return !renewable(c) }), nil, nil
 	}
-	var found []store.Credential
-	var rows []refreshed
-	seen := map[string]bool{}
-	for _, spelling := range names {
-		address, err := app.RegistryArg{Argument: spelling}.Target("refresh")
-		if err != nil {
-			return nil, nil, err
-		}
-		address = store.ParseAddress(lookup.ServerURL(address))
-		if seen[address.String()] {
-			continue
-		}
-		seen[address.String()] = true
+	addresses, err := targets("refresh", true, c.Registries, c.Flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, address := range addresses {
 		login, err := s.Peek(e.Ctx, address)
-		name := app.Shown(address)
+		name := address.Name()
 		row := refreshed{Registry: name, Status: failedStatus, Reason: "not-a-device-login"}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -97,7 +89,7 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) ([]store.Credential, []refr
 		case err != nil:
 			return nil, nil, &app.StoreError{Registry: name, Doing: "renew the login of " + name, Err: err}
 		case login.Kind != store.KindDevice:
-			row.Message = "it is no device login, and nothing of it can be renewed"
+			row.Message = "not a device login, so it cannot be renewed"
 		case !renewable(login) && !hubToken(login):
 			row.Reason, row.Message = "not-renewable", "the issuer gave no refresh token"
 			row.Hint = "log in again: " + e.Own("auth", "login", name, "--device")
@@ -110,22 +102,17 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) ([]store.Credential, []refr
 	return found, rows, nil
 }
 
-func renewable(c store.Credential) bool {
-	return c.Kind == store.KindDevice && c.Renew != nil && c.Renew.Token != ""
-}
+func hasRefreshToken(c store.Credential) bool { return c.Renew != nil && c.Renew.Token != "" }
 
-// hubToken says that the secret is Docker Hub's personal access token, which does not end.
+func renewable(c store.Credential) bool { return c.Kind == store.KindDevice && hasRefreshToken(c) }
+
+// hubToken says that the secret is Docker Hub's personal access token, which does not expire.
 func hubToken(c store.Credential) bool {
-	return c.Kind == store.KindDevice && c.Renew != nil && hubLogin(store.ParseAddress(c.ServerURL), c.Renew.Issuer)
+	return c.Kind == store.KindDevice && c.Renew != nil && hubLogin(c.Address(), c.Renew.Issuer)
 }
 
-func tellRefreshed(e *app.Env, rows []refreshed) error {
-	slices.SortFunc(rows, func(a, b refreshed) int {
-		if a.Registry < b.Registry {
-			return -1
-		}
-		return 1
-	})
+func reportRefreshed(e *app.Env, rows []refreshed) error {
+	slices.SortFunc(rows, func(a, b refreshed) int { return strings.Compare(a.Registry, b.Registry) })
 	failed := false
 	for i, r := range rows {
 		rows[i].Message = printable.Line(r.Message, 400)
@@ -154,8 +141,7 @@ func tellRefreshed(e *app.Env, rows []refreshed) error {
 
 func writeRefreshed(e *app.Env, rows []refreshed) error {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(e.Out, "There are no device logins to renew.")
-		return err
+		return e.Say("There are no device logins to renew.")
 	}
 	for _, r := range rows {
 		if r.Status == failedStatus {
@@ -170,15 +156,15 @@ func writeRefreshed(e *app.Env, rows []refreshed) error {
 		if r.Expires != nil {
 			text += ", until " + terminal.Clock(*r.Expires)
 		}
-		if _, err := fmt.Fprintln(e.Out, text+"."); err != nil {
+		if err := e.Say("%s.", text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// graceTime is how long a request that may already have replaced a token is let go on
-// after Ctrl-C: the answer holds the only copy of the new one.
+// graceTime is how long a request that may already have replaced a token may go on after
+// Ctrl-C: the answer holds the only copy of the new one.
 const graceTime = 3 * time.Second
 
 // rivalTime is how long another run may take from the issuer's answer to the store, where
@@ -188,11 +174,11 @@ const (
 	rivalPause = 50 * time.Millisecond
 )
 
-// renew renews one login. An issuer may make the old refresh token void with its answer, so
-// the new one is stored before anything else, Ctrl-C or not.
+// renew renews one login. An issuer may invalidate the old refresh token with its answer, so the
+// new one is stored before anything else, Ctrl-C or not.
 func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	address := store.ParseAddress(c.Canonical)
-	row := refreshed{Registry: app.Shown(store.ParseAddress(c.ServerURL)), Status: failedStatus}
+	row := refreshed{Registry: c.Address().Name(), Status: failedStatus}
 	again := "log in again: " + e.Own("auth", "login", row.Registry, "--device")
 	if e.Ctx.Err() != nil {
 		row.Reason, row.Message = "interrupted", "interrupted"
@@ -211,9 +197,9 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	defer stop()
 	old := c.Renew.Token
 	grant, result := client.Refresh(ctx, device(c.Renew), old)
-	now, moved, err := moved(e, s, address, old, result.Outcome == registry.Rejected)
+	now, replaced, err := replacedMeanwhile(e, s, address, old, result.Outcome == registry.Rejected)
 	switch {
-	case moved && now.Kind == store.KindDevice && !s.Expired(now):
+	case replaced && now.Kind == store.KindDevice && !s.Expired(now):
 		// Another run renewed it or logged in meanwhile; its token is the younger one.
 		return row.renewed(now)
 	case result.Outcome == registry.Rejected:
@@ -222,18 +208,18 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	case result.Outcome != registry.Verified:
 		row.Reason, row.Message, row.Hint = string(result.Outcome), result.Message, app.RegistryHint(result)
 		return row
-	case moved || errors.Is(err, store.ErrNotFound):
+	case replaced || errors.Is(err, store.ErrNotFound):
 		c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Token: grant.RefreshToken}
-		withdraw(e, client, s, c)
+		revokeUnused(e, client, s, c)
 		row.Reason, row.Message = "store", "it was removed or replaced meanwhile"
 		return row
 	}
 	c.Secret, c.Expires = grant.AccessToken, grant.Expires
 	c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Scope: c.Renew.Scope, Token: grant.RefreshToken}
-	if err := keep(e, s, c); err != nil {
+	if err := putTwice(e, s, c); err != nil {
 		row.Reason, row.Message, row.Hint = "store", fmt.Sprintf("the new token could not be stored: %v", err), e.Advice(err)
 		if grant.RefreshToken != old {
-			row.Message += "; the issuer has made the old one void"
+			row.Message += "; the issuer has invalidated the old one"
 			row.Hint = "when the store can be written, " + again
 		}
 		return row
@@ -241,26 +227,26 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	return row.renewed(c)
 }
 
-// moved reads what is stored now, and says whether it still is the login that old renews.
-// A refused token may have been used up by another run a moment ago, so that what it got
-// is waited for.
-func moved(e *app.Env, s *store.Store, address store.Address, old string, refused bool) (now store.Credential, moved bool, err error) {
+// replacedMeanwhile reads what is stored now, and reports whether it no longer is the login
+// that the token old renews. A refused token may have been used up by another run a moment
+// ago, so what that run got is waited for.
+func replacedMeanwhile(e *app.Env, s *store.Store, address store.Address, old string, refused bool) (now store.Credential, replaced bool, err error) {
 	for wait := time.Duration(0); ; wait += rivalPause {
 		now, err = s.Peek(context.WithoutCancel(e.Ctx), address)
-		moved = err == nil && (now.Renew == nil || now.Renew.Token != old)
-		if moved || err != nil || !refused || wait >= rivalTime {
-			return now, moved, err
+		replaced = err == nil && (now.Renew == nil || now.Renew.Token != old)
+		if replaced || err != nil || !refused || wait >= rivalTime {
+			return now, replaced, err
 		}
 		select {
 		case <-time.After(rivalPause):
 		case <-e.Ctx.Done():
-			return now, moved, err
+			return now, replaced, err
 		}
 	}
 }
 
-// keep stores a renewed login, and tries once more: what it holds exists nowhere else.
-func keep(e *app.Env, s *store.Store, c store.Credential) error {
+// putTwice stores a renewed login, and tries once more: what it holds exists nowhere else.
+func putTwice(e *app.Env, s *store.Store, c store.Credential) error {
 	ctx := context.WithoutCancel(e.Ctx)
 	err := s.Put(ctx, c)
 	if err != nil && !errors.Is(err, durable.ErrUnsure) {
@@ -278,8 +264,6 @@ func grace(e *app.Env) (context.Context, context.CancelFunc) {
 
 func (r refreshed) renewed(c store.Credential) refreshed {
 	r.Status = renewedStatus
-	if !c.Expires.IsZero() {
-		r.Expires = &c.Expires
-	}
+	r.Expires = timeOrNil(c.Expires)
 	return r
 }

@@ -183,7 +183,7 @@ func TestRefreshCannotStore(t *testing.T) {
 		e, _, said := m.env(t.Context())
 		code := app.Fail(e, (&Refresh{}).Run(e))
 		if code != app.ExitFailed || !strings.Contains(said.String(), "could not be stored") ||
-			strings.Contains(said.String(), "has made the old one void") != rotate {
+			strings.Contains(said.String(), "has invalidated the old one") != rotate {
 			t.Errorf("rotate %v: exit code %d:\n%s", rotate, code, said)
 		}
 	}

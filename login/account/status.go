@@ -1,10 +1,20 @@
 package account
 
 import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
 	"regshape/login/app"
+	"regshape/login/authfile"
+	"regshape/login/lookup"
 	"regshape/login/registry"
 	"regshape/login/terminal"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // Status verifies stored logins at their registries.
@@ -24,40 +34,38 @@ func (c *Status) Run(e *app.Env) error {
 	scenario := e.Logs.Scenario("status")
 	defer scenario.End()
 	progress := terminal.NewProgress(e.Err, "Verifying")
-	shared := app.Share(progress, e)
+	v := &verifier{e: app.Share(progress, e), scope: pullScope(c.Scope), lost: map[route]registry.Result{}}
 	if len(addresses) != 1 {
-		forgetAccount(shared)
+		ignoreAccount(v.e)
 	}
-	subjects := make([]subject, 0, len(addresses))
+	var checks []func() Checked
 	for _, address := range addresses {
-		subjects = append(subjects, named(address))
+		checks = append(checks, func() Checked { return v.named(address) })
 	}
 	if len(addresses) == 0 {
-		if subjects, err = storedSubjects(shared); err != nil {
+		if checks, err = v.stored(); err != nil {
 			return err
 		}
 	}
 	scenario.Step("read")
-	rows, err := newChecker(shared, pullScope(c.Scope)).all(subjects, progress)
+	rows, err := v.all(checks, progress)
 	progress.End()
 	scenario.Step("verify")
 	if err != nil {
 		return err
 	}
-	return tellStatus(e, rows)
+	return reportStatus(e, rows)
 }
 
 // check refuses what would send one registry's credential, or one registry's exception,
 // to all of them.
 func (c *Status) check(e *app.Env) ([]store.Address, error) {
-	addresses, err := c.targets()
+	addresses, err := targets("status", false, c.Arguments, c.Flags)
 	if err != nil {
 		return nil, err
 	}
 	one := "name it: " + e.Own("auth", "status", "REGISTRY")
 	switch {
-	case e.Timeout <= 0:
-		err = &app.UsageError{Message: "--timeout takes a time, more than zero", Hint: "for example --timeout 10s"}
 	case len(addresses) == 0 && (e.PlainHTTP || e.Insecure):
 		err = &app.UsageError{Message: "--plain-http and --insecure are for a registry that is named, not for every login", Hint: one}
 	case len(addresses) != 1 && (e.Username != "" || e.Password != ""):
@@ -68,14 +76,18 @@ func (c *Status) check(e *app.Env) ([]store.Address, error) {
 	return addresses, err
 }
 
-// targets are the registries of the command line, each once, in its order.
-func (c *Status) targets() ([]store.Address, error) {
+// targets are the registries of a command line, each once, in its order; bare ones without
+// http://.
+func targets(command string, bare bool, spellings ...[]string) ([]store.Address, error) {
 	var addresses []store.Address
 	seen := map[string]bool{}
-	for _, spelling := range append(c.Arguments, c.Flags...) {
-		address, err := app.RegistryArg{Argument: spelling}.Target("status")
+	for _, spelling := range slices.Concat(spellings...) {
+		address, err := app.RegistryArg{Argument: spelling}.Target(command)
 		if err != nil {
 			return nil, err
+		}
+		if bare {
+			address = address.Bare()
 		}
 		if !seen[address.String()] {
 			seen[address.String()] = true
@@ -85,19 +97,9 @@ func (c *Status) targets() ([]store.Address, error) {
 	return addresses, nil
 }
 
-// refusePlain keeps a credential off the wire that was asked for as http://HOST. An entry
-// that a client stored under that very address is meant for it.
-func refusePlain(e *app.Env, address store.Address, entry *store.Credential) (message, hint string, refused bool) {
-	if !address.PlainHTTP() || e.PlainHTTP || registry.Loopback(address.Host()) ||
-		entry != nil && (entry.Transport == store.TransportHTTP || store.ParseAddress(entry.ServerURL).PlainHTTP()) {
-		return "", "", false
-	}
-	return "http:// sends the password unencrypted", "if that is meant: " + e.Own("auth", "status", address.Host(), "--plain-http"), true
-}
-
-// forgetAccount drops the account of the environment: it is for one registry, and must
-// not be shown to several.
-func forgetAccount(e *app.Env) {
+// ignoreAccount drops the account of the environment: it is for one registry, and must
+// not be sent to several.
+func ignoreAccount(e *app.Env) {
 	getenv := e.Getenv
 	e.Getenv = func(name string) string {
 		if name == "REGSHAPE_USERNAME" || name == "REGSHAPE_PASSWORD" {
@@ -105,4 +107,207 @@ func forgetAccount(e *app.Env) {
 		}
 		return getenv(name)
 	}
+}
+
+// maxChecks is how many registries are asked at once. They wait for the network and
+// hardly compute; a browser opens as many connections for one page.
+const maxChecks = 16
+
+// verifier verifies logins. It may be used by several goroutines.
+type verifier struct {
+	e     *app.Env
+	scope string
+
+	mu   sync.Mutex
+	lost map[route]registry.Result
+}
+
+// route is a way to a registry.
+type route struct {
+	host, caFile string
+	transport    store.Transport
+}
+
+// all runs the checks in parallel; the rows are in their order. When the context ends it
+// returns at once and leaves what is still under way alone.
+func (v *verifier) all(checks []func() Checked, p *terminal.Progress) ([]Checked, error) {
+	rows := make([]Checked, len(checks))
+	finished := make(chan struct{}, len(checks))
+	go func() {
+		_ = app.Each(v.e.Ctx, len(checks), maxChecks, func(i int) error { // its error is the context's
+			rows[i] = checks[i]()
+			finished <- struct{}{}
+			return nil
+		})
+	}()
+	for done := range checks {
+		p.Step(done, len(checks))
+		select {
+		case <-finished:
+		case <-v.e.Ctx.Done():
+			return nil, terminal.ErrInterrupted
+		}
+	}
+	if v.e.Ctx.Err() != nil {
+		return nil, terminal.ErrInterrupted
+	}
+	return rows, nil
+}
+
+// stored are the checks of the logins that list shows, in its order.
+func (v *verifier) stored() (checks []func() Checked, err error) {
+	if path, _ := v.e.OnlyFile(); path != "" {
+		d, err := authfile.Read(path, authfile.Containers)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range d.Entries() {
+			if !entry.Marker {
+				checks = append(checks, func() Checked { return v.entry(entry, path) })
+			}
+		}
+		return checks, nil
+	}
+	s, err := v.e.OpenStore()
+	if err != nil {
+		return nil, &app.StoreError{Registry: "", Doing: "check the logins", Err: err}
+	}
+	found, damaged, err := s.List(v.e.Ctx)
+	if err != nil {
+		return nil, &app.StoreError{Registry: "", Doing: "check the logins", Err: err}
+	}
+	for _, c := range found {
+		checks = append(checks, func() Checked { return v.own(c, s.Location().Data) })
+	}
+	for _, d := range damaged {
+		checks = append(checks, func() Checked { return Checked{Where: d.File}.unreadable(v.e, d) })
+	}
+	return checks, nil
+}
+
+// own checks an entry of regshape's store.
+func (v *verifier) own(c store.Credential, where string) Checked {
+	address, login := c.Address(), &lookup.Answer{Credential: c, Own: true}
+	row := newRow(address, where, login)
+	switch {
+	case c.Expired(v.e.Now()):
+		return row.expired(v.e, c)
+	case address.Opaque() || c.Transport == "" && !isPullable(address):
+		return row.skipped()
+	}
+	return v.verify(row, address, login)
+}
+
+// entry checks an entry of the file that takes every other place's place.
+func (v *verifier) entry(entry authfile.Entry, path string) Checked {
+	address, login := store.ParseAddress(entry.Key).Bare(), lookup.FromEntry(entry)
+	row := newRow(address, path, login)
+	switch {
+	case entry.Err != nil:
+		return row.unreadable(v.e, entry.Err)
+	case address.Opaque() || !isPullable(address):
+		return row.skipped()
+	}
+	return v.verify(row, address, login)
+}
+
+// named checks what would be used for a registry of the command line. Its login is looked
+// for only here: a slow helper of one registry must not hold up the others.
+func (v *verifier) named(address store.Address) Checked {
+	row := Checked{Registry: address.Bare().Name()}
+	r, err := lookup.Query{E: v.e, Address: address}.Resolve(false)
+	if err != nil {
+		return row.unreadable(v.e, err)
+	}
+	if r.Found == nil {
+		if c, where, ok := expiredEntry(v.e, address); ok {
+			row.Where = where
+			row.describe(&lookup.Answer{Credential: c, Own: true})
+			return row.expired(v.e, c)
+		}
+		return row.absent(v.e)
+	}
+	row.Where = r.From.Where
+	if loc, err := v.e.Locate(); err == nil && r.From.Kind == lookup.FromStore {
+		row.Where = loc.Data
+	}
+	row.describe(r.Found)
+	// An entry that a client stored under http://HOST is meant for it.
+	intended := r.Found.Own && (r.Found.Transport == store.TransportHTTP || r.Found.Address().PlainHTTP())
+	if refused := refusePlainHTTP(v.e, "status", address); refused != nil && !intended {
+		return row.set(string(registry.Protocol), refused.Message, refused.Hint)
+	}
+	return v.verify(row, address, r.Found)
+}
+
+// isPullable tells a registry from a key that only looks like one: in an image's name
+// docker and podman take a first part without dot, port or the name localhost for a
+// namespace of Docker Hub.
+func isPullable(a store.Address) bool {
+	return a.Host() == "localhost" || strings.ContainsAny(a.Host(), ".:")
+}
+
+// expiredEntry finds a login whose own time ran out. No lookup answers it, but whoever
+// asks for its status wants to know that, and not that there is none. A store that cannot
+// be read has been named by the chain already, where it matters here.
+func expiredEntry(e *app.Env, address store.Address) (c store.Credential, where string, found bool) {
+	s, err := e.OpenStore()
+	if err != nil {
+		return c, "", false
+	}
+	for _, candidate := range (lookup.Query{E: e, Address: address}).Candidates() {
+		if c, err := s.Peek(e.Ctx, candidate); err == nil && c.Expired(e.Now()) {
+			return c, s.Location().Data, true
+		}
+	}
+	return c, "", false
+}
+
+// verify asks the registry.
+func (v *verifier) verify(row Checked, address store.Address, login *lookup.Answer) Checked {
+	begin := time.Now() // not the injected clock: it is a duration that is wanted
+	result, err := v.ask(address, login)
+	row.Elapsed = time.Since(begin).Milliseconds()
+	if err != nil {
+		// A certificate file that the login was made with cannot be read any more.
+		return row.set(string(registry.TLS), printable.Line(err.Error(), 300), "name the file that is valid today: "+v.e.Own("auth", "login", row.Registry, "--ca-file", "FILE"))
+	}
+	return row.result(v.e, address, login, result)
+}
+
+// ask verifies one login at its registry, in the way it was made. A registry that cannot
+// be reached is asked once and not for each of its logins, so that a hundred of them do
+// not wait a hundred times.
+func (v *verifier) ask(address store.Address, login *lookup.Answer) (registry.Result, error) {
+	known := login.Credential
+	if address.PlainHTTP() && known.Transport == "" { // a client that stored it so reached it so
+		known.Transport = store.TransportHTTP
+	}
+	to := route{address.Host(), known.CAFile, known.Transport}
+	v.mu.Lock()
+	result, lost := v.lost[to]
+	v.mu.Unlock()
+	if lost {
+		return result, nil
+	}
+	client, err := v.e.Client(to.host, &known)
+	if err != nil {
+		return registry.Result{}, err
+	}
+	result = client.Verify(v.e.Ctx, to.host, v.scope, forRegistry(known))
+	switch result.Outcome {
+	case registry.Unreachable, registry.TLS, registry.Throttled: // whoever logs in
+		v.mu.Lock()
+		v.lost[to] = result
+		v.mu.Unlock()
+	}
+	return result, nil
+}
+
+// forRegistry is a credential as the registry client takes it.
+func forRegistry(c store.Credential) registry.Credential {
+	return registry.Credential{Username: c.Username, Secret: c.Secret, IdentityToken: c.Kind == store.KindIdentityToken}
 }

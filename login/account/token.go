@@ -32,23 +32,22 @@ func (c *Token) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
-	name := app.Shown(store.ParseAddress(lookup.ServerURL(address)))
+	name := address.Bare().Name()
 	found, err := lookup.Query{E: e, Address: address}.Resolve(false)
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "resolve " + name, Err: err}
 	}
-	var credential registry.Credential
-	var entry *store.Credential
+	var login store.Credential
 	if found.Found != nil {
-		credential, entry = found.Found.Credential(), found.Found.Entry
+		login = found.Found.Credential
 	} else if c, _, ok := expiredEntry(e, address); ok {
-		e.Warn("the login for %s ended on %s; the token is an anonymous one.", name, terminal.Clock(c.Expires))
+		e.Warn("the login for %s expired on %s; the token is anonymous.", name, terminal.Clock(c.Expires))
 	}
-	client, err := e.Client(address.Host(), entry)
+	client, err := e.Client(address.Host(), &login)
 	if err != nil {
 		return err
 	}
-	token, result := client.Token(e.Ctx, address.Host(), pullScope(c.Scope), credential)
+	token, result := client.Token(e.Ctx, address.Host(), pullScope(c.Scope), forRegistry(login))
 	switch {
 	case e.Ctx.Err() != nil:
 		return terminal.ErrInterrupted
@@ -61,6 +60,6 @@ func (c *Token) Run(e *app.Env) error {
 	if e.JSON {
 		return app.WriteJSON(e.Out, tokenResult{"success", name, token.Value, int(token.ExpiresIn.Seconds())}, token.Value)
 	}
-	_, err = fmt.Fprintln(printable.Raw(e.Out), asked(e, token.Value))
+	_, err = fmt.Fprintln(printable.Raw(e.Out), shownSecret(e, token.Value))
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"regshape/login/app"
-	"regshape/login/lookup"
 	"regshape/store"
 )
 
@@ -27,7 +26,7 @@ func FuzzRegistryArgument(f *testing.F) {
 			}
 			host, image := app.HostOfImage(spelling)
 			if image && store.ParseAddress(host).Opaque() {
-				t.Fatalf("%q is an image of the registry %q, which is none", spelling, host)
+				t.Fatalf("%q is taken for an image of the invalid registry %q", spelling, host)
 			}
 			return
 		}
@@ -35,10 +34,10 @@ func FuzzRegistryArgument(f *testing.F) {
 			t.Fatalf("%q is taken for %q", spelling, a)
 		}
 		// That it is plain http is a field of the entry.
-		if again := store.ParseAddress(lookup.ServerURL(a)); again.Opaque() || again.Scope() != a.Scope() || !a.PlainHTTP() && again.String() != a.String() {
-			t.Fatalf("%q is %q, whose URL %q is %q", spelling, a, lookup.ServerURL(a), again)
+		if again := store.ParseAddress(a.Bare().String()); again.Opaque() || again.Scope() != a.Scope() || !a.PlainHTTP() && again.String() != a.String() {
+			t.Fatalf("%q is %q, whose bare form %q is %q", spelling, a, a.Bare(), again)
 		}
-		if name := secretName(app.Shown(a)); !isSubdomain(name) {
+		if name := secretName(a.Name()); !isSubdomain(name) {
 			t.Fatalf("%q would be the Secret %q", spelling, name)
 		}
 	})

@@ -42,6 +42,14 @@ type Globals struct {
 	LogFile       string `name:"log-file" placeholder:"FILE" type:"path" group:"Diagnosis" help:"Append all of these to a file."`
 }
 
+// Validate is called by the parser.
+func (g *Globals) Validate() error {
+	if g.Timeout <= 0 {
+		return &UsageError{"--timeout takes a duration, more than zero", "for example --timeout 10s"}
+	}
+	return nil
+}
+
 // Build says which build this is.
 type Build struct{ Version, Commit, Date string }
 

@@ -78,11 +78,3 @@ func HostOfImage(spelling string) (host string, ok bool) {
 	}
 	return image.Registry().Host(), true
 }
-
-// Shown is how messages and JSON name an address: without Docker Hub's odd URL.
-func Shown(a store.Address) string {
-	if a.Hub() {
-		return store.HubHost
-	}
-	return printable.Line(printable.Address(a.String()), 300)
-}

@@ -209,12 +209,12 @@ func (c entriesCheck) run(e *app.Env) []finding {
 		}
 	}
 	for _, cred := range c.seen.found {
-		address := store.ParseAddress(cred.ServerURL)
+		address := cred.Address()
 		switch {
 		case strings.HasPrefix(cred.ServerURL, madeUp):
 			found = append(found, bad("an interrupted round trip left a made-up login", c.seen.loc.Data, e.Own("auth", "logout", cred.ServerURL)))
 		case cred.Expired(e.Now()):
-			found = append(found, note("the login of "+app.Shown(address)+" has expired", c.seen.loc.Data, e.Own("auth", "login", app.Shown(address))))
+			found = append(found, note("the login of "+address.Name()+" has expired", c.seen.loc.Data, e.Own("auth", "login", address.Name())))
 		}
 	}
 	if len(found) == 0 && len(c.seen.found) > 0 {

@@ -19,7 +19,7 @@ func FuzzFileAddress(f *testing.F) {
 			if again := store.ParseAddress(a.String()); again.String() != a.String() {
 				t.Fatalf("%q is stored under %q, which is %q", key, a, again)
 			}
-			l := Login{key: key, Address: a}
+			l := Login{Entry: authfile.Entry{Key: key}, Address: a}
 			if stored := store.ParseAddress(l.credential().ServerURL); stored.String() != a.String() {
 				t.Fatalf("%q is %q and would be stored under %q", key, a, stored)
 			}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"regshape/login/app"
@@ -18,8 +20,8 @@ import (
 // Import moves other tools' logins into the store.
 type Import struct {
 	From    []string `sep:"none" placeholder:"SOURCE" help:"docker, podman, singularity, microagent, helper:NAME, or a file; without it all that exist. May be repeated."`
-	Remove  bool     `help:"Take out of its source what the store has then."`
-	DryRun  bool     `name:"dry-run" help:"Say what would be moved, and change nothing."`
+	Remove  bool     `help:"Remove from its source what the store has then."`
+	DryRun  bool     `name:"dry-run" help:"Show what would be moved, and change nothing."`
 	Replace bool     `help:"What is found replaces another login that the store has."`
 }
 
@@ -37,7 +39,7 @@ func (c *Import) Run(e *app.Env) error {
 	if err != nil {
 		return &app.StoreError{Registry: "", Doing: "store credentials", Err: err}
 	}
-	o := Options{DryRun: c.DryRun, remove: c.Remove, replace: c.Replace, Taken: map[string]Taken{}}
+	o := Options{DryRun: c.DryRun, remove: c.Remove, replace: c.Replace, Claims: map[string]Claim{}}
 	progress := terminal.NewProgress(e.Err, "Importing")
 	o.progress = func(done, total int) {
 		if total >= 100 { // below it would only flicker
@@ -52,8 +54,8 @@ func (c *Import) Run(e *app.Env) error {
 		}
 	}
 	if err != nil {
-		// The error is what JSON has room for; what was done until then is told beside it.
-		o.remove = false // it did not come to that
+		// JSON has room for the error alone; what was done until then goes to standard error.
+		o.remove = false // nothing was removed
 		if len(all.Moved)+len(all.already)+len(all.Failed) > 0 {
 			_, _ = fmt.Fprint(e.Err, all.text(e, o))
 			all.warnings(e, o)
@@ -76,7 +78,7 @@ func (c *Import) Run(e *app.Env) error {
 func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Report, err error) {
 	for _, g := range groups {
 		found := g.named == ""
-		var looked []string
+		var missing []string
 		for _, src := range g.sources {
 			r, err := From(e, s, src, o)
 			all.Add(r)
@@ -88,7 +90,7 @@ func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Repor
 			case errors.As(err, &stored):
 				return all, err
 			case src.file && Absent(err):
-				looked = append(looked, lookup.Tilde(e, src.Name))
+				missing = append(missing, lookup.Tilde(e, src.Name))
 				continue
 			default:
 				all.Failed = append(all.Failed, Failure{From: src.Name, Message: sourceReason(src, err)})
@@ -96,12 +98,9 @@ func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Repor
 			found = true
 		}
 		if !found {
-			reason := "there is no such file"
-			switch {
-			case len(looked) == 0:
-				reason = "there is no home folder to look in"
-			case len(looked) > 1 || looked[0] != lookup.Tilde(e, g.named):
-				reason = "there is no " + strings.Join(looked, " and no ")
+			reason := "no such file: " + strings.Join(missing, ", ")
+			if len(missing) == 0 {
+				reason = "no home directory to look in"
 			}
 			all.Failed = append(all.Failed, Failure{From: g.named, Message: reason})
 		}
@@ -109,11 +108,141 @@ func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Repor
 	return all, nil
 }
 
-// sourceReason says why a source could not be read, without its name in front again.
+// sourceReason is why a source could not be read, without its name in front again.
 func sourceReason(src Source, err error) string {
-	var syntax *authfile.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Sprintf("line %d, column %d: %s; nothing in it was changed", syntax.Line, syntax.Column, syntax.Reason)
+	if syntax, ok := errors.AsType[*authfile.SyntaxError](err); ok {
+		return fmt.Sprintf("line %d, column %d: %s; the file was not modified", syntax.Line, syntax.Column, syntax.Reason)
 	}
 	return strings.TrimPrefix(printable.Line(err.Error(), 400), src.Name+": ")
+}
+
+// group is what one --from stands for, in the order in which its logins count.
+type group struct {
+	named   string // as the user wrote it; "" where nothing was named, and nothing has to exist
+	sources []Source
+}
+
+// knownTools are the tools whose files are known.
+var knownTools = []string{"docker", "podman", "singularity", "microagent"}
+
+// tokenMakers are helpers that make a token at every call, which expires within hours: they
+// are not moved unless named.
+var tokenMakers = map[string]bool{"ecr-login": true, "gcloud": true, "gcr": true, "acr-env": true}
+
+// importGroups finds what --from names, or all that exist. Helpers come before files: docker
+// and podman ask them first.
+func importGroups(e *app.Env, from []string) ([]group, error) {
+	path, namedBy := e.OnlyFile()
+	if len(from) > 0 && e.Authfile != "" {
+		return nil, &app.UsageError{Message: "--authfile and --from both say where the logins are", Hint: "give one of them"}
+	}
+	if len(from) == 0 && path != "" {
+		g := group{sources: []Source{FileSource(lookup.Place{Tool: "", Path: path, Format: authfile.Containers})}}
+		if e.Authfile != "" {
+			g.named = namedBy
+		}
+		return []group{g}, nil
+	}
+	places := lookup.Places(e)
+	if len(from) == 0 {
+		g := group{}
+		for _, p := range places {
+			g.sources = append(g.sources, helpersOf(e, p)...)
+		}
+		return []group{onceEach(g, places)}, nil
+	}
+	var groups []group
+	for _, name := range slices.Compact(from) {
+		g := group{named: name}
+		own := slices.DeleteFunc(slices.Clone(places), func(p lookup.Place) bool { return p.Tool != name })
+		helper, isHelper := strings.CutPrefix(name, "helper:")
+		switch {
+		case isHelper && lookup.IsOwn(helper):
+			return nil, &app.UsageError{Message: "regshape's own store is where logins are moved to", Hint: "name another helper"}
+		case isHelper:
+			g.sources = []Source{HelperSource(e, helper)}
+		case slices.Contains(knownTools, name):
+			for _, p := range own {
+				g.sources = append(g.sources, helpersOf(e, p)...)
+			}
+			g = onceEach(g, own)
+		default:
+			p, err := importFile(name, places)
+			if err != nil {
+				return nil, err
+			}
+			g.sources = []Source{FileSource(p)}
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+// onceEach drops helpers named twice and puts the files after them.
+func onceEach(g group, places []lookup.Place) group {
+	seen := map[string]bool{}
+	g.sources = slices.DeleteFunc(g.sources, func(s Source) bool {
+		known := seen[s.Name]
+		seen[s.Name] = true
+		return known
+	})
+	for _, p := range places {
+		g.sources = append(g.sources, FileSource(p))
+	}
+	return g
+}
+
+// helpersOf lists the helpers that a file names for its tool. A file that cannot be read has
+// none: it is reported when its own logins are moved.
+func helpersOf(e *app.Env, p lookup.Place) []Source {
+	d, err := authfile.Read(p.Path, p.Format)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, h := range d.CredHelpers() {
+		names = append(names, h.Helper)
+	}
+	if p.Format == authfile.Docker {
+		names = append(names, d.CredsStore())
+	}
+	var sources []Source
+	for _, name := range names {
+		switch {
+		case name == "", lookup.IsOwn(name):
+		case tokenMakers[name]:
+			e.Warn("docker-credential-%s makes a new token for each call: its logins are not imported.", name)
+		default:
+			s := HelperSource(e, name)
+			s.tool = p.Tool
+			sources = append(sources, s)
+		}
+	}
+	return sources
+}
+
+// importFile is a file that the user names. Its format is that of the known place, else it
+// is guessed from the name.
+func importFile(path string, places []lookup.Place) (lookup.Place, error) {
+	if !strings.ContainsAny(path, `./\`) {
+		return lookup.Place{}, &app.UsageError{
+			Message: fmt.Sprintf("cannot import logins from %q", printable.Line(path, 60)),
+			Hint:    "give docker, podman, singularity, microagent, helper:NAME, or a file as ./FILE",
+		}
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return lookup.Place{}, fmt.Errorf("find the file: %w", err)
+	}
+	if i := slices.IndexFunc(places, func(p lookup.Place) bool { return p.Path == absolute }); i >= 0 {
+		return places[i], nil
+	}
+	format := authfile.Docker
+	switch filepath.Base(absolute) {
+	case ".dockercfg", "dockercfg":
+		format = authfile.DockercfgFormat
+	case "auth.json":
+		format = authfile.Containers
+	}
+	return lookup.Place{Tool: "", Path: absolute, Format: format}, nil
 }

@@ -59,7 +59,7 @@ func TestImportLosesLoginAgain(t *testing.T) {
 	if err != nil || len(left) != 2 || left["r00000.example"].Secret != "secret0" || left["r00001.example"].Secret != "secret1" {
 		t.Errorf("left %d, %v", len(left), err)
 	}
-	if r.removed != 1 || len(r.Failed) != 2 || !strings.Contains(r.Failed[0].Message, "does not give this login") {
+	if r.removed != 1 || len(r.Failed) != 2 || !strings.Contains(r.Failed[0].Message, "does not return this login") {
 		t.Errorf("%d removed, failed %v", r.removed, r.Failed)
 	}
 }
@@ -72,7 +72,7 @@ func TestImportInterruptedInALoop(t *testing.T) {
 	e, s, _ := importBench(t, ctx, 0)
 	var logins []Login
 	for _, host := range []string{"a.example", "b.example"} {
-		l := Login{key: host, Address: store.ParseAddress(host), username: "u", secret: "only-here-" + host}
+		l := Login{Entry: authfile.Entry{Key: host, Username: "u", Secret: "only-here-" + host}, Address: store.ParseAddress(host)}
 		if err := s.Put(t.Context(), l.credential()); err != nil {
 			t.Fatal(err)
 		}
@@ -101,8 +101,8 @@ func TestImportInterruptedInALoop(t *testing.T) {
 			t.Errorf("interrupted %t: %d erased, said %d removed, %v", interrupted, erased, r.removed, err)
 		}
 		for _, l := range logins {
-			if c, err := s.Get(t.Context(), l.Address); err != nil || c.Secret != l.secret {
-				t.Errorf("interrupted %t: the store has %v for %s (%v)", interrupted, c, l.key, err)
+			if c, err := s.Get(t.Context(), l.Address); err != nil || c.Secret != l.Secret {
+				t.Errorf("interrupted %t: the store has %v for %s (%v)", interrupted, c, l.Key, err)
 			}
 		}
 	}

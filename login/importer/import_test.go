@@ -179,12 +179,12 @@ func TestImportOfNothing(t *testing.T) {
 }
 
 func TestImportLoginHidesSecret(t *testing.T) {
-	l := Login{key: "r.example", username: "u", secret: "canary"}
+	l := Login{Entry: authfile.Entry{Key: "r.example", Username: "u", Secret: "canary"}}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if text := fmt.Sprintf(format, l); strings.Contains(text, "canary") {
 			t.Errorf("%s gives %s", format, text)
 		}
-		if text := fmt.Sprintf(format, Taken{l, "file"}); strings.Contains(text, "canary") {
+		if text := fmt.Sprintf(format, Claim{l, "file"}); strings.Contains(text, "canary") {
 			t.Errorf("%s gives %s", format, text)
 		}
 	}
@@ -210,7 +210,7 @@ func TestImportAddresses(t *testing.T) {
 		{"R.Example:443", authfile.Docker, "r.example"},
 		{"no such host!", authfile.Docker, "no such host!"},
 	} {
-		l := Login{key: c.key, Address: fileAddress(c.key, c.format)}
+		l := Login{Entry: authfile.Entry{Key: c.key}, Address: fileAddress(c.key, c.format)}
 		if got := l.Address.String(); got != c.want {
 			t.Errorf("%s becomes %s, want %s", c.key, got, c.want)
 		}

@@ -39,6 +39,19 @@ type Report struct {
 	names          furtherNames
 }
 
+// fail adds what was not done with the logins of a source, or with the source itself.
+func (r *Report) fail(src Source, failures ...*Failure) {
+	for _, f := range failures {
+		f.From = src.Name
+		r.Failed = append(r.Failed, *f)
+	}
+}
+
+// imported is a login of a source that the store has.
+func (l Login) imported(src Source) Imported {
+	return Imported{l.Address.Name(), l.Username, src.Name}
+}
+
 // furtherNames are files that were replaced under one of their names, in that order.
 type furtherNames []struct {
 	path string
@@ -141,7 +154,7 @@ func (r *Report) text(e *app.Env, o Options) string {
 	return b.String()
 }
 
-// warnings tells what failed and what is left unencrypted.
+// warnings says what failed and what is left unencrypted.
 func (r *Report) warnings(e *app.Env, o Options) {
 	hints := map[string]bool{"": true}
 	for _, f := range r.Failed {
@@ -161,7 +174,7 @@ func (r *Report) warnings(e *app.Env, o Options) {
 	}
 	if !o.DryRun && !o.remove {
 		for _, path := range r.left {
-			e.Warn("still in plaintext in %s: '%s' takes it out.", lookup.Tilde(e, path), takingOut(e, path))
+			e.Warn("still in plaintext in %s: '%s' removes it.", lookup.Tilde(e, path), removeCommand(e, path))
 		}
 	}
 	for _, f := range r.Failed {
@@ -174,7 +187,7 @@ func (r *Report) warnings(e *app.Env, o Options) {
 
 // takingOut is the command that takes the logins out of a file. Only those of other tools
 // are found without being named.
-func takingOut(e *app.Env, path string) string {
+func removeCommand(e *app.Env, path string) string {
 	if slices.ContainsFunc(lookup.Places(e), func(p lookup.Place) bool { return p.Path == path }) {
 		return e.Own("auth", "import", "--remove")
 	}

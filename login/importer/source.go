@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ type Source struct {
 	file bool   // logins lie there unencrypted, in a file of this name
 
 	// List returns all logins, markers and broken entries, in the order in which they
-	// count. A source that is not there is [fs.ErrNotExist].
+	// count. A source that does not exist is [fs.ErrNotExist].
 	List func(ctx context.Context) ([]Login, error)
 
 	// remove takes logins away, each only if it still is what list returned and nothing is
@@ -35,45 +36,33 @@ type Source struct {
 // removal is what became of logins that were to be removed from a source.
 type removal struct {
 	removed int
-	left    []Failure      // the logins that stay, and why
+	left    []*Failure     // the logins that stay, and why
 	names   authfile.Names // of the file before it was replaced
 }
 
-// Login is one login of a source. Exactly one of these holds: err is set, marker
-// is true, or username and secret are a login.
+// Login is an entry of a source and where it goes.
 type Login struct {
-	key           string        // as the source spells it
-	Address       store.Address // where it goes
-	username      string        // authfile.TokenUser for an identity token
-	secret        string
-	identityToken bool  // secret is an OAuth2 refresh token
-	Marker        bool  // it says only that some helper holds a login, or has a key that nobody asks for
-	err           error // it cannot be moved: why, never a secret
-
-	// keep says why the login stays in its source although the store has it; "" for no
-	// reason.
-	keep string
+	authfile.Entry // of a helper, too; Marker also means a key that no client asks for
+	Address        store.Address
+	keep           string // why it stays in its source although the store has it, or ""
 }
 
 // String names the login without its secret.
-func (l Login) String() string { return l.username + "@" + printable.Address(l.key) }
+func (l Login) String() string { return l.Username + "@" + printable.Address(l.Key) }
 
 // GoString hides the secret from %#v.
 func (l Login) GoString() string { return l.String() }
 
 // credential is what the store is given.
 func (l Login) credential() store.Credential {
-	c := store.Credential{ServerURL: l.key, Username: l.username, Secret: l.secret, Kind: store.KindPassword}
+	c := lookup.FromEntry(l.Entry).Credential
 	if !l.Address.Opaque() {
-		c.ServerURL = lookup.ServerURL(l.Address)
-	}
-	if l.identityToken {
-		c.Kind = store.KindIdentityToken
+		c.ServerURL = l.Address.String()
 	}
 	return c
 }
 
-// FileSource moves logins out of a file. Markers stay in it: docker and podman bear with
+// FileSource moves logins out of a file. Markers stay in it: docker and podman tolerate
 // them, and they hold no secret.
 func FileSource(p lookup.Place) Source {
 	return Source{
@@ -90,7 +79,7 @@ func FileSource(p lookup.Place) Source {
 			changed, err := authfile.Update(p.Path, p.Format, 0o600, func(d *authfile.Document) error {
 				// A network file system may not find for a moment what is there.
 				if info, err := os.Stat(p.Path); err == nil && info.Size() > 0 && len(d.Bytes()) == 0 {
-					return fmt.Errorf("%s was not found, and is there: try again in a minute", p.Path)
+					return fmt.Errorf("%s exists, but was not found: try again in a minute", p.Path)
 				}
 				r.left = removeEntries(d, logins)
 				return nil
@@ -118,20 +107,17 @@ func fileLogins(d *authfile.Document) []Login {
 	entries := d.Entries()
 	logins := make([]Login, 0, len(entries))
 	for _, e := range entries {
-		l := Login{
-			key: e.Key, Address: fileAddress(e.Key, d.Format()), username: e.Username, secret: e.Secret,
-			identityToken: e.IdentityToken, Marker: e.Marker, err: e.Err,
-		}
+		l := Login{Entry: e, Address: fileAddress(e.Key, d.Format())}
 		switch {
 		case strings.TrimSpace(e.Key) == "" || len(e.Key) > maxKey:
-			l = Login{key: e.Key, Address: l.Address, Marker: true} // no client can ask for it
+			l.Entry = authfile.Entry{Key: e.Key, Marker: true} // no client can ask for it
 		case errors.Is(e.More, authfile.ErrTwoSecrets):
-			l.err = fmt.Errorf("cannot be moved: %w", e.More)
+			l.Err = fmt.Errorf("cannot be moved: %w", e.More)
 		case e.More != nil:
 			l.keep = e.More.Error()
 		case l.Address.Scope() != "":
-			l.keep = "docker and podman ask a helper for whole registries alone"
-		case toFile[lookup.ServerURL(l.Address)]:
+			l.keep = "docker and podman ask a helper only for whole registries"
+		case toFile[l.Address.String()]:
 			l.keep = "credHelpers has docker look for it in the file"
 		}
 		logins = append(logins, l)
@@ -142,73 +128,187 @@ func fileLogins(d *authfile.Document) []Login {
 	return logins
 }
 
-// fileAddress is the address that a key of a file means. Behind a scheme, and anywhere in
-// .dockercfg, a path is the way to an API that no longer counts (docker's
+// fileAddress is the address that a key of a file means. After a scheme, and anywhere in
+// .dockercfg, a path is that of an API and is ignored (docker's
 // ConvertToHostname, containers' normalizeAuthFileKey); elsewhere it is a namespace. The
-// tokens of docker's web login and keys that are no address are kept to the letter.
+// tokens of docker's web login and keys that are not addresses are kept to the letter.
 func fileAddress(key string, f authfile.Format) store.Address {
 	a := store.ParseAddress(key)
-	if a.Opaque() {
-		return a
-	}
 	if f == authfile.DockercfgFormat || strings.Contains(key, "://") {
 		a = a.Registry()
 	}
-	return store.ParseAddress(lookup.ServerURL(a))
+	return a.Bare()
 }
 
 // rank orders the spellings of one registry in a file: both tools ask for one spelling
 // first and search the others only after it, in no order that could be relied on.
 func (l Login) rank(f authfile.Format) int {
-	first := l.Address.String() // of an opaque key, the key
-	if !l.Address.Opaque() {
-		first = lookup.ServerURL(l.Address)
-	}
+	first := l.Address.String()
 	if f == authfile.Containers && l.Address.Hub() {
 		first = store.HubHost
 	}
 	switch {
-	case l.key == first:
+	case l.Key == first:
 		return 0
-	case strings.HasPrefix(l.key, "http://"):
+	case strings.HasPrefix(l.Key, "http://"):
 		return 2
 	}
 	return 1
 }
 
-// removeEntries takes the entries out that are still what was imported: somebody may have
-// logged in meanwhile. An entry that is gone is no matter.
-func removeEntries(d *authfile.Document, logins []Login) (left []Failure) {
+// removeEntries removes the entries that are still what was imported: somebody may have
+// logged in meanwhile. An entry that is gone already is fine.
+func removeEntries(d *authfile.Document, logins []Login) (left []*Failure) {
 	now := make(map[string]Login)
 	for _, l := range fileLogins(d) {
-		now[l.key] = l
+		now[l.Key] = l
 	}
 	for _, l := range logins {
-		found, there := now[l.key]
+		found, there := now[l.Key]
 		switch {
 		case !there:
-		case found.err != nil || found.Marker || !found.is(l):
-			left = append(left, *l.failure("it changed meanwhile and was not removed"))
+		case found.Err != nil || found.Marker || !found.equal(l):
+			left = append(left, l.failure("it changed meanwhile and was not removed"))
 		case found.keep != "":
-			left = append(left, *l.failure("not removed: " + found.keep))
+			left = append(left, l.failure("not removed: "+found.keep))
 		default:
-			d.RemoveAuth(l.key)
+			d.RemoveAuth(l.Key)
 		}
 	}
 	return left
 }
 
-// name is how messages name the registry of a login.
-func (l Login) name() string { return app.Shown(l.Address) }
-
-// failure says why a login was not moved or removed. Where the source spells the registry
-// in another way, it is named so, too.
+// failure is a login that was not moved or removed. Where the source spells the registry in
+// another way, that is shown too.
 func (l Login) failure(reason string) *Failure {
-	if l.key != l.name() {
-		reason = fmt.Sprintf("%s (%q there)", reason, printable.Line(printable.Address(l.key), 200))
+	if l.Key != l.Address.Name() {
+		reason = fmt.Sprintf("%s (%q there)", reason, printable.Line(printable.Address(l.Key), 200))
 	}
-	return &Failure{Registry: l.name(), Username: l.username, Message: reason}
+	return &Failure{Registry: l.Address.Name(), Username: l.Username, Message: reason}
 }
 
-// Absent reports whether an error says only that a source is not there.
+// equal reports whether two logins are the same, byte for byte.
+func (l Login) equal(other Login) bool {
+	return l.Username == other.Username && l.Secret == other.Secret && l.IdentityToken == other.IdentityToken
+}
+
+// Absent reports whether an error says only that a source does not exist.
 func Absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// HelperSource moves logins out of a foreign helper. What it lists and cannot give, and
+// what it cannot erase, is reported login by login.
+func HelperSource(e *app.Env, name string) Source {
+	h := e.Foreign(name)
+	var listed []Login
+	return Source{
+		Name: h.Program(),
+		List: func(ctx context.Context) ([]Login, error) {
+			keys, err := h.List(ctx)
+			if err != nil {
+				return nil, err
+			}
+			logins := make([]Login, 0, len(keys))
+			silent := false // waiting again for each of many logins could take hours
+			for _, key := range slices.Sorted(maps.Keys(keys)) {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				l := helperLogin(ctx, h, key, silent)
+				silent = silent || errors.Is(l.Err, authfile.ErrHelperTimeout)
+				logins = append(logins, l)
+			}
+			slices.SortStableFunc(logins, func(a, b Login) int {
+				return a.rank(authfile.Docker) - b.rank(authfile.Docker)
+			})
+			listed = logins
+			return logins, ctx.Err()
+		},
+		remove: func(ctx context.Context, logins []Login) (r removal, err error) {
+			erased := make(map[string]bool, len(logins))
+			for _, l := range logins {
+				if err = ctx.Err(); err != nil {
+					break
+				}
+				if reason := eraseFromHelper(ctx, h, l); reason != "" {
+					r.left = append(r.left, l.failure(reason))
+					continue
+				}
+				erased[l.Key] = true
+				r.removed++
+			}
+			// What was erased too much is put back after Ctrl-C, too.
+			lost, listErr := restoreToHelper(context.WithoutCancel(ctx), h, listed, erased)
+			r.left = append(r.left, lost...)
+			if err == nil && listErr != nil {
+				r.left = append(r.left, &Failure{Message: "cannot check whether it still has its other logins: " + printable.Line(listErr.Error(), 300)})
+			}
+			listed = slices.DeleteFunc(listed, func(l Login) bool { return erased[l.Key] })
+			return r, err
+		},
+	}
+}
+
+// restoreToHelper gives a helper back what it removed in addition to what it was asked to
+// remove: some know only the host, or keep all logins of an address in one directory.
+func restoreToHelper(ctx context.Context, h authfile.Helper, listed []Login, erased map[string]bool) (lost []*Failure, err error) {
+	if len(erased) == 0 {
+		return nil, nil
+	}
+	keys, err := h.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range listed {
+		if _, there := keys[l.Key]; there || erased[l.Key] {
+			continue
+		}
+		reason := "the helper removed it together with another login; it was put back"
+		if l.Err != nil {
+			reason = "the helper removed it together with another login, and had not returned it before"
+		} else if err := h.Store(ctx, l.Key, l.Username, l.Secret); err != nil {
+			reason = "the helper removed it together with another login, and did not accept it again: " + printable.Line(err.Error(), 300)
+		}
+		lost = append(lost, l.failure(reason))
+	}
+	return lost, nil
+}
+
+// errNotAsked is about a login of a helper that did not answer for another one.
+var errNotAsked = errors.New("the helper did not answer in time for another login, and was not asked again")
+
+// helperLogin asks a helper for one login, unless it is silent. Clients ask a helper by the
+// very key, so a path in it is a namespace.
+func helperLogin(ctx context.Context, h authfile.Helper, key string, silent bool) Login {
+	l := Login{Entry: authfile.Entry{Key: key, Err: errNotAsked}, Address: store.ParseAddress(key).Bare()}
+	if silent {
+		return l
+	}
+	l.Username, l.Secret, l.Err = h.Get(ctx, key)
+	l.IdentityToken = l.Username == authfile.TokenUser
+	if errors.Is(l.Err, authfile.ErrNoEntry) {
+		// Seen with docker-credential-secretservice: it lists what it does not give.
+		l.Err = errors.New("the helper lists it, but does not return it")
+	}
+	return l
+}
+
+// eraseFromHelper removes one login, if it still is what was imported, and says why not.
+func eraseFromHelper(ctx context.Context, h authfile.Helper, l Login) string {
+	user, secret, err := h.Get(ctx, l.Key)
+	switch {
+	case errors.Is(err, authfile.ErrNoEntry):
+		return ""
+	case err == nil && (user != l.Username || secret != l.Secret):
+		return "it changed meanwhile and was not removed"
+	case err == nil:
+		if err = h.Erase(ctx, l.Key); err == nil {
+			if _, _, err := h.Get(ctx, l.Key); err == nil {
+				return "not removed: the helper still returns it"
+			}
+		}
+	}
+	if err != nil && !errors.Is(err, authfile.ErrNoEntry) {
+		return "not removed: " + printable.Line(err.Error(), 300)
+	}
+	return ""
+}

@@ -20,27 +20,27 @@ type Destination interface {
 // Destination chooses: the one file that the user named, else the helper that docker's or
 // podman's settings have for the registry, else regshape's own store. Nothing else is
 // ever written in plaintext.
-func (w Query) Destination() (Destination, error) {
-	if path, by := w.E.OnlyFile(); path != "" {
-		return fileDestination{w.E, path, by}, nil
+func (q Query) Destination() (Destination, error) {
+	if path, by := q.E.OnlyFile(); path != "" {
+		return fileDestination{q.E, path, by}, nil
 	}
-	for _, p := range Places(w.E) {
+	for _, p := range Places(q.E) {
 		if p.Format == authfile.DockercfgFormat || p.Tool != "docker" && p.Tool != "podman" {
 			continue
 		}
-		name, err := w.credHelper(p)
+		name, err := q.credHelper(p)
 		if err != nil {
 			return nil, err
 		}
 		if name == "" {
 			continue
 		}
-		if profile, own := ownProfile(name, w.E.Profile); own {
-			return storeDestination(w.E, profile)
+		if profile, own := ownProfile(name, q.E.Profile); own {
+			return storeDestination(q.E, profile)
 		}
-		return helperDestination{w.E.Foreign(name)}, nil
+		return helperDestination{q.E.Foreign(name)}, nil
 	}
-	return storeDestination(w.E, w.E.Profile)
+	return storeDestination(q.E, q.E.Profile)
 }
 
 // StoreDestination is regshape's own store.

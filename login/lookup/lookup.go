@@ -9,16 +9,13 @@ import (
 
 	"regshape/login/app"
 	"regshape/login/authfile"
-	"regshape/login/registry"
 	"regshape/store"
 )
 
-// Answer is a credential as one source gives it.
+// Answer is a credential as one source gives it. ServerURL is its key there.
 type Answer struct {
-	Username, Secret string
-	IdentityToken    bool
-	Key              string            // what the source has it under
-	Entry            *store.Credential // the whole entry, from a store of regshape's
+	store.Credential
+	Own bool // the whole entry of a store of regshape's
 }
 
 // Source is one place where a credential for a registry may be.
@@ -63,18 +60,18 @@ type Query struct {
 
 // Sources is the chain: the first that has something wins. The order is that of docker
 // and podman, with regshape's own store where they have their helper.
-func (w Query) Sources() []Source {
-	if path, by := w.E.OnlyFile(); path != "" {
-		return append(w.commandLine(), w.onlyFile(path, by))
+func (q Query) Sources() []Source {
+	if path, by := q.E.OnlyFile(); path != "" {
+		return append(q.commandLine(), q.onlyFile(path, by))
 	}
 	chain := slices.Concat(
-		w.commandLine(),
-		w.variable(),
-		w.credHelpers(),
-		w.registriesConf(),
-		w.ownStore(),
-		w.credsStore(),
-		w.files(),
+		q.commandLine(),
+		q.variable(),
+		q.credHelpers(),
+		q.registriesConf(),
+		q.ownStore(),
+		q.credsStore(),
+		q.files(),
 	)
 	return firstOfEach(chain)
 }
@@ -106,12 +103,12 @@ type Match struct {
 
 // Resolve finds what would be used. With others set it also asks the sources behind the
 // winner. -u NAME without a password passes over other users' credentials.
-func (w Query) Resolve(others bool) (resolution, error) {
+func (q Query) Resolve(others bool) (resolution, error) {
 	r := resolution{From: Source{Kind: FromNowhere}}
 	decided := false
-	for _, s := range w.Sources() {
+	for _, s := range q.Sources() {
 		found, err := s.Look()
-		if found != nil && w.E.GivenUsername() != "" && found.Username != w.E.GivenUsername() {
+		if found != nil && q.E.GivenUsername() != "" && found.Username != q.E.GivenUsername() {
 			found = nil
 		}
 		switch {
@@ -134,20 +131,24 @@ func (w Query) Resolve(others bool) (resolution, error) {
 
 // Candidates are the addresses that may answer, the longest scope first and the bare
 // registry last, as podman looks a namespaced login up.
-func (w Query) Candidates() []store.Address {
-	list := w.Address.Lookups()
-	if w.Address.Scope() != "" {
-		list = append(list, w.Address.Registry())
+func (q Query) Candidates() []store.Address {
+	list := q.Address.Lookups()
+	if q.Address.Scope() != "" {
+		list = append(list, q.Address.Registry())
 	}
 	return list
 }
 
-// Credential is an answer as the registry client takes it.
-func (a *Answer) Credential() registry.Credential {
-	return registry.Credential{Username: a.Username, Secret: a.Secret, IdentityToken: a.IdentityToken}
+// answer is what a file or a helper has under a key.
+func answer(key, username, secret string, identityToken bool) *Answer {
+	a := &Answer{Credential: store.Credential{ServerURL: key, Username: username, Secret: secret, Kind: store.KindPassword}}
+	if identityToken {
+		a.Kind = store.KindIdentityToken
+	}
+	return a
 }
 
 // FromEntry is the answer of an entry of another tool's file.
-func FromEntry(entry authfile.Entry) *Answer {
-	return &Answer{Username: entry.Username, Secret: entry.Secret, IdentityToken: entry.IdentityToken, Key: entry.Key}
+func FromEntry(e authfile.Entry) *Answer {
+	return answer(e.Key, e.Username, e.Secret, e.IdentityToken)
 }

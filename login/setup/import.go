@@ -65,7 +65,7 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 // logins for one registry, the second is a failure: it would give way to the first.
 func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []string, dryRun bool) (importer.Report, error) {
 	var all importer.Report
-	options := importer.Options{DryRun: dryRun, Taken: map[string]importer.Taken{}}
+	options := importer.Options{DryRun: dryRun, Claims: map[string]importer.Claim{}}
 	for _, x := range slices.Backward(edits) {
 		sources, err := s.hiddenBy(x, hosts)
 		if err != nil {
@@ -141,7 +141,7 @@ func inUse(src importer.Source, seen map[string]bool, hosts []string) importer.S
 	src.List = func(ctx context.Context) ([]importer.Login, error) {
 		logins, err := all(ctx)
 		return slices.DeleteFunc(logins, func(l importer.Login) bool {
-			if len(hosts) > 0 && !slices.Contains(hosts, lookup.ServerURL(l.Address.Registry())) || seen[l.Address.String()] {
+			if len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()) || seen[l.Address.String()] {
 				return true
 			}
 			seen[l.Address.String()] = !l.Marker

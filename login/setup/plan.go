@@ -12,7 +12,6 @@ import (
 
 	"regshape/login/app"
 	"regshape/login/authfile"
-	"regshape/login/lookup"
 )
 
 // errChangedMeanwhile means a file that is no longer what the plan was made from.
@@ -48,7 +47,7 @@ func (s *setup) hosts() ([]string, error) {
 			}
 		}
 		// Docker asks by exactly these: Docker Hub's URL, else the host.
-		if key := lookup.ServerURL(address); !slices.Contains(keys, key) {
+		if key := address.Bare().String(); !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}

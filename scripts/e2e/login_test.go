@@ -161,7 +161,7 @@ func TestIdentityToken(t *testing.T) {
 		h.allSee(r)
 
 		tokens.Revoke(r.user)
-		h.run("regshape", "auth", "status").refused("rejected", "the identity token has ended or was revoked", "--identity-token").quiet()
+		h.run("regshape", "auth", "status").refused("rejected", "the identity token has expired or was revoked", "--identity-token").quiet()
 		h.runIn(token+"\n", "regshape", "auth", "login", r.host, "--identity-token", "--password-stdin").refused("authentication rejected").quiet()
 		h.run("docker", "manifest", "inspect", "--insecure", r.ref()).refused().quiet()
 	})

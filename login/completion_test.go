@@ -21,6 +21,7 @@ type completionGrammar struct {
 	JSON     bool   `name:"json" help:"one object: on stdout"`
 	Color    bool   `negatable:"" help:"colours"`
 	Store    string `type:"existingdir" help:"the store"`
+	CA       string `name:"ca" group:"Connection" help:"certificates"`
 	Secret   bool   `hidden:""`
 
 	Auth struct {
@@ -28,7 +29,7 @@ type completionGrammar struct {
 			For    string `help:"how long"`
 			Docker string `placeholder:"FILE" help:"a file"`
 			Host   string `arg:"" name:"registry" optional:""`
-		} `cmd:"" help:"log in"`
+		} `cmd:"" uses:"Connection" help:"log in"`
 		Export struct {
 			Format string `enum:"kubernetes,auth.json" default:"auth.json" aliases:"as" help:"the form"`
 			Host   string `arg:"" name:"registry"`
@@ -57,8 +58,12 @@ var completionCases = []struct {
 	{"nothing for a free value", []string{"--username", ""}, nil},
 	{"nothing for a free argument", []string{"auth", "login", ""}, nil},
 	{"flags of all levels", []string{"auth", "login", "--"}, []string{
-		"--color", "--docker", "--for", "--help", "--json", "--no-color", "--store", "--username",
+		"--ca", "--color", "--docker", "--for", "--help", "--json", "--no-color", "--store", "--username",
 	}},
+	{"no flags that mean nothing to the command", []string{"auth", "key", "restore", "--"}, []string{
+		"--color", "--help", "--json", "--no-color", "--store", "--username",
+	}},
+	{"after the value of such a flag", []string{"auth", "key", "--ca", "export", "r"}, []string{"restore"}},
 	{"flags of the program only", []string{"--u"}, []string{"--username"}},
 	{"enum of a flag", []string{"auth", "export", "--format", ""}, []string{"auth.json", "kubernetes"}},
 	{"enum of a flag under its alias", []string{"auth", "ex", "--as", "k"}, []string{"kubernetes"}},

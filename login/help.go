@@ -10,12 +10,47 @@ import (
 	"regshape/login/app"
 )
 
-// printHelp is kong's help with examples and exit codes behind it.
+// printHelp is kong's help with the flags of flagsOf, and examples and exit codes below.
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	node := ctx.Selected()
+	if node == nil {
+		node = ctx.Model.Node
+	}
+	own := len(node.Flags)
+	node.Flags = flagsOf(node) // the model is not used after this
+	for parent := node.Parent; parent != nil; parent = parent.Parent {
+		parent.Flags = nil
+	}
+	for i, f := range node.Flags {
+		switch {
+		case f.Group != nil:
+			f.Group.Title = f.Group.Key + ":"
+		case i >= own:
+			f.Group = &kong.Group{Key: "Global flags", Title: "Global flags:"}
+		}
+	}
 	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
 		return err
 	}
-	return writeManual(ctx.Stdout, manualOf(commandPath(ctx.Selected())))
+	return writeManual(ctx.Stdout, manualOf(node))
+}
+
+// programManual is the manual of the program itself.
+var programManual = app.Manual{Failed: "failed; the message says why", Examples: [][2]string{
+	{"regshape auth login registry.example.com -u alice", "verify and store a login"},
+	{"regshape auth setup", "configure docker and podman to use it"},
+}}
+
+// manualOf returns the manual of a command or of the program. A command that only groups
+// others has none.
+func manualOf(node *kong.Node) app.Manual {
+	if node.Parent == nil {
+		return programManual
+	}
+	if command, ok := node.Target.Addr().Interface().(interface{ Manual() app.Manual }); ok {
+		return command.Manual()
+	}
+	return app.Manual{}
 }
 
 // commandPath is a command's name with those of the commands around it, without the
@@ -27,18 +62,18 @@ func commandPath(node *kong.Node) string {
 	return strings.TrimSpace(commandPath(node.Parent) + " " + node.Name)
 }
 
-func writeManual(w io.Writer, m manual) error {
+func writeManual(w io.Writer, m app.Manual) error {
 	var text strings.Builder
-	if len(m.examples) > 0 {
+	if len(m.Examples) > 0 {
 		text.WriteString("\nExamples:\n")
 	}
-	for _, e := range m.examples {
-		fmt.Fprintf(&text, "  %s\n      %s\n", e.line, e.what)
+	for _, e := range m.Examples {
+		fmt.Fprintf(&text, "  %s\n      %s\n", e[0], e[1])
 	}
-	if m.failed != "" {
+	if m.Failed != "" {
 		text.WriteString("\nExit codes:\n")
-		for _, c := range m.exitCodes() {
-			fmt.Fprintf(&text, "  %3d  %s\n", c.code, c.what)
+		for _, c := range exitCodes(m) {
+			fmt.Fprintf(&text, "  %3d  %s\n", c.code, c.meaning)
 		}
 	}
 	_, err := io.WriteString(w, text.String())
@@ -46,10 +81,10 @@ func writeManual(w io.Writer, m manual) error {
 }
 
 type exitCode struct {
-	code int
-	what string
+	code    int
+	meaning string
 }
 
-func (m manual) exitCodes() []exitCode {
-	return []exitCode{{app.ExitDone, "done"}, {app.ExitFailed, m.failed}, {app.ExitUsage, "wrong usage"}, {app.ExitInterrupted, "interrupted"}}
+func exitCodes(m app.Manual) []exitCode {
+	return []exitCode{{app.ExitDone, "success"}, {app.ExitFailed, m.Failed}, {app.ExitUsage, "invalid usage"}, {app.ExitInterrupted, "interrupted"}}
 }

@@ -40,7 +40,7 @@ func ManPages(b app.Build) (map[string][]byte, error) {
 	return pages, nil
 }
 
-// commandsBelow lists the commands that do something, in the grammar's order.
+// commandsBelow lists the commands that can be run, in the order of the grammar.
 func commandsBelow(node *kong.Node) []*kong.Node {
 	var found []*kong.Node
 	for _, child := range node.Children {
@@ -74,28 +74,28 @@ func (p *manPage) program(program *kong.Node, leaves []*kong.Node) {
 	for _, node := range leaves {
 		p.item(commandPath(node), oneLine(node.Help)+" See "+pageName(node)+"(1).")
 	}
-	p.section("Flags of every command")
+	p.section("Flags")
 	p.flags(program)
 	p.section("Environment")
 	for _, v := range []struct{ name, what string }{
 		{"REGSHAPE_USERNAME, REGSHAPE_PASSWORD", "User name and password, for the one registry of the command line."},
-		{"REGSHAPE_STORE, REGSHAPE_PROFILE", "As --store and --profile; the helper honours them, too."},
-		{"REGSHAPE_KEY_FILE", "A file with the store's key line; it goes before what the store's config says."},
-		{"DOCKER_CONFIG, DOCKER_AUTH_CONFIG", "Docker's folder of configuration, and logins as JSON."},
-		{"REGISTRY_AUTH_FILE, SINGULARITY_AUTHFILE", "As --authfile."},
-		{"XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME", "Where the store's files are; see below."},
+		{"REGSHAPE_STORE, REGSHAPE_PROFILE", "Like --store and --profile; the helper reads them too."},
+		{"REGSHAPE_KEY_FILE", "A file that holds the store's key line; it takes precedence over the store's config."},
+		{"DOCKER_CONFIG, DOCKER_AUTH_CONFIG", "Docker's configuration directory, and logins as JSON."},
+		{"REGISTRY_AUTH_FILE, SINGULARITY_AUTHFILE", "Like --authfile."},
+		{"XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME", "Where the store's files are; see FILES."},
 	} {
 		p.item(v.name, v.what)
 	}
 	p.section("Files")
 	for _, f := range []struct{ name, what string }{
-		{"$XDG_DATA_HOME/regshape/v1", "The sealed logins (~/.local/share)."},
+		{"$XDG_DATA_HOME/regshape/v1", "The encrypted logins (~/.local/share)."},
 		{"$XDG_STATE_HOME/regshape/key", "The key, unless it is kept elsewhere (~/.local/state)."},
-		{"$XDG_CONFIG_HOME/regshape/config", "Which key opens the store, and where it is (~/.config)."},
+		{"$XDG_CONFIG_HOME/regshape/config", "Which key the store uses, and where it is (~/.config)."},
 	} {
 		p.item(f.name, f.what)
 	}
-	p.manual("")
+	p.manual(program)
 	p.seeAlso("docker-credential-regshape", "regshape-auth-login", "regshape-auth-setup", "regshape-auth-doctor")
 }
 
@@ -110,13 +110,9 @@ func (p *manPage) command(node *kong.Node) {
 			p.item(arg.Summary(), oneLine(arg.Help))
 		}
 	}
-	if len(node.Flags) > 0 {
-		p.section("Flags")
-		p.flags(node)
-	}
-	p.macro("PP")
-	p.text("The flags of every command are in regshape(1).")
-	p.manual(commandPath(node))
+	p.section("Flags")
+	p.flags(node)
+	p.manual(node)
 	p.seeAlso("regshape")
 }
 
@@ -133,24 +129,21 @@ func (p *manPage) helper() {
 	p.text("docker-credential-regshape store|get|erase|list|version")
 	p.section("Description")
 	for _, paragraph := range []string{
-		"Answers docker, podman, skopeo, buildah, crane, helm and whatever else speaks the Docker credential-helper protocol, " +
-			"on standard input and output, from the store that regshape(1) keeps. It never prompts and never uses the network.",
-		"regshape auth setup makes the tools call it. Called docker-credential-regshape-NAME, as by a link of that name, it serves the profile NAME.",
+		"Serves docker, podman, skopeo, buildah, crane, helm and other tools that use the Docker credential-helper protocol, " +
+			"on standard input and output, from the store that regshape(1) manages. It never prompts and never uses the network.",
+		"regshape auth setup configures the tools to call it. Called as docker-credential-regshape-NAME, for example through a link of that name, it serves the profile NAME.",
 	} {
 		p.macro("PP")
 		p.text(paragraph)
 	}
 	p.section("Exit status")
-	p.item("0", "Done.")
+	p.item("0", "Success.")
 	p.item("1", "Failed, or not found; one line on standard output says which.")
 	p.seeAlso("regshape", "regshape-auth-setup")
 }
 
 func (p *manPage) flags(node *kong.Node) {
-	for _, flag := range node.Flags {
-		if flag.Hidden {
-			continue
-		}
+	for _, flag := range flagsOf(node) {
 		name := "--" + flag.Name
 		if flag.Short != 0 {
 			name = "-" + string(flag.Short) + ", " + name
@@ -162,15 +155,15 @@ func (p *manPage) flags(node *kong.Node) {
 	}
 }
 
-func (p *manPage) manual(path string) {
-	m := manualOf(path)
+func (p *manPage) manual(node *kong.Node) {
+	m := manualOf(node)
 	p.section("Exit status")
-	for _, c := range m.exitCodes() {
-		p.item(fmt.Sprint(c.code), strings.ToUpper(c.what[:1])+c.what[1:]+".")
+	for _, c := range exitCodes(m) {
+		p.item(fmt.Sprint(c.code), strings.ToUpper(c.meaning[:1])+c.meaning[1:]+".")
 	}
 	p.section("Examples")
-	for _, e := range m.examples {
-		p.item(e.line, strings.ToUpper(e.what[:1])+e.what[1:]+".")
+	for _, e := range m.Examples {
+		p.item(e[0], strings.ToUpper(e[1][:1])+e[1][1:]+".")
 	}
 }
 

@@ -26,40 +26,38 @@ func testGrammar(t *testing.T) *kong.Kong {
 	return parser
 }
 
-// Every command has a page and at least two examples, every example is a command line that
-// the grammar takes, and it is an example of that command.
-func TestEveryCommandHasAManual(t *testing.T) {
-	paths := []string{""}
-	for _, node := range commandsBelow(testGrammar(t).Model.Node) {
-		paths = append(paths, commandPath(node))
+// Every command has at least two examples, which the grammar accepts as that command.
+func TestManual_everyCommand(t *testing.T) {
+	program := testGrammar(t).Model.Node
+	nodes := append([]*kong.Node{program}, commandsBelow(program)...)
+	if len(nodes) < 20 {
+		t.Fatalf("got %d commands, want at least 20", len(nodes))
 	}
-	if len(paths) < 20 {
-		t.Fatalf("the grammar has only %v", paths)
-	}
-	for _, path := range paths {
-		m := manualOf(path)
-		if len(m.examples) < 2 || m.failed == "" {
-			t.Errorf("%q has %d examples, and exit code 1 means %q", path, len(m.examples), m.failed)
+	for _, node := range nodes {
+		path, m := commandPath(node), manualOf(node)
+		if len(m.Examples) < 2 || m.Failed == "" {
+			t.Errorf("%q: got %d examples and %q for exit code 1, want two and a text", path, len(m.Examples), m.Failed)
 		}
-		for _, e := range m.examples {
-			_, words, _ := strings.Cut(e.line, "regshape ")
+		for _, e := range m.Examples {
+			line, purpose := e[0], e[1]
+			_, words, _ := strings.Cut(line, "regshape ")
 			if i := strings.IndexAny(words, "|>)"); i >= 0 {
 				words = words[:i]
 			}
 			ctx, err := testGrammar(t).Parse(strings.Fields(words))
 			if err != nil {
-				t.Errorf("%s: %v", e.line, err)
+				t.Errorf("%s: %v", line, err)
 			} else if got := commandPath(ctx.Selected()); path != "" && got != path {
-				t.Errorf("%s: is an example of %q", e.line, got)
+				t.Errorf("%s: got an example of %q, want %q", line, got, path)
 			}
-			if e.what == "" || len(e.line) > 90 {
-				t.Errorf("%s: its purpose is %q", e.line, e.what)
+			if purpose == "" || len(line) > 90 {
+				t.Errorf("%s: got purpose %q and %d characters, want a purpose and at most 90", line, purpose, len(line))
 			}
 		}
 	}
 }
 
-// The pages say everything that the grammar has: a flag that is new is in them at once.
+// The pages have every flag and argument of the grammar.
 func TestManPages(t *testing.T) {
 	pages, err := ManPages(app.Build{Version: "1.2.3", Date: "2026-01-02T03:04:05Z"})
 	if err != nil {
@@ -70,10 +68,8 @@ func TestManPages(t *testing.T) {
 	check := func(file string, node *kong.Node) {
 		text := strings.ReplaceAll(string(pages[file]), `\-`, "-")
 		want := []string{`"2026-01-02" "regshape 1.2.3"`, ".SH \"EXAMPLES\"", ".SH \"EXIT STATUS\""}
-		for _, flag := range node.Flags {
-			if !flag.Hidden {
-				want = append(want, "--"+flag.Name, plain.Replace(oneLine(flag.Help)))
-			}
+		for _, flag := range flagsOf(node) {
+			want = append(want, "--"+flag.Name, plain.Replace(oneLine(flag.Help)))
 		}
 		for _, arg := range node.Positional {
 			want = append(want, plain.Replace(arg.Summary()), plain.Replace(oneLine(arg.Help)))
@@ -115,18 +111,86 @@ func TestManPages(t *testing.T) {
 	}
 }
 
+// help returns what --help shows for a command.
+func help(t *testing.T, path string) string {
+	t.Helper()
+	var out strings.Builder
+	if code := Run(t.Context(), app.Call{Args: append(strings.Fields(path), "--help"), Out: &out, Err: &out, Getenv: os.Getenv}); code != app.ExitDone {
+		t.Errorf("%s --help: got exit code %d, want 0", path, code)
+	}
+	return out.String()
+}
+
 // --help ends with examples and exit codes.
-func TestHelpOfEveryCommand(t *testing.T) {
+func TestHelp_everyCommand(t *testing.T) {
 	for _, node := range commandsBelow(testGrammar(t).Model.Node) {
-		var out strings.Builder
-		code := Run(t.Context(), app.Call{Args: append(strings.Fields(commandPath(node)), "--help"), Out: &out, Err: &out, Getenv: os.Getenv})
-		for _, want := range []string{oneLine(node.Help)[:15], "\nExamples:\n", "\nExit codes:\n    0  done\n"} {
-			if code != app.ExitDone || !strings.Contains(out.String(), want) {
-				t.Errorf("%s --help: exit %d, no %q", commandPath(node), code, want)
+		path, text := commandPath(node), help(t, commandPath(node))
+		for _, want := range []string{oneLine(node.Help)[:15], "\nExamples:\n", "\nExit codes:\n    0  success\n", "\nGlobal flags:\n  -h, --help"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s --help: got\n%s\nwant %q", path, text, want)
 			}
 		}
-		if !slices.ContainsFunc(manualOf(commandPath(node)).examples, func(e example) bool { return strings.Contains(out.String(), e.line) }) {
-			t.Errorf("%s --help shows none of its examples", commandPath(node))
+		for _, e := range manualOf(node).Examples {
+			if !strings.Contains(text, e[0]) {
+				t.Errorf("%s --help: no example %q", path, e[0])
+			}
+		}
+	}
+}
+
+// --help shows commands first, then a command's own flags, then the global ones that mean
+// something to it; the parser accepts all of them.
+func TestHelp_flags(t *testing.T) {
+	for path, want := range map[string][]string{
+		"":              {"Commands:", "Flags:", "--help", "--json", "--version", "Account:", "--username", "Store:", "--store", "Other tools:", "Connection:", "Diagnosis:"},
+		"auth key":      {"Commands:", "auth key show", "Store:", "--profile", "Global flags:", "--json"},
+		"auth key show": {"Store:", "--profile", "Global flags:", "--json"},
+		"auth login":    {"Flags:", "--scope", "Device login:", "--device", "Account:", "--password=", "Connection:", "--timeout", "Global flags:"},
+	} {
+		text, from := help(t, path), 0
+		for _, w := range want {
+			i := strings.Index(text[from:], w)
+			if i < 0 {
+				t.Errorf("%q --help: no %q where it should be in\n%s", path, w, text)
+				break
+			}
+			from += i
+		}
+	}
+	for path, flags := range map[string][]string{
+		"auth key show": {"--username", "--password", "--authfile", "--docker-config", "--insecure", "--timeout", "--debug-calls", "--version"},
+		"auth key":      {"--username", "--plain-http"},
+		"auth list":     {"--password", "--timeout"},
+		"version":       {"--store", "--username"},
+	} {
+		text := help(t, path)
+		for _, flag := range flags {
+			if strings.Contains(text, flag) {
+				t.Errorf("%s --help: got %s, which means nothing to it", path, flag)
+			}
+		}
+	}
+	for _, node := range commandsBelow(testGrammar(t).Model.Node) {
+		for _, flag := range testGrammar(t).Model.Flags {
+			words := append(strings.Fields(commandPath(node)), "--"+flag.Name)
+			if !flag.IsBool() {
+				words[len(words)-1] += "=1s"
+			}
+			if _, err := testGrammar(t).Parse(words); err != nil && strings.Contains(err.Error(), "unknown flag") {
+				t.Errorf("%v: %v", words, err)
+			}
+		}
+	}
+}
+
+// Every group that a command uses is one of the global flags' groups.
+func TestGrammar_uses(t *testing.T) {
+	program := testGrammar(t).Model.Node
+	for _, node := range commandsBelow(program) {
+		for group := range strings.SplitSeq(node.Tag.Get("uses"), ",") {
+			if group != "" && !slices.ContainsFunc(program.Flags, func(f *kong.Flag) bool { return f.Group != nil && f.Group.Key == group }) {
+				t.Errorf("%s uses %q, want a group of global flags", commandPath(node), group)
+			}
 		}
 	}
 }

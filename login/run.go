@@ -2,7 +2,7 @@
 // prompts, and everything that is said to the user.
 //
 // Results go to standard output; prompts, warnings, hints, errors and traces go to
-// standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (128 and the
+// standard error. Exit codes: 0 success, 1 failed, 2 invalid usage, 130 interrupted (128 and the
 // number of the signal).
 package login
 

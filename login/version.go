@@ -27,6 +27,14 @@ func (versionCmd) Run(e *app.Env) error {
 	return err
 }
 
+// Manual is the text of --help and of the man page.
+func (versionCmd) Manual() app.Manual {
+	return app.Manual{Failed: "the version could not be written", Examples: [][2]string{
+		{"regshape version", "as text"},
+		{"regshape version --json", "for scripts"},
+	}}
+}
+
 // version is what the command prints, and the flag.
 func version(e *app.Env) string {
 	if !e.JSON {
@@ -57,4 +65,12 @@ func (c completionCmd) Run(e *app.Env, parser *kong.Kong) error {
 		return app.WriteJSON(e.Out, completionResult{"success", c.Shell, script.String()})
 	}
 	return writeCompletion(printable.Raw(e.Out), c.Shell, parser.Model)
+}
+
+// Manual is the text of --help and of the man page.
+func (completionCmd) Manual() app.Manual {
+	return app.Manual{Failed: "the script could not be written", Examples: [][2]string{
+		{"source <(regshape completion bash)", "in ~/.bashrc"},
+		{"regshape completion fish >~/.config/fish/completions/regshape.fish", "for fish"},
+	}}
 }

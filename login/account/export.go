@@ -57,6 +57,14 @@ func (c *Export) Run(e *app.Env) error {
 	return err
 }
 
+// Manual is the text of --help and of the man page.
+func (*Export) Manual() app.Manual {
+	return app.Manual{Failed: "there is no such login", Examples: [][2]string{
+		{"regshape auth export ghcr.io --format kubernetes | kubectl apply -f -", "as a Kubernetes Secret"},
+		{"regshape auth export ghcr.io --format auth.json", "for podman on another machine"},
+	}}
+}
+
 // Validate refuses names that Kubernetes would refuse, and names for another format.
 func (c *Export) Validate() error {
 	switch {

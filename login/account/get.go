@@ -75,6 +75,14 @@ func (c *Get) Run(e *app.Env) error {
 	return r.write(e, address.Bare())
 }
 
+// Manual is the text of --help and of the man page.
+func (*Get) Manual() app.Manual {
+	return app.Manual{Failed: "a source of credentials cannot be read", Examples: [][2]string{
+		{"regshape auth get ghcr.io/team/app", "which credential a pull would use, and from where"},
+		{"regshape auth get ghcr.io --show-secret --json", "with the secret, for scripts"},
+	}}
+}
+
 func (r getResult) write(e *app.Env, address store.Address) error {
 	if r.Source == lookup.FromNowhere {
 		why, again := "No login was found", e.Own("auth", "login", r.Registry)

@@ -66,6 +66,14 @@ func (c *List) Run(e *app.Env) error {
 	return nil
 }
 
+// Manual is the text of --help and of the man page.
+func (*List) Manual() app.Manual {
+	return app.Manual{Failed: "the store is locked, or an entry is damaged", Examples: [][2]string{
+		{"regshape auth list", "as a table"},
+		{"regshape auth list --json", "for scripts"},
+	}}
+}
+
 // listFile lists the logins of the file that takes every other place's place.
 func listFile(e *app.Env, path string) error {
 	rows := []listed{}

@@ -108,6 +108,15 @@ func (c *Login) Run(e *app.Env) error {
 	return c.report(e, to, cred, reason)
 }
 
+// Manual is the text of --help and of the man page.
+func (*Login) Manual() app.Manual {
+	return app.Manual{Failed: "the registry did not accept the credential, or it could not be stored", Examples: [][2]string{
+		{"regshape auth login registry.example.com -u alice", "prompt for the password"},
+		{`echo "$TOKEN" | regshape auth login ghcr.io -u alice --password-stdin --for 8h`, "in a script; expires after 8 hours"},
+		{"regshape auth login docker.io --device --device-client-id ID", "confirm in a browser"},
+	}}
+}
+
 // verify asks the registry, notes in the credential what was learned, and returns the
 // outcome.
 func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credential) (reason string, err error) {

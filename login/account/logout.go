@@ -60,6 +60,14 @@ func (c *Logout) Run(e *app.Env) error {
 	return err
 }
 
+// Manual is the text of --help and of the man page.
+func (*Logout) Manual() app.Manual {
+	return app.Manual{Failed: "a login could not be removed", Examples: [][2]string{
+		{"regshape auth logout registry.example.com", "remove the login from wherever it is stored"},
+		{"regshape auth logout --all", "remove every login from regshape's own store"},
+	}}
+}
+
 // eraseOwn removes the address from regshape's store, and revokes a device login's refresh
 // token. With Docker Hub goes what docker's web login keeps beside it; with a host its
 // http:// spelling, as docker does.

@@ -62,6 +62,14 @@ func (c *Refresh) Run(e *app.Env) error {
 	return reportRefreshed(e, append(rows, done...))
 }
 
+// Manual is the text of --help and of the man page.
+func (*Refresh) Manual() app.Manual {
+	return app.Manual{Failed: "a login could not be renewed", Examples: [][2]string{
+		{"regshape auth refresh", "every device login, for example from a timer"},
+		{"regshape auth refresh registry.example.com", "one login"},
+	}}
+}
+
 // logins finds what to renew. What was asked for by name and cannot be renewed is a row of
 // its own.
 func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, rows []refreshed, err error) {

@@ -57,6 +57,14 @@ func (c *Status) Run(e *app.Env) error {
 	return reportStatus(e, rows)
 }
 
+// Manual is the text of --help and of the man page.
+func (*Status) Manual() app.Manual {
+	return app.Manual{Failed: "a login is no longer valid, or could not be verified", Examples: [][2]string{
+		{"regshape auth status", "verify every stored login"},
+		{"regshape auth status ghcr.io --scope team/app", "a robot account that may read one repository"},
+	}}
+}
+
 // check refuses what would send one registry's credential, or one registry's exception,
 // to all of them.
 func (c *Status) check(e *app.Env) ([]store.Address, error) {

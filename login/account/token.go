@@ -63,3 +63,11 @@ func (c *Token) Run(e *app.Env) error {
 	_, err = fmt.Fprintln(printable.Raw(e.Out), shownSecret(e, token.Value))
 	return err
 }
+
+// Manual is the text of --help and of the man page.
+func (*Token) Manual() app.Manual {
+	return app.Manual{Failed: "the registry issued no token", Examples: [][2]string{
+		{"regshape auth token ghcr.io --scope team/app", "pull from one repository"},
+		{"regshape auth token ghcr.io --scope repository:team/app:pull,push", "pull and push"},
+	}}
+}

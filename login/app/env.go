@@ -19,8 +19,8 @@ import (
 
 // Globals are the flags that every command takes.
 type Globals struct {
-	Username string `short:"u" placeholder:"USER" help:"User name ($REGSHAPE_USERNAME)."`
-	Password string `short:"p" placeholder:"SECRET" help:"Password; other processes can see it, so prefer --password-stdin or $REGSHAPE_PASSWORD."`
+	Username string `short:"u" placeholder:"USER" group:"Account" help:"User name ($REGSHAPE_USERNAME)."`
+	Password string `short:"p" placeholder:"SECRET" group:"Account" help:"Password; other processes can see it, so prefer --password-stdin or $REGSHAPE_PASSWORD."`
 	JSON     bool   `name:"json" help:"Print one JSON value on standard output."`
 
 	Profile string `placeholder:"NAME" group:"Store" help:"Use the store of this profile, for a second account ($REGSHAPE_PROFILE)."`

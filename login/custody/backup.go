@@ -57,6 +57,14 @@ func (c *Backup) Run(e *app.Env) error {
 	return err
 }
 
+// Manual is the text of --help and of the man page.
+func (*Backup) Manual() app.Manual {
+	return app.Manual{Failed: "no backup was written", Examples: [][2]string{
+		{"regshape auth key backup >regshape-key.age", "prompt for a passphrase"},
+		{"regshape auth key backup --recipient age1… >regshape-key.age", "to an age key that is kept elsewhere"},
+	}}
+}
+
 func (c *Backup) way(e *app.Env) (keys.Way, error) {
 	if c.Recipient != "" {
 		return keys.RecipientWay(c.Recipient, pluginUI(e))
@@ -136,6 +144,14 @@ func (c *Restore) Run(e *app.Env) error {
 		text += fmt.Sprintf(", and %d are damaged: run '%s'", r.Damaged, e.Own("auth", "doctor"))
 	}
 	return e.Say("%s.", text)
+}
+
+// Manual is the text of --help and of the man page.
+func (*Restore) Manual() app.Manual {
+	return app.Manual{Failed: "nothing was changed", Examples: [][2]string{
+		{"regshape auth key restore regshape-key.age", "prompt for the passphrase of the backup"},
+		{"regshape auth key restore regshape-key.age --identity FILE", "with an age identity"},
+	}}
 }
 
 func (c *Restore) check() error {

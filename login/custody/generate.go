@@ -23,3 +23,11 @@ func (*Generate) Run(e *app.Env) error {
 	}
 	return e.Say("%s", k.Line())
 }
+
+// Manual is the text of --help and of the man page.
+func (*Generate) Manual() app.Manual {
+	return app.Manual{Failed: "no key was generated", Examples: [][2]string{
+		{"regshape auth key generate | vault kv put secret/regshape key=-", "into a secret manager"},
+		{"(umask 077; regshape auth key generate >FILE)", "for REGSHAPE_KEY_FILE"},
+	}}
+}

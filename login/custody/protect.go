@@ -64,6 +64,15 @@ func (c *Protect) Run(e *app.Env) error {
 	return k.succeed(said, !c.NoRotate)
 }
 
+// Manual is the text of --help and of the man page.
+func (*Protect) Manual() app.Manual {
+	return app.Manual{Failed: "the key is where it was", Examples: [][2]string{
+		{"regshape auth key protect --passphrase", "prompt for a new passphrase, twice"},
+		{"regshape auth key protect --recipient age1… --identity FILE", "an age key, or one on a hardware token"},
+		{"regshape auth key protect --keyring", "the keyring of the desktop"},
+	}}
+}
+
 // check refuses a command line that does not say one thing.
 func (c *Protect) check() error {
 	ways := 0

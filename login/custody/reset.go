@@ -55,3 +55,11 @@ func (c *Reset) Run(e *app.Env) error {
 	}
 	return e.Say("A key that turns up opens them. To delete them: %s", app.DeleteAside(aside))
 }
+
+// Manual is the text of --help and of the man page.
+func (*Reset) Manual() app.Manual {
+	return app.Manual{Failed: "nothing was changed", Examples: [][2]string{
+		{"regshape auth key reset --forget-all-logins", "move the old entries aside"},
+		{"regshape auth key reset --forget-all-logins --profile work", "those of a profile"},
+	}}
+}

@@ -83,6 +83,14 @@ func (c *Rotate) Run(e *app.Env) error {
 	return k.succeed("The store has a new key, "+k.Now.KID, true)
 }
 
+// Manual is the text of --help and of the man page.
+func (*Rotate) Manual() app.Manual {
+	return app.Manual{Failed: "the old key is still in use; --resume or --abort ends an interrupted rotation", Examples: [][2]string{
+		{"regshape auth key rotate", "re-encrypt every login with a new key"},
+		{"regshape auth key rotate --resume", "after a crash"},
+	}}
+}
+
 func (c *Rotate) resume(k *Session) error {
 	progress := terminal.NewProgress(k.E.Err, "Re-encrypting")
 	done, err := k.Store.Resume(k.E.Ctx, progress.Step)

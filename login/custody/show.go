@@ -65,6 +65,14 @@ func (*Show) Run(e *app.Env) error {
 	return r.write(k, words.what, lockedWhy)
 }
 
+// Manual is the text of --help and of the man page.
+func (*Show) Manual() app.Manual {
+	return app.Manual{Failed: "the state of the key could not be determined", Examples: [][2]string{
+		{"regshape auth key show", "where the key is, and what that protects against"},
+		{"regshape auth key show --json", "for scripts"},
+	}}
+}
+
 // state fills in the ways in and whether the store is locked, and says why it is.
 func (r *keyShow) state(k *Session) (why string, err error) {
 	if k.Now.KID == "" {

@@ -107,6 +107,15 @@ func (c *Trust) Run(e *app.Env) error {
 	return err
 }
 
+// Manual is the text of --help and of the man page.
+func (*Trust) Manual() app.Manual {
+	return app.Manual{Failed: "the store names a program that is not trusted", Examples: [][2]string{
+		{"regshape auth trust", "show each program with its arguments, and ask"},
+		{"regshape auth trust --yes --store DIR", "in a script that created the store itself"},
+		{"regshape auth trust --revoke", "trust none of them any more"},
+	}}
+}
+
 // errUnasked means that nobody is there to say whether a program is known.
 var errUnasked = errors.New("there is no terminal to ask at")
 

@@ -52,6 +52,14 @@ func (*Lock) Run(e *app.Env) error {
 	return e.Say("%s", text)
 }
 
+// Manual is the text of --help and of the man page.
+func (*Lock) Manual() app.Manual {
+	return app.Manual{Failed: "the key could not be removed from memory", Examples: [][2]string{
+		{"regshape auth lock", "the default store"},
+		{"regshape auth lock --profile work", "the store of a profile"},
+	}}
+}
+
 // Unlock keeps the key in memory for a while.
 type Unlock struct {
 	wayIn
@@ -102,6 +110,14 @@ func (c *Unlock) Run(e *app.Env) error {
 		return app.WriteJSON(e.Out, r)
 	}
 	return e.Say("%s", text)
+}
+
+// Manual is the text of --help and of the man page.
+func (*Unlock) Manual() app.Manual {
+	return app.Manual{Failed: "the store was not unlocked", Examples: [][2]string{
+		{"regshape auth unlock --for 2h", "prompt for the passphrase"},
+		{"regshape auth unlock --passphrase-file FILE", "in a script"},
+	}}
 }
 
 func (c *Unlock) check() error {

@@ -44,6 +44,14 @@ func (c *Unprotect) Run(e *app.Env) error {
 	return k.succeed("The key is in a file again, in clear", !c.NoRotate)
 }
 
+// Manual is the text of --help and of the man page.
+func (*Unprotect) Manual() app.Manual {
+	return app.Manual{Failed: "the key is where it was", Examples: [][2]string{
+		{"regshape auth key unprotect", "move it back to the key file"},
+		{"regshape auth key unprotect --slot 2", "remove the second key slot"},
+	}}
+}
+
 func (c *Unprotect) check() error {
 	switch {
 	case c.Slot != nil && *c.Slot < 1:

@@ -97,6 +97,14 @@ func (*Doctor) Run(e *app.Env) error {
 	return err
 }
 
+// Manual is the text of --help and of the man page.
+func (*Doctor) Manual() app.Manual {
+	return app.Manual{Failed: "problems were found", Examples: [][2]string{
+		{"regshape auth doctor", "list findings with the command that fixes each"},
+		{"regshape auth doctor --json", "for scripts"},
+	}}
+}
+
 func sumUp(e *app.Env, all []finding, problems int) (err error) {
 	switch {
 	case e.JSON:

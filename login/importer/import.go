@@ -74,6 +74,14 @@ func (c *Import) Run(e *app.Env) error {
 	return err
 }
 
+// Manual is the text of --help and of the man page.
+func (*Import) Manual() app.Manual {
+	return app.Manual{Failed: "a login could not be moved; it stays where it was", Examples: [][2]string{
+		{"regshape auth import --dry-run", "show what would be moved"},
+		{"regshape auth import --from docker --remove", "also remove the logins from docker's config.json"},
+	}}
+}
+
 // importAll goes through the sources. One that cannot be read does not stop the others.
 func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Report, err error) {
 	for _, g := range groups {

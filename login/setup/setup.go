@@ -79,6 +79,15 @@ func (c *Setup) Run(e *app.Env) error {
 	return err
 }
 
+// Manual is the text of --help and of the man page.
+func (*Setup) Manual() app.Manual {
+	return app.Manual{Failed: "nothing was changed; the message says why", Examples: [][2]string{
+		{"regshape auth setup --dry-run", "show what would be changed"},
+		{"regshape auth setup --docker --host ghcr.io", "docker only, for one registry"},
+		{"regshape auth setup --undo", "revert the changes"},
+	}}
+}
+
 // forward is setup without --undo.
 func (s *setup) forward() error {
 	hosts, err := s.hosts()

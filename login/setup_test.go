@@ -3,6 +3,9 @@
 package login
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -15,19 +18,111 @@ import (
 	"regshape/login/lookup"
 )
 
-// Whatever the file looks like, setup takes effect, and --undo gives the same files back.
-func TestSetupUndoRestoresBytes(t *testing.T) {
+// setupHome is a home directory with a helper on PATH that answers like regshape's, and one,
+// "other", that is empty.
+type setupHome struct {
+	t    *testing.T
+	dir  string
+	args []string
+}
+
+func newSetupHome(t *testing.T) *setupHome {
+	t.Helper()
+	bin := t.TempDir()
+	for name, script := range map[string]string{
+		"docker-credential-regshape": "echo 'docker-credential-regshape (regshape) dev'",
+		"docker-credential-other":    "echo '{}'",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &setupHome{t: t, dir: t.TempDir(), args: []string{"--store", t.TempDir()}}
+	t.Setenv("PATH", bin+":/usr/bin:/bin")
+	t.Setenv("HOME", h.dir)
+	return h
+}
+
+// run runs the command and returns its exit code and all of its output.
+func (h *setupHome) run(args ...string) (int, string) {
+	h.t.Helper()
+	var out bytes.Buffer
+	code := Run(context.Background(), app.Call{
+		Args: append(append([]string{"auth", "setup"}, args...), h.args...),
+		Out:  &out, Err: &out, Getenv: os.Getenv, Build: app.Build{Version: "dev"},
+	})
+	return code, out.String()
+}
+
+func (h *setupHome) ok(args ...string) string {
+	h.t.Helper()
+	code, out := h.run(args...)
+	if code != 0 {
+		h.t.Fatalf("setup %v: exit code %d:\n%s", args, code, out)
+	}
+	return out
+}
+
+// record is the path of the record for --undo.
+func (h *setupHome) record() string { return filepath.Join(h.args[1], "setup.json") }
+
+func (h *setupHome) path(name string) string { return filepath.Join(h.dir, name) }
+
+func (h *setupHome) write(name, text string) {
+	h.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(h.path(name)), 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(h.path(name), []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// files lists everything in the home directory: mode, and content or target of a link.
+func (h *setupHome) files() map[string]string {
+	h.t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		var content string
+		switch {
+		case d.Type()&fs.ModeSymlink != 0:
+			content, err = os.Readlink(path)
+		case d.Type().IsRegular():
+			var data []byte
+			data, err = os.ReadFile(path)
+			content = string(data)
+		}
+		all[path] = fmt.Sprintf("%v %s", info.Mode(), content)
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return all
+}
+
+const setupConfig = ".docker/config.json"
+
+// Setup takes effect and --undo restores the exact bytes, whatever the file looks like.
+func TestSetup_undoRestoresBytes(t *testing.T) {
 	login := `"auths":{"reg.example":{"auth":"YWxpY2U6c2VjcmV0"}}`
 	for name, c := range map[string]struct {
 		text    string
 		absent  bool
-		folder  bool // with absent: only the folder is there
+		dir     bool // with absent: only the directory exists
 		mode    fs.FileMode
 		linked  bool
 		already bool
 	}{
-		"no folder":          {absent: true},
-		"no file":            {absent: true, folder: true},
+		"no directory":       {absent: true},
+		"no file":            {absent: true, dir: true},
 		"no bytes":           {text: ""},
 		"white space":        {text: " \n"},
 		"empty":              {text: "{}"},
@@ -47,13 +142,13 @@ func TestSetupUndoRestoresBytes(t *testing.T) {
 		"mode 0400":          {text: "{}", mode: 0o400},
 		"mode 0644":          {text: "{" + login + "}", mode: 0o644},
 		"symbolic link":      {text: "{" + login + "}", linked: true, mode: 0o640},
-		"link to no file":    {absent: true, folder: true, linked: true},
+		"link to no file":    {absent: true, dir: true, linked: true},
 		"set up by somebody": {text: `{"credsStore":"regshape"}`, already: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newSetupHome(t)
 			real := h.path(setupConfig)
-			if !c.absent || c.folder {
+			if !c.absent || c.dir {
 				h.write(setupConfig, c.text)
 			}
 			if c.linked {
@@ -65,7 +160,7 @@ func TestSetupUndoRestoresBytes(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if c.absent && c.folder {
+			if c.absent && c.dir {
 				if err := os.Remove(real); err != nil {
 					t.Fatal(err)
 				}
@@ -77,37 +172,37 @@ func TestSetupUndoRestoresBytes(t *testing.T) {
 			}
 			before := h.files()
 
-			// Several times, in several ways; one --undo for all.
+			// Several edits, one --undo.
 			h.ok("--docker", "--podman")
 			h.ok("--docker")
 			h.ok("--host", "reg.example")
 			d, err := authfile.Read(h.path(setupConfig), authfile.Docker)
 			if err != nil || d.CredsStore() != lookup.OwnHelper {
-				t.Fatalf("setup had no effect: %v", err)
+				t.Fatalf("got credsStore %q (%v), want %q", d.CredsStore(), err, lookup.OwnHelper)
 			}
 			if info, err := os.Stat(h.path(setupConfig)); c.mode != 0 && (err != nil || info.Mode() != c.mode) {
-				t.Errorf("the mode is %v: %v", info.Mode(), err)
+				t.Errorf("got mode %v (%v), want %v", info.Mode(), err, c.mode)
 			}
 			h.ok("--undo")
 			if after := h.files(); !maps.Equal(before, after) {
-				t.Errorf("not as it was:\n%q\n%q", before, after)
+				t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
 			}
 
 			h.ok("--host", "reg.example,docker.io")
 			h.ok("--docker")
 			h.ok("--undo")
 			if after := h.files(); !maps.Equal(before, after) {
-				t.Errorf("with --host, not as it was:\n%q\n%q", before, after)
+				t.Errorf("after --undo of --host: got\n%q\nwant\n%q", after, before)
 			}
 			if out := h.ok("--docker", "--json"); c.already == strings.Contains(out, "config.json") {
-				t.Errorf("said of a file that was set up (%v) before:\n%s", c.already, out)
+				t.Errorf("set up before: %v, got\n%s", c.already, out)
 			}
 		})
 	}
 }
 
-// An edit that fails takes those before it back, and the record.
-func TestSetupTakesBackWhatItBegan(t *testing.T) {
+// An edit that fails undoes those before it, and removes the record.
+func TestSetup_failedEdit(t *testing.T) {
 	h := newSetupHome(t)
 	h.write(setupConfig, "")
 	if err := os.Remove(h.path(setupConfig)); err != nil {
@@ -118,47 +213,46 @@ func TestSetupTakesBackWhatItBegan(t *testing.T) {
 	}
 	before := h.files()
 	if code, out := h.run("--docker", "--podman"); code != 1 || !strings.Contains(out, "config.json") {
-		t.Errorf("exit code %d:\n%s", code, out)
+		t.Errorf("got exit code %d and\n%s", code, out)
 	}
 	if after := h.files(); !maps.Equal(before, after) {
-		t.Errorf("not as it was:\n%q\n%q", before, after)
+		t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
 	}
 	if out := h.ok("--undo"); !strings.Contains(out, "nothing to undo") {
-		t.Errorf("a record is left: %s", out)
+		t.Errorf("got %s, want no record", out)
 	}
 }
 
-// Helpers that podman has asked for single hosts are asked on; one that is not there would
-// fail for all hosts.
-func TestSetupKeepsPodmansHelpers(t *testing.T) {
+// Podman still asks the helpers that it had for single hosts, without missing ones.
+func TestSetup_podmanHelpers(t *testing.T) {
 	h := newSetupHome(t)
 	h.write(".config/containers/auth.json", `{"credHelpers":{"x.example":"other","y.example":"not-there","z.example":"regshape"}}`)
 	h.ok("--podman")
 	where := authfile.Env{Getenv: os.Getenv, Home: h.dir, GOOS: "linux"}
 	if helpers, _, err := authfile.CredentialHelpers(where); err != nil || strings.Join(helpers, " ") != "regshape other" {
-		t.Errorf("podman asks %q: %v", helpers, err)
+		t.Errorf("got helpers %q (%v), want regshape and other", helpers, err)
 	}
 	h.ok("--undo")
 
-	// A profile's login would be hidden: only when the user says so.
+	// A profile's login would be hidden: only with --keep.
 	h.write(".config/containers/auth.json", `{"credHelpers":{"x.example":"regshape-work"}}`)
 	if code, out := h.run("--podman"); code != 1 || !strings.Contains(out, "regshape-work for x.example, which podman would no longer ask") {
-		t.Errorf("exit code %d:\n%s", code, out)
+		t.Errorf("got exit code %d and\n%s", code, out)
 	}
 	h.ok("--podman", "--keep")
 	h.ok("--undo")
 
-	// Where podman reads no file already, there is nothing in them to move.
+	// If podman reads no file anyway, there is nothing to move.
 	h.write(".config/containers/registries.conf", `credential-helpers = ["other"]`)
 	h.write(".config/containers/auth.json", `{"auths":{"broken.example":{"auth":"!"}}}`)
 	h.ok("--podman")
 }
 
-func TestSetupRefusesHomes(t *testing.T) {
+func TestSetup_refusesHome(t *testing.T) {
 	h := newSetupHome(t)
 	t.Setenv("HOME", h.path("nowhere"))
 	if code, out := h.run("--docker"); code != 1 || !strings.Contains(out, "set HOME") {
-		t.Errorf("exit code %d:\n%s", code, out)
+		t.Errorf("got exit code %d and\n%s", code, out)
 	}
 	t.Setenv("HOME", h.dir)
 	if os.Geteuid() != 0 {
@@ -170,40 +264,58 @@ func TestSetupRefusesHomes(t *testing.T) {
 	h.ok("--docker", "--dry-run")
 	t.Setenv("SUDO_UID", "12345")
 	if code, out := h.run("--docker"); code != 1 || !strings.Contains(out, "sudo -H") {
-		t.Errorf("exit code %d:\n%s", code, out)
+		t.Errorf("got exit code %d and\n%s", code, out)
 	}
 	if files := h.files(); len(files) != 1 {
-		t.Errorf("files were made: %q", files)
+		t.Errorf("got files %q, want none", files)
 	}
 }
 
-// A record that cannot be used stops setup before it changes anything.
-func TestSetupRefusesABadRecord(t *testing.T) {
+// An invalid record stops setup before it changes anything.
+func TestSetup_invalidRecord(t *testing.T) {
 	for record, want := range map[string]string{"{": "is damaged", `{"version":2}`: "made by a newer regshape"} {
 		h := newSetupHome(t)
-		if err := os.WriteFile(filepath.Join(h.args[1], "setup.json"), []byte(record), 0o600); err != nil {
+		if err := os.WriteFile(h.record(), []byte(record), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{{"--docker"}, {"--undo"}} {
 			if code, out := h.run(args...); code != 1 || !strings.Contains(out, want) {
-				t.Errorf("%v: exit code %d:\n%s", args, code, out)
+				t.Errorf("%v: got exit code %d and\n%s\nwant %q", args, code, out, want)
 			}
 		}
 		if _, err := os.Lstat(h.path(".docker")); err == nil {
-			t.Error("docker's folder was made")
+			t.Error("got docker's directory, want none")
 		}
 	}
 }
 
-func TestPathLine(t *testing.T) {
-	for _, c := range []struct{ shell, dir, line, file string }{
-		{"/bin/bash", "/home/a/.local/bin", `export PATH="$HOME/.local/bin:$PATH"`, "~/.bashrc"},
-		{"/usr/bin/zsh", "/opt/x", `export PATH="/opt/x:$PATH"`, "~/.zshrc"},
-		{"", "/opt/$x \"y\"", `export PATH="/opt/\$x \"y\":$PATH"`, "~/.profile"},
-		{"/usr/bin/fish", "/opt/it's", `fish_add_path '/opt/it\'s'`, "~/.config/fish/config.fish"},
+// Setup, a dry run and --undo show nothing of a file but the members that they change.
+func TestSetup_showsOnlyItsChanges(t *testing.T) {
+	const secret = "canary"
+	for name, text := range map[string]string{
+		"lines":    "{\n \"plugins\": {\"x\": {\"pat\": \"ghp_canary\"}},\n \"url\": \"https://u:canary@h\",\n \"credsStore\": \"other\"\n}\n",
+		"one line": `{"plugins":{"x":{"pat":"ghp_canary"}},"credsStore":"other","url":"https://u:canary@h","n":["canary"]}`,
+		"no value": "{\"url\": \"https://u:canary@h\",\n\"credsStore\": \"pass/canary\"}",
+		"hosts":    `{"credsStore":"other","credHelpers":{"canary.example":"canary","reg.example":"canary it is"},"pat":"canary"}`,
+		"names":    "{\"credsStore\":\"\\u009bcanary\"}",
 	} {
-		if line, file := app.PathLine(c.shell, "/home/a", c.dir); line != c.line || file != c.file {
-			t.Errorf("%s: %s in %s", c.shell, line, file)
-		}
+		t.Run(name, func(t *testing.T) {
+			h := newSetupHome(t)
+			h.write(setupConfig, text)
+			for _, args := range [][]string{{"--docker", "--keep", "--dry-run"}, {"--docker", "--keep"}, {"--host", "reg.example", "--keep"}, {"--undo", "--dry-run"}, {"--undo"}} {
+				var shown []string
+				for line := range strings.Lines(h.ok(args...)) {
+					if !strings.HasPrefix(line, "Warning: ") { // of a helper that is not there
+						shown = append(shown, line)
+					}
+				}
+				if out := strings.Join(shown, ""); strings.Contains(out, secret) || !strings.Contains(out, " → ") && args[0] != "--host" {
+					t.Errorf("%v shows\n%s", args, out)
+				}
+			}
+			if got, err := os.ReadFile(h.path(setupConfig)); err != nil || string(got) != text {
+				t.Errorf("--undo left %q (%v)", got, err)
+			}
+		})
 	}
 }

@@ -6,18 +6,15 @@ import (
 	"bytes"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
-	"testing/quick"
 
 	"regshape/login/authfile"
-	"regshape/login/lookup"
-	"regshape/login/setup"
-	"regshape/store"
 )
 
-// What others changed after setup stays when setup is taken back.
-func TestSetupUndoKeepsOthersChanges(t *testing.T) {
+// Later changes of other programs stay when setup is undone.
+func TestSetup_undoKeepsLaterChanges(t *testing.T) {
 	for name, c := range map[string]struct {
 		before, change, with, want string
 		args                       []string
@@ -39,17 +36,17 @@ func TestSetupUndoKeepsOthersChanges(t *testing.T) {
 			h.write(setupConfig, strings.Replace(string(text), c.change, c.with, 1))
 			h.ok("--undo")
 			if text, err = os.ReadFile(h.path(setupConfig)); err != nil || string(text) != c.want {
-				t.Errorf("%v: %s, want %s", err, text, c.want)
+				t.Errorf("got %s (%v), want %s", text, err, c.want)
 			}
 			if out := h.ok("--undo"); !strings.Contains(out, "nothing to undo") {
-				t.Errorf("the record is still there: %s", out)
+				t.Errorf("got %s, want no record", out)
 			}
 		})
 	}
 }
 
-// The same for the drop-in, and for a file that setup made and is gone.
-func TestSetupUndoOfTheDropIn(t *testing.T) {
+// The same for the drop-in, and for a file of setup that is gone.
+func TestSetup_undoDropIn(t *testing.T) {
 	const dropIn = ".config/containers/registries.conf.d/50-regshape.conf"
 	h := newSetupHome(t)
 	before := h.files()
@@ -65,7 +62,7 @@ func TestSetupUndoOfTheDropIn(t *testing.T) {
 		t.Errorf("%v: %s", err, left)
 	}
 	if helpers, _, err := authfile.CredentialHelpers(authfile.Env{Getenv: os.Getenv, Home: h.dir, GOOS: "linux"}); err != nil || len(helpers) != 1 || helpers[0] != authfile.AuthFileHelper {
-		t.Errorf("podman asks %q: %v", helpers, err)
+		t.Errorf("got helpers %q (%v), want the auth file only", helpers, err)
 	}
 	if err := os.RemoveAll(h.path(".config")); err != nil {
 		t.Fatal(err)
@@ -74,65 +71,74 @@ func TestSetupUndoOfTheDropIn(t *testing.T) {
 	h.ok("--podman")
 	h.write(dropIn, strings.ReplaceAll(string(own), "[", "[\n "))
 	if code, out := h.run("--undo"); code != 1 || !strings.Contains(out, "by hand") {
-		t.Errorf("exit code %d:\n%s", code, out)
+		t.Errorf("got exit code %d and\n%s", code, out)
 	}
 	if err := os.RemoveAll(h.path(".config")); err != nil {
 		t.Fatal(err)
 	}
 	h.ok("--undo")
 	if after := h.files(); !maps.Equal(before, after) {
-		t.Errorf("not as it was:\n%q\n%q", before, after)
+		t.Errorf("got\n%q\nwant\n%q", after, before)
 	}
 }
 
-// A run that ended between its record and its edit leaves a state that both setup and
-// --undo start from.
-func TestSetupInterruptedBeforeTheEdit(t *testing.T) {
+// A run that was interrupted between its record and its edit leaves a state that setup and
+// --undo accept.
+func TestSetup_interruptedBeforeEdit(t *testing.T) {
 	for _, text := range []string{"", "{ }", `{"credsStore":"other"}`} {
 		h := newSetupHome(t)
 		h.write(setupConfig, text)
 		before := h.files()
-		loc, err := store.Locate(store.Options{Dir: h.args[1]})
+		h.ok("--docker")
+		record, err := os.ReadFile(h.record())
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := setup.PlanDocker(authfile.Env{Getenv: os.Getenv, Home: h.dir, GOOS: "linux"}, lookup.OwnHelper, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x.Splice(x.Before, x.After)
-		interrupt := func() {
-			if err := (setup.Record{Version: setup.RecordVersion, Edits: []setup.Edit{x.Edit}}).Save(loc); err != nil {
+		h.ok("--undo")
+		for _, again := range []bool{false, true} {
+			if err := os.WriteFile(h.record(), record, 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}
-		interrupt()
-		h.ok("--undo")
-		if after := h.files(); !maps.Equal(before, after) {
-			t.Errorf("%q: --undo made\n%q of\n%q", text, after, before)
-		}
-		interrupt()
-		h.ok("--docker")
-		h.ok("--undo")
-		if after := h.files(); !maps.Equal(before, after) {
-			t.Errorf("%q: setup and --undo made\n%q of\n%q", text, after, before)
+			if again {
+				h.ok("--docker")
+			}
+			h.ok("--undo")
+			if after := h.files(); !maps.Equal(before, after) {
+				t.Errorf("%q, setup again %v: got\n%q\nwant\n%q", text, again, after, before)
+			}
 		}
 	}
 }
 
-// A splice goes back to the bytes it came from.
-func TestSetupSplice(t *testing.T) {
-	back := func(before, after []byte) bool {
-		var x setup.Edit
-		x.Splice(before, after)
-		got, exact := x.Back(after)
-		_, other := x.Back(append(bytes.Clone(after), ' '))
-		return exact && bytes.Equal(got, before) && !other
-	}
-	if err := quick.Check(back, nil); err != nil {
-		t.Error(err)
-	}
-	if !back([]byte("aaa"), []byte("aaaa")) || !back(nil, []byte("x")) || !back([]byte("ab"), nil) {
-		t.Error("a splice within repetitions does not go back")
+// --undo reads the records of 0.1.0, for a file that setup left and for one that changed.
+func TestSetup_undoOldRecord(t *testing.T) {
+	const dropIn = ".config/containers/registries.conf.d/50-regshape.conf"
+	left := `{"a":1, "credsStore" : "regshape","credHelpers":{"reg.example":"regshape"}}` + "\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"unchanged": {left, `{"a":1, "credsStore" : "oth\u0065r","credHelpers":null}` + "\n"},
+		"changed":   {strings.Replace(left, "1", "2", 1), `{"a":2, "credsStore" : "other"}` + "\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newSetupHome(t)
+			record, err := os.ReadFile("testdata/setup-0.1.0.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.write(setupConfig, c.text)
+			h.write(dropIn, "# Written by `regshape auth setup --podman`; `regshape auth setup --podman --undo` removes it.\n"+
+				"# Podman, Skopeo and Buildah ask these in turn.\ncredential-helpers = [\"regshape\"]\n")
+			if err := os.WriteFile(h.record(), bytes.ReplaceAll(record, []byte("HOME"), []byte(h.dir)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			h.ok("--undo")
+			if got, err := os.ReadFile(h.path(setupConfig)); err != nil || string(got) != c.want {
+				t.Errorf("got %s (%v), want %s", got, err, c.want)
+			}
+			for _, path := range []string{h.path(dropIn), filepath.Dir(h.path(dropIn)), h.record()} {
+				if _, err := os.Lstat(path); err == nil {
+					t.Errorf("%s still exists", path)
+				}
+			}
+		})
 	}
 }

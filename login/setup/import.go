@@ -16,10 +16,9 @@ import (
 	"regshape/store/printable"
 )
 
-// importHidden moves into the store what the edits hide: docker does not read the file's
-// own logins behind credsStore, and podman no auth.json behind credential-helpers.
-//
-// A first pass writes nothing, so that setup stops before anything is changed.
+// importHidden moves the logins into the store that the edits hide: with credsStore docker
+// does not read the logins in its file, with credential-helpers podman reads no auth.json.
+// A first pass writes nothing, so that setup can stop before anything is changed.
 func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 	if len(edits) == 0 {
 		return nil
@@ -34,10 +33,10 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 	}
 	s.result.Failed = append(s.result.Failed, report.Failed...)
 	if len(report.Failed) > 0 && !s.Keep {
-		s.tellFailed()
+		s.warnFailed()
 		return &refusal{
-			"these logins would no longer be found, and they cannot be moved into the store; nothing was changed",
-			"see to them, or go on without them: add --keep",
+			"docker or podman would no longer find these logins, and they cannot be moved into the store; nothing was changed",
+			"fix them, or continue without them: add --keep",
 		}
 	}
 	if !s.DryRun {
@@ -45,11 +44,11 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 			return err
 		}
 		if s.result.Failed = append([]importer.Failure{}, report.Failed...); len(report.Failed) > 0 && !s.Keep {
-			s.tellFailed()
-			return &refusal{"a login could not be moved into the store after all; no file was edited", "run setup again"}
+			s.warnFailed()
+			return &refusal{"a login could not be moved into the store; no file was edited", "run setup again"}
 		}
 	}
-	s.tellFailed()
+	s.warnFailed()
 	s.result.Imported = append(s.result.Imported, report.Moved...)
 	verb := "Imported"
 	if s.DryRun {
@@ -61,8 +60,8 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 	return nil
 }
 
-// importAll goes through what each edit hides. Where docker and podman have used different
-// logins for one registry, the second is a failure: it would give way to the first.
+// importAll imports what each edit hides. If docker and podman used different logins for one
+// registry, the second is a failure, since the store has one of them.
 func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []string, dryRun bool) (importer.Report, error) {
 	var all importer.Report
 	options := importer.Options{DryRun: dryRun, Claims: map[string]importer.Claim{}}
@@ -82,7 +81,7 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 			case err != nil:
 				r.Failed = append(r.Failed, importer.Failure{From: src.Name, Message: printable.Line(err.Error(), 400)})
 			}
-			// Podman reads docker's file, too: what is wrong there is told once.
+			// Podman reads docker's file too: report its problems once.
 			r.Failed = slices.DeleteFunc(r.Failed, func(f importer.Failure) bool { return slices.Contains(all.Failed, f) })
 			all.Add(r)
 		}
@@ -90,11 +89,10 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 	return all, nil
 }
 
-// hiddenBy lists the sources that a tool uses and an edit hides from it, in the order in
-// which the tool asks them.
+// hiddenBy lists the sources of a tool that an edit hides from it, in the tool's order.
 func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, error) {
 	var sources []importer.Source
-	seen := map[string]bool{} // what the tool has from a source that counts more
+	seen := map[string]bool{} // found in a source of higher precedence
 	if x.Tool == "podman" {
 		for _, p := range s.podmanPlaces() {
 			if !x.hidesFiles {
@@ -104,38 +102,38 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 		}
 		return sources, nil
 	}
-	d, err := authfile.Parse(x.File, x.Before, authfile.Docker)
+	d, err := authfile.Parse(x.File, x.before, authfile.Docker)
 	if err != nil {
 		return nil, err
 	}
-	former := map[string][]string{} // helper -> the hosts that docker has asked it for; nil: all
+	previous := map[string][]string{} // helper -> the hosts that docker asked it for; nil: all
 	if len(hosts) == 0 {
-		former[d.CredsStore()] = nil
-		for _, c := range d.CredHelpers() { // docker goes on asking these
+		previous[d.CredsStore()] = nil
+		for _, c := range d.CredHelpers() { // docker still uses these
 			seen[store.ParseAddress(c.Host).String()] = true
 		}
 	}
 	for host, helper := range x.Hosts {
-		if _, there := hostHelper(d, host); !there {
+		if _, ok := hostHelper(d, host); !ok {
 			helper = d.CredsStore()
 		}
-		former[helper] = append(former[helper], host)
+		previous[helper] = append(previous[helper], host)
 	}
-	for _, helper := range slices.Sorted(maps.Keys(former)) {
+	for _, helper := range slices.Sorted(maps.Keys(previous)) {
 		if helper != "" && helper != s.helper {
-			sources = append(sources, inUse(importer.HelperSource(s.Env, helper), seen, former[helper]))
+			sources = append(sources, inUse(importer.HelperSource(s.Env, helper), seen, previous[helper]))
 		}
 	}
-	// Where a helper is named, docker does not look into the file.
+	// If a helper is named, docker does not read the logins in the file.
 	sources = append(sources, inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: x.File, Format: authfile.Docker}), seen, hosts))
-	if !x.Existed { // dockers before 23 read .dockercfg while there is no config.json
+	if !x.Existed { // docker before 23 reads .dockercfg if there is no config.json
 		sources = append(sources, inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: authfile.Dockercfg(s.Where()), Format: authfile.DockercfgFormat}), seen, hosts))
 	}
 	return sources, nil
 }
 
-// inUse narrows a source to what a tool uses of it: logins of some hosts, or of all with
-// none named, and of one address the first.
+// inUse narrows a source to what a tool uses: the logins of hosts (all if empty), and the
+// first one of an address.
 func inUse(src importer.Source, seen map[string]bool, hosts []string) importer.Source {
 	all := src.List
 	src.List = func(ctx context.Context) ([]importer.Login, error) {
@@ -151,8 +149,8 @@ func inUse(src importer.Source, seen map[string]bool, hosts []string) importer.S
 	return src
 }
 
-// tellFailed names what cannot be moved, for people.
-func (s *setup) tellFailed() {
+// warnFailed warns of logins that cannot be moved.
+func (s *setup) warnFailed() {
 	if s.JSON {
 		return
 	}

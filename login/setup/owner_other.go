@@ -4,5 +4,5 @@ package setup
 
 import "io/fs"
 
-// rootInForeignFolder is about sudo, which other systems do not have.
-func rootInForeignFolder(fs.FileInfo) (uid uint32, foreign bool) { return 0, false }
+// rootInForeignDir is about sudo, which only Unix has.
+func rootInForeignDir(fs.FileInfo) (uid uint32, foreign bool) { return 0, false }

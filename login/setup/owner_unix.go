@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// rootInForeignFolder reports whether root would put its files into a folder of somebody
-// else, and whose that is.
-func rootInForeignFolder(info fs.FileInfo) (uid uint32, foreign bool) {
+// rootInForeignDir reports whether root would create files in a directory of another
+// user, and whose that is.
+func rootInForeignDir(info fs.FileInfo) (uid uint32, foreign bool) {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 0, false

@@ -9,22 +9,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
+	"regshape/login/terminal"
+	"regshape/store/printable"
 )
 
-// errChangedMeanwhile means a file that is no longer what the plan was made from.
-var errChangedMeanwhile = errors.New("another program changed it meanwhile; run setup again")
+// errChanged means that a file is not what the plan was made from.
+var errChanged = errors.New("changed by another program; run setup again")
 
-// plannedEdit is an edit to be made.
+// plannedEdit is an edit to make.
 type plannedEdit struct {
-	Edit
-	Before, After []byte
-	hidesFiles    bool // podman does not read auth.json any more
+	edit
+	before, after []byte
+	hidesFiles    bool // podman no longer reads auth.json
 }
 
-// action is the word for the edit in the JSON.
+// action is the name of the edit in the JSON.
 func (x plannedEdit) action() string {
 	if x.Existed {
 		return "edited"
@@ -32,7 +35,7 @@ func (x plannedEdit) action() string {
 	return "created"
 }
 
-// hosts are the keys of docker's credHelpers that --host asks for.
+// hosts lists the keys of docker's credHelpers for --host.
 func (s *setup) hosts() ([]string, error) {
 	var keys []string
 	for _, spelling := range s.Hosts {
@@ -42,11 +45,11 @@ func (s *setup) hosts() ([]string, error) {
 		}
 		if address.Scope() != "" {
 			return nil, &app.UsageError{
-				Message: "docker knows helpers of whole registries, not of a namespace",
+				Message: "docker has helpers for registries, not for a namespace",
 				Hint:    fmt.Sprintf("run 'regshape auth setup --host %s'", address.Host()),
 			}
 		}
-		// Docker asks by exactly these: Docker Hub's URL, else the host.
+		// Docker looks up exactly these: Docker Hub's URL, else the host.
 		if key := address.Bare().String(); !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
@@ -54,26 +57,25 @@ func (s *setup) hosts() ([]string, error) {
 	return keys, nil
 }
 
-// plan finds out what has to be edited, and writes nothing. Files that are as they should
-// be are left out.
+// plan lists the edits to make, without those that change nothing. It writes nothing.
 func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 	w := s.Where()
 	docker, podman := s.Docker || len(hosts) > 0, s.Podman
 	if !docker && !podman {
 		docker, podman = hasDocker(w), hasPodman(w)
 		if !docker && !podman {
-			s.say("Neither docker nor podman is here: docker's file is set up, which crane, helm and others read too.")
+			s.say("Neither docker nor podman is installed: configuring docker's file, which crane, helm and others read too.")
 			docker = true
 		}
 	}
 	var edits []plannedEdit
-	// Podman's comes first: it is the one that may turn out to have no effect.
+	// Podman's is first, since it may turn out to have no effect.
 	for _, part := range []struct {
 		wanted bool
 		plan   func() (plannedEdit, error)
 	}{
-		{podman, func() (plannedEdit, error) { return s.planPodman() }},
-		{docker, func() (plannedEdit, error) { return PlanDocker(w, s.helper, hosts) }},
+		{podman, s.planPodman},
+		{docker, func() (plannedEdit, error) { return planDocker(w, s.helper, hosts) }},
 	} {
 		if !part.wanted {
 			continue
@@ -82,9 +84,9 @@ func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.Equal(x.Before, x.After) {
-			x.Splice(x.Before, x.After)
-			x.Folders = missingFolders(x.File)
+		if !bytes.Equal(x.before, x.after) {
+			x.splice(x.before, x.after)
+			x.Dirs = missingDirs(x.File)
 			edits = append(edits, x)
 		}
 	}
@@ -93,13 +95,13 @@ func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 
 func hasDocker(w authfile.Env) bool {
 	config := authfile.DockerConfig(w)
-	return anyProgram("docker") || isThere(config) || config != "" && isThere(filepath.Dir(config))
+	return anyProgram("docker") || exists(config) || config != "" && exists(filepath.Dir(config))
 }
 
-// hasPodman looks for all that read registries.conf.
+// hasPodman looks for every tool that reads registries.conf.
 func hasPodman(w authfile.Env) bool {
 	dropIn := authfile.RegistriesDropIn(w)
-	return anyProgram("podman", "skopeo", "buildah") || dropIn != "" && isThere(filepath.Dir(filepath.Dir(dropIn)))
+	return anyProgram("podman", "skopeo", "buildah") || dropIn != "" && exists(filepath.Dir(filepath.Dir(dropIn)))
 }
 
 func anyProgram(names ...string) bool {
@@ -109,41 +111,41 @@ func anyProgram(names ...string) bool {
 	})
 }
 
-func isThere(path string) bool {
+func exists(path string) bool {
 	_, err := os.Stat(path)
 	return path != "" && err == nil
 }
 
-// PlanDocker edits docker's config.json: the helper for everything or, with hosts, for
-// these alone. Without a change, after is before.
-func PlanDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, error) {
+// planDocker plans the edit of docker's config.json: the helper for all registries or only
+// for hosts.
+func planDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, error) {
 	path := authfile.DockerConfig(w)
 	if path == "" {
-		return plannedEdit{}, errors.New("there is no home folder for docker's file: set HOME, or name the file with --docker-config")
+		return plannedEdit{}, errors.New("no home directory for docker's file: set HOME, or give --docker-config")
 	}
-	x := plannedEdit{Edit: Edit{Tool: "docker", File: path, Existed: true, Helper: helper}}
+	x := plannedEdit{edit: edit{Tool: "docker", File: path, Existed: true, Helper: helper}}
 	d, err := authfile.Read(path, authfile.Docker)
 	if errors.Is(err, fs.ErrNotExist) {
 		x.Existed = false
 		d, err = authfile.Parse(path, nil, authfile.Docker)
 	}
 	if err != nil {
-		return plannedEdit{}, fmt.Errorf("docker's file cannot be edited: %w", err)
+		return plannedEdit{}, fmt.Errorf("edit docker's file: %w", err)
 	}
-	x.Before = d.Bytes()
-	x.After = x.Before
-	former := d.CredsStore()
-	if len(hosts) == 0 && former == helper {
+	x.before = d.Bytes()
+	x.after = x.before
+	previous := d.CredsStore()
+	if len(hosts) == 0 && previous == helper {
 		return x, nil
 	}
 	if len(hosts) == 0 {
-		x.Store = &former
+		x.Store = &previous
 		d.SetCredsStore(helper)
 	} else {
 		x.Hosts = map[string]string{}
 		for _, host := range hosts {
-			own, there := hostHelper(d, host)
-			if there && own == helper || !there && former == helper {
+			own, ok := hostHelper(d, host)
+			if ok && own == helper || !ok && previous == helper {
 				continue
 			}
 			x.Hosts[host] = own
@@ -151,18 +153,121 @@ func PlanDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, err
 		}
 	}
 	if err := d.Err(); err != nil {
-		return plannedEdit{}, fmt.Errorf("docker's file cannot be edited: %w", err)
+		return plannedEdit{}, fmt.Errorf("edit docker's file: %w", err)
 	}
-	x.After = d.Bytes()
+	x.after = d.Bytes()
 	return x, nil
 }
 
-// hostHelper is the member of credHelpers for a host.
-func hostHelper(d *authfile.Document, host string) (helper string, there bool) {
+// hostHelper returns the member of credHelpers for a host.
+func hostHelper(d *authfile.Document, host string) (helper string, ok bool) {
 	for _, c := range d.CredHelpers() {
 		if c.Host == host {
 			return c.Helper, true
 		}
 	}
 	return "", false
+}
+
+// maxShownLine limits a line of a file, or a path, that setup shows.
+const maxShownLine = 4096
+
+// show prints what an edit changes.
+func (s *setup) show(x plannedEdit) {
+	file := printable.Line(x.File, maxShownLine)
+	if !x.Existed {
+		file += " (new file)"
+	}
+	s.say("%s:", file)
+	s.sayChanges(x.Tool, x.before, x.after)
+}
+
+// sayChanges prints the members that differ between two versions of a file, and nothing else
+// of it, since the rest may be secret.
+func (s *setup) sayChanges(tool string, before, after []byte) {
+	lines := helperChanges(before, after)
+	if tool == "podman" {
+		lines = dropInChanges(before, after)
+	}
+	for _, line := range lines {
+		s.say("  %s", line)
+	}
+}
+
+// helperChanges lists the changes in docker's file.
+func helperChanges(before, after []byte) []string {
+	old, err := authfile.Parse("", before, authfile.Docker)
+	if err != nil {
+		return nil // cannot happen: the edit was made from it
+	}
+	now, err := authfile.Parse("", after, authfile.Docker)
+	if err != nil {
+		return nil
+	}
+	var lines []string
+	if a, b := old.CredsStore(), now.CredsStore(); a != b {
+		lines = append(lines, fmt.Sprintf("credsStore: %s → %s", shownHelper(a, a != ""), shownHelper(b, b != "")))
+	}
+	var hosts []string
+	for _, c := range slices.Concat(old.CredHelpers(), now.CredHelpers()) {
+		if !slices.Contains(hosts, c.Host) {
+			hosts = append(hosts, c.Host)
+		}
+	}
+	for _, host := range hosts {
+		a, had := hostHelper(old, host)
+		b, has := hostHelper(now, host)
+		if a != b || had != has {
+			lines = append(lines, fmt.Sprintf("credHelpers[%q]: %s → %s", printable.Line(host, 200), shownHelper(a, had), shownHelper(b, has)))
+		}
+	}
+	return lines
+}
+
+// shownHelper formats a value of docker's file. One that is not the name of a helper may be
+// anything, also a secret.
+func shownHelper(name string, ok bool) string {
+	switch {
+	case !ok:
+		return "(none)"
+	case name == "":
+		return `""`
+	case !authfile.IsHelperName(name):
+		return "(hidden: not the name of a helper)"
+	}
+	return name
+}
+
+// dropInChanges lists the changes in podman's drop-in: all lines of a new one, else the list
+// of helpers and the number of other settings that are removed.
+func dropInChanges(before, after []byte) []string {
+	var lines []string
+	if len(before) == 0 {
+		for line := range strings.Lines(string(after)) {
+			lines = append(lines, printable.Line(line, maxShownLine))
+		}
+		return lines
+	}
+	old, others := dropInSettings(before)
+	now, kept := dropInSettings(after)
+	lines = append(lines, fmt.Sprintf("credential-helpers: %s → %s", old, now))
+	others = slices.DeleteFunc(others, func(line string) bool { return slices.Contains(kept, line) })
+	if n := len(others); n > 0 {
+		lines = append(lines, terminal.Count(n, "other line")+" removed")
+	}
+	return lines
+}
+
+// dropInSettings returns the list of helpers in a drop-in, and its other settings.
+func dropInSettings(text []byte) (list string, others []string) {
+	list = "(none)"
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if value, ok := strings.CutPrefix(line, "credential-helpers"); ok {
+			list = printable.Line(strings.TrimLeft(value, " \t="), maxShownLine)
+		} else if line != "" && line[0] != '#' {
+			others = append(others, line)
+		}
+	}
+	return list, others
 }

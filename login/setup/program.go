@@ -15,18 +15,18 @@ import (
 	"regshape/login/lookup"
 )
 
-// secondName is the name under which docker and podman start the running program.
+// secondName is the name by which docker and podman run this program.
 type secondName struct {
 	program string // docker-credential-regshape, or that of a profile
-	path    string // where it stands, or would stand, beside the running program
-	target  string // the file name of the running program, in the same folder
-	missing bool   // nothing stands at path
-	made    bool   // this run made it
+	path    string // beside the running program, also if missing
+	target  string // file name of the running program, in the same directory
+	missing bool   // nothing is at path
+	made    bool   // by this run
 }
 
-// findSecondName looks beside the running program. Of a program that is a link on PATH,
-// the folder of the link counts: that is where the user keeps programs. A link to the
-// neighbour, not to where that leads, stays right when the program is updated.
+// findSecondName looks beside the running program. If that is a link on PATH, it looks
+// beside the link, since that is where the user keeps programs. The second name links to
+// that name, not to the link's target, so it stays valid when the program is updated.
 func findSecondName(helper string) (secondName, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -54,12 +54,12 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// create puts the second name there: a link, and on Windows, where links need a privilege,
-// a copy.
+// create creates the second name: a link, or a copy on Windows, where links need a
+// privilege.
 func (n *secondName) create() error {
 	if runtime.GOOS != "windows" {
 		if err := os.Symlink(n.target, n.path); err != nil {
-			return fmt.Errorf("make the second program name: %w", err)
+			return fmt.Errorf("create the second program name: %w", err)
 		}
 	} else {
 		data, err := os.ReadFile(filepath.Join(filepath.Dir(n.path), n.target))
@@ -67,14 +67,14 @@ func (n *secondName) create() error {
 			err = os.WriteFile(n.path, data, 0o700) //nolint:gosec // a program, for its owner
 		}
 		if err != nil {
-			return fmt.Errorf("make the second program name: %w", err)
+			return fmt.Errorf("create the second program name: %w", err)
 		}
 	}
 	n.made, n.missing = true, false
 	return nil
 }
 
-// remove takes the second name away if it is still the link, or the copy, that was made.
+// remove removes the second name if it is still the link or copy that setup created.
 func (n secondName) remove() error {
 	if link, err := os.Readlink(n.path); err == nil {
 		if link != n.target {
@@ -94,13 +94,13 @@ func sameContent(a, b string) bool {
 	return errA == nil && errB == nil && bytes.Equal(dataA, dataB)
 }
 
-// reach sees to it that PATH finds the second name and that it runs, and makes it if need
-// be. Otherwise nothing is left behind, and the refusal says what to do.
+// reach checks that the second name is found on PATH and runs, and creates it if necessary.
+// Otherwise it leaves nothing behind, and the refusal says what to do.
 func (s *setup) reach(n *secondName) error {
 	dir := filepath.Dir(n.path)
 	_, err := exec.LookPath(n.program)
 	found := err == nil
-	if !found && !folderOnPath(dir) {
+	if !found && !dirOnPath(dir) {
 		line, file := app.PathLine(s.Getenv("SHELL"), s.Where().Home, dir)
 		return &refusal{
 			fmt.Sprintf("docker and podman find programs through PATH, and %s is not on it; nothing was written", dir),
@@ -114,15 +114,15 @@ func (s *setup) reach(n *secondName) error {
 				return nil // nothing to run yet
 			}
 		} else if err := n.create(); err != nil && !found {
-			return &refusal{err.Error(), "install regshape in a folder of yours that is on PATH"}
+			return &refusal{err.Error(), "install regshape in a directory on PATH that you can write to"}
 		} else if err != nil {
-			// PATH finds the program elsewhere; this is a read-only installation.
+			// It is elsewhere on PATH; this is a read-only installation.
 			s.result.Changed = s.result.Changed[:0]
 		}
 	}
-	if err := s.answers(*n); err != nil {
+	if err := s.checkHelper(*n); err != nil {
 		if n.made {
-			_ = n.remove() // the first error is the one to tell
+			_ = n.remove() // the first error is the one to report
 		}
 		if s.Ctx.Err() != nil {
 			return err
@@ -132,26 +132,26 @@ func (s *setup) reach(n *secondName) error {
 	return nil
 }
 
-// answers runs the helper that PATH finds, as docker and podman will.
-func (s *setup) answers(n secondName) error {
+// checkHelper runs the helper on PATH, as docker and podman do.
+func (s *setup) checkHelper(n secondName) error {
 	path, err := exec.LookPath(n.program)
 	if err != nil {
-		return fmt.Errorf("%s leads nowhere or is no program", n.path)
+		return fmt.Errorf("%s is a broken link or not executable", n.path)
 	}
-	says, err := app.VersionOf(s.Ctx, path)
+	version, err := app.VersionOf(s.Ctx, path)
 	switch {
 	case s.Ctx.Err() != nil:
 		return s.Ctx.Err()
 	case err != nil:
-		return fmt.Errorf("%s, which PATH finds, does not run: %w", path, err)
-	case !strings.Contains(says, "(regshape)"):
-		return fmt.Errorf("%s, which PATH finds, is another program", path)
+		return fmt.Errorf("%s, found on PATH, does not run: %w", path, err)
+	case !strings.Contains(version, "(regshape)"):
+		return fmt.Errorf("%s, found on PATH, is another program", path)
 	}
 	return nil
 }
 
-// folderOnPath reports whether a folder is on PATH, under any of its names.
-func folderOnPath(dir string) bool {
+// dirOnPath reports whether a directory is on PATH, by any of its names.
+func dirOnPath(dir string) bool {
 	for _, d := range filepath.SplitList(os.Getenv("PATH")) {
 		if filepath.IsAbs(d) && (filepath.Clean(d) == dir || sameFile(d, dir)) {
 			return true

@@ -1,34 +1,38 @@
-// Package setup makes docker, podman, skopeo and buildah use regshape, and takes that back.
+// Package setup configures docker, podman, skopeo and buildah to use regshape, and reverts
+// that.
 package setup
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"regshape/login/app"
+	"regshape/login/authfile"
 	"regshape/login/importer"
 	"regshape/login/lookup"
 	"regshape/store"
 )
 
-// Setup points container tools at the helper.
+// Setup configures container tools to use the helper.
 type Setup struct {
-	Docker bool     `help:"Set docker up, and with it all that read docker's config.json."`
-	Podman bool     `help:"Set podman, skopeo and buildah up."`
-	Hosts  []string `name:"host" placeholder:"REGISTRY" help:"Have docker ask regshape for these registries alone (credHelpers); implies --docker."`
-	Undo   bool     `help:"Take back what setup changed."`
-	DryRun bool     `name:"dry-run" help:"Show what would be changed and imported, and write nothing."`
-	Keep   bool     `help:"Go on if a login cannot be moved into the store, or is a profile's; docker or podman do not see it any more."`
+	Docker bool     `help:"Configure docker, and with it every tool that reads docker's config.json."`
+	Podman bool     `help:"Configure podman, skopeo and buildah."`
+	Hosts  []string `name:"host" placeholder:"REGISTRY" help:"Let docker use regshape for these registries only (credHelpers); implies --docker."`
+	Undo   bool     `help:"Revert what setup changed."`
+	DryRun bool     `name:"dry-run" help:"Show what would be changed and imported, without writing anything."`
+	Keep   bool     `help:"Continue if a login cannot be moved into the store, or belongs to a profile; docker or podman no longer find it."`
 }
 
 // setupResult is the JSON of setup and of setup --undo.
 type setupResult struct {
 	Status   string              `json:"status"`  // "success"; "error" beside Reason and Message
-	Changed  []setupChange       `json:"changed"` // in the order in which it happened
+	Changed  []setupChange       `json:"changed"` // in order
 	Imported []importer.Imported `json:"imported"`
 	Failed   []importer.Failure  `json:"failed"`           // what could not be moved into the store
-	DryRun   bool                `json:"dry_run"`          // nothing was written: the others say what would be
+	DryRun   bool                `json:"dry_run"`          // nothing was written: changed and imported are what would be
 	Reason   string              `json:"reason,omitempty"` // "setup"
 	Message  string              `json:"message,omitempty"`
 	Hint     string              `json:"hint,omitempty"`
@@ -49,10 +53,9 @@ type setup struct {
 	result setupResult
 }
 
-// Run tells docker and podman to ask regshape for logins, or takes that back.
-//
-// The order makes each step safe to stop at: all refusals come before the first write,
-// then the second program name, the import, the record for --undo, and the edits last.
+// Run configures docker and podman, or reverts that. It can be interrupted after each step:
+// all refusals come before the first write, then the second program name, the import, the
+// record for --undo, and the edits last.
 func (c *Setup) Run(e *app.Env) error {
 	s := &setup{Env: e, Setup: *c, helper: lookup.OwnHelper}
 	if e.Profile != "" {
@@ -64,8 +67,8 @@ func (c *Setup) Run(e *app.Env) error {
 		return err
 	}
 	switch {
-	case s.unfitHome() != nil:
-		err = s.unfitHome()
+	case s.checkHome() != nil:
+		err = s.checkHome()
 	case !c.Undo:
 		err = s.forward()
 	case len(c.Hosts) > 0 || c.Keep:
@@ -94,12 +97,12 @@ func (s *setup) forward() error {
 	if err != nil {
 		return err
 	}
-	past, err := loadSetupRecord(s.loc)
+	past, err := loadRecord(s.loc)
 	if err != nil {
 		return err
 	}
-	if past.read == nil {
-		past.Folders = missingFolders(setupRecordFile(s.loc))
+	if !past.exists {
+		past.Dirs = missingDirs(recordFile(s.loc))
 	}
 	edits, err := s.plan(hosts)
 	if err != nil {
@@ -114,27 +117,27 @@ func (s *setup) forward() error {
 	}
 	if err := s.change(past, edits, hosts, name); err != nil {
 		if name.made {
-			_ = name.remove() // the error is what to tell
+			_ = name.remove() // err is the error to report
 		}
 		return err
 	}
 	return s.done(edits, name)
 }
 
-// unfitHome refuses a home folder in which new files would be a mistake.
-func (s *setup) unfitHome() error {
+// checkHome refuses a home directory that does not exist, or is not the user's.
+func (s *setup) checkHome() error {
 	home := s.Where().Home
 	info, err := os.Stat(home)
 	switch {
 	case home == "":
-		return nil // the places are asked for later, and --docker-config may name one
+		return nil // reported later, if --docker-config does not name the file
 	case err != nil:
-		return &refusal{fmt.Sprintf("home folder %s cannot be used; nothing was changed", home), "set HOME"}
+		return &refusal{fmt.Sprintf("home directory %s cannot be used; nothing was changed", home), "set HOME"}
 	}
-	// As root without sudo it is right: a container's root with a mounted home.
-	if uid, foreign := rootInForeignFolder(info); foreign && s.Getenv("SUDO_UID") != "" {
+	// Root without sudo is fine: root of a container with a mounted home.
+	if uid, foreign := rootInForeignDir(info); foreign && s.Getenv("SUDO_UID") != "" {
 		return &refusal{
-			fmt.Sprintf("under sudo this would put root's files into %s, which belongs to uid %d; nothing was changed", home, uid),
+			fmt.Sprintf("under sudo this would create files of root in %s, which belongs to uid %d; nothing was changed", home, uid),
 			"run it without sudo, or with sudo -H",
 		}
 	}
@@ -142,7 +145,7 @@ func (s *setup) unfitHome() error {
 }
 
 // change imports and edits.
-func (s *setup) change(past Record, edits []plannedEdit, hosts []string, name secondName) error {
+func (s *setup) change(past record, edits []plannedEdit, hosts []string, name secondName) error {
 	if err := s.importHidden(edits, hosts); err != nil {
 		return err
 	}
@@ -155,24 +158,24 @@ func (s *setup) change(past Record, edits []plannedEdit, hosts []string, name se
 	return s.apply(past, edits, name)
 }
 
-// changed notes a file for the result.
+// changed adds a file to the result.
 func (s *setup) changed(file, action string) {
 	s.result.Changed = append(s.result.Changed, setupChange{file, action})
 }
 
-// say prints a line of the result where it is meant for people.
+// say prints a line of the result, unless it is JSON.
 func (s *setup) say(format string, args ...any) {
 	if !s.JSON {
 		_ = s.Say(format, args...)
 	}
 }
 
-// refusal is a reason to stop with nothing changed that a command of the user mends.
+// refusal is a reason to stop before anything is changed, which the user can fix.
 type refusal struct{ message, hint string }
 
 func (r *refusal) Error() string { return r.message }
 
-// refuse tells why setup stops, with what it knows about each login.
+// refuse reports why setup stops, with what it found about each login.
 func (s *setup) refuse(r *refusal) error {
 	if s.JSON {
 		s.result.Status, s.result.Reason, s.result.Message, s.result.Hint = "error", "setup", r.message, r.hint
@@ -184,7 +187,106 @@ func (s *setup) refuse(r *refusal) error {
 	}
 	s.Tell("Error: %s", r.message)
 	if r.hint != "" {
-		_, _ = fmt.Fprintf(s.Err, "Hint: %s\n", r.hint) // it may have a line for a file in it
+		_, _ = fmt.Fprintf(s.Err, "Hint: %s\n", r.hint) // it may have several lines
 	}
 	return app.ErrReported
+}
+
+// apply records the edits for --undo, then makes them. If one fails, it undoes those before.
+func (s *setup) apply(past record, edits []plannedEdit, name secondName) error {
+	if len(edits) == 0 && !name.made {
+		return nil
+	}
+	next := past
+	next.Edits = slices.Clone(past.Edits)
+	for _, x := range edits {
+		next.Edits = append(next.Edits, x.edit)
+	}
+	if name.made {
+		next.Program, next.Target = name.path, name.target
+	}
+	if err := next.save(s.loc); err != nil {
+		return err
+	}
+	for i, x := range edits {
+		err := s.write(x)
+		if err == nil {
+			s.changed(x.File, x.action())
+			continue
+		}
+		for _, done := range slices.Backward(edits[:i+1]) {
+			if _, undoErr := undoEdits(done.File, []edit{done.edit}); undoErr != nil {
+				// The record stays, so --undo can try again.
+				return fmt.Errorf("%w; and the change of %s could not be undone: %w", err, done.File, undoErr)
+			}
+		}
+		if saveErr := past.save(s.loc); saveErr != nil {
+			return fmt.Errorf("%w; and %w", err, saveErr)
+		}
+		return err
+	}
+	return nil
+}
+
+// write makes one edit, if the file is still what the plan was made from.
+func (s *setup) write(x plannedEdit) error {
+	if x.Tool == "podman" {
+		return s.writeDropIn(x)
+	}
+	err := lookup.Update(s.Env, x.File, authfile.Docker, func(d *authfile.Document) error {
+		switch now := d.Bytes(); {
+		case bytes.Equal(now, x.after):
+			return nil // Update calls again if another program wrote after it
+		case !bytes.Equal(now, x.before):
+			return fmt.Errorf("%s: %w", x.File, errChanged)
+		}
+		return replace(d, x.after)
+	})
+	if errors.Is(err, authfile.ErrUnsure) {
+		s.Warn("%v.", err)
+		err = nil
+	}
+	return err
+}
+
+// replace replaces the text of a document.
+func replace(d *authfile.Document, text []byte) error {
+	other, err := authfile.Parse(d.Name(), text, d.Format())
+	if err != nil {
+		return err
+	}
+	*d = *other
+	return nil
+}
+
+// done prints what was changed and what to do next.
+func (s *setup) done(edits []plannedEdit, name secondName) error {
+	if s.Store != "" && s.Getenv("REGSHAPE_STORE") == "" {
+		s.Warn("docker and podman find this store only if REGSHAPE_STORE names it.")
+	}
+	if s.JSON {
+		return app.WriteJSON(s.Out, s.result)
+	}
+	if name.made || name.missing && s.DryRun {
+		s.say("%s: a second name of %s, which docker and podman run.", name.path, name.target)
+	}
+	for _, x := range edits {
+		s.show(x)
+	}
+	switch {
+	case s.DryRun:
+		s.say("Nothing was written (--dry-run).")
+		return nil
+	case len(edits) == 0 && !name.made:
+		s.say("Everything is set up already.")
+	default:
+		s.say("Setup done; '%s' reverts it.", s.Own("auth", "setup", "--undo"))
+	}
+	for _, p := range lookup.Places(s.Env) {
+		if d, err := authfile.Read(p.Path, p.Format); err == nil && slices.ContainsFunc(d.Entries(), lookup.IsLogin) {
+			s.say("Still in plaintext in %s: '%s' removes it.", p.Path, s.Own("auth", "import", "--remove"))
+		}
+	}
+	s.say("To log in: %s", s.Own("auth", "login", "REGISTRY"))
+	return nil
 }

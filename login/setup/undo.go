@@ -2,212 +2,307 @@ package setup
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/login/lookup"
+	"regshape/store"
 	"regshape/store/durable"
 )
 
-// undone says what became of a file.
-type undone string
+// recordVersion changes when an older regshape could not undo what is recorded.
+const recordVersion = 1
 
+// record is what --undo needs, in setup.json beside the store's config. It is written before
+// the edits, so an edit in it may never have been made.
+type record struct {
+	Version int      `json:"version"`
+	Edits   []edit   `json:"edits"`             // in the order in which they were made
+	Program string   `json:"program,omitempty"` // the second program name, if setup created it
+	Target  string   `json:"target,omitempty"`  // what it is a link to
+	Dirs    []string `json:"folders,omitempty"` // that setup created for this file, outermost first
+
+	exists bool
+}
+
+// edit is one edit of one file. The splice restores the exact bytes of a file that is still
+// as setup left it (null, escaped or oddly spaced members too); the values are for a file
+// that has changed since, such as by docker login.
+//
+// The bytes are within or around "credsStore" and "credHelpers", or those of the drop-in:
+// none of them is a secret.
+type edit struct {
+	Tool    string   `json:"tool"` // "docker" or "podman"
+	File    string   `json:"file"` // absolute path, symbolic links not followed
+	Existed bool     `json:"existed"`
+	Dirs    []string `json:"folders,omitempty"` // that setup created for it, outermost first
+
+	Before   string `json:"before"` // hexadecimal SHA-256 of the file
+	After    string `json:"after"`
+	Offset   int    `json:"offset"` // of the splice, in bytes
+	Removed  []byte `json:"removed,omitempty"`
+	Inserted []byte `json:"inserted,omitempty"`
+
+	Helper string            `json:"helper"`          // what setup wrote
+	Store  *string           `json:"store,omitempty"` // previous credsStore; nil: not edited
+	Hosts  map[string]string `json:"hosts,omitempty"` // previous credHelpers, "" for none
+}
+
+func recordFile(loc store.Location) string { return filepath.Join(loc.Config, "setup.json") }
+
+// loadRecord reads the record; without a file it is empty.
+func loadRecord(loc store.Location) (record, error) {
+	path := recordFile(loc)
+	r := record{Version: recordVersion}
+	data, err := durable.ReadSecret(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("read what setup changed: %w", err)
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("%s is damaged: restore it, or remove it and edit the files by hand", path)
+	}
+	if r.Version != recordVersion {
+		return r, fmt.Errorf("%s has version %d: %w", path, r.Version, store.ErrNewer)
+	}
+	r.exists = true
+	return r, nil
+}
+
+// save writes the record durably, or removes it and its directories if there is nothing left
+// to undo.
+func (r record) save(loc store.Location) error {
+	path := recordFile(loc)
+	if len(r.Edits) == 0 && r.Program == "" {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the record of setup: %w", err)
+		}
+		removeDirs(r.Dirs)
+		return nil
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the record of setup: %w", err)
+	}
+	if err := durable.WriteOver(path, append(data, '\n')); err != nil {
+		return fmt.Errorf("write the record of setup: %w", err)
+	}
+	return nil
+}
+
+// splice records how before becomes after.
+func (x *edit) splice(before, after []byte) {
+	x.Before, x.After = sum(before), sum(after)
+	start := 0
+	for start < min(len(before), len(after)) && before[start] == after[start] {
+		start++
+	}
+	end := 0
+	for end < min(len(before), len(after))-start && before[len(before)-1-end] == after[len(after)-1-end] {
+		end++
+	}
+	x.Offset = start
+	x.Removed = slices.Clone(before[start : len(before)-end])
+	x.Inserted = slices.Clone(after[start : len(after)-end])
+}
+
+// unsplice returns the bytes before the edit, if text is what the edit left.
+func (x edit) unsplice(text []byte) (before []byte, ok bool) {
+	// Compared without a sum, which could overflow for a damaged record.
+	if sum(text) != x.After || x.Offset < 0 || x.Offset > len(text) || len(x.Inserted) > len(text)-x.Offset {
+		return nil, false
+	}
+	end := x.Offset + len(x.Inserted)
+	before = slices.Concat(text[:x.Offset], x.Removed, text[end:])
+	return before, sum(before) == x.Before
+}
+
+func sum(data []byte) string {
+	digest := sha256.Sum256(data)
+	return hex.EncodeToString(digest[:])
+}
+
+// The outcomes of undoing the edits of a file; the first three are in the JSON.
 const (
-	undoneExactly undone = "restored" // the very bytes of before setup
-	undoneRemoved undone = "removed"  // setup had made it
-	undoneInPart  undone = "edited"   // others changed it since; their changes stay
-	undoneNothing undone = ""         // nothing of setup's is in it any more
+	restored  = "restored" // the exact bytes of before
+	removed   = "removed"  // setup had created the file
+	edited    = "edited"   // the file has other changes, which stay
+	unchanged = ""         // nothing of setup's is left in it
 )
 
-// undo takes back what the record tells of.
+// undo reverts what the record lists.
 func (s *setup) undo() error {
-	r, err := loadSetupRecord(s.loc)
+	r, err := loadRecord(s.loc)
 	if err != nil {
 		return err
 	}
-	if r.read == nil {
+	if !r.exists {
 		if s.JSON {
 			return app.WriteJSON(s.Out, s.result)
 		}
-		s.say("There is nothing to undo: setup has changed nothing here.")
+		s.say("There is nothing to undo: setup has not changed anything.")
 		return nil
 	}
-	wanted := func(x Edit) bool {
-		return !s.Docker && !s.Podman || s.Docker && x.Tool == "docker" || s.Podman && x.Tool == "podman"
-	}
 	var failed error
-	for _, file := range filesOf(r.Edits, wanted) {
-		edits := slices.DeleteFunc(slices.Clone(r.Edits), func(x Edit) bool { return x.File != file })
+	for _, file := range s.filesToUndo(r.Edits) {
+		edits := slices.DeleteFunc(slices.Clone(r.Edits), func(x edit) bool { return x.File != file })
 		if err := s.undoFile(file, edits); err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		r.Edits = slices.DeleteFunc(r.Edits, func(x Edit) bool { return x.File == file })
+		r.Edits = slices.DeleteFunc(r.Edits, func(x edit) bool { return x.File == file })
 	}
 	if failed == nil && len(r.Edits) == 0 && r.Program != "" {
 		failed = s.undoProgram(&r)
 	}
 	if !s.DryRun {
-		if err := r.Save(s.loc); err != nil {
+		if err := r.save(s.loc); err != nil {
 			failed = errors.Join(failed, err)
 		}
 	}
-	if failed != nil {
+	switch {
+	case failed != nil:
 		return failed
-	}
-	if s.JSON {
+	case s.JSON:
 		return app.WriteJSON(s.Out, s.result)
-	}
-	if s.DryRun {
+	case s.DryRun:
 		s.say("Nothing was written (--dry-run).")
-		return nil
+	default:
+		s.say("Logins in the store stay there; '%s' prints one.", s.Own("auth", "export", "REGISTRY", "--format", "FORMAT"))
 	}
-	s.say("Logins that are in the store stay there; '%s' writes one out.", s.Own("auth", "export", "REGISTRY", "--format", "FORMAT"))
 	return nil
 }
 
-// filesOf lists the files of some edits, the last edited first.
-func filesOf(edits []Edit, wanted func(Edit) bool) []string {
+// filesToUndo lists the files to undo, the last edited first.
+func (s *setup) filesToUndo(edits []edit) []string {
 	var files []string
 	for _, x := range slices.Backward(edits) {
-		if wanted(x) && !slices.Contains(files, x.File) {
+		all := !s.Docker && !s.Podman
+		if (all || s.Docker && x.Tool == "docker" || s.Podman && x.Tool == "podman") && !slices.Contains(files, x.File) {
 			files = append(files, x.File)
 		}
 	}
 	return files
 }
 
-func (s *setup) undoFile(file string, edits []Edit) error {
-	before, after, what, err := unedit(file, edits)
+func (s *setup) undoFile(file string, edits []edit) error {
+	before, after, outcome, err := planUndo(file, edits)
 	if err == nil && !s.DryRun {
-		what, err = takeBack(file, edits)
+		outcome, err = undoEdits(file, edits)
 	}
 	if err != nil {
 		return err
 	}
-	if what != undoneNothing {
-		s.changed(file, string(what))
+	if outcome != unchanged {
+		s.changed(file, outcome)
 	}
-	switch what {
-	case undoneExactly:
-		s.say("%s: as it was before setup.", file)
-	case undoneRemoved:
-		s.say("%s: removed, as setup had made it.", file)
-	case undoneInPart:
-		s.say("%s: setup's part taken back; what was changed since stays.", file)
-	case undoneNothing:
-		s.say("%s: nothing of setup's is left in it.", file)
+	switch outcome {
+	case restored:
+		s.say("%s: restored as it was before setup.", file)
+	case removed:
+		s.say("%s: removed, since setup created it.", file)
+	case edited:
+		s.say("%s: setup's changes reverted; later changes are kept.", file)
+	case unchanged:
+		s.say("%s: nothing left of setup's changes.", file)
 	}
-	if what == undoneExactly || what == undoneInPart {
+	if outcome == restored || outcome == edited {
 		s.sayChanges(edits[0].Tool, before, after)
 	}
 	return nil
 }
 
-func (s *setup) undoProgram(r *Record) error {
-	there := isThere(r.Program)
+func (s *setup) undoProgram(r *record) error {
+	existed := exists(r.Program)
 	if !s.DryRun {
 		if err := (secondName{path: r.Program, target: r.Target}).remove(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove the second program name: %w", err)
 		}
-		if there && isThere(r.Program) {
-			s.say("%s: changed since, and left alone.", r.Program)
-			there = false
+		if existed && exists(r.Program) {
+			s.say("%s: changed since, not removed.", r.Program)
+			existed = false
 		}
 	}
-	if there {
-		s.changed(r.Program, string(undoneRemoved))
-		s.say("%s: removed, as setup had made it.", r.Program)
+	if existed {
+		s.changed(r.Program, removed)
+		s.say("%s: removed, since setup created it.", r.Program)
 	}
 	r.Program, r.Target = "", ""
 	return nil
 }
 
-// takeBack undoes the edits of one file, the last one first.
-func takeBack(file string, edits []Edit) (undone, error) {
-	_, after, what, err := unedit(file, edits)
-	if err != nil || what == undoneNothing {
-		return what, err
+// undoEdits undoes the edits of one file.
+func undoEdits(file string, edits []edit) (outcome string, err error) {
+	_, after, outcome, err := planUndo(file, edits)
+	if err != nil {
+		return "", err
 	}
 	switch {
-	case what == undoneRemoved:
-		// Between the reading above and this, nobody is kept from writing; it is a moment.
-		if err := os.Remove(lookup.ThroughLinks(file)); err != nil {
-			return "", fmt.Errorf("take setup back: %w", err)
-		}
-		for _, x := range slices.Backward(edits) {
-			removeFolders(x.Folders)
+	case outcome == unchanged:
+	case outcome == removed:
+		// A write by another program between the read above and this is lost.
+		if err = os.Remove(lookup.ThroughLinks(file)); err == nil {
+			for _, x := range slices.Backward(edits) {
+				removeDirs(x.Dirs)
+			}
 		}
 	case edits[0].Tool == "podman":
-		if err := durable.WriteOver(lookup.ThroughLinks(file), after); err != nil && !errors.Is(err, durable.ErrUnsure) {
-			return "", fmt.Errorf("take setup back: %w", err)
-		}
+		err = durable.WriteOver(lookup.ThroughLinks(file), after)
 	default:
-		_, err := authfile.Update(file, authfile.Docker, 0o600, func(d *authfile.Document) error {
-			// Anew each time: the text may have changed.
-			text, _, err := uneditDocker(d.Name(), d.Bytes(), edits)
+		_, err = authfile.Update(file, authfile.Docker, 0o600, func(d *authfile.Document) error {
+			// Computed again, since the file may have changed.
+			text, _, err := undoText(d.Bytes(), edits)
 			if err != nil {
 				return err
 			}
-			return become(d, text)
+			return replace(d, text)
 		})
-		if err != nil && !errors.Is(err, authfile.ErrUnsure) {
-			return "", fmt.Errorf("take setup back: %w", err)
-		}
 	}
-	return what, nil
+	if err != nil && !errors.Is(err, durable.ErrUnsure) && !errors.Is(err, authfile.ErrUnsure) {
+		return "", fmt.Errorf("undo setup: %w", err)
+	}
+	return outcome, nil
 }
 
-// unedit finds out what a file is, and what it becomes when its edits are undone.
-func unedit(file string, edits []Edit) (before, after []byte, what undone, err error) {
+// planUndo returns what a file is, and what it becomes when its edits are undone.
+func planUndo(file string, edits []edit) (before, after []byte, outcome string, err error) {
 	before, err = os.ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, undoneNothing, nil
-	case err != nil:
-	case edits[0].Tool == "podman":
-		after, what, err = uneditDropIn(file, before, edits)
-		return before, after, what, err
-	default:
-		after, what, err = uneditDocker(file, before, edits)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, unchanged, nil
+	}
+	if err == nil {
+		after, outcome, err = undoText(before, edits)
 	}
 	if err != nil {
-		return nil, nil, "", fmt.Errorf("take setup back: %w", err)
+		return nil, nil, "", fmt.Errorf("undo setup: %w", err)
 	}
-	return before, after, what, nil
+	return before, after, outcome, nil
 }
 
-// uneditDocker goes back edit by edit: exactly while the text is what the edit left, else
-// member by member, where setup's value still stands.
-func uneditDocker(name string, text []byte, edits []Edit) (after []byte, what undone, err error) {
-	return uneditText(text, edits, func(x Edit, text []byte) ([]byte, error) {
-		d, err := authfile.Parse(name, text, authfile.Docker)
-		if err != nil {
-			return nil, err
-		}
-		x.takeOut(d)
-		return d.Bytes(), d.Err()
-	})
-}
-
-// uneditText goes back through the edits of a text, the last one first; where it is not
-// what an edit left, inWords takes the edit out of it.
-func uneditText(text []byte, edits []Edit, inWords func(Edit, []byte) ([]byte, error)) (after []byte, what undone, err error) {
+// undoText undoes the edits of a text, the last one first: exactly while the text is what the
+// edit left, else value by value.
+func undoText(text []byte, edits []edit) (after []byte, outcome string, err error) {
 	after, exact, met := text, true, false
 	for _, x := range slices.Backward(edits) {
 		if sum(after) == x.Before {
-			continue // this edit was never made, or is already undone
+			continue // never made, or undone already
 		}
 		met = true
-		before, ok := x.Back(after)
+		before, ok := x.unsplice(after)
 		if !ok {
 			exact = false
-			if before, err = inWords(x, after); err != nil {
+			if before, err = x.undoValues(after); err != nil {
 				return nil, "", err
 			}
 		}
@@ -215,20 +310,28 @@ func uneditText(text []byte, edits []Edit, inWords func(Edit, []byte) ([]byte, e
 	}
 	switch {
 	case !met:
-		return text, undoneNothing, nil
+		return text, unchanged, nil
 	case exact && !edits[0].Existed:
-		return nil, undoneRemoved, nil
+		return nil, removed, nil
 	case exact:
-		return after, undoneExactly, nil
+		return after, restored, nil
 	case bytes.Equal(after, text):
-		return text, undoneNothing, nil
+		return text, unchanged, nil
+	case edits[0].Tool == "podman" && !edits[0].Existed && isDefault(after):
+		return after, removed, nil
 	}
-	return after, undoneInPart, nil
+	return after, edited, nil
 }
 
-// takeOut gives the members back the values of before the edit, where they still are
-// what it made them.
-func (x Edit) takeOut(d *authfile.Document) {
+// undoValues puts the previous values back where setup's are still set.
+func (x edit) undoValues(text []byte) ([]byte, error) {
+	if x.Tool == "podman" {
+		return x.undoDropIn(text)
+	}
+	d, err := authfile.Parse(x.File, text, authfile.Docker)
+	if err != nil {
+		return nil, err
+	}
 	if x.Store != nil && d.CredsStore() == x.Helper {
 		if *x.Store == "" {
 			d.RemoveCredsStore()
@@ -236,14 +339,37 @@ func (x Edit) takeOut(d *authfile.Document) {
 			d.SetCredsStore(*x.Store)
 		}
 	}
-	for host, former := range x.Hosts {
-		if now, there := hostHelper(d, host); !there || now != x.Helper {
+	for host, previous := range x.Hosts {
+		if now, ok := hostHelper(d, host); !ok || now != x.Helper {
 			continue
 		}
-		if former == "" {
+		if previous == "" {
 			d.RemoveCredHelper(host)
 		} else {
-			d.SetCredHelper(host, former)
+			d.SetCredHelper(host, previous)
+		}
+	}
+	return d.Bytes(), d.Err()
+}
+
+// missingDirs are the parent directories of a file that do not exist, outermost first.
+func missingDirs(path string) []string {
+	var missing []string
+	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		missing = append(missing, dir)
+	}
+	slices.Reverse(missing)
+	return missing
+}
+
+// removeDirs removes directories that are empty.
+func removeDirs(dirs []string) {
+	for _, dir := range slices.Backward(dirs) {
+		if os.Remove(dir) != nil {
+			return
 		}
 	}
 }

@@ -98,7 +98,7 @@ matrix: ## run the whole client matrix and write its table into scripts/e2e/READ
 torture: ## kill, starve, race and cut the power of what writes (root: power cuts); prints counts
 	$(GO) test -tags torture -count=1 -timeout 45m -v ./scripts/torture
 
-mutate: ## break package store one line at a time, and see that a test notices (MUTATEFLAGS='-n 40')
+mutate: ## change package store one line at a time, and check that a test fails (MUTATEFLAGS='-n 40')
 	$(GO) run ./scripts/mutate $(MUTATEFLAGS)
 
 lint: ## check go.mod, the Go code, dead code and the shell scripts

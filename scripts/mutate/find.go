@@ -31,12 +31,13 @@ func (m mutant) key() string {
 	return key
 }
 
-// finder walks the functions of a package.
+// finder walks the functions of one package after the other.
 type finder struct {
 	info *types.Info
 	pkg  *types.Package
 	file *sourceFile
 
+	prefix   string // of functions, where another package may have one of that name
 	function string
 	results  *ast.FieldList // of the function around, which may be a literal
 	beside   map[ast.Expr]bool
@@ -45,8 +46,8 @@ type finder struct {
 	found    []mutant
 }
 
-func newFinder(info *types.Info, pkg *types.Package) *finder {
-	return &finder{info: info, pkg: pkg, beside: map[ast.Expr]bool{}, seen: map[string]bool{}, same: map[string]int{}}
+func newFinder() *finder {
+	return &finder{beside: map[ast.Expr]bool{}, seen: map[string]bool{}, same: map[string]int{}}
 }
 
 // search finds the mutants of all functions of a file.
@@ -54,7 +55,7 @@ func (f *finder) search(file *sourceFile) {
 	f.file = file
 	for _, d := range file.syntax.Decls {
 		if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
-			f.function, f.results = functionName(fn), fn.Type.Results
+			f.function, f.results = f.prefix+functionName(fn), fn.Type.Results
 			f.walk(fn.Body)
 		}
 	}

@@ -1,7 +1,8 @@
-// Command mutate asks whether the tests would notice. It breaks the code of package store in
-// one place at a time (a condition negated, a call left out, an error forgotten, a number
-// off by one) and runs the tests that reach that place. What no test notices has survived:
-// a test is missing, or explained.txt says why none is needed.
+// Command mutate checks that the tests notice broken code. It changes package store, and what
+// stands below it of files and processes, in one place at a time (a condition negated, a call
+// left out, an error dropped, a number off by one) and runs the tests that reach that place.
+// A mutant that no test notices has survived: a test is missing, or explained.txt says why
+// none is needed.
 //
 //	go run ./scripts/mutate                  # all, from the top of the tree
 //	go run ./scripts/mutate -n 40 -seed 7    # 40 of them, drawn by lot
@@ -51,7 +52,7 @@ func main() {
 
 // options says what to break, and which of it.
 type options struct {
-	pattern   string // of the package
+	packages  []string // one, and parts of it
 	skip      *regexp.Regexp
 	patience  time.Duration // how much longer than usual tests may take before they are taken to hang
 	explained string
@@ -62,10 +63,13 @@ type options struct {
 	match  *regexp.Regexp
 }
 
-// store is the package that the command is about. TestTamper would take minutes for each
+// store has the packages that the command is about. TestTamper would take minutes for each
 // mutant that it reaches.
 func store() options {
-	return options{pattern: "./store", skip: regexp.MustCompile("^TestTamper"), patience: 10 * time.Second, explained: explained, document: "scripts/mutate/README.md"}
+	return options{
+		packages: []string{"./store", "./store/durable", "./store/process"}, skip: regexp.MustCompile("^TestTamper"),
+		patience: 10 * time.Second, explained: explained, document: "scripts/mutate/README.md",
+	}
 }
 
 func (o options) parse(args []string, stderr io.Writer) (options, error) {
@@ -90,14 +94,14 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 		return err
 	}
 	if runtime.GOOS != "linux" {
-		return errors.New("it needs linux, whose build of the package it breaks")
+		return errors.New("it needs linux, whose build of the packages it changes")
 	}
 	reasons, err := readExplained(o.explained)
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
-	s, err := load(ctx, o.pattern)
+	s, err := load(ctx, o.packages...)
 	if err != nil {
 		return err
 	}
@@ -111,13 +115,17 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 	}
 	defer os.RemoveAll(work)
 	h := &harness{work: work, mutants: len(s.mutants), skip: o.skip, patience: o.patience}
-	if h.binary, err = s.compile(ctx, work); err != nil {
+	suites, err := s.compile(ctx, work)
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "%d mutants; running each test alone, over unchanged code\n", len(s.mutants))
-	if err := h.prepare(ctx, s.dir); err != nil {
-		return err
+	for _, suite := range suites {
+		if err := h.prepare(ctx, suite); err != nil {
+			return err
+		}
 	}
+	h.sort()
 	fmt.Fprintf(stderr, "%d tests; trying %d mutants\n", len(h.tests), len(chosen))
 	results, err := h.tryAll(ctx, chosen, stderr)
 	if err != nil {
@@ -126,7 +134,7 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 	r := report{mutants: s.mutants, tried: chosen, results: results, reasons: reasons}
 	fmt.Fprintf(stdout, "%s\n%d tried with %d tests in %s\n", r.text(), len(chosen), len(h.tests), time.Since(begin).Round(time.Second))
 	if o.document != "" && o.sample == 0 && o.match == nil {
-		if err := page.Publish(o.document, "mutation", "`make mutate`: package `store`, one line broken at a time.\n\n"+r.table()); err != nil {
+		if err := page.Publish(o.document, "mutation", "`make mutate`: packages `store`, `store/durable` and `store/process`, one line broken at a time.\n\n"+r.table()); err != nil {
 			return err
 		}
 	}
@@ -153,7 +161,7 @@ func choose(all []mutant, reasons map[string]string, o options) []mutant {
 	return chosen
 }
 
-// fastest is a folder in memory where there is one: the tests sync a great deal.
+// fastest is a directory in memory where there is one: the tests sync a great deal.
 func fastest() string {
 	if exists("/dev/shm") {
 		return "/dev/shm"

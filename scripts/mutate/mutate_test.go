@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// inToy makes the package in testdata a module of its own, and the working folder.
+// inToy makes the packages in testdata a module of their own, and the working directory.
 func inToy(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -37,7 +37,7 @@ func inToy(t *testing.T) {
 func mutate(t *testing.T, explained string, args ...string) (string, error) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	o := options{pattern: ".", skip: regexp.MustCompile("Skipped"), patience: 2 * time.Second, explained: explained}
+	o := options{packages: []string{".", "./part"}, skip: regexp.MustCompile("Skipped"), patience: 2 * time.Second, explained: explained}
 	err := run(t.Context(), o, args, &stdout, &stderr)
 	if strings.Contains(stderr.String(), "panic") {
 		t.Errorf("mutate %q says %s", args, &stderr)
@@ -63,18 +63,20 @@ func TestSurvivors(t *testing.T) {
 		"toy/toy.go:46: ready: func ready() bool { return false } → func ready() bool { return true } (survived)",
 		"toy/toy.go:27: Down: for n > 0 { → (no round) (survived)",
 		"toy/toy.go:27: Down: for n > 0 { → for n >= 0 { (survived)",
-		" with 3 tests in ",
+		"part/part.go:5: part.Sum: if b > 0 { → if b > 1 { (survived)",
+		"part/part.go:11: part.Small: func Small(n int) bool { return n < 7 } → func Small(n int) bool { return n < 8 } (survived)",
+		" with 5 tests in ",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the report does not hold %q:\n%s", want, out)
 		}
 	}
-	for _, killed := range []string{"sum += n", "Sum:", "n-- →", "return true → return false"} {
+	for _, killed := range []string{"sum += n", ": Sum:", "n-- →", "return true → return false", "a += b", "n >= 7"} {
 		if strings.Contains(out, killed) {
 			t.Errorf("%q is no survivor:\n%s", killed, out)
 		}
 	}
-	if left, err := filepath.Glob("*"); err != nil || len(left) != 4 {
+	if left, err := filepath.Glob("*"); err != nil || len(left) != 6 {
 		t.Errorf("the tree has now %q", left)
 	}
 
@@ -103,8 +105,8 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	for want, o := range map[string]options{
-		"go list": {pattern: "./none", skip: regexp.MustCompile("Skipped")},
-		"TestSkipped does not pass over unchanged code": {pattern: ".", skip: regexp.MustCompile("^$")},
+		"go list": {packages: []string{"./none"}, skip: regexp.MustCompile("Skipped")},
+		"TestSkipped does not pass over unchanged code": {packages: []string{"."}, skip: regexp.MustCompile("^$")},
 	} {
 		o.sample = 1
 		if err := run(t.Context(), o, nil, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
@@ -142,7 +144,7 @@ func TestLot(t *testing.T) {
 // Every kind of change is found, and no text, constant, type or value beside an error is.
 func TestMutants(t *testing.T) {
 	inToy(t)
-	loaded, err := load(t.Context(), ".")
+	loaded, err := load(t.Context(), ".", "./part")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,10 +152,19 @@ func TestMutants(t *testing.T) {
 	for _, m := range loaded.mutants {
 		got = append(got, m.key())
 	}
-	if d := describe(loaded.mutants[2]); d != "toy/toy.go:17: Sum: sum += n → (left out)" {
-		t.Errorf("the third is %s", d)
+	found := func(m mutant) bool { return describe(m) == "toy/toy.go:17: Sum: sum += n → (left out)" }
+	if !slices.ContainsFunc(loaded.mutants, found) {
+		t.Error("the statement in line 17 is not found there")
 	}
 	want := []string{
+		"Level: func Level() bool { return part.Small(limit) } → func Level() bool { return !part.Small(limit) }",
+		"part.Sum: if b > 0 { → if b >= 0 {",
+		"part.Sum: if b > 0 { → if b <= 0 {",
+		"part.Sum: if b > 0 { → if b > 1 {",
+		"part.Sum: a += b → (left out)",
+		"part.Small: func Small(n int) bool { return n < 7 } → func Small(n int) bool { return n <= 7 }",
+		"part.Small: func Small(n int) bool { return n < 7 } → func Small(n int) bool { return n >= 7 }",
+		"part.Small: func Small(n int) bool { return n < 7 } → func Small(n int) bool { return n < 8 }",
 		"Sum: for _, n := range list { → (no round)",
 		"Sum: for _, n := range list { → (one round)",
 		"Sum: sum += n → (left out)",

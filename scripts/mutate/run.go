@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,95 +32,121 @@ type listed struct {
 	DepOnly                 bool
 }
 
-// subject is a package with its mutants.
+// subject is the packages that are broken, and their mutants.
 type subject struct {
-	dir     string
-	name    string
-	files   []*sourceFile
-	mutants []mutant
+	packages []mutated // the first by name, of which the others are parts, comes first
+	mutants  []mutant
 }
 
-// load reads the files of a package that this system builds, tests aside, and finds what
+// mutated is a package with what is put into its files.
+type mutated struct {
+	dir, name string
+	files     []*sourceFile
+}
+
+// load reads the files of packages that this system builds, tests aside, and finds what
 // can be changed in them.
-func load(ctx context.Context, pattern string) (subject, error) {
-	out, err := goCommand(ctx, "list", "-deps", "-export", "-json=Dir,ImportPath,Export,GoFiles,DepOnly", pattern)
+func load(ctx context.Context, patterns ...string) (subject, error) {
+	args := []string{"list", "-deps", "-export", "-json=Dir,ImportPath,Export,GoFiles,DepOnly"}
+	out, err := goCommand(ctx, append(args, patterns...)...)
 	if err != nil {
 		return subject{}, err
 	}
 	exports := map[string]string{}
-	var target listed
+	var targets []listed
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return subject{}, fmt.Errorf("read what go list says: %w", err)
+			return subject{}, fmt.Errorf("read the output of go list: %w", err)
 		}
 		exports[p.ImportPath] = p.Export
 		if !p.DepOnly {
-			if target.Dir != "" {
-				return subject{}, fmt.Errorf("-package %s names more than one package", pattern)
-			}
-			target = p
+			targets = append(targets, p)
 		}
 	}
-	s := subject{dir: target.Dir}
-	fset := token.NewFileSet()
-	var syntax []*ast.File
-	for _, name := range target.GoFiles {
-		file := &sourceFile{path: filepath.Join(filepath.Base(s.dir), name), full: filepath.Join(s.dir, name), fset: fset}
-		data, err := os.ReadFile(file.full)
+	slices.SortFunc(targets, func(a, b listed) int { return cmp.Compare(a.ImportPath, b.ImportPath) })
+	var s subject
+	f := newFinder()
+	for _, target := range targets {
+		p, err := f.searchPackage(target, exports)
 		if err != nil {
-			return s, err
+			return subject{}, err
 		}
-		file.source = string(data)
-		if file.syntax, err = parser.ParseFile(fset, file.full, data, parser.SkipObjectResolution); err != nil {
-			return s, err
-		}
-		s.name = file.syntax.Name.Name
-		syntax = append(syntax, file.syntax)
-		s.files = append(s.files, file)
-	}
-	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
-	config := types.Config{Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
-		return os.Open(exports[path])
-	})}
-	pkg, err := config.Check(target.ImportPath, fset, syntax, info)
-	if err != nil {
-		return s, err
-	}
-	f := newFinder(info, pkg)
-	for _, file := range s.files {
-		f.search(file)
+		s.packages = append(s.packages, p)
 	}
 	s.mutants = f.found
 	return s, nil
 }
 
-// compile builds the package's tests over the changed files, which are below work: the
-// tree itself is not touched.
-func (s subject) compile(ctx context.Context, work string) (binary string, err error) {
+// searchPackage finds the mutants of a package. exports has the compiled form of what it imports.
+func (f *finder) searchPackage(target listed, exports map[string]string) (p mutated, err error) {
+	p.dir = target.Dir
+	fset := token.NewFileSet()
+	var syntax []*ast.File
+	for _, name := range target.GoFiles {
+		file := &sourceFile{path: filepath.Join(filepath.Base(p.dir), name), full: filepath.Join(p.dir, name), fset: fset}
+		data, err := os.ReadFile(file.full)
+		if err != nil {
+			return p, err
+		}
+		file.source = string(data)
+		if file.syntax, err = parser.ParseFile(fset, file.full, data, parser.SkipObjectResolution); err != nil {
+			return p, err
+		}
+		p.name = file.syntax.Name.Name
+		syntax = append(syntax, file.syntax)
+		p.files = append(p.files, file)
+	}
+	f.info = &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
+	config := types.Config{Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
+		return os.Open(exports[path])
+	})}
+	if f.pkg, err = config.Check(target.ImportPath, fset, syntax, f.info); err != nil {
+		return p, err
+	}
+	if len(f.found) > 0 {
+		f.prefix = p.name + "."
+	}
+	for _, file := range p.files {
+		f.search(file)
+	}
+	return p, nil
+}
+
+// compile builds the tests of each package over the changed files of all of them, which are
+// below work: the tree itself is not touched.
+func (s subject) compile(ctx context.Context, work string) (suites []suite, err error) {
 	replaced := map[string]string{}
-	write := func(name, text string) error {
-		changed := filepath.Join(work, name)
-		replaced[filepath.Join(s.dir, name)] = changed
+	write := func(dir, name, text string) error {
+		changed := filepath.Join(work, fmt.Sprintf("%d-%s", len(replaced), name))
+		replaced[filepath.Join(dir, name)] = changed
 		return os.WriteFile(changed, []byte(text), 0o600)
 	}
-	for _, file := range s.files {
-		err = errors.Join(err, write(filepath.Base(file.full), file.schemata()))
+	for _, p := range s.packages {
+		for _, file := range p.files {
+			err = errors.Join(err, write(p.dir, filepath.Base(file.full), file.schemata()))
+		}
+		code := strings.NewReplacer("PACKAGE", p.name, "COUNT", strconv.Itoa(len(s.mutants)+1)).Replace(selection)
+		err = errors.Join(err, write(p.dir, "mutants_selected.go", code))
 	}
-	err = errors.Join(err, write("mutants_selected.go", strings.NewReplacer("PACKAGE", s.name, "COUNT", fmt.Sprint(len(s.mutants)+1)).Replace(selection)))
 	overlay, jsonErr := json.Marshal(map[string]any{"Replace": replaced})
 	if err = errors.Join(err, jsonErr); err != nil {
-		return "", err
+		return nil, err
 	}
 	list := filepath.Join(work, "overlay.json")
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
-		return "", err
+		return nil, err
 	}
-	binary = filepath.Join(work, "mutants.test")
-	_, err = goCommand(ctx, "test", "-c", "-vet=off", "-overlay", list, "-o", binary, s.dir)
-	return binary, err
+	for _, p := range s.packages {
+		binary := filepath.Join(work, p.name+".test")
+		if _, err := goCommand(ctx, "test", "-c", "-vet=off", "-overlay", list, "-o", binary, p.dir); err != nil {
+			return nil, err
+		}
+		suites = append(suites, suite{dir: p.dir, binary: binary})
+	}
+	return suites, nil
 }
 
 func goCommand(ctx context.Context, args ...string) ([]byte, error) {
@@ -188,18 +215,24 @@ func mutantErr3[A, B any](id int) func(A, B, error) (A, B, error) {
 }
 `
 
-// harness runs the tests of the one binary that holds every mutant.
+// harness runs the tests of binaries that hold every mutant.
 type harness struct {
-	binary, work string
-	testdata     string // a copy; "" where the package has none
-	mutants      int
+	work    string
+	mutants int
 	skip         *regexp.Regexp
 	tests        []testCase
 	patience     time.Duration // what a run may take beyond its usual time
 }
 
+// suite is the tests of a package.
+type suite struct {
+	dir, binary string
+	testdata    string // a copy; "" where the package has none
+}
+
 // testCase is a test as it runs over unchanged code.
 type testCase struct {
+	suite   suite
 	name    string
 	took    time.Duration
 	reached []byte // 1 at the numbers of the mutants that it runs into
@@ -214,16 +247,16 @@ const (
 	hung // until it was killed
 )
 
-// prepare copies what the tests read, and runs each of them alone, which also shows that
-// it passes on its own.
-func (h *harness) prepare(ctx context.Context, dir string) error {
-	if data := filepath.Join(dir, "testdata"); exists(data) {
-		h.testdata = filepath.Join(h.work, "testdata")
-		if err := os.CopyFS(h.testdata, os.DirFS(data)); err != nil {
+// prepare copies what the tests of a package read, and runs each of them alone, which also
+// shows that it passes on its own.
+func (h *harness) prepare(ctx context.Context, s suite) error {
+	if data := filepath.Join(s.dir, "testdata"); exists(data) {
+		s.testdata = s.binary + "-testdata"
+		if err := os.CopyFS(s.testdata, os.DirFS(data)); err != nil {
 			return err
 		}
 	}
-	out, _, err := h.run(ctx, time.Minute, "-test.list=.", "MUTANT=0")
+	out, _, err := h.run(ctx, s, time.Minute, "-test.list=.", "MUTANT=0")
 	if err != nil {
 		return err
 	}
@@ -236,7 +269,7 @@ func (h *harness) prepare(ctx context.Context, dir string) error {
 			return err
 		}
 		begin := time.Now()
-		out, result, err := h.run(ctx, 5*time.Minute, "-test.run="+pattern(name), "MUTANT_RECORD="+record)
+		out, result, err := h.run(ctx, s, 5*time.Minute, "-test.run="+pattern(name), "MUTANT_RECORD="+record)
 		if err != nil {
 			return err
 		}
@@ -247,9 +280,8 @@ func (h *harness) prepare(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		h.tests = append(h.tests, testCase{name, time.Since(begin), reached})
+		h.tests = append(h.tests, testCase{s, name, time.Since(begin), reached})
 	}
-	slices.SortFunc(h.tests, func(a, b testCase) int { return cmp.Compare(a.took, b.took) })
 	return nil
 }
 
@@ -264,9 +296,17 @@ func pattern(names ...string) string { return "^(" + strings.Join(names, "|") + 
 // not outlive it, and starting a process for each test would cost more than the tests.
 const quick = 500 * time.Millisecond
 
-// try runs the tests that reach a mutant, the quickest first, until one fails.
+// sort puts the quickest tests first, and those of parts before those of the whole.
+func (h *harness) sort() {
+	slices.SortFunc(h.tests, func(a, b testCase) int {
+		return cmp.Or(cmp.Compare(b.suite.dir, a.suite.dir), cmp.Compare(a.took, b.took))
+	})
+}
+
+// try runs the tests that reach a mutant, in their order, until one fails.
 func (h *harness) try(ctx context.Context, id int) (verdict, string, error) {
 	var batch []string
+	var from suite
 	var took time.Duration
 	reached := false
 	for i := 0; i <= len(h.tests); i++ {
@@ -274,15 +314,16 @@ func (h *harness) try(ctx context.Context, id int) (verdict, string, error) {
 		if !last && h.tests[i].reached[id] == 0 {
 			continue
 		}
-		if len(batch) > 0 && (last || took+h.tests[i].took > quick) {
+		if len(batch) > 0 && (last || h.tests[i].suite != from || took+h.tests[i].took > quick) {
 			limit := h.patience + 4*took
-			out, result, err := h.run(ctx, limit, "-test.failfast", "-test.run="+pattern(batch...), fmt.Sprint("MUTANT=", id))
+			out, result, err := h.run(ctx, from, limit, "-test.failfast", "-test.run="+pattern(batch...), fmt.Sprint("MUTANT=", id))
 			if err != nil || result != survived {
 				return result, out, err
 			}
 			reached, batch, took = true, nil, 0
 		}
 		if !last {
+			from = h.tests[i].suite
 			batch = append(batch, h.tests[i].name)
 			took += h.tests[i].took
 		}
@@ -293,9 +334,9 @@ func (h *harness) try(ctx context.Context, id int) (verdict, string, error) {
 	return survived, "", nil
 }
 
-// run starts the binary with flags and variables, in an empty folder: a mutant may take a
+// run starts a binary with flags and variables, in an empty directory: a mutant may take a
 // relative path for an absolute one, and must not meet the tree.
-func (h *harness) run(ctx context.Context, limit time.Duration, words ...string) (string, verdict, error) {
+func (h *harness) run(ctx context.Context, s suite, limit time.Duration, words ...string) (string, verdict, error) {
 	home, err := os.MkdirTemp(h.work, "run-")
 	if err != nil {
 		return "", survived, err
@@ -305,14 +346,14 @@ func (h *harness) run(ctx context.Context, limit time.Duration, words ...string)
 	if err := os.MkdirAll(here, 0o700); err != nil {
 		return "", survived, err
 	}
-	if h.testdata != "" {
-		if err := os.Symlink(h.testdata, filepath.Join(here, "testdata")); err != nil {
+	if s.testdata != "" {
+		if err := os.Symlink(s.testdata, filepath.Join(here, "testdata")); err != nil {
 			return "", survived, err
 		}
 	}
 	limited, stop := context.WithTimeout(ctx, limit)
 	defer stop()
-	cmd := testenv.CommandContext(limited, testenv.Environ(home, testenv.GoSettings()...), h.binary)
+	cmd := testenv.CommandContext(limited, testenv.Environ(home, testenv.GoSettings()...), s.binary)
 	cmd.Dir = here
 	for _, w := range words {
 		if strings.HasPrefix(w, "-") {

@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"regshape/scripts/testenv"
 )
@@ -133,5 +136,98 @@ func TestAdvice_quoted(t *testing.T) {
 		if _, err := ReadFile(path, Secret); err != nil || CheckDir(dir) != nil {
 			t.Errorf("%q: after the advice: %v, %v", name, err, CheckDir(dir))
 		}
+	}
+}
+
+func TestOpenNamed(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, mode fs.FileMode) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte(name), 0o600), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	dangling, pipe := filepath.Join(dir, "dangling"), filepath.Join(dir, "pipe")
+	if err := errors.Join(os.Symlink("none", dangling), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		path string
+		want error
+	}{
+		{write("private", 0o600), nil},
+		{write("public", 0o444), nil},
+		{write("shared", 0o660), ErrUnsafe},
+		{filepath.Join(dir, "none"), fs.ErrNotExist},
+		{dangling, fs.ErrNotExist},
+		{pipe, ErrUnsafe},
+		{dir, ErrUnsafe},
+	} {
+		before := openFiles(t)
+		f, err := OpenNamed(test.path)
+		if after := openFiles(t); f == nil && after != before {
+			t.Errorf("OpenNamed(%s) refuses it, and %d files are open, want %d", test.path, after, before)
+		}
+		if !errors.Is(err, test.want) {
+			t.Errorf("OpenNamed(%s) fails with %v, want %v", test.path, err, test.want)
+		}
+		if (f != nil) != (test.want == nil) {
+			t.Errorf("OpenNamed(%s) returns the file %v, want one: %t", test.path, f, test.want == nil)
+		}
+		if f != nil {
+			if data, err := io.ReadAll(f); err != nil || string(data) != filepath.Base(test.path) {
+				t.Errorf("%s holds %q (%v), want its name", test.path, data, err)
+			}
+			_ = f.Close()
+		}
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
+// Root's files are accepted from every user, and any user's from that user alone.
+func TestOpenNamed_owner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user for a moment")
+	}
+	const user, other = 12345, 777
+	t.Chdir(t.TempDir()) // directories above may be closed to the user
+	if err := os.Chmod(".", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, uid := range map[string]int{"root": 0, "user": user, "other": other} {
+		if err := errors.Join(os.WriteFile(name, nil, 0o644), os.Chown(name, uid, uid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for euid, refused := range map[int][]string{0: {"user", "other"}, user: {"other"}} {
+		become(t, euid)
+		for _, name := range []string{"root", "user", "other"} {
+			f, err := OpenNamed(name)
+			if got, want := errors.Is(err, ErrUnsafe), slices.Contains(refused, name); got != want || !got && err != nil {
+				t.Errorf("uid %d: OpenNamed(%q) refuses: %t (%v), want %t", euid, name, got, err, want)
+			}
+			if f != nil {
+				_ = f.Close()
+			}
+		}
+		become(t, 0)
+	}
+}
+
+// become changes the user that the whole process acts for, and keeps /proc/self readable.
+func become(t *testing.T, uid int) {
+	t.Helper()
+	if err := errors.Join(syscall.Setresuid(-1, uid, -1), unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)); err != nil {
+		t.Fatal(err)
 	}
 }

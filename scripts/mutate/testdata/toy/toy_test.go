@@ -17,6 +17,12 @@ func TestDown(t *testing.T) {
 	}
 }
 
+func TestLevel(t *testing.T) {
+	if !Level() {
+		t.Error("3 is not small")
+	}
+}
+
 func TestSkipped(t *testing.T) { t.Error("it ran") }
 
 func FuzzReady(f *testing.F) {

@@ -76,7 +76,7 @@ func build(dir string) error {
 
 // cheapPassphrases writes an overlay for go build that lowers the work factor.
 func cheapPassphrases(dir string) (overlay string, err error) {
-	const file, factor = "store/keys/passphrase.go", "const workFactor = 18"
+	const file, factor = "store/keys/slot.go", "const workFactor = 18"
 	source, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
@@ -88,7 +88,7 @@ func cheapPassphrases(dir string) (overlay string, err error) {
 	if err != nil {
 		return "", err
 	}
-	cheap := filepath.Join(dir, "passphrase.go")
+	cheap := filepath.Join(dir, "slot.go")
 	replace, err := json.Marshal(map[string]map[string]string{"Replace": {path: cheap}})
 	if err != nil {
 		return "", err

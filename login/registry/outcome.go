@@ -74,7 +74,7 @@ const (
 	// OtherRegistry: log in to Result.Suggested.
 	OtherRegistry Advice = "other-registry"
 	// GiveCredential: give a user name and a password.
-	GiveCredential Advice = "give-credential"
+	GiveCredential Advice = "give-credential" //nolint:gosec // a name, not a credential
 	// GivePassword: an identity token is not taken.
 	GivePassword Advice = "give-password"
 	// GiveScope: name a repository that the credential is for.

@@ -217,11 +217,11 @@ func mutantErr3[A, B any](id int) func(A, B, error) (A, B, error) {
 
 // harness runs the tests of binaries that hold every mutant.
 type harness struct {
-	work    string
-	mutants int
-	skip         *regexp.Regexp
-	tests        []testCase
-	patience     time.Duration // what a run may take beyond its usual time
+	work     string
+	mutants  int
+	skip     *regexp.Regexp
+	tests    []testCase
+	patience time.Duration // what a run may take beyond its usual time
 }
 
 // suite is the tests of a package.

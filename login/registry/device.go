@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -183,4 +185,154 @@ func (s *session) oauth(ctx context.Context, rt http.RoundTripper) context.Conte
 		Transport:     rt,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	})
+}
+
+// issuerTransport carries x/oauth2's requests under this package's limits: one request has
+// Options.Timeout, one answer maxBody, and it is whole or an error. A patient one takes an
+// issuer that does not answer for one where the user has not confirmed yet, so that a
+// laptop may change networks while its owner looks for the phone: RFC 8628 §3.5 has a poll
+// without an answer repeated, more slowly. Whatever else it carries is sent once.
+type issuerTransport struct {
+	s       *session
+	patient bool
+	pause   func(why string) // told once
+
+	silent string // why the last request had no answer; "" if it had one
+	told   bool
+}
+
+// RoundTrip implements http.RoundTripper. x/oauth2 sends one request after the other.
+func (t *issuerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeoutCause(req.Context(), t.s.c.opt.Timeout, errOutOfTime)
+	defer cancel()
+	asked := req.Clone(ctx)
+	asked.Header.Set("Accept", "application/json") // GitHub answers with a form otherwise
+	asked.Header.Set("User-Agent", t.s.c.opt.UserAgent)
+	res, err := t.whole(asked)
+	if err != nil {
+		f := t.s.failed(ctx, req.URL, err)
+		if t.patient && req.Context().Err() == nil && f.outcome == Unreachable {
+			return t.wait(req, f.message, "authorization_pending"), nil
+		}
+		return nil, f
+	}
+	if t.patient && res.StatusCode == http.StatusTooManyRequests {
+		return t.wait(req, "it asks to wait", "slow_down"), nil
+	}
+	if t.patient && temporary(res.StatusCode) {
+		return t.wait(req, "it answers "+statusText(res.StatusCode), "authorization_pending"), nil
+	}
+	t.silent = ""
+	return res, nil
+}
+
+// whole makes the request and reads the answer to its end.
+func (t *issuerTransport) whole(req *http.Request) (*http.Response, error) {
+	res, err := t.s.rt.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxBody {
+		return nil, &failure{outcome: Protocol, message: "the answer is too long"}
+	}
+	return buffered(res, body), nil
+}
+
+func (t *issuerTransport) wait(req *http.Request, why, code string) *http.Response {
+	t.silent = why
+	if !t.told && t.pause != nil {
+		t.pause(why)
+	}
+	t.told = true
+	return pending(req, code)
+}
+
+// expired says that the time ran out, and whose fault it was.
+func (t *issuerTransport) expired() *failure {
+	f := &failure{outcome: Expired, message: expiredText}
+	if t.silent != "" {
+		f.message = "the issuer did not answer (" + t.silent + ") until the code expired; run the command again"
+	}
+	return f
+}
+
+// buffered gives an answer a body that was already read.
+func buffered(res *http.Response, body []byte) *http.Response {
+	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return res
+}
+
+// Docker Hub's device login, as docker's own client does it (docker/cli, internal/oauth):
+// the issuer's access token is for Hub's API and no password of the registry; Hub makes a
+// personal access token for it.
+const (
+	// HubIssuer is the issuer of Docker Hub's accounts.
+	HubIssuer = "https://login.docker.com/"
+	// HubAudience is the API that the access token has to be for.
+	HubAudience = "https://hub.docker.com"
+	// HubScope is what docker's own client asks for.
+	HubScope = "openid offline_access"
+
+	hubGenerate = "/v2/access-tokens/desktop-generate"
+)
+
+// HubToken exchanges the access token of a device login at [HubIssuer] for a personal
+// access token. The user name is what the access token claims, "" where it has none. It is
+// asked once, never again: every answer is a new token of the account.
+func (c *Client) HubToken(ctx context.Context, accessToken string) (username, token string, r Result) {
+	s, u, fail := c.openIssuer(HubAudience)
+	if fail != nil {
+		return "", "", s.result("", fail)
+	}
+	defer s.router.close()
+	s.secrets.learn(accessToken)
+	ctx, done := s.timed(ctx)
+	defer done()
+	token, fail = s.hubToken(ctx, u, accessToken)
+	if fail != nil {
+		return "", "", s.result("", fail)
+	}
+	var claims struct {
+		Hub struct{ Username string } `json:"https://hub.docker.com"`
+	}
+	if readClaims(accessToken, &claims) && usableName(claims.Hub.Username) {
+		username = claims.Hub.Username
+	}
+	return username, token, s.result("", &failure{outcome: Verified, message: "Docker Hub made a personal access token"})
+}
+
+func (s *session) hubToken(ctx context.Context, u *url.URL, accessToken string) (string, *failure) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.JoinPath(hubGenerate).String(), nil)
+	if err != nil {
+		return "", &failure{outcome: Protocol, message: "cannot make a request to " + origin(u)}
+	}
+	req.Header.Set("Authorization", "Bearer "+accessToken)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := (&http.Client{
+		Transport:     &issuerTransport{s: s},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}).Do(req)
+	if err != nil {
+		return "", s.explain(ctx, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var body struct{ Data struct{ Token string } }
+	ans := &answer{status: res.StatusCode, header: res.Header}
+	// The transport has read it whole; what does not parse has no token.
+	decoded := json.NewDecoder(res.Body).Decode(&body)
+	switch token := body.Data.Token; {
+	case ans.status == http.StatusUnauthorized, ans.status == http.StatusForbidden:
+		return "", &failure{outcome: Forbidden, message: "Docker Hub made no personal access token: " + statusText(ans.status)}
+	case ans.status != http.StatusCreated:
+		return "", s.unsuccessful(ans, "Docker Hub")
+	case decoded != nil, s.usable(DeviceGrant{AccessToken: token}) != nil:
+		return "", &failure{outcome: Protocol, message: "Docker Hub answered without a usable token"}
+	default:
+		return token, nil
+	}
 }

@@ -8,9 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"regshape/store/durable"
 )
@@ -127,4 +132,186 @@ func (f *firstWord) Read(p []byte) (int, error) {
 		f.theirs.Store(true)
 	}
 	return n, err
+}
+
+// router sends each request of one verification over the right transport, one for each
+// origin, since certificates are an origin's own. Where the registry's own origin was
+// first reached is noted, and it has to stay there; every other origin is dialled under the
+// perimeter's check. Behind a proxy the dialled address is the proxy's, so there the
+// literal host is judged instead.
+type router struct {
+	c       *Client
+	base    *url.URL // origin of the registry, or of the issuer in its place
+	issuer  bool     // base is an issuer's
+	plain   bool     // http to any address; else to loopback alone
+	proxy   func(*http.Request) (*url.URL, error)
+	greeted atomic.Bool // the registry spoke before it was asked
+	wanted  atomic.Bool // a server asked for a client certificate, got none, and has not answered
+
+	mu         sync.Mutex
+	transports map[route]*http.Transport
+}
+
+// route names a transport: an origin, and who dials it.
+type route struct {
+	scheme, host string
+	via          via
+}
+
+type via int
+
+const (
+	own via = iota
+	guarded
+	proxied
+)
+
+func (c *Client) newRouter() *router {
+	return &router{c: c, proxy: c.proxy, transports: map[route]*http.Transport{}}
+}
+
+// dial connects as the registry, others and the proxy are each to be connected to.
+func (r *router) dial(scheme string, how via) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if how == proxied {
+			return r.c.dial(ctx, network, addr, nil)
+		}
+		conn, err := r.c.dial(ctx, network, addr, func(_, address string, _ syscall.RawConn) error {
+			return r.admit(scheme, how, address)
+		})
+		if err != nil || how != own {
+			return conn, err
+		}
+		if ip, err := netip.ParseAddr(hostOf(conn.RemoteAddr().String())); err == nil {
+			if err := r.c.around.arrive(r.base.Host, zoneOf(ip)); err != nil {
+				_ = conn.Close()
+				return nil, err
+			}
+		}
+		return &firstWord{Conn: conn, theirs: &r.greeted}, nil
+	}
+}
+
+// admit is a net.Dialer's Control: it sees the resolved address before anything is sent to
+// it. The error is a *zoneError.
+func (r *router) admit(scheme string, how via, address string) error {
+	ip, err := netip.ParseAddr(hostOf(address))
+	switch {
+	case err != nil:
+		return errSpelling
+	case scheme == "http" && !r.plain && !ip.Unmap().IsLoopback():
+		return errPlain
+	case how == own:
+		return r.c.around.stays(r.base.Host, zoneOf(ip))
+	}
+	return r.c.around.permit(r.base.Host, zoneOf(ip))
+}
+
+// admitName is admit for a host that only the proxy resolves, and which is a loopback
+// address of the proxy's if of any.
+func (r *router) admitName(u *url.URL, how via) error {
+	z, err := literalZone(u.Hostname())
+	switch {
+	case u.Scheme == "http" && !r.plain:
+		return errPlain
+	case how == own && err != nil:
+		return nil //nolint:nilerr // an odd spelling is the user's own word
+	case how == own:
+		return r.c.around.arrive(r.base.Host, z)
+	case err != nil:
+		return errSpelling
+	}
+	return r.c.around.permit(r.base.Host, z)
+}
+
+// transport makes a transport when it is first needed.
+func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := route{u.Scheme, u.Host, how}
+	if t, ok := r.transports[key]; ok {
+		return t, nil
+	}
+	cfg, err := r.tlsFor(u)
+	if err != nil {
+		return nil, err
+	}
+	certs := cfg.Certificates
+	cfg.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		for i := range certs {
+			if info.SupportsCertificate(&certs[i]) == nil {
+				return &certs[i], nil
+			}
+		}
+		r.wanted.Store(true)
+		return &tls.Certificate{}, nil
+	}
+	t := &http.Transport{
+		DialContext:     r.dial(u.Scheme, how),
+		TLSClientConfig: cfg,
+		// A third of the time leaves room for the fall-back to http on loopback.
+		TLSHandshakeTimeout:    min(r.c.opt.Timeout/3, 10*time.Second),
+		MaxResponseHeaderBytes: maxHeader,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    1,
+	}
+	if how == proxied {
+		t.Proxy = r.proxy
+		t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &failure{outcome: Unreachable, message: "the proxy answered " + statusText(res.StatusCode)}
+		}
+	}
+	r.transports[key] = t
+	return t, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
+	proxy, err := r.proxy(req)
+	if err != nil {
+		// The cause quotes the setting, which may hold a password.
+		return refuse(req, &failure{
+			outcome: Unreachable, message: "the proxy setting in the environment is not a URL",
+			advice: FixProxy,
+		})
+	}
+	how := guarded
+	if sameOrigin(req.URL, r.base) {
+		how = own
+	}
+	if proxy != nil {
+		if err := r.admitName(req.URL, how); err != nil {
+			return refuse(req, err)
+		}
+		how = proxied
+	}
+	t, err := r.transport(req.URL, how)
+	if err != nil {
+		return refuse(req, err)
+	}
+	res, err := t.RoundTrip(req)
+	if err == nil {
+		r.wanted.Store(false)
+	}
+	return res, err
+}
+
+// refuse ends a request unsent; RoundTrip must close the body even then.
+func refuse(req *http.Request, err error) (*http.Response, error) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	return nil, err
+}
+
+func (r *router) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.transports {
+		t.CloseIdleConnections()
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"regshape/login/redact"
 )
 
 func seed(f *testing.F) {
@@ -229,7 +231,7 @@ func FuzzHelperMessage(f *testing.F) {
 	f.Add([]byte(""), []byte("a\u202eb abc"), "abc", []byte(`{"secret":1}`))
 	f.Fuzz(func(t *testing.T, stdout, stderr []byte, secret string, answer []byte) {
 		// A secret that is part of the mark itself, or has what is made safe, says nothing here.
-		plain := len(secret) >= minMasked && utf8.ValidString(secret) && !strings.ContainsAny(secret, "*?;…") && !strings.ContainsFunc(secret, func(r rune) bool {
+		plain := len(secret) >= minRedacted && utf8.ValidString(secret) && !strings.ContainsAny(secret, "[]?;…") && !strings.ContainsFunc(secret, func(r rune) bool {
 			return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r)
 		})
 		for _, err := range [][]byte{stderr, []byte(string(stderr) + secret), []byte(secret + string(stderr))} {
@@ -237,7 +239,7 @@ func FuzzHelperMessage(f *testing.F) {
 			if strings.ContainsFunc(shown, func(r rune) bool { return !unicode.IsPrint(r) }) || utf8.RuneCountInString(shown) > 2*(maxMessage+1)+2 {
 				t.Fatalf("%q and %q are shown as %q", stdout, err, shown)
 			}
-			if plain && strings.Contains(shown, secret) && !strings.Contains("***", secret) {
+			if plain && strings.Contains(shown, secret) && !strings.Contains(redact.Mark, secret) {
 				t.Fatalf("%q and %q show the secret: %q", stdout, err, shown)
 			}
 		}

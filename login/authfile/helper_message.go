@@ -2,16 +2,19 @@ package authfile
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
-	"net/url"
 	"strings"
 
+	"regshape/login/redact"
 	"regshape/store/printable"
 )
 
 // maxMessage is what an error shows of a helper's text, in characters: two lines of a terminal.
 const maxMessage = 200
+
+// minRedacted is the shortest secret that is hidden: what is left around a shorter one
+// would tell it, so then there is no text at all.
+const minRedacted = 4
 
 // message is what may be shown of a helper that failed: its error line, which the
 // protocol puts on stdout, and its stderr. When stdout holds JSON, nothing is: it may be
@@ -20,10 +23,19 @@ func message(stdout, stderr []byte, secrets []string) string {
 	if bytes.ContainsAny(stdout, "{[") {
 		return ""
 	}
+	var known redact.Secrets
+	for _, s := range secrets {
+		if s != "" && len(s) < minRedacted {
+			return ""
+		}
+		known.Learn(s)
+		// A secret over several lines is printed line by line, too.
+		known.Learn(strings.Join(strings.Fields(s), " "))
+	}
 	var parts []string
 	for _, text := range [][]byte{stdout, stderr} {
-		// Masked before it is cut, or half a secret would be left at the end.
-		if line := printable.Line(mask(string(text), secrets), maxMessage); line != "" {
+		// Redacted before it is cut, or half a secret would be left at the end.
+		if line := printable.Line(known.Redact(string(text)), maxMessage); line != "" {
 			parts = append(parts, line)
 		}
 	}
@@ -37,32 +49,4 @@ func answered(stdout []byte) string {
 		return ""
 	}
 	return creds.Secret
-}
-
-// minMasked is the shortest secret that is masked: what is left around a shorter one
-// would tell it, so then there is no text at all.
-const minMasked = 4
-
-// mask replaces every secret, as it is and as it may be quoted.
-func mask(text string, secrets []string) string {
-	for _, s := range secrets {
-		if s == "" {
-			continue
-		}
-		if len(s) < minMasked {
-			return ""
-		}
-		quoted, _ := json.Marshal(s) // a string always encodes
-		for _, form := range []string{
-			s, strings.Trim(string(quoted), `"`), url.QueryEscape(s), url.PathEscape(s),
-			base64.StdEncoding.EncodeToString([]byte(s)),
-			// A secret over several lines is printed line by line, too.
-			strings.Join(strings.Fields(s), " "),
-		} {
-			if form != "" {
-				text = strings.ReplaceAll(text, form, "***")
-			}
-		}
-	}
-	return text
 }

@@ -135,7 +135,7 @@ func TestHelper_failures(t *testing.T) {
 func TestHelper_storeErrorHidesSecret(t *testing.T) {
 	short, _ := script(t, `echo "wrong pin 7q"; exit 1`)
 	if err := short.Store(t.Context(), "r.test", "ann", "7q"); err == nil || strings.Contains(err.Error(), "pin") {
-		t.Errorf("a secret too short to mask: %v", err)
+		t.Errorf("a secret too short to hide: %v", err)
 	}
 	for _, body := range []string{
 		`cat; exit 1`, `cat >&2; exit 1`, `cat; cat >&2; sleep 60`,
@@ -238,7 +238,7 @@ func TestHelper_environment(t *testing.T) {
 		if err != nil || strings.Contains(string(env), "cAnArY") || !strings.Contains(string(env), "SEEN="+name) {
 			t.Errorf("%s: %v\n%s", name, err, env)
 		}
-		if warned != "docker-credential-test: *** expires? soon" {
+		if warned != "docker-credential-test: [redacted] expires? soon" {
 			t.Errorf("warned %q", warned)
 		}
 	}

@@ -228,7 +228,7 @@ func FuzzRedactor(f *testing.F) {
 			return
 		}
 		r := &redactor{}
-		r.learn(canary)
+		r.Learn(canary)
 		value := before + canary + after
 		shown := []string{r.header(name, value), r.header("Location", value), r.header("Www-Authenticate", value), r.challenges(value), r.json([]byte(value)), r.text(value)}
 		if u, err := url.Parse(value); err == nil {

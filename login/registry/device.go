@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"regshape/login/redact"
 	"regshape/store/printable"
 )
 
@@ -64,7 +65,7 @@ type DeviceGrant struct {
 }
 
 // Format prints a placeholder, whatever the verb.
-func (g DeviceGrant) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (g DeviceGrant) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.Mark) }
 
 // DeviceLogin has the user confirm a login in a browser, anywhere (RFC 8628). The outcome
 // is Verified with a grant; Rejected when the user denied it; [Expired] when the code ran
@@ -132,8 +133,8 @@ func (s *session) deviceLogin(ctx context.Context, d DeviceClient, u *url.URL, s
 // bound checks what the issuer wants shown, and keeps its numbers within reason: they go
 // into timers that panic on odd ones.
 func (s *session) bound(code *oauth2.DeviceAuthResponse) (DeviceCode, *failure) {
-	s.secrets.learn(code.DeviceCode)
-	s.secrets.learn(code.UserCode)
+	s.secrets.Learn(code.DeviceCode)
+	s.secrets.Learn(code.UserCode)
 	text := first(code.VerificationURIComplete, code.VerificationURI)
 	link, fail := parseEndpoint(text, s.base)
 	switch {
@@ -169,8 +170,8 @@ func expiry(at, now time.Time) time.Time {
 
 // usable refuses a grant that no header could carry (RFC 6750 §2.1: visible ASCII).
 func (s *session) usable(g DeviceGrant) *failure {
-	s.secrets.learn(g.AccessToken)
-	s.secrets.learn(g.RefreshToken)
+	s.secrets.Learn(g.AccessToken)
+	s.secrets.Learn(g.RefreshToken)
 	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f }
 	if g.AccessToken == "" || slices.ContainsFunc([]string{g.AccessToken, g.RefreshToken}, func(t string) bool { return strings.ContainsFunc(t, odd) }) {
 		return &failure{outcome: Protocol, message: s.issuerWho() + " answered without a usable token"}
@@ -290,7 +291,7 @@ func (c *Client) HubToken(ctx context.Context, accessToken string) (username, to
 		return "", "", s.result("", fail)
 	}
 	defer s.router.close()
-	s.secrets.learn(accessToken)
+	s.secrets.Learn(accessToken)
 	ctx, done := s.timed(ctx)
 	defer done()
 	token, fail = s.hubToken(ctx, u, accessToken)

@@ -228,7 +228,7 @@ func (s *session) detail(ans *answer) string {
 	} else if kind == "text/plain" {
 		text = string(ans.body)
 	}
-	return printable.Line(s.secrets.safe(text), 200)
+	return printable.Line(s.secrets.Redact(text), 200)
 }
 
 func first(texts ...string) string {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"regshape/login/redact"
 )
 
 // Outcome says how a verification ended. The text is the "reason" of JSON output.
@@ -128,10 +130,8 @@ type Credential struct {
 	IdentityToken bool
 }
 
-const redacted = "[redacted]"
-
 // String gives the user name; the secret is left out.
-func (c Credential) String() string { return fmt.Sprintf("%q %s", c.Username, redacted) }
+func (c Credential) String() string { return fmt.Sprintf("%q %s", c.Username, redact.Mark) }
 
 // GoString gives what String gives.
 func (c Credential) GoString() string { return c.String() }
@@ -151,7 +151,7 @@ type Token struct {
 }
 
 // Format prints a placeholder, whatever the verb.
-func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.Mark) }
 
 // failure is an error that already knows its outcome. Every way a verification
 // can go wrong ends in one.

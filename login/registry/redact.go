@@ -1,19 +1,14 @@
 package registry
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
-	"html"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"unicode/utf16"
 
+	"regshape/login/redact"
 	"regshape/store/printable"
 )
 
@@ -45,54 +40,32 @@ var secretFields = []string{"access_token", "device_code", "id_token", "refresh_
 // unreadable. What is the user's is learned at any length.
 const minRemote = 8
 
-// redactor knows the secrets that were sent or received, so that they can be
-// recognised where a server echoes them in a place that is otherwise shown. Of a server's
-// own it learns at most len(secretFields) an answer, so that none can make it forget.
-type redactor struct {
-	mu       sync.Mutex
-	known    map[string]bool // in lower case
-	shortest int             // of known
-	finder   *strings.Replacer
-}
-
-func (r *redactor) learn(secret string) {
-	secret = strings.ToLower(strings.TrimSpace(secret))
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if secret == "" || r.known[secret] {
-		return
-	}
-	if r.known == nil {
-		r.known = map[string]bool{}
-	}
-	if r.shortest == 0 || len(secret) < r.shortest {
-		r.shortest = len(secret)
-	}
-	r.known[secret], r.finder = true, nil
-}
+// redactor knows the secrets that were sent or received. Of a server's own it learns at
+// most len(secretFields) an answer, so that none can make it forget.
+type redactor struct{ redact.Secrets }
 
 func (r *redactor) learnRemote(value string) {
 	if len(value) >= minRemote {
-		r.learn(value)
+		r.Learn(value)
 	}
 }
 
 // learnRequest learns the secrets that a request carries.
 func (r *redactor) learnRequest(req *http.Request) {
 	if _, value, ok := strings.Cut(req.Header.Get("Authorization"), " "); ok {
-		r.learn(value)
+		r.Learn(value)
 	}
 	if _, password, ok := req.BasicAuth(); ok {
-		r.learn(password)
+		r.Learn(password)
 	}
 	if form, err := url.ParseQuery(sentForm(req)); err == nil {
-		eachHidden(form, r.learn)
+		eachHidden(form, r.Learn)
 	}
 	// A realm or a redirect may have brought its own.
 	eachHidden(req.URL.Query(), r.learnRemote)
 	if proxy, err := http.ProxyFromEnvironment(req); err == nil && proxy != nil {
 		if password, ok := proxy.User.Password(); ok {
-			r.learn(password)
+			r.Learn(password)
 		}
 	}
 }
@@ -121,71 +94,13 @@ func sentForm(req *http.Request) string {
 	return string(b)
 }
 
-// safe gives a text that may be shown: itself without the words that hold a secret in
-// whatever encoding, and nothing of it where the rest still does.
-func (r *redactor) safe(text string) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.known) == 0 {
-		return text
-	}
-	if r.finder == nil {
-		pairs := make([]string, 0, 2*len(r.known))
-		for secret := range r.known {
-			pairs = append(pairs, secret, "")
-		}
-		r.finder = strings.NewReplacer(pairs...)
-	}
-	if !r.holds(text) {
-		return text
-	}
-	words := strings.Split(text, " ")
-	for i, word := range words {
-		if r.holds(word) {
-			words[i] = redacted
-		}
-	}
-	if text = strings.Join(words, " "); r.holds(text) {
-		return redacted
-	}
-	return text
-}
-
-const (
-	// maxDepth is how many encodings may lie over each other, as the base64 of
-	// user:password in a URL in a JSON text does.
-	maxDepth = 3
-	// maxDecoded bounds the work on one text, in bytes. An answer of maxPreview with no
-	// encoding in it takes a tenth. What takes more is not shown.
-	maxDecoded = 8 << 20
-)
-
-// holds reports whether a text holds a secret, as it stands or after decoding.
-func (r *redactor) holds(text string) bool {
-	budget := maxDecoded
-	return r.holdsWithin(text, maxDepth, &budget)
-}
-
-func (r *redactor) holdsWithin(text string, depth int, budget *int) bool {
-	if *budget -= len(text); *budget < 0 {
-		return true
-	}
-	lower := strings.ToLower(text)
-	if len(r.finder.Replace(lower)) != len(lower) {
-		return true
-	}
-	return depth > 0 && slices.ContainsFunc(decodings(text, r.shortest), func(decoded string) bool {
-		return decoded != text && len(decoded) >= r.shortest && r.holdsWithin(decoded, depth-1, budget)
-	})
-}
-
 // header gives the value of a header as a trace may show it.
 func (r *redactor) header(name, value string) string {
 	name = http.CanonicalHeaderKey(name)
 	switch {
 	case name == "Authorization":
 		if scheme, _, ok := strings.Cut(value, " "); ok && (scheme == "Basic" || scheme == "Bearer") {
-			return scheme + " " + redacted
+			return scheme + " " + redact.Mark
 		}
 	case name == "Www-Authenticate":
 		return r.challenges(value)
@@ -196,7 +111,7 @@ func (r *redactor) header(name, value string) string {
 	case slices.Contains(shownHeaders, name):
 		return r.text(value)
 	}
-	return redacted
+	return redact.Mark
 }
 
 // challenges shows the schemes and parameters that are in the IANA registry of
@@ -207,13 +122,13 @@ func (r *redactor) challenges(value string) string {
 		switch c.scheme {
 		case "basic", "bearer", "digest", "dpop", "negotiate", "ntlm":
 		default:
-			out = append(out, redacted)
+			out = append(out, redact.Mark)
 			continue
 		}
 		shown := challenge{scheme: c.scheme, params: map[string]string{}}
 		for _, name := range []string{"service", "scope", "error", "charset"} {
 			if v, ok := c.params[name]; ok {
-				shown.params[name] = r.safe(v)
+				shown.params[name] = r.Redact(v)
 			}
 		}
 		if u, err := url.Parse(c.params["realm"]); err == nil && c.params["realm"] != "" {
@@ -221,7 +136,7 @@ func (r *redactor) challenges(value string) string {
 		}
 		text := shown.String()
 		if len(shown.params) < len(c.params) || c.token68 != "" {
-			text += " " + redacted
+			text += " " + redact.Mark
 		}
 		out = append(out, printable.Line(text, maxShown))
 	}
@@ -231,15 +146,15 @@ func (r *redactor) challenges(value string) string {
 // url gives u without user name, password and fragment, and with the values of
 // unknown parameters replaced.
 func (r *redactor) url(u *url.URL) string {
-	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: r.safe(u.Path)}
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: r.Redact(u.Path)}
 	out := bare.String()
 	if u.Opaque != "" {
-		out = redacted
+		out = redact.Mark
 	}
 	if u.RawQuery != "" {
 		out += "?" + r.params(u.RawQuery)
 	}
-	return r.text(strings.ReplaceAll(out, url.PathEscape(redacted), redacted))
+	return r.text(strings.ReplaceAll(out, url.PathEscape(redact.Mark), redact.Mark))
 }
 
 // params redacts a query or a form.
@@ -249,11 +164,11 @@ func (r *redactor) params(raw string) string {
 		name, value, ok := strings.Cut(part, "=")
 		switch {
 		case !ok && part != "":
-			parts[i] = redacted
+			parts[i] = redact.Mark
 		case slices.Contains(shownParams, name):
-			parts[i] = name + "=" + r.safe(value)
+			parts[i] = name + "=" + r.Redact(value)
 		default:
-			parts[i] = r.safe(name) + "=" + redacted
+			parts[i] = r.Redact(name) + "=" + redact.Mark
 		}
 	}
 	return strings.Join(parts, "&")
@@ -275,11 +190,11 @@ func (r *redactor) learnAnswer(body []byte) {
 func (r *redactor) json(body []byte) string {
 	var doc any
 	if err := json.Unmarshal(body, &doc); err != nil {
-		return redacted
+		return redact.Mark
 	}
 	out, err := json.Marshal(r.value(doc, false))
 	if err != nil {
-		return redacted
+		return redact.Mark
 	}
 	return r.text(string(out))
 }
@@ -289,7 +204,7 @@ func (r *redactor) value(v any, known bool) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, field := range v {
-			out[r.safe(name)] = r.value(field, slices.Contains(shownFields, name))
+			out[r.Redact(name)] = r.value(field, slices.Contains(shownFields, name))
 		}
 		return out
 	case []any:
@@ -300,14 +215,14 @@ func (r *redactor) value(v any, known bool) any {
 		return out
 	case string:
 		if known {
-			return r.safe(v)
+			return r.Redact(v)
 		}
-		return redacted
+		return redact.Mark
 	case float64:
 		if known {
 			return v
 		}
-		return redacted
+		return redact.Mark
 	}
 	return v
 }
@@ -315,142 +230,4 @@ func (r *redactor) value(v any, known bool) any {
 // maxShown bounds one value in a trace, in characters.
 const maxShown = 2000
 
-func (r *redactor) text(s string) string { return printable.Line(r.safe(s), maxShown) }
-
-// decodings gives what a text reads as in each encoding in which a server may repeat a
-// secret: percent-encoding, the escapes of JSON and C, HTML's character references, base64
-// and hex, each lenient, wherever it stands in the text and whatever stands around it.
-// Secrets have at least so many bytes as shortest says.
-func decodings(text string, shortest int) []string {
-	var out []string
-	if strings.Contains(text, "%") {
-		out = append(out, unescape(text, '%'))
-	}
-	if strings.Contains(text, "+") {
-		out = append(out, unescape(strings.ReplaceAll(text, "+", " "), '%'))
-	}
-	if strings.Contains(text, `\`) {
-		out = append(out, unescape(text, '\\'))
-	}
-	if strings.Contains(text, "&") {
-		out = append(out, html.UnescapeString(text))
-	}
-	// White space counts for nothing: base64 and hex are often broken into lines or groups.
-	// The first characters of a run may belong to what stands before the encoded bytes.
-	dense := strings.Join(strings.Fields(text), "")
-	for skip := range 4 {
-		out = append(out, decodeRuns(dense, isBase64, skip, shortest, func(run string) []byte {
-			run = strings.NewReplacer("-", "+", "_", "/").Replace(run)
-			if len(run)%4 == 1 {
-				run = run[:len(run)-1]
-			}
-			decoded, _ := base64.RawStdEncoding.DecodeString(run)
-			return decoded
-		}))
-	}
-	for skip := range 2 {
-		out = append(out, decodeRuns(dense, isHex, skip, 2*shortest, func(run string) []byte {
-			decoded, _ := hex.DecodeString(run[:len(run)/2*2])
-			return decoded
-		}))
-	}
-	return out
-}
-
-// decodeRuns decodes the runs of an alphabet, each without its first characters, as far as
-// they have a minimal length.
-func decodeRuns(text string, alphabet func(byte) bool, skip, minimal int, decode func(string) []byte) string {
-	var out strings.Builder
-	for i := 0; i < len(text); i++ {
-		from := i
-		for i < len(text) && alphabet(text[i]) {
-			i++
-		}
-		if i-from >= minimal+skip {
-			out.Write(decode(text[from+skip : i]))
-			out.WriteByte(0)
-		}
-	}
-	return out.String()
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func isBase64(c byte) bool { return isAlnum(c) || strings.IndexByte("+/-_", c) >= 0 }
-
-// unescape replaces the escapes that a mark begins: %XX, or \uXXXX, \xXX, \" and their kin.
-// What is no escape stays.
-func unescape(text string, mark byte) string {
-	var out strings.Builder
-	for i := 0; i < len(text); {
-		if text[i] != mark || i+1 == len(text) {
-			out.WriteByte(text[i])
-			i++
-			continue
-		}
-		n := 0
-		switch {
-		case mark == '%':
-			n = writeHexByte(&out, text[i+1:])
-		case text[i+1] == 'x' || text[i+1] == 'X':
-			if n = writeHexByte(&out, text[i+2:]); n > 0 {
-				n++
-			}
-		case text[i+1] == 'u' || text[i+1] == 'U':
-			n = writeRune(&out, text[i:])
-		}
-		switch {
-		case n > 0:
-			i += 1 + n
-		case mark == '%':
-			out.WriteByte(mark)
-			i++
-		default:
-			c := text[i+1]
-			if at := strings.IndexByte("ntrbf", c); at >= 0 {
-				c = "\n\t\r\b\f"[at]
-			}
-			out.WriteByte(c)
-			i += 2
-		}
-	}
-	return out.String()
-}
-
-func writeHexByte(out *strings.Builder, digits string) (read int) {
-	if len(digits) < 2 {
-		return 0
-	}
-	n, err := strconv.ParseUint(digits[:2], 16, 8)
-	if err != nil {
-		return 0
-	}
-	out.WriteByte(byte(n))
-	return 2
-}
-
-// writeRune reads \uXXXX at the beginning of text, with the second half of a surrogate pair.
-// It returns how much it read after the backslash.
-func writeRune(out *strings.Builder, text string) (read int) {
-	unit := func(s string) (rune, bool) {
-		if len(s) < 6 || s[0] != '\\' || s[1]|0x20 != 'u' {
-			return 0, false
-		}
-		n, err := strconv.ParseUint(s[2:6], 16, 16)
-		return rune(n), err == nil
-	}
-	r, ok := unit(text)
-	if !ok {
-		return 0
-	}
-	if low, ok := unit(text[6:]); ok && utf16.IsSurrogate(r) {
-		if both := utf16.DecodeRune(r, low); both != '\uFFFD' {
-			out.WriteRune(both)
-			return 11
-		}
-	}
-	out.WriteRune(r)
-	return 5
-}
+func (r *redactor) text(s string) string { return printable.Line(r.Redact(s), maxShown) }

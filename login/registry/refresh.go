@@ -24,7 +24,7 @@ func (c *Client) Refresh(ctx context.Context, d DeviceClient, refreshToken strin
 		return DeviceGrant{}, s.result("", fail)
 	}
 	defer s.router.close()
-	s.secrets.learn(refreshToken)
+	s.secrets.Learn(refreshToken)
 	ctx, done := s.timed(ctx)
 	defer done()
 	meta, fail := s.discover(ctx, d.Issuer, u)
@@ -94,7 +94,7 @@ func (c *Client) Revoke(ctx context.Context, d DeviceClient, refreshToken string
 		return s.result("", fail)
 	}
 	defer s.router.close()
-	s.secrets.learn(refreshToken)
+	s.secrets.Learn(refreshToken)
 	ctx, done := s.timed(ctx)
 	defer done()
 	meta, fail := s.discover(ctx, d.Issuer, u)

@@ -54,8 +54,8 @@ func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Cr
 		t.values["scope"] = scopes
 	}
 	g, fail := t.obtain(ctx)
-	s.secrets.learn(g.access)
-	s.secrets.learn(g.refresh)
+	s.secrets.Learn(g.access)
+	s.secrets.Learn(g.refresh)
 	return g, fail
 }
 

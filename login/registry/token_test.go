@@ -26,7 +26,7 @@ func FuzzTokenAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, kind, after string, body []byte) {
 		c := client(t, Options{})
 		s := &session{c: c, base: &url.URL{Scheme: "https", Host: "reg.example"}, secrets: &redactor{}}
-		s.secrets.learn(alice.Secret)
+		s.secrets.Learn(alice.Secret)
 		server := &tokenServer{s: s, who: "the token server auth.example", realm: &url.URL{Scheme: "https", Host: "auth.example"}, cred: alice}
 		g, fail := server.read(&answer{
 			status: status, body: body[:min(len(body), maxBody)], cut: len(body) > maxBody,

@@ -31,7 +31,7 @@ func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential
 		return s.result("", fail)
 	}
 	defer done()
-	s.secrets.learn(cred.Secret)
+	s.secrets.Learn(cred.Secret)
 	ch, target, fail := s.approach(ctx, scope)
 	if fail != nil {
 		return s.result("", fail)
@@ -66,7 +66,7 @@ func (c *Client) Token(ctx context.Context, host, scope string, cred Credential)
 		return Token{}, s.result("", fail)
 	}
 	defer done()
-	s.secrets.learn(cred.Secret)
+	s.secrets.Learn(cred.Secret)
 	ch, _, fail := s.approach(ctx, scope)
 	if fail != nil {
 		return Token{}, s.result("", fail)

@@ -76,6 +76,11 @@ var arrows = []arrow{
 		why:   "the lower floors know no terminal and no flag",
 	},
 	{
+		from: []string{"regshape/login/redact"},
+		only: []string{},
+		why:  "it works on text alone",
+	},
+	{
 		from:  []string{"regshape/login/app"},
 		never: []string{"regshape/login/lookup", "regshape/login/account", "regshape/login/custody", "regshape/login/importer", "regshape/login/setup", "regshape/login/doctor"},
 		why:   "what every command gets knows none of them",

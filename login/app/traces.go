@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"regshape/login/authfile"
 	"regshape/login/registry"
 	"regshape/login/terminal"
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -24,7 +24,7 @@ type logs struct {
 func (l *logs) Open(e *Env) error {
 	l.Now = e.Now
 	if e.LogFile != "" {
-		f, err := os.OpenFile(e.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND|authfile.OpenNoWait, 0o600)
+		f, err := os.OpenFile(e.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND|durable.NoWait, 0o600)
 		if err != nil {
 			return fmt.Errorf("open the log file: %w", err)
 		}

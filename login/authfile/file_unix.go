@@ -8,12 +8,6 @@ import (
 	"syscall"
 )
 
-// OpenNoWait is a flag of os.OpenFile that keeps it from waiting for the other end of a FIFO.
-const OpenNoWait = syscall.O_NONBLOCK
-
-// modesMatter says that permission bits decide who may read a file.
-const modesMatter = true
-
 // keepOwner gives the new file the owner and the group of the old one, as far as
 // the system permits, and reports whether the group is the same.
 func keepOwner(f *os.File, old fs.FileInfo) bool {

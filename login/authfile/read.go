@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"regshape/store/durable"
 )
 
 // maxDocument bounds what is read. Real files of thousands of logins stay under
@@ -33,7 +35,7 @@ func Read(path string, f Format) (*Document, error) {
 
 // readText reads a regular file whole, within the bound.
 func readText(path string) ([]byte, fs.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|OpenNoWait, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|durable.NoWait, 0)
 	if err != nil {
 		return nil, nil, err
 	}

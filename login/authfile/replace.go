@@ -68,7 +68,7 @@ func fill(f *os.File, text []byte, target string, old fs.FileInfo, mode fs.FileM
 			return err
 		}
 	}
-	if err := f.Chmod(mode.Perm()); err != nil && modesMatter {
+	if err := f.Chmod(mode.Perm()); err != nil && durable.ModesMatter {
 		return err
 	}
 	return f.Sync()

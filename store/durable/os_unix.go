@@ -10,10 +10,11 @@ import (
 	"syscall"
 )
 
-const (
-	openNoHang   = syscall.O_NONBLOCK              // does not wait for a FIFO's other end
-	openNoFollow = syscall.O_NOFOLLOW | openNoHang // and refuses a symbolic link
-)
+// NoWait is a flag of [os.OpenFile] that keeps it from waiting for the other end of a FIFO.
+const NoWait = syscall.O_NONBLOCK
+
+// openNoFollow also refuses a symbolic link.
+const openNoFollow = syscall.O_NOFOLLOW | NoWait
 
 // ModesMatter says that permission bits decide who may read a file.
 const ModesMatter = true

@@ -9,9 +9,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Windows keeps pipes out of the file system, and cannot refuse a link: readFile still
-// refuses what is not a regular file.
-const openNoHang, openNoFollow = 0, 0
+// NoWait has no counterpart: Windows keeps pipes out of the file system.
+const NoWait = 0
+
+// openNoFollow has none either: what is not a regular file is still refused.
+const openNoFollow = 0
 
 // ModesMatter is false: access control lists decide, and a profile's folders are the
 // user's alone by default.

@@ -145,7 +145,7 @@ func OpenNamed(path string) (*os.File, error) {
 	if err := trusted(link); err != nil { // whoever owns a link says where it leads
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|openNoHang, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|NoWait, 0)
 	if err != nil {
 		return nil, err
 	}

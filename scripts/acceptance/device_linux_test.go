@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,11 +57,11 @@ func TestDevice_terminal(t *testing.T) {
 	}
 	link := at.URL + "/activate?user_code=" + code[1]
 	term.Await("To log in to " + host + ", open this page on any device:\r\n  " + link)
-	term.Await("\r\x1b[K")
 	if !issuer.Confirm(code[1]) {
 		t.Fatalf("the issuer does not know the code %s", code[1])
 	}
 	term.wantExit(0, issuer.Secrets()...)
+	term.Await("\r" + strings.Repeat(" ", 40)) // the line with the time left is gone
 	term.Await("Login Succeeded")
 	said, err := os.ReadFile(opened)
 	if want := "1|" + link + "||"; err != nil || string(said) != want {

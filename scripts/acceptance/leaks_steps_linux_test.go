@@ -187,7 +187,7 @@ func checkCommands(t *testing.T, steps []step) {
 // grammarCommands reads the commands from the grammar's source, including hidden ones.
 func grammarCommands(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "login/cli.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "login/grammar.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,14 +31,13 @@ const anyUser = "oauth2accesstoken"
 // the issuer's access token as the secret and, to renew it, its refresh token.
 func (c *deviceFlags) confirm(e *app.Env, client *registry.Client, to lookup.Destination, address store.Address) (store.Credential, error) {
 	name := address.Name()
-	own, ok := to.(lookup.StoreDestination)
-	if !ok {
+	if to.Store == nil {
 		return store.Credential{}, &app.UsageError{
 			Message: "a device login needs regshape's own store: nothing else can renew it, and this one would be " + to.String(),
 			Hint:    "leave out --authfile and its variables, or take the registry out of credHelpers",
 		}
 	}
-	known, err := own.Peek(e.Ctx, address)
+	known, err := to.Store.Peek(e.Ctx, address)
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrDamaged) {
 		return store.Credential{}, &app.StoreError{Registry: name, Doing: "read what is stored for " + name, Err: err}
 	}
@@ -63,7 +62,7 @@ func (c *deviceFlags) confirm(e *app.Env, client *registry.Client, to lookup.Des
 	if hubLogin(address, d.Issuer) {
 		var token string
 		if claimed, token, result = client.HubToken(e.Ctx, grant.AccessToken); result.Outcome != registry.Verified {
-			revokeUnused(e, client, own.Store, cred)
+			revokeUnused(e, client, to.Store, cred)
 			if e.Ctx.Err() != nil {
 				return store.Credential{}, terminal.ErrInterrupted
 			}

@@ -1,9 +1,7 @@
 package account
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"regshape/login/app"
@@ -76,22 +74,19 @@ func (*List) Manual() app.Manual {
 
 // listFile lists the logins of the file that takes every other place's place.
 func listFile(e *app.Env, path string) error {
-	rows := []listed{}
-	d, err := authfile.Read(path, authfile.Containers)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	d, err := lookup.Read(path, authfile.Containers)
+	if err != nil {
 		return err
 	}
-	broken := 0
-	if err == nil {
-		for _, entry := range d.Entries() {
-			switch {
-			case entry.Err != nil:
-				e.Warn("%s: the entry of %s: %v.", path, printable.Address(entry.Key), entry.Err)
-				broken++
-			case !entry.Marker:
-				c := lookup.FromEntry(entry)
-				rows = append(rows, listed{Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: path})
-			}
+	rows, broken := []listed{}, 0
+	for _, entry := range d.Entries() {
+		switch {
+		case entry.Err != nil:
+			e.Warn("%s: the entry of %s: %v.", path, printable.Address(entry.Key), entry.Err)
+			broken++
+		case !entry.Marker:
+			c := lookup.FromEntry(entry)
+			rows = append(rows, listed{Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: path})
 		}
 	}
 	if err := writeRows(e, rows); err != nil || broken == 0 {

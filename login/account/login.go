@@ -50,10 +50,9 @@ func (c *Login) Run(e *app.Env) error {
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 	}
-	own, _ := to.(lookup.StoreDestination)
 	// Before anybody types a password, or a registry is asked, in vain.
-	if own.Store != nil {
-		if _, err := own.RootKey(e.Ctx); errors.Is(err, store.ErrLocked) {
+	if to.Store != nil {
+		if _, err := to.Store.RootKey(e.Ctx); errors.Is(err, store.ErrLocked) {
 			return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 		}
 	}
@@ -79,8 +78,8 @@ func (c *Login) Run(e *app.Env) error {
 	}
 	stored := false
 	defer func() {
-		if own.Store != nil && !stored {
-			revokeUnused(e, client, own.Store, cred)
+		if to.Store != nil && !stored {
+			revokeUnused(e, client, to.Store, cred)
 		}
 	}()
 	if err := c.fromDevice(&cred, name); err != nil {
@@ -264,7 +263,7 @@ func pullScope(s string) string {
 func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential, reason string) error {
 	r := loginResult{
 		Status: "success", Registry: cred.Address().Name(), Username: cred.Username, Reason: reason,
-		Transport: string(cred.Transport), Where: to.Place(), Expires: timeOrNil(cred.Expires),
+		Transport: string(cred.Transport), Where: to.Place, Expires: timeOrNil(cred.Expires),
 	}
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)

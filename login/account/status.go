@@ -1,8 +1,6 @@
 package account
 
 import (
-	"errors"
-	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -88,7 +86,6 @@ func (c *Status) check(e *app.Env) ([]store.Address, error) {
 // http://.
 func targets(command string, bare bool, spellings ...[]string) ([]store.Address, error) {
 	var addresses []store.Address
-	seen := map[string]bool{}
 	for _, spelling := range slices.Concat(spellings...) {
 		address, err := app.RegistryArg{Argument: spelling}.Target(command)
 		if err != nil {
@@ -97,12 +94,9 @@ func targets(command string, bare bool, spellings ...[]string) ([]store.Address,
 		if bare {
 			address = address.Bare()
 		}
-		if !seen[address.String()] {
-			seen[address.String()] = true
-			addresses = append(addresses, address)
-		}
+		addresses = append(addresses, address)
 	}
-	return addresses, nil
+	return lookup.Unique(addresses, store.Address.String), nil
 }
 
 // ignoreAccount drops the account of the environment: it is for one registry, and must
@@ -165,10 +159,7 @@ func (v *verifier) all(checks []func() Checked, p *terminal.Progress) ([]Checked
 // stored are the checks of the logins that list shows, in its order.
 func (v *verifier) stored() (checks []func() Checked, err error) {
 	if path, _ := v.e.OnlyFile(); path != "" {
-		d, err := authfile.Read(path, authfile.Containers)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
+		d, err := lookup.Read(path, authfile.Containers)
 		if err != nil {
 			return nil, err
 		}

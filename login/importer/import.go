@@ -188,12 +188,7 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 
 // onceEach drops helpers named twice and puts the files after them.
 func onceEach(g group, places []lookup.Place) group {
-	seen := map[string]bool{}
-	g.sources = slices.DeleteFunc(g.sources, func(s Source) bool {
-		known := seen[s.Name]
-		seen[s.Name] = true
-		return known
-	})
+	g.sources = lookup.Unique(g.sources, func(s Source) string { return s.Name })
 	for _, p := range places {
 		g.sources = append(g.sources, FileSource(p))
 	}
@@ -221,9 +216,7 @@ func helpersOf(e *app.Env, p lookup.Place) []Source {
 		case tokenMakers[name]:
 			e.Warn("docker-credential-%s makes a new token for each call: its logins are not imported.", name)
 		default:
-			s := HelperSource(e, name)
-			s.tool = p.Tool
-			sources = append(sources, s)
+			sources = append(sources, HelperSource(e, name))
 		}
 	}
 	return sources

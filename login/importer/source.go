@@ -21,7 +21,6 @@ import (
 // helper.
 type Source struct {
 	Name string // for messages and JSON: the file's path, or "docker-credential-pass"
-	tool string // "docker", "podman", "singularity", "microagent", or "" where only a path or helper is known
 	file bool   // logins lie there unencrypted, in a file of this name
 
 	// List returns all logins, markers and broken entries, in the order in which they
@@ -66,7 +65,7 @@ func (l Login) credential() store.Credential {
 // them, and they hold no secret.
 func FileSource(p lookup.Place) Source {
 	return Source{
-		Name: p.Path, tool: p.Tool, file: true,
+		Name: p.Path, file: true,
 		List: func(context.Context) ([]Login, error) {
 			d, err := authfile.Read(p.Path, p.Format)
 			if err != nil {

@@ -10,101 +10,74 @@ import (
 )
 
 // Destination is where a login goes.
-type Destination interface {
-	Save(ctx context.Context, c store.Credential) error
-	// Place is the folder, program or file, String the words for it.
-	Place() string
-	String() string
+type Destination struct {
+	Place string       // the directory, program or file
+	Store *store.Store // nil where another tool keeps it
+	Save  func(ctx context.Context, c store.Credential) error
+	words string
 }
+
+func (d Destination) String() string { return d.words + " " + d.Place }
 
 // Destination chooses: the one file that the user named, else the helper that docker's or
 // podman's settings have for the registry, else regshape's own store. Nothing else is
 // ever written in plaintext.
 func (q Query) Destination() (Destination, error) {
 	if path, by := q.E.OnlyFile(); path != "" {
-		return fileDestination{q.E, path, by}, nil
+		return q.fileDestination(path, by), nil
 	}
-	for _, p := range Places(q.E) {
-		if p.Format == authfile.DockercfgFormat || p.Tool != "docker" && p.Tool != "podman" {
-			continue
-		}
+	for _, p := range helperPlaces(q.E) {
 		name, err := q.credHelper(p)
-		if err != nil {
-			return nil, err
+		switch profile, own := ownProfile(name, q.E.Profile); {
+		case err != nil:
+			return Destination{}, err
+		case own:
+			return q.storeDestination(profile)
+		case name != "":
+			h := q.E.Foreign(name)
+			return Destination{words: "stored by", Place: h.Program(), Save: func(ctx context.Context, c store.Credential) error {
+				if err := withoutEnd(c, h.Program()); err != nil {
+					return err
+				}
+				return h.Store(ctx, c.ServerURL, c.Username, c.Secret)
+			}}, nil
 		}
-		if name == "" {
-			continue
-		}
-		if profile, own := ownProfile(name, q.E.Profile); own {
-			return storeDestination(q.E, profile)
-		}
-		return helperDestination{q.E.Foreign(name)}, nil
 	}
-	return storeDestination(q.E, q.E.Profile)
+	return q.storeDestination(q.E.Profile)
 }
 
-// StoreDestination is regshape's own store.
-type StoreDestination struct{ *store.Store }
-
-func storeDestination(e *app.Env, profile string) (Destination, error) {
-	s, err := app.OpenProfile(e, profile)
+func (q Query) storeDestination(profile string) (Destination, error) {
+	s, err := app.OpenProfile(q.E, profile)
 	if err != nil {
-		return nil, err
+		return Destination{}, err
 	}
-	return StoreDestination{s}, nil
+	return Destination{words: "sealed in", Place: s.Location().Data, Store: s, Save: s.Put}, nil
 }
-
-// Save stores c there.
-func (d StoreDestination) Save(ctx context.Context, c store.Credential) error {
-	return d.Put(ctx, c)
-}
-
-// Place is the directory of the store.
-func (d StoreDestination) Place() string { return d.Location().Data }
-
-func (d StoreDestination) String() string { return "sealed in " + d.Place() }
-
-// helperDestination is another tool's helper.
-type helperDestination struct{ authfile.Helper }
-
-// Save stores c there.
-func (d helperDestination) Save(ctx context.Context, c store.Credential) error {
-	if !c.Expires.IsZero() {
-		return fmt.Errorf("%s cannot keep a login for a limited time: leave --for out", d.Program())
-	}
-	return d.Store(ctx, c.ServerURL, c.Username, c.Secret)
-}
-
-// Place is the directory of the store.
-func (d helperDestination) Place() string { return d.Program() }
-
-func (d helperDestination) String() string { return "stored by " + d.Place() }
 
 // fileDestination is an auth.json that the user named.
-type fileDestination struct {
-	e             *app.Env
-	path, namedBy string
+func (q Query) fileDestination(path, namedBy string) Destination {
+	return Destination{words: "stored in", Place: path, Save: func(_ context.Context, c store.Credential) error {
+		if err := withoutEnd(c, path); err != nil {
+			return err
+		}
+		key := c.ServerURL
+		if key == store.HubAddress {
+			key = store.HubHost // as podman and skopeo write it
+		}
+		err := Update(q.E, path, authfile.Containers, func(doc *authfile.Document) error {
+			return doc.SetAuth(key, c.Username, c.Secret, c.Kind == store.KindIdentityToken)
+		})
+		if err == nil {
+			q.E.Warn("the password is in %s (%s) in base64, which is not encrypted.", path, namedBy)
+		}
+		return err
+	}}
 }
 
-// Save stores c there.
-func (d fileDestination) Save(_ context.Context, c store.Credential) error {
-	if !c.Expires.IsZero() {
-		return fmt.Errorf("%s cannot keep a login for a limited time: leave --for out", d.path)
+// withoutEnd refuses a login that expires where only regshape's store would remember that.
+func withoutEnd(c store.Credential, place string) error {
+	if c.Expires.IsZero() {
+		return nil
 	}
-	key := c.ServerURL
-	if key == store.HubAddress {
-		key = store.HubHost // as podman and skopeo write it
-	}
-	err := Update(d.e, d.path, authfile.Containers, func(doc *authfile.Document) error {
-		return doc.SetAuth(key, c.Username, c.Secret, c.Kind == store.KindIdentityToken)
-	})
-	if err == nil {
-		d.e.Warn("the password is in %s (%s) in base64, which is not encrypted.", d.path, d.namedBy)
-	}
-	return err
+	return fmt.Errorf("%s cannot keep a login for a limited time: leave --for out", place)
 }
-
-// Place is the directory of the store.
-func (d fileDestination) Place() string { return d.path }
-
-func (d fileDestination) String() string { return "stored in " + d.Place() }

@@ -12,7 +12,7 @@ import (
 	"regshape/store"
 )
 
-// Answer is a credential as one source gives it. ServerURL is its key there.
+// Answer is a credential as one source has it, with its key there as ServerURL.
 type Answer struct {
 	store.Credential
 	Own bool // the whole entry of a store of regshape's
@@ -22,12 +22,11 @@ type Answer struct {
 type Source struct {
 	Kind  string // the step of the chain, for JSON
 	Where string // the file or program, for messages
-	// final: docker and podman ask nobody else when this source has nothing.
-	final bool
+	final bool   // docker and podman ask nobody else when it has nothing
 	// Look returns nil where there is nothing for the registry. A source that cannot be
 	// read is an error, never a miss.
 	Look func() (*Answer, error)
-	// Erase removes what look found; nil where regshape cannot.
+	// Erase removes what Look found; nil where regshape cannot.
 	Erase func(key string) error
 }
 
@@ -52,7 +51,7 @@ func (s Source) Failed(err error) error {
 	return fmt.Errorf("%s: %w", s.Where, err)
 }
 
-// Query is a registry, or a scope of one, that a credential is looked for.
+// Query asks for the credential of a registry, or of a scope of one.
 type Query struct {
 	E       *app.Env
 	Address store.Address
@@ -64,32 +63,31 @@ func (q Query) Sources() []Source {
 	if path, by := q.E.OnlyFile(); path != "" {
 		return append(q.commandLine(), q.onlyFile(path, by))
 	}
-	chain := slices.Concat(
+	// Settings of several tools often name the same helper.
+	return Unique(slices.Concat(
 		q.commandLine(),
 		q.variable(),
 		q.credHelpers(),
 		q.registriesConf(),
-		q.ownStore(),
+		[]Source{q.storeOf(FromStore, q.E.Profile)},
 		q.credsStore(),
 		q.files(),
-	)
-	return firstOfEach(chain)
+	), func(s Source) string { return s.Where })
 }
 
-// firstOfEach drops a place that the chain has already asked: settings of several tools
-// often name the same helper.
-func firstOfEach(chain []Source) []Source {
+// Unique keeps the first of each name.
+func Unique[T any](list []T, name func(T) string) []T {
 	seen := map[string]bool{}
-	return slices.DeleteFunc(chain, func(s Source) bool {
-		known := seen[s.Where]
-		seen[s.Where] = true
+	return slices.DeleteFunc(list, func(x T) bool {
+		known := seen[name(x)]
+		seen[name(x)] = true
 		return known
 	})
 }
 
-// resolution is the outcome of a chain.
+// resolution is what the chain gives.
 type resolution struct {
-	From   Source // fromNowhere where nothing was found
+	From   Source // its kind is FromNowhere where nothing was found
 	Found  *Answer
 	Others []Match
 }
@@ -101,8 +99,8 @@ type Match struct {
 	Err   error
 }
 
-// Resolve finds what would be used. With others set it also asks the sources behind the
-// winner. -u NAME without a password passes over other users' credentials.
+// Resolve finds what would be used. With others set it also asks the sources after the one
+// that has it. -u NAME without a password skips other users' credentials.
 func (q Query) Resolve(others bool) (resolution, error) {
 	r := resolution{From: Source{Kind: FromNowhere}}
 	decided := false

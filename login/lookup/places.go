@@ -1,7 +1,9 @@
 package lookup
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,16 +36,28 @@ func Places(e *app.Env) []Place {
 		places = append(places, Place{"singularity", path, authfile.Docker})
 	}
 	places = append(places, Place{"microagent", authfile.Microagent(w), authfile.Containers})
-	seen := map[string]bool{"": true} // without a home there are no paths
-	return slices.DeleteFunc(places, func(p Place) bool {
-		known := seen[p.Path]
-		seen[p.Path] = true
-		return known
+	places = slices.DeleteFunc(places, func(p Place) bool { return p.Path == "" }) // there is no home
+	return Unique(places, func(p Place) string { return p.Path })
+}
+
+// helperPlaces are the files whose settings name helpers.
+func helperPlaces(e *app.Env) []Place {
+	return slices.DeleteFunc(Places(e), func(p Place) bool {
+		return p.Format == authfile.DockercfgFormat || p.Tool != "docker" && p.Tool != "podman"
 	})
 }
 
-// ownProfile recognizes regshape's names among helpers': "regshape" is the present
-// profile, "regshape-NAME" another one.
+// Read reads a file of another tool. One that does not exist is empty.
+func Read(path string, f authfile.Format) (*authfile.Document, error) {
+	d, err := authfile.Read(path, f)
+	if errors.Is(err, fs.ErrNotExist) {
+		return authfile.Parse(path, nil, f)
+	}
+	return d, err
+}
+
+// ownProfile recognizes regshape's names among helpers: "regshape" is the present profile,
+// "regshape-NAME" another one.
 func ownProfile(helper, present string) (profile string, own bool) {
 	if helper == OwnHelper {
 		return present, true
@@ -72,8 +86,8 @@ func Update(e *app.Env, path string, f authfile.Format, edit func(*authfile.Docu
 	return err
 }
 
-// FurtherName says that a file's old content is still there under another name, and what
-// finds it; "" where there is none. It cannot be found by the name that was replaced.
+// FurtherName says that a file's old content still exists under another name, and how to
+// find it; "" where there is none. The name that was replaced no longer leads to it.
 func FurtherName(e *app.Env, path string, n authfile.Names) string {
 	if n.Others == 0 {
 		return ""

@@ -3,7 +3,6 @@ package lookup
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
@@ -49,10 +48,7 @@ func (q Query) variable() []Source {
 // credHelpers is the helper that docker's or podman's settings name for this registry.
 func (q Query) credHelpers() []Source {
 	var list []Source
-	for _, p := range Places(q.E) {
-		if p.Format == authfile.DockercfgFormat || p.Tool != "docker" && p.Tool != "podman" {
-			continue
-		}
+	for _, p := range helperPlaces(q.E) {
 		name, err := q.credHelper(p)
 		switch {
 		case err != nil:
@@ -68,10 +64,7 @@ func (q Query) credHelpers() []Source {
 
 // credHelper is the helper that one file names for the registry; "" for none.
 func (q Query) credHelper(p Place) (string, error) {
-	d, err := authfile.Read(p.Path, p.Format)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
+	d, err := Read(p.Path, p.Format)
 	if err != nil {
 		return "", err
 	}
@@ -100,18 +93,11 @@ func (q Query) registriesConf() []Source {
 	return list
 }
 
-// ownStore is regshape's own.
-func (q Query) ownStore() []Source {
-	return []Source{q.storeOf(FromStore, q.E.Profile)}
-}
-
 // credsStore is docker's helper for every registry.
 func (q Query) credsStore() []Source {
 	path := authfile.DockerConfig(q.E.Where())
-	d, err := authfile.Read(path, authfile.Docker)
+	d, err := Read(path, authfile.Docker)
 	switch {
-	case path == "", errors.Is(err, fs.ErrNotExist):
-		return nil
 	case err != nil:
 		return []Source{broken(fromCredsStore, path, err)}
 	case d.CredsStore() == "":
@@ -133,10 +119,7 @@ func (q Query) file(p Place) Source {
 	return Source{
 		Kind: fromFile, Where: p.Path,
 		Look: func() (*Answer, error) {
-			d, err := authfile.Read(p.Path, p.Format)
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil, nil //nolint:nilnil // nothing found is no error
-			}
+			d, err := Read(p.Path, p.Format)
 			if err != nil {
 				return nil, err
 			}
@@ -173,7 +156,7 @@ func (q Query) in(d *authfile.Document) (*Answer, error) {
 		}
 		return FromEntry(*match), nil
 	}
-	return nil, nil //nolint:nilnil // nothing found is no error
+	return nil, nil //nolint:nilnil // nothing found is not an error
 }
 
 // helper asks a credential helper by the name that settings have for it. regshape's own
@@ -196,7 +179,7 @@ func (q Query) helper(kind, name string) Source {
 				}
 				return answer(key, username, secret, username == authfile.TokenUser), nil
 			}
-			return nil, nil //nolint:nilnil // nothing found is no error
+			return nil, nil //nolint:nilnil // nothing found is not an error
 		},
 		Erase: func(key string) error { return h.Erase(q.E.Ctx, key) },
 	}
@@ -230,7 +213,7 @@ func (q Query) storeOf(kind, profile string) Source {
 				return nil, err
 			}
 		}
-		return nil, nil //nolint:nilnil // nothing found is no error
+		return nil, nil //nolint:nilnil // nothing found is not an error
 	}
 	s.Erase = func(key string) error {
 		opened, err := app.OpenProfile(q.E, profile)

@@ -1,15 +1,16 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"regshape/login/app"
 	"regshape/login/lookup"
 	"regshape/login/registry"
-	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/printable"
 )
@@ -17,9 +18,9 @@ import (
 // deviceFlags are the flags of login that have the user confirm in a browser (RFC 8628).
 type deviceFlags struct {
 	Device         bool   `xor:"lifetime" help:"Log in with a browser, here or on another device, instead of a password." group:"Device login"`
-	DeviceIssuer   string `name:"device-issuer" placeholder:"URL" help:"Where the login is confirmed; known from the last device login." group:"Device login"`
-	DeviceClientID string `name:"device-client-id" placeholder:"ID" help:"The client's name at the issuer; known from the last device login." group:"Device login"`
-	DeviceScope    string `name:"device-scope" placeholder:"SCOPE" help:"What to ask the issuer for; else openid and offline_access, where it has them." group:"Device login"`
+	DeviceIssuer   string `name:"device-issuer" placeholder:"URL" help:"Issuer that confirms the login; default: that of the last device login." group:"Device login"`
+	DeviceClientID string `name:"device-client-id" placeholder:"ID" help:"Client id at the issuer; default: that of the last device login." group:"Device login"`
+	DeviceScope    string `name:"device-scope" placeholder:"SCOPE" help:"Scope to request; default: openid and offline_access, where the issuer has them." group:"Device login"`
 }
 
 // anyUser is the user name where neither the user nor the issuer gives one: registries that
@@ -48,14 +49,11 @@ func (c *deviceFlags) confirm(e *app.Env, client *registry.Client, to lookup.Des
 	screen := newDeviceScreen(e, name)
 	grant, result := client.DeviceLogin(e.Ctx, d, registry.DeviceScreen{Show: screen.show, Pause: screen.pause})
 	screen.end()
-	if e.Ctx.Err() != nil {
-		return store.Credential{}, terminal.ErrInterrupted
-	}
-	if result.Outcome != registry.Verified {
-		return store.Credential{}, &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
+	if e.Ctx.Err() != nil || result.Outcome != registry.Verified {
+		return store.Credential{}, failed(e, "Login failed for", name, result)
 	}
 	cred := store.Credential{
-		ServerURL: address.String(), Username: e.GivenUsername(), Secret: grant.AccessToken, Kind: store.KindDevice, Expires: grant.Expires,
+		ServerURL: address.String(), Secret: grant.AccessToken, Kind: store.KindDevice, Expires: grant.Expires,
 		Renew: &store.Renewal{Issuer: d.Issuer, ClientID: d.ClientID, Scope: grant.Scope, Token: grant.RefreshToken},
 	}
 	claimed := grant.Username
@@ -63,52 +61,38 @@ func (c *deviceFlags) confirm(e *app.Env, client *registry.Client, to lookup.Des
 		var token string
 		if claimed, token, result = client.HubToken(e.Ctx, grant.AccessToken); result.Outcome != registry.Verified {
 			revokeUnused(e, client, to.Store, cred)
-			if e.Ctx.Err() != nil {
-				return store.Credential{}, terminal.ErrInterrupted
-			}
-			return store.Credential{}, &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
+			return store.Credential{}, failed(e, "Login failed for", name, result)
 		}
 		cred.Secret, cred.Expires = token, time.Time{} // it ends when the account's owner deletes it
 	}
-	for _, candidate := range []string{claimed, known.Username, anyUser} {
-		if cred.Username == "" {
-			cred.Username = candidate
-		}
-	}
+	cred.Username = cmp.Or(e.GivenUsername(), claimed, known.Username, anyUser)
 	return cred, nil
 }
 
 // client is the issuer to ask: that of the flags, else the one remembered from the last
-// device login, which also has the client's name; for Docker Hub there is but one.
+// device login, which also has the client's name; Docker Hub has only one.
 func (c *deviceFlags) client(address store.Address, known *store.Renewal) (registry.DeviceClient, error) {
-	d := registry.DeviceClient{Issuer: c.DeviceIssuer, ClientID: c.DeviceClientID, Scope: c.DeviceScope}
-	if d.Issuer == "" && known != nil {
-		d.Issuer = known.Issuer
+	if known == nil {
+		known = &store.Renewal{}
 	}
+	d := registry.DeviceClient{Issuer: cmp.Or(c.DeviceIssuer, known.Issuer), ClientID: c.DeviceClientID, Scope: c.DeviceScope}
 	if d.Issuer == "" && address.Hub() {
 		d.Issuer = registry.HubIssuer
 	}
-	if known != nil && known.Issuer == d.Issuer {
-		if d.ClientID == "" {
-			d.ClientID = known.ClientID
-		}
-		if d.Scope == "" && known.ClientID == d.ClientID {
-			d.Scope = known.Scope
+	if known.Issuer == d.Issuer {
+		d.ClientID = cmp.Or(d.ClientID, known.ClientID)
+		if known.ClientID == d.ClientID {
+			d.Scope = cmp.Or(d.Scope, known.Scope)
 		}
 	}
 	if hubLogin(address, d.Issuer) {
-		d.Audience = registry.HubAudience
-		if d.Scope == "" {
-			d.Scope = registry.HubScope
-		}
+		d.Audience, d.Scope = registry.HubAudience, cmp.Or(d.Scope, registry.HubScope)
 	}
-	missing := ""
-	switch {
-	case d.Issuer == "":
-		missing = "issuer"
-	case d.ClientID == "":
+	missing := "issuer"
+	if d.Issuer != "" {
 		missing = "client id"
-	default:
+	}
+	if d.Issuer != "" && d.ClientID != "" {
 		return d, nil
 	}
 	return d, &app.UsageError{
@@ -117,7 +101,7 @@ func (c *deviceFlags) client(address store.Address, known *store.Renewal) (regis
 	}
 }
 
-// hubLogin says that the issuer's token is none of the registry's, but one to get it with.
+// hubLogin reports whether the issuer's token is not for the registry, but to get one there.
 func hubLogin(address store.Address, issuer string) bool {
 	return address.Registry().Hub() && issuer == registry.HubIssuer
 }
@@ -127,14 +111,8 @@ func device(r *store.Renewal) registry.DeviceClient {
 	return registry.DeviceClient{Issuer: r.Issuer, ClientID: r.ClientID, Scope: r.Scope}
 }
 
-// tokenRejectedHint says what may be wrong where a registry refuses a fresh access token.
-func tokenRejectedHint(c store.Credential) string {
-	return fmt.Sprintf("the login was confirmed, but the registry does not take the token for the user %s: try -u USER, or --device-scope",
-		printable.Line(c.Username, 100))
-}
-
-// issuerClient reaches the issuer of a stored login. How the registry was reached says
-// nothing of the issuer, except which CAs the user trusts.
+// issuerClient is a client for the issuer of a stored login. Of how the registry is reached
+// only the CA file applies to the issuer.
 func issuerClient(e *app.Env, c store.Credential) (*registry.Client, error) {
 	return e.Client(c.Address().Host(), &store.Credential{CAFile: c.CAFile})
 }
@@ -146,12 +124,7 @@ const maxIssuers = 8
 // are erased. One that cannot be read is warned of: its token stays valid.
 func revocable(e *app.Env, s *store.Store, addresses []store.Address) []store.Credential {
 	var found []store.Credential
-	seen := map[string]bool{} // of several spellings of one address
-	for _, a := range addresses {
-		if seen[a.String()] {
-			continue
-		}
-		seen[a.String()] = true
+	for _, a := range lookup.Unique(slices.Clone(addresses), store.Address.String) { // spellings of one
 		c, err := s.Peek(e.Ctx, a)
 		switch {
 		case err == nil && hasRefreshToken(c):
@@ -163,13 +136,13 @@ func revocable(e *app.Env, s *store.Store, addresses []store.Address) []store.Cr
 	return found
 }
 
-// revoke makes the refresh tokens of removed logins worthless at their issuers, in no more
-// than --timeout altogether. That it fails is a warning: the logins are gone from here.
+// revoke revokes the refresh tokens of removed logins at their issuers, in no more than
+// --timeout altogether. A failure is a warning: the logins are gone from here.
 func revoke(e *app.Env, removed []store.Credential) {
 	ctx, cancel := context.WithTimeout(e.Ctx, e.Timeout)
 	defer cancel()
 	failures := make([]string, len(removed))
-	_ = app.Each(context.Background(), len(removed), maxIssuers, func(i int) error { // it returns no error
+	_ = app.Each(context.Background(), len(removed), maxIssuers, func(i int) error { // do returns none
 		c := removed[i]
 		client, err := issuerClient(e, c)
 		if err != nil {
@@ -190,9 +163,9 @@ func revoke(e *app.Env, removed []store.Credential) {
 }
 
 // revokeUnused revokes what a login obtained that then failed, so that nothing is left
-// behind at the issuer. It is worth trying even after Ctrl-C, for a moment. Where an older login
-// with that client is stored it is left alone: many issuers revoke all of a client's
-// tokens for the user at once (RFC 7009 §2.1 lets them).
+// behind at the issuer; after Ctrl-C, too, for a moment. Where an older login of that issuer
+// is stored it does nothing: many issuers revoke all of a client's tokens for the user at
+// once (RFC 7009 §2.1 lets them).
 func revokeUnused(e *app.Env, client *registry.Client, s *store.Store, c store.Credential) {
 	if !hasRefreshToken(c) {
 		return

@@ -17,10 +17,10 @@ import (
 	"regshape/store/process"
 )
 
-// deviceScreen shows a device login on standard error: the link and the code to everybody,
-// the time that is left on a terminal alone.
+// deviceScreen shows a device login on standard error: the link and the code, and on a
+// terminal also the time that is left.
 type deviceScreen struct {
-	e        *app.Env // its messages go around the line
+	e        *app.Env // its messages are written above the line
 	name     string
 	terminal bool
 	line     *terminal.Progress
@@ -35,7 +35,7 @@ func newDeviceScreen(e *app.Env, name string) *deviceScreen {
 
 const waitingText = "Waiting for you to confirm in the browser…"
 
-// show tells where to confirm, and opens the page where a browser can be seen.
+// show says where to confirm, and opens the page where there is a display.
 func (s *deviceScreen) show(code registry.DeviceCode) {
 	s.e.Tell("To log in to %s, open this page on any device:\n  %s", s.name, code.Link)
 	if code.Complete {
@@ -52,7 +52,7 @@ func (s *deviceScreen) show(code registry.DeviceCode) {
 	_, _ = fmt.Fprintln(s.e.Err, waitingText)
 }
 
-// pause tells once that the issuer cannot be reached.
+// pause says that the issuer cannot be reached.
 func (s *deviceScreen) pause(why string) {
 	s.e.Tell("The issuer does not answer (%s); trying again until the code expires.", why)
 }
@@ -71,7 +71,7 @@ func (s *deviceScreen) tick(expires time.Time) {
 	}
 }
 
-// end takes away the line.
+// end removes the line.
 func (s *deviceScreen) end() {
 	if s.done == nil {
 		return
@@ -81,12 +81,12 @@ func (s *deviceScreen) end() {
 	s.line.End()
 }
 
-// openBrowser shows a page where there is somebody to see it. That it fails is no error:
-// the link stands on the terminal.
+// openBrowser opens a page where there is a terminal and a display. It may fail: the link is
+// shown on the terminal.
 func openBrowser(e *app.Env, link string) {
 	u, err := url.Parse(link)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return // it is handed to a program that opens files and starts programs, too
+		return // xdg-open and its like also open files and start programs
 	}
 	command := browserCommand(runtime.GOOS, e.Getenv)
 	if len(command) == 0 || !term.IsTerminal(int(e.In.Fd())) {
@@ -100,15 +100,15 @@ func openBrowser(e *app.Env, link string) {
 	cmd.Env = process.ChildEnvironment(os.Environ())
 	detach(cmd)
 	if cmd.Start() == nil {
-		go func() { _ = cmd.Wait() }() // whatever became of it
+		go func() { _ = cmd.Wait() }() // its exit code does not matter
 	}
 }
 
-// browserCommand is the program that opens a URL, or nil where nobody would see it.
+// browserCommand is the program that opens a URL, or nil where there is no display.
 func browserCommand(goos string, getenv func(string) string) []string {
 	switch {
 	case getenv("SSH_CONNECTION") != "":
-		return nil // it would open at the far end
+		return nil // it would open on the remote machine
 	case goos == "darwin":
 		return []string{"open"}
 	case goos == "windows":

@@ -20,7 +20,7 @@ type listed struct {
 	Registry  string     `json:"registry"`
 	Username  string     `json:"username"`
 	Kind      string     `json:"kind"`             // "password", "identity-token" or "device"
-	Where     string     `json:"where"`            // the folder of the store, or the file
+	Where     string     `json:"where"`            // the directory of the store, or the file
 	Secure    *bool      `json:"secure,omitempty"` // TLS with verification
 	Transport string     `json:"transport,omitempty"`
 	Created   time.Time  `json:"created,omitzero"` // absent for logins in a file
@@ -36,18 +36,14 @@ func (c *List) Run(e *app.Env) error {
 	if path, _ := e.OnlyFile(); path != "" {
 		return listFile(e, path)
 	}
-	s, err := e.OpenStore()
+	where, found, damaged, err := listStore(e, "list the logins")
 	if err != nil {
-		return &app.StoreError{Registry: "", Doing: "list the logins", Err: err}
-	}
-	found, damaged, err := s.List(e.Ctx)
-	if err != nil {
-		return &app.StoreError{Registry: "", Doing: "list the logins", Err: err}
+		return err
 	}
 	rows := make([]listed, 0, len(found))
 	for _, c := range found {
 		rows = append(rows, listed{
-			Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: s.Location().Data,
+			Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: where,
 			Secure: secure(c.Transport), Transport: string(c.Transport), Created: c.Created, Updated: c.Updated,
 			Verified: timeOrNil(c.VerifiedAt), Expires: timeOrNil(c.Expires), Expired: c.Expired(e.Now()),
 		})
@@ -72,7 +68,20 @@ func (*List) Manual() app.Manual {
 	}}
 }
 
-// listFile lists the logins of the file that takes every other place's place.
+// listStore lists the store, which is in the directory where.
+func listStore(e *app.Env, doing string) (where string, found []store.Credential, damaged []*store.EntryError, err error) {
+	s, err := e.OpenStore()
+	if err == nil {
+		where = s.Location().Data
+		found, damaged, err = s.List(e.Ctx)
+	}
+	if err != nil {
+		err = &app.StoreError{Registry: "", Doing: doing, Err: err}
+	}
+	return where, found, damaged, err
+}
+
+// listFile lists the logins of the file that is used in place of all others.
 func listFile(e *app.Env, path string) error {
 	d, err := lookup.Read(path, authfile.Containers)
 	if err != nil {

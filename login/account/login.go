@@ -21,7 +21,7 @@ import (
 type Login struct {
 	app.RegistryArg
 	IdentityArg
-	PasswordStdin bool           `name:"password-stdin" help:"Read the password from standard input; one line ending at its end is cut."`
+	PasswordStdin bool           `name:"password-stdin" help:"Read the password from standard input; one trailing newline is removed."`
 	Scope         string         `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
 	For           *time.Duration `xor:"lifetime" placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
 	SkipVerify    bool           `name:"skip-verify" help:"Store the credential without asking the registry."`
@@ -35,7 +35,7 @@ type loginResult struct {
 	Username  string     `json:"username"` // "<token>" for an identity token
 	Reason    string     `json:"reason"`   // "verified", "unverified" or "skipped"
 	Transport string     `json:"transport,omitempty"`
-	Where     string     `json:"where"` // the folder of the store, a helper's program, or a file
+	Where     string     `json:"where"` // the directory of the store, a helper's program, or a file
 	Expires   *time.Time `json:"expires,omitempty"`
 }
 
@@ -121,15 +121,13 @@ func (*Login) Manual() app.Manual {
 func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credential) (reason string, err error) {
 	host, name := cred.Address().Host(), cred.Address().Name()
 	result := client.Verify(e.Ctx, host, pullScope(c.Scope), forRegistry(*cred))
-	if e.Ctx.Err() != nil {
-		return "", terminal.ErrInterrupted
-	}
-	if !result.Outcome.Stores() {
-		failed := &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
-		if result.Outcome == registry.Rejected && cred.Kind == store.KindDevice {
-			failed.Hint = tokenRejectedHint(*cred)
+	if e.Ctx.Err() != nil || !result.Outcome.Stores() {
+		err := failed(e, "Login failed for", name, result)
+		if refused, ok := errors.AsType[*app.VerifyError](err); ok && result.Outcome == registry.Rejected && cred.Kind == store.KindDevice {
+			refused.Hint = "the login was confirmed, but the registry does not accept the token for the user " +
+				printable.Line(cred.Username, 100) + ": try -u USER, or --device-scope"
 		}
-		return "", failed
+		return "", err
 	}
 	if err := c.takeToken(cred, name, result); err != nil {
 		return "", err
@@ -147,6 +145,14 @@ func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credenti
 		e.Warn("%s is reached over plain http: the password travels unencrypted.", name)
 	}
 	return string(result.Outcome), nil
+}
+
+// failed is the error of what a registry or an issuer refused, or that of Ctrl-C.
+func failed(e *app.Env, doing, name string, result registry.Result) error {
+	if e.Ctx.Err() != nil {
+		return terminal.ErrInterrupted
+	}
+	return &app.VerifyError{Doing: doing, Registry: name, Result: result}
 }
 
 // Validate refuses flags that cannot work together, whatever the environment.
@@ -210,24 +216,23 @@ func (c *Login) credential(e *app.Env, address store.Address) (store.Credential,
 }
 
 func (c *Login) ask(e *app.Env, address store.Address) (username, secret string, err error) {
-	name := address.Name()
+	name, what := address.Name(), "password"
 	username, secret = e.GivenUsername(), e.Password
-	if c.IdentityToken && username == "" {
-		return c.givenToken(e, name, c.PasswordStdin)
+	token := c.IdentityToken && username == "" // the secret is one itself
+	if token {
+		username, what = authfile.TokenUser, "token"
 	}
 	switch {
 	case c.PasswordStdin:
-		if secret, err = terminal.ReadSecret(e.In); err != nil {
-			return "", "", err
-		}
-		return username, secret, nil
+		secret, err = terminal.ReadSecret(e.In)
+		return username, secret, err
 	case secret != "":
-		e.Warn("other processes can see a password given with -p; use --password-stdin.")
+		e.Warn("other processes can see a %s given with -p; use --password-stdin.", what)
 	default:
 		secret = e.Getenv("REGSHAPE_PASSWORD")
 	}
 	if (username == "" || secret == "") && !e.Prompt().Interactive() {
-		return "", "", cannotAsk(e, name, username, secret)
+		return "", "", cannotAsk(e, name, username, secret, token)
 	}
 	if username == "" {
 		known := "" // a default only, so a place that cannot be read does not matter
@@ -241,15 +246,18 @@ func (c *Login) ask(e *app.Env, address store.Address) (username, secret string,
 			return "", "", errors.New("no user name given")
 		}
 	}
-	if secret == "" {
-		if secret, err = e.Prompt().Password(name); err != nil {
-			return "", "", err
-		}
-		if secret == "" {
-			return "", "", errors.New("no password given")
-		}
+	switch {
+	case secret != "":
+	case token:
+		what = "identity token"
+		secret, err = askToken(e, name)
+	default:
+		secret, err = e.Prompt().Password(name)
 	}
-	return username, secret, nil
+	if err == nil && secret == "" {
+		err = errors.New("no " + what + " given")
+	}
+	return username, secret, err
 }
 
 // pullScope takes a repository's name, or a scope as token servers spell it.
@@ -283,9 +291,14 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 }
 
 // cannotAsk says what is missing where there is no terminal to ask at.
-func cannotAsk(e *app.Env, name, username, secret string) error {
+func cannotAsk(e *app.Env, name, username, secret string, token bool) error {
 	missing, user := "user name and password", "USER"
 	switch {
+	case token:
+		return &app.UsageError{
+			Message: "no terminal to ask at, and no identity token given",
+			Hint:    "pipe it: '… | " + e.Own("auth", "login", name, "--identity-token", "--password-stdin") + "', or obtain one with -u USER and a password",
+		}
 	case secret != "":
 		return &app.UsageError{Message: "no terminal to ask at, and no user name given", Hint: "add -u USER or set REGSHAPE_USERNAME"}
 	case username != "":

@@ -53,8 +53,7 @@ func (c *Refresh) Run(e *app.Env) error {
 	scenario := e.Logs.Scenario("refresh")
 	defer scenario.End()
 	done := make([]refreshed, len(logins))
-	// After Ctrl-C, too, each has its row.
-	_ = app.Each(context.Background(), len(logins), maxIssuers, func(i int) error { // it returns no error
+	_ = app.Each(context.Background(), len(logins), maxIssuers, func(i int) error { // after Ctrl-C, too, each has its row
 		done[i] = renew(e, s, logins[i])
 		return nil
 	})
@@ -90,17 +89,16 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, 
 	for _, address := range addresses {
 		login, err := s.Peek(e.Ctx, address)
 		name := address.Name()
-		row := refreshed{Registry: name, Status: failedStatus, Reason: "not-a-device-login"}
+		row := refreshed{Registry: name}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			row.Message, row.Hint = "there is no login", "log in: "+e.Own("auth", "login", name, "--device")
+			row = row.failed("not-a-device-login", "no login is stored", "log in: "+e.Own("auth", "login", name, "--device"))
 		case err != nil:
 			return nil, nil, &app.StoreError{Registry: name, Doing: "renew the login of " + name, Err: err}
 		case login.Kind != store.KindDevice:
-			row.Message = "not a device login, so it cannot be renewed"
+			row = row.failed("not-a-device-login", "not a device login, so it cannot be renewed", "")
 		case !renewable(login) && !hubToken(login):
-			row.Reason, row.Message = "not-renewable", "the issuer gave no refresh token"
-			row.Hint = "log in again: " + e.Own("auth", "login", name, "--device")
+			row = row.failed("not-renewable", "the issuer gave no refresh token", "log in again: "+e.Own("auth", "login", name, "--device"))
 		default:
 			found = append(found, login)
 			continue
@@ -182,15 +180,14 @@ const (
 	rivalPause = 50 * time.Millisecond
 )
 
-// renew renews one login. An issuer may invalidate the old refresh token with its answer, so the
-// new one is stored before anything else, Ctrl-C or not.
+// renew renews one login. An issuer may invalidate the old refresh token with its answer, so
+// the new one is stored before anything else, also after Ctrl-C.
 func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	address := store.ParseAddress(c.Canonical)
-	row := refreshed{Registry: c.Address().Name(), Status: failedStatus}
+	row := refreshed{Registry: c.Address().Name()}
 	again := "log in again: " + e.Own("auth", "login", row.Registry, "--device")
 	if e.Ctx.Err() != nil {
-		row.Reason, row.Message = "interrupted", "interrupted"
-		return row
+		return row.failed("interrupted", "interrupted", "")
 	}
 	if hubToken(c) {
 		row.Status = unchangedStatus
@@ -198,8 +195,7 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	}
 	client, err := issuerClient(e, c)
 	if err != nil {
-		row.Reason, row.Message = "input", err.Error()
-		return row
+		return row.failed("input", err.Error(), "")
 	}
 	ctx, stop := grace(e)
 	defer stop()
@@ -208,29 +204,25 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	now, replaced, err := replacedMeanwhile(e, s, address, old, result.Outcome == registry.Rejected)
 	switch {
 	case replaced && now.Kind == store.KindDevice && !s.Expired(now):
-		// Another run renewed it or logged in meanwhile; its token is the younger one.
+		// Another run renewed it or logged in meanwhile; its token is the newer one.
 		return row.renewed(now)
 	case result.Outcome == registry.Rejected:
-		row.Reason, row.Message, row.Hint = string(result.Outcome), "the issuer no longer renews it: "+result.Message, again
-		return row
+		return row.failed(string(result.Outcome), "the issuer no longer renews it: "+result.Message, again)
 	case result.Outcome != registry.Verified:
-		row.Reason, row.Message, row.Hint = string(result.Outcome), result.Message, app.RegistryHint(result)
-		return row
+		return row.failed(string(result.Outcome), result.Message, app.RegistryHint(result))
 	case replaced || errors.Is(err, store.ErrNotFound):
 		c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Token: grant.RefreshToken}
 		revokeUnused(e, client, s, c)
-		row.Reason, row.Message = "store", "it was removed or replaced meanwhile"
-		return row
+		return row.failed("store", "it was removed or replaced meanwhile", "")
 	}
 	c.Secret, c.Expires = grant.AccessToken, grant.Expires
 	c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Scope: c.Renew.Scope, Token: grant.RefreshToken}
 	if err := putTwice(e, s, c); err != nil {
-		row.Reason, row.Message, row.Hint = "store", fmt.Sprintf("the new token could not be stored: %v", err), e.Advice(err)
+		message := fmt.Sprintf("the new token could not be stored: %v", err)
 		if grant.RefreshToken != old {
-			row.Message += "; the issuer has invalidated the old one"
-			row.Hint = "when the store can be written, " + again
+			return row.failed("store", message+"; the issuer has invalidated the old one", "when the store can be written, "+again)
 		}
-		return row
+		return row.failed("store", message, e.Advice(err))
 	}
 	return row.renewed(c)
 }
@@ -263,15 +255,19 @@ func putTwice(e *app.Env, s *store.Store, c store.Credential) error {
 	return err
 }
 
-// grace is the command's context, ending a little later than it.
+// grace is a context that ends graceTime after the command's.
 func grace(e *app.Env) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(e.Ctx))
 	stop := context.AfterFunc(e.Ctx, func() { time.AfterFunc(graceTime, cancel) })
 	return ctx, func() { stop(); cancel() }
 }
 
+func (r refreshed) failed(reason, message, hint string) refreshed {
+	r.Status, r.Reason, r.Message, r.Hint = failedStatus, reason, message, hint
+	return r
+}
+
 func (r refreshed) renewed(c store.Credential) refreshed {
-	r.Status = renewedStatus
-	r.Expires = timeOrNil(c.Expires)
+	r.Status, r.Expires = renewedStatus, timeOrNil(c.Expires)
 	return r
 }

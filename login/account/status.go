@@ -170,16 +170,12 @@ func (v *verifier) stored() (checks []func() Checked, err error) {
 		}
 		return checks, nil
 	}
-	s, err := v.e.OpenStore()
+	where, found, damaged, err := listStore(v.e, "check the logins")
 	if err != nil {
-		return nil, &app.StoreError{Registry: "", Doing: "check the logins", Err: err}
-	}
-	found, damaged, err := s.List(v.e.Ctx)
-	if err != nil {
-		return nil, &app.StoreError{Registry: "", Doing: "check the logins", Err: err}
+		return nil, err
 	}
 	for _, c := range found {
-		checks = append(checks, func() Checked { return v.own(c, s.Location().Data) })
+		checks = append(checks, func() Checked { return v.own(c, where) })
 	}
 	for _, d := range damaged {
 		checks = append(checks, func() Checked { return Checked{Where: d.File}.unreadable(v.e, d) })
@@ -200,7 +196,7 @@ func (v *verifier) own(c store.Credential, where string) Checked {
 	return v.verify(row, address, login)
 }
 
-// entry checks an entry of the file that takes every other place's place.
+// entry checks an entry of the file that is used in place of all others.
 func (v *verifier) entry(entry authfile.Entry, path string) Checked {
 	address, login := store.ParseAddress(entry.Key).Bare(), lookup.FromEntry(entry)
 	row := newRow(address, path, login)
@@ -251,7 +247,7 @@ func isPullable(a store.Address) bool {
 
 // expiredEntry finds a login whose own time ran out. No lookup answers it, but whoever
 // asks for its status wants to know that, and not that there is none. A store that cannot
-// be read has been named by the chain already, where it matters here.
+// be read has been reported by the chain already, where it matters.
 func expiredEntry(e *app.Env, address store.Address) (c store.Credential, where string, found bool) {
 	s, err := e.OpenStore()
 	if err != nil {

@@ -48,14 +48,11 @@ func (c *Token) Run(e *app.Env) error {
 		return err
 	}
 	token, result := client.Token(e.Ctx, address.Host(), pullScope(c.Scope), forRegistry(login))
-	switch {
-	case e.Ctx.Err() != nil:
-		return terminal.ErrInterrupted
-	case result.Outcome == registry.Unverified:
-		result.Message = "the registry gives out no tokens: it never asks for a login"
-		return &app.VerifyError{Doing: "No token from", Registry: name, Result: result}
-	case result.Outcome != registry.Verified:
-		return &app.VerifyError{Doing: "No token from", Registry: name, Result: result}
+	if result.Outcome == registry.Unverified {
+		result.Message = "the registry issues no tokens: it never asks for a login"
+	}
+	if e.Ctx.Err() != nil || result.Outcome != registry.Verified {
+		return failed(e, "No token from", name, result)
 	}
 	if e.JSON {
 		return app.WriteJSON(e.Out, tokenResult{"success", name, token.Value, int(token.ExpiresIn.Seconds())}, token.Value)

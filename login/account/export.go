@@ -102,7 +102,7 @@ func (c *Export) warn(e *app.Env, cred store.Credential) {
 
 // dockerConfig is what docker writes and kubectl reads: type kubernetes.io/dockerconfigjson
 // has username and password beside auth, as 'kubectl create secret docker-registry' writes
-// them. An identity token stands beside an auth without a password, as docker has it.
+// them. Beside an identity token auth has no password, as docker writes it.
 type dockerConfig struct {
 	Auths map[string]dockerAuth `json:"auths"`
 }

@@ -28,7 +28,7 @@ type machine struct {
 	url    string
 	dir    string
 	slow   chan struct{} // holds back the answers to refreshes while it is open; nil for not
-	asked  chan struct{} // told of each refresh that was held back
+	asked  chan struct{} // gets a value for each refresh that was held back
 }
 
 func newMachine(t *testing.T, opts testregistry.IssuerOptions) *machine {
@@ -78,15 +78,15 @@ func newMachine(t *testing.T, opts testregistry.IssuerOptions) *machine {
 	return m
 }
 
-func (m *machine) env(ctx context.Context) (e *app.Env, out, said *bytes.Buffer) {
-	out, said = &bytes.Buffer{}, &bytes.Buffer{}
+func (m *machine) env(ctx context.Context) (e *app.Env, out, stderr *bytes.Buffer) {
+	out, stderr = &bytes.Buffer{}, &bytes.Buffer{}
 	e = &app.Env{
 		Clients: &app.Clients{},
-		Call:    app.Call{Out: out, Err: said, Getenv: os.Getenv},
+		Call:    app.Call{Out: out, Err: stderr, Getenv: os.Getenv},
 		Globals: app.Globals{Store: m.dir, Timeout: 5 * time.Second}, Ctx: ctx, Now: time.Now,
 	}
 	e.Logs.Now = time.Now
-	return e, out, said
+	return e, out, stderr
 }
 
 func (m *machine) store() *store.Store {
@@ -106,9 +106,9 @@ func (m *machine) holds() {
 	if err != nil || !m.issuer.Accepts(c.Secret) {
 		m.t.Fatalf("the stored access token is not the issuer's: %v", err)
 	}
-	e, _, said := m.env(m.t.Context())
+	e, _, stderr := m.env(m.t.Context())
 	if err := (&Refresh{}).Run(e); err != nil {
-		m.t.Errorf("the stored refresh token is lost: %v\n%s", err, said)
+		m.t.Errorf("the stored refresh token is lost: %v\n%s", err, stderr)
 	}
 }
 
@@ -123,9 +123,9 @@ func TestRefreshSurvivesInterrupt(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		close(m.slow)
 	}()
-	e, _, said := m.env(ctx)
+	e, _, stderr := m.env(ctx)
 	if code := app.Fail(e, (&Refresh{}).Run(e)); code != app.ExitInterrupted {
-		t.Errorf("exit code %d, want %d:\n%s", code, app.ExitInterrupted, said)
+		t.Errorf("exit code %d, want %d:\n%s", code, app.ExitInterrupted, stderr)
 	}
 	m.holds()
 }
@@ -134,17 +134,17 @@ func TestRefreshSurvivesInterrupt(t *testing.T) {
 func TestRefreshAtOnce(t *testing.T) {
 	m := newMachine(t, testregistry.IssuerOptions{Rotate: true})
 	var all sync.WaitGroup
-	told := make([]string, 6)
-	for i := range told {
+	failures := make([]string, 6)
+	for i := range failures {
 		all.Go(func() {
-			e, _, said := m.env(t.Context())
+			e, _, stderr := m.env(t.Context())
 			if err := (&Refresh{}).Run(e); err != nil {
-				told[i] = fmt.Sprintf("%v\n%s", err, said)
+				failures[i] = fmt.Sprintf("%v\n%s", err, stderr)
 			}
 		})
 	}
 	all.Wait()
-	if text := strings.Join(told, ""); text != "" {
+	if text := strings.Join(failures, ""); text != "" {
 		t.Error(text)
 	}
 	m.holds()
@@ -159,9 +159,9 @@ func TestRefreshMeetsLogout(t *testing.T) {
 		_, _ = m.store().Erase(context.Background(), store.ParseAddress("reg.example"))
 		close(m.slow)
 	}()
-	e, _, said := m.env(t.Context())
-	if code := app.Fail(e, (&Refresh{}).Run(e)); code != app.ExitFailed || !strings.Contains(said.String(), "removed or replaced meanwhile") {
-		t.Errorf("exit code %d:\n%s", code, said)
+	e, _, stderr := m.env(t.Context())
+	if code := app.Fail(e, (&Refresh{}).Run(e)); code != app.ExitFailed || !strings.Contains(stderr.String(), "removed or replaced meanwhile") {
+		t.Errorf("exit code %d:\n%s", code, stderr)
 	}
 	if found, _, err := m.store().List(t.Context()); err != nil || len(found) > 0 || m.issuer.Live() > 0 {
 		t.Errorf("left: %v, %v, %d live tokens", found, err, m.issuer.Live())
@@ -180,11 +180,11 @@ func TestRefreshCannotStore(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folders[0], ".switched"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		e, _, said := m.env(t.Context())
+		e, _, stderr := m.env(t.Context())
 		code := app.Fail(e, (&Refresh{}).Run(e))
-		if code != app.ExitFailed || !strings.Contains(said.String(), "could not be stored") ||
-			strings.Contains(said.String(), "has invalidated the old one") != rotate {
-			t.Errorf("rotate %v: exit code %d:\n%s", rotate, code, said)
+		if code != app.ExitFailed || !strings.Contains(stderr.String(), "could not be stored") ||
+			strings.Contains(stderr.String(), "has invalidated the old one") != rotate {
+			t.Errorf("rotate %v: exit code %d:\n%s", rotate, code, stderr)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func TestLogoutIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e, _, said := m.env(t.Context())
+	e, _, stderr := m.env(t.Context())
 	e.Timeout = 300 * time.Millisecond
 	begin := time.Now()
 	if err := (&Logout{All: true}).Run(e); err != nil {
@@ -213,8 +213,8 @@ func TestLogoutIsBounded(t *testing.T) {
 	if took := time.Since(begin); took > 3*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if n := strings.Count(said.String(), "was not revoked"); n != 3 || strings.Contains(said.String(), "canary") {
-		t.Errorf("%d warnings:\n%s", n, said)
+	if n := strings.Count(stderr.String(), "was not revoked"); n != 3 || strings.Contains(stderr.String(), "canary") {
+		t.Errorf("%d warnings:\n%s", n, stderr)
 	}
 	if found, _, err := s.List(t.Context()); err != nil || len(found) > 0 || m.issuer.Live() > 0 {
 		t.Errorf("left: %v, %v, %d live tokens", found, err, m.issuer.Live())

@@ -263,7 +263,7 @@ func expiredEntry(e *app.Env, address store.Address) (c store.Credential, where 
 
 // verify asks the registry.
 func (v *verifier) verify(row Checked, address store.Address, login *lookup.Answer) Checked {
-	begin := time.Now() // not the injected clock: it is a duration that is wanted
+	begin := time.Now() // not the injected clock: it measures a duration
 	result, err := v.ask(address, login)
 	row.Elapsed = time.Since(begin).Milliseconds()
 	if err != nil {

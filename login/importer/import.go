@@ -90,12 +90,12 @@ func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Repor
 		for _, src := range g.sources {
 			r, err := From(e, s, src, o)
 			all.Add(r)
-			var stored *app.StoreError
+			_, storeFailed := errors.AsType[*app.StoreError](err)
 			switch {
 			case err == nil:
 			case e.Ctx.Err() != nil:
 				return all, context.Canceled
-			case errors.As(err, &stored):
+			case storeFailed:
 				return all, err
 			case src.file && Absent(err):
 				missing = append(missing, lookup.Tilde(e, src.Name))
@@ -124,7 +124,7 @@ func sourceReason(src Source, err error) string {
 	return strings.TrimPrefix(printable.Line(err.Error(), 400), src.Name+": ")
 }
 
-// group is what one --from stands for, in the order in which its logins count.
+// group is what one --from stands for, its logins in order of precedence.
 type group struct {
 	named   string // as the user wrote it; "" where nothing was named, and nothing has to exist
 	sources []Source
@@ -153,16 +153,11 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 	}
 	places := lookup.Places(e)
 	if len(from) == 0 {
-		g := group{}
-		for _, p := range places {
-			g.sources = append(g.sources, helpersOf(e, p)...)
-		}
-		return []group{onceEach(g, places)}, nil
+		return []group{{sources: sourcesOf(e, places)}}, nil
 	}
 	var groups []group
 	for _, name := range slices.Compact(from) {
 		g := group{named: name}
-		own := slices.DeleteFunc(slices.Clone(places), func(p lookup.Place) bool { return p.Tool != name })
 		helper, isHelper := strings.CutPrefix(name, "helper:")
 		switch {
 		case isHelper && lookup.IsOwn(helper):
@@ -170,10 +165,7 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 		case isHelper:
 			g.sources = []Source{HelperSource(e, helper)}
 		case slices.Contains(knownTools, name):
-			for _, p := range own {
-				g.sources = append(g.sources, helpersOf(e, p)...)
-			}
-			g = onceEach(g, own)
+			g.sources = sourcesOf(e, slices.DeleteFunc(slices.Clone(places), func(p lookup.Place) bool { return p.Tool != name }))
 		default:
 			p, err := importFile(name, places)
 			if err != nil {
@@ -186,40 +178,34 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 	return groups, nil
 }
 
-// onceEach drops helpers named twice and puts the files after them.
-func onceEach(g group, places []lookup.Place) group {
-	g.sources = lookup.Unique(g.sources, func(s Source) string { return s.Name })
+// sourcesOf are the helpers that the files name for their tools, each once, and then the
+// files. One that cannot be read is reported when its own logins are moved.
+func sourcesOf(e *app.Env, places []lookup.Place) []Source {
+	var helpers, files []Source
 	for _, p := range places {
-		g.sources = append(g.sources, FileSource(p))
-	}
-	return g
-}
-
-// helpersOf lists the helpers that a file names for its tool. A file that cannot be read has
-// none: it is reported when its own logins are moved.
-func helpersOf(e *app.Env, p lookup.Place) []Source {
-	d, err := authfile.Read(p.Path, p.Format)
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, h := range d.CredHelpers() {
-		names = append(names, h.Helper)
-	}
-	if p.Format == authfile.Docker {
-		names = append(names, d.CredsStore())
-	}
-	var sources []Source
-	for _, name := range names {
-		switch {
-		case name == "", lookup.IsOwn(name):
-		case tokenMakers[name]:
-			e.Warn("docker-credential-%s makes a new token for each call: its logins are not imported.", name)
-		default:
-			sources = append(sources, HelperSource(e, name))
+		files = append(files, FileSource(p))
+		d, err := authfile.Read(p.Path, p.Format)
+		if err != nil {
+			continue
+		}
+		names := []string{}
+		for _, h := range d.CredHelpers() {
+			names = append(names, h.Helper)
+		}
+		if p.Format == authfile.Docker {
+			names = append(names, d.CredsStore())
+		}
+		for _, name := range names {
+			switch {
+			case name == "", lookup.IsOwn(name):
+			case tokenMakers[name]:
+				e.Warn("docker-credential-%s makes a new token for each call: its logins are not imported.", name)
+			default:
+				helpers = append(helpers, HelperSource(e, name))
+			}
 		}
 	}
-	return sources
+	return append(lookup.Unique(helpers, func(s Source) string { return s.Name }), files...)
 }
 
 // importFile is a file that the user names. Its format is that of the known place, else it

@@ -98,7 +98,7 @@ func TestImportInterruptedInALoop(t *testing.T) {
 		}
 		r, err := From(e, s, src, Options{remove: true})
 		if interrupted != errors.Is(err, context.Canceled) || erased != 1 || r.removed != 0 {
-			t.Errorf("interrupted %t: %d erased, said %d removed, %v", interrupted, erased, r.removed, err)
+			t.Errorf("interrupted %t: %d erased, %d reported removed, %v", interrupted, erased, r.removed, err)
 		}
 		for _, l := range logins {
 			if c, err := s.Get(t.Context(), l.Address); err != nil || c.Secret != l.Secret {

@@ -104,10 +104,10 @@ func TestImportInterrupted(t *testing.T) {
 	}
 	found, _, err := s.List(t.Context())
 	if err != nil || len(r.Moved) != len(found) || len(found) < 20 || len(found) >= 20+importWorkers {
-		t.Errorf("said %d moved, the store has %d, %v", len(r.Moved), len(found), err)
+		t.Errorf("%d reported moved, the store has %d, %v", len(r.Moved), len(found), err)
 	}
 	if n := len(entriesOf(t, path)); n != 50 || r.removed != 0 {
-		t.Errorf("%d of 50 are left in the file, said %d removed", n, r.removed)
+		t.Errorf("%d of 50 are left in the file, %d reported removed", n, r.removed)
 	}
 	e.Ctx = t.Context() // once more
 	r, err = From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{remove: true})

@@ -22,8 +22,8 @@ type Options struct {
 	replace  bool // a different login in the store is replaced
 	progress func(done, total int)
 
-	// Claims holds, by canonical address, the first login of this run for it. What comes
-	// later counts less and never replaces it. nil is a run over one source.
+	// Claims holds, by canonical address, the first login of this run for it. Later ones
+	// never replace it. nil is a run over one source.
 	Claims map[string]Claim
 }
 
@@ -33,7 +33,7 @@ type Claim struct {
 	from string
 }
 
-// claim notes a login, unless one that counts more has its address.
+// claim notes a login, unless an earlier one has its address.
 func (o Options) claim(l Login, from string) {
 	if _, claimed := o.Claims[l.Address.String()]; !claimed {
 		o.Claims[l.Address.String()] = Claim{l, from}
@@ -215,7 +215,7 @@ func putAll(e *app.Env, s *store.Store, logins []Login, o Options) (done []Login
 		}
 		return nil
 	}
-	// The first one alone makes what a new store stands on, or says why it cannot.
+	// The first one alone makes the key of a new store, or fails.
 	first := min(1, len(logins))
 	if err = app.Each(e.Ctx, first, 1, put); err == nil {
 		err = app.Each(e.Ctx, len(logins)-first, importWorkers, func(i int) error { return put(first + i) })

@@ -33,8 +33,8 @@ type Failure struct {
 type Report struct {
 	Moved, already []Imported
 	Failed         []Failure
-	markers        int      // entries that hold no login and stay
-	removed        int      // logins taken out of their source, or in a dry run to be
+	markers        int      // entries without a login, which stay
+	removed        int      // logins removed from their source, or in a dry run to be
 	left           []string // files that still hold, unencrypted, what the store has
 	names          furtherNames
 }
@@ -81,7 +81,7 @@ type result struct {
 	Moved   []Imported `json:"moved"`
 	Already []Imported `json:"already"` // the store had them, byte for byte
 	Failed  []Failure  `json:"failed"`
-	Removed bool       `json:"removed"`          // logins were taken out of their source
+	Removed bool       `json:"removed"`          // logins were removed from their source
 	DryRun  bool       `json:"dry_run"`          // nothing was changed; moved is what would be
 	Reason  string     `json:"reason,omitempty"` // "import"
 	Message string     `json:"message,omitempty"`
@@ -185,8 +185,8 @@ func (r *Report) warnings(e *app.Env, o Options) {
 	}
 }
 
-// takingOut is the command that takes the logins out of a file. Only those of other tools
-// are found without being named.
+// removeCommand is the command that removes the logins from a file. Only those of other
+// tools are found without being named.
 func removeCommand(e *app.Env, path string) string {
 	if slices.ContainsFunc(lookup.Places(e), func(p lookup.Place) bool { return p.Path == path }) {
 		return e.Own("auth", "import", "--remove")

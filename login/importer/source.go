@@ -17,8 +17,7 @@ import (
 	"regshape/store/printable"
 )
 
-// Source is a place that logins are moved out of: a file of another tool, or a
-// helper.
+// Source is a place that logins are moved from: a file of another tool, or a helper.
 type Source struct {
 	Name string // for messages and JSON: the file's path, or "docker-credential-pass"
 	file bool   // logins lie there unencrypted, in a file of this name
@@ -27,8 +26,8 @@ type Source struct {
 	// count. A source that does not exist is [fs.ErrNotExist].
 	List func(ctx context.Context) ([]Login, error)
 
-	// remove takes logins away, each only if it still is what list returned and nothing is
-	// lost with it. err means that none was removed, or that it is not known which were.
+	// remove removes logins, each only if it still is what List returned and nothing is lost
+	// with it. err means that none was removed, or that it is not known which were.
 	remove func(ctx context.Context, logins []Login) (removal, error)
 }
 

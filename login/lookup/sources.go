@@ -225,7 +225,7 @@ func (q Query) storeOf(kind, profile string) Source {
 	return s
 }
 
-// broken stands for a source that cannot even be listed.
+// broken is a source whose settings cannot be read.
 func broken(kind, where string, err error) Source {
 	return Source{Kind: kind, Where: where, Look: func() (*Answer, error) { return nil, err }}
 }

@@ -6,15 +6,17 @@ import (
 	"fmt"
 
 	"regshape/login/app"
+	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/keys"
 	"regshape/store/printable"
+	"regshape/store/trust"
 )
 
 // Backup prints the key as an age file.
 type Backup struct {
-	Recipient      string `placeholder:"age1…" help:"Encrypt the backup to this age recipient, also a plugin's."`
-	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Encrypt it with the passphrase in this file; - is standard input. Else a passphrase is asked for."`
+	Recipient      string `placeholder:"age1…" help:"Encrypt the backup to this age recipient, also of a plugin."`
+	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Encrypt it with the passphrase in this file; - is standard input. By default, prompt for a passphrase."`
 }
 
 // backupResult is the JSON of key backup.
@@ -34,22 +36,22 @@ func (c *Backup) Run(e *app.Env) error {
 		return err
 	}
 	if k.Now.KID == "" {
-		return k.failed(errors.New("there is no store yet: the first login makes its key"))
+		return k.failed(errNoStore)
 	}
 	root, err := k.Store.RootKey(e.Ctx)
 	if err != nil {
 		return k.failed(err)
 	}
-	way, err := c.way(e)
+	recipient, err := c.recipient(e)
 	if err != nil {
 		return k.failed(err)
 	}
 	var sealed bytes.Buffer
-	if err := keys.SealBackup(e.Ctx, &sealed, root, way); err != nil {
+	if err := keys.SealBackup(e.Ctx, &sealed, root, recipient); err != nil {
 		return k.failed(err)
 	}
-	e.Note("keep the backup away from this machine, and what opens it apart from it. It opens the store of kid %s until the key is rotated; "+
-		"'%s' takes it back, and the age program opens it, too.", root.KID(), e.Own("auth", "key", "restore", "BACKUP"))
+	e.Note("keep the backup on another machine, and what decrypts it somewhere else. It is valid for the store of kid %s until the key is rotated. "+
+		"'%s' restores it; the age program can decrypt it too.", root.KID(), e.Own("auth", "key", "restore", "BACKUP"))
 	if e.JSON {
 		return app.WriteJSON(e.Out, backupResult{"success", root.KID(), sealed.String()})
 	}
@@ -65,7 +67,7 @@ func (*Backup) Manual() app.Manual {
 	}}
 }
 
-func (c *Backup) way(e *app.Env) (keys.Way, error) {
+func (c *Backup) recipient(e *app.Env) (keys.Way, error) {
 	if c.Recipient != "" {
 		return keys.RecipientWay(c.Recipient, pluginUI(e))
 	}
@@ -76,9 +78,9 @@ func (c *Backup) way(e *app.Env) (keys.Way, error) {
 	return keys.PassphraseWay(passphrase)
 }
 
-// Restore puts a lost key back from a backup.
+// Restore restores a lost key from a backup.
 type Restore struct {
-	wayIn
+	unlockFlags
 	File string `arg:"" name:"file" type:"path" help:"The backup; - is standard input."`
 }
 
@@ -88,16 +90,16 @@ type restoreResult struct {
 	Source  string `json:"source"` // as in key show
 	KID     string `json:"kid"`
 	Where   string `json:"where"`   // as in key show
-	Logins  int    `json:"logins"`  // how many open with the key
-	Damaged int    `json:"damaged"` // how many do not
+	Logins  int    `json:"logins"`  // that the key decrypts
+	Damaged int    `json:"damaged"` // that it does not
 }
 
-// Run puts a lost key back.
+// Run restores a lost key.
 func (c *Restore) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	k, err := openCustodyToChange(e, "restore the key")
+	k, err := openForChange(e, "restore the key")
 	if err != nil {
 		return err
 	}
@@ -111,15 +113,14 @@ func (c *Restore) Run(e *app.Env) error {
 		source, place = k.Now.Source, keys.NewKeyring()
 	}
 	before := k.Now.Source.Source
-	err = k.settle(k.Store.Restore(e.Ctx, root, source, place))
-	if errors.Is(err, store.ErrWrongKey) { // the store's own key may be where it should be
-		err = fmt.Errorf("%v: give the backup of the store's own key", err) //nolint:errorlint // its advice is to do what was just done
+	err = k.warnLeftBehind(k.Store.Restore(e.Ctx, root, source, place))
+	if errors.Is(err, store.ErrWrongKey) {
+		err = fmt.Errorf("%v: give the backup of this store's key", err) //nolint:errorlint // its hint is to do this again
 	}
 	if err != nil {
 		return k.failed(err)
 	}
-	// The store as any other run finds it now.
-	if err := k.open(configured{keyFile: k.KeyFile}); err != nil {
+	if k, err = open(e, k.doing, keys.ConfigSources{KeyFile: k.KeyFile}); err != nil { // as other runs find it now
 		return err
 	}
 	found, damaged, err := k.Store.List(e.Ctx)
@@ -127,19 +128,16 @@ func (c *Restore) Run(e *app.Env) error {
 		return k.failed(err)
 	}
 	if before != source.Source {
-		e.Warn("the key was protected, and is a clear file now: run '%s' to protect it again.", e.Own("auth", "key", "protect", "--passphrase"))
+		e.Warn("the key was protected and is an unencrypted file now: run '%s' to protect it again.", e.Own("auth", "key", "protect", "--passphrase"))
 	}
 	if k.KeyFile != "" {
-		e.Warn("unset REGSHAPE_KEY_FILE now: while it is set, the key is looked for in %s alone.", k.KeyFile)
+		e.Warn("unset REGSHAPE_KEY_FILE now: while it is set, the key is read from %s only.", k.KeyFile)
 	}
 	r := restoreResult{"success", k.Now.Source.Source, k.Now.KID, k.PlaceNow(), len(found), len(damaged)}
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)
 	}
-	text := fmt.Sprintf("The key %s is back (%s). It opens %d logins", r.KID, r.Where, r.Logins)
-	if r.Logins == 1 {
-		text = text[:len(text)-1]
-	}
+	text := fmt.Sprintf("The key %s is restored (%s). It opens %s", r.KID, r.Where, terminal.Count(r.Logins, "login"))
 	if r.Damaged > 0 {
 		text += fmt.Sprintf(", and %d are damaged: run '%s'", r.Damaged, e.Own("auth", "doctor"))
 	}
@@ -156,9 +154,9 @@ func (*Restore) Manual() app.Manual {
 
 func (c *Restore) check() error {
 	if c.File == "-" && (c.Identity == "-" || c.PassphraseFile == "-") {
-		return &app.UsageError{Message: "standard input cannot be both the backup and what opens it", Hint: "give one of them as a file"}
+		return &app.UsageError{Message: "standard input cannot be both the backup and what decrypts it", Hint: "give one of them as a file"}
 	}
-	return c.wayIn.check()
+	return c.unlockFlags.check()
 }
 
 // read opens the backup.
@@ -167,11 +165,11 @@ func (c *Restore) read(k *Session) (root store.RootKey, err error) {
 	if err != nil {
 		return root, fmt.Errorf("read the backup: %w", err)
 	}
-	o, err := opener(k.E, c.wayIn, "Passphrase of the backup: ")
+	o, err := opener(k.E, c.unlockFlags, "Passphrase of the backup: ")
 	if err != nil {
 		return root, err
 	}
-	err = retry(k.E, c.wayIn, func() error {
+	err = retry(k.E, c.unlockFlags, func() error {
 		root, err = keys.OpenBackup(k.E.Ctx, data, o)
 		return err
 	})
@@ -179,4 +177,88 @@ func (c *Restore) read(k *Session) (root store.RootKey, err error) {
 		err = &app.UsageError{Message: err.Error(), Hint: "give it with --identity FILE"}
 	}
 	return root, err
+}
+
+// Generate prints a new key line.
+type Generate struct{}
+
+// generateResult is the JSON of key generate.
+type generateResult struct {
+	Status string `json:"status"` // "success"
+	KID    string `json:"kid"`
+	Line   string `json:"line"` // the key line, a secret
+}
+
+// Run prints a new key line for a secret manager. It does not use a store.
+func (*Generate) Run(e *app.Env) error {
+	k := store.NewRootKey()
+	if e.JSON {
+		return app.WriteJSON(e.Out, generateResult{"success", k.KID(), k.Line()})
+	}
+	return e.Say("%s", k.Line())
+}
+
+// Manual is the text of --help and of the man page.
+func (*Generate) Manual() app.Manual {
+	return app.Manual{Failed: "no key was generated", Examples: [][2]string{
+		{"regshape auth key generate | vault kv put secret/regshape key=-", "into a secret manager"},
+		{"(umask 077; regshape auth key generate >FILE)", "for REGSHAPE_KEY_FILE"},
+	}}
+}
+
+// Reset starts a new store when the key is lost.
+type Reset struct {
+	ForgetAllLogins bool `name:"forget-all-logins" help:"Yes, give up every stored login."`
+}
+
+// resetResult is the JSON of key reset.
+type resetResult struct {
+	Status string   `json:"status"` // "success"
+	Aside  []string `json:"aside"`  // the new paths of what was moved aside
+}
+
+// Run moves a store whose key is lost aside.
+func (c *Reset) Run(e *app.Env) error {
+	if !c.ForgetAllLogins {
+		return &app.UsageError{
+			Message: "a reset gives up every stored login",
+			Hint:    "to do that: " + e.Own("auth", "key", "reset", "--forget-all-logins"),
+		}
+	}
+	loc, err := e.Locate()
+	if err != nil {
+		return err
+	}
+	if _, err := trust.Revoke(loc); err != nil {
+		return &app.StoreError{Registry: "", Doing: "reset the store", Err: err}
+	}
+	aside, err := loc.Forget(e.Now())
+	if err != nil {
+		return &app.StoreError{Registry: "", Doing: "reset the store", Err: err}
+	}
+	if e.JSON {
+		if aside == nil {
+			aside = []string{}
+		}
+		return app.WriteJSON(e.Out, resetResult{"success", aside})
+	}
+	if len(aside) == 0 {
+		_, err = fmt.Fprintln(e.Out, "There is no store to reset.")
+		return err
+	}
+	_, _ = fmt.Fprintln(e.Out, "The store is empty; the next login starts a new one. Moved aside, in case the key is found:")
+	for _, path := range aside {
+		if err = e.Say("  %s", path); err != nil {
+			return err
+		}
+	}
+	return e.Say("To delete them: %s", app.DeleteAside(aside))
+}
+
+// Manual is the text of --help and of the man page.
+func (*Reset) Manual() app.Manual {
+	return app.Manual{Failed: "nothing was changed", Examples: [][2]string{
+		{"regshape auth key reset --forget-all-logins", "move the old entries aside"},
+		{"regshape auth key reset --forget-all-logins --profile work", "those of a profile"},
+	}}
 }

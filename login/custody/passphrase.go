@@ -17,61 +17,61 @@ import (
 )
 
 const (
-	// maxIdentityFile is what package keys reads of an identity file or a backup.
+	// maxIdentityFile is the limit of package keys for an identity file or a backup.
 	maxIdentityFile = 1 << 20
 
-	// shortPassphrase is, in characters, what scrypt does not make up for.
+	// shortPassphrase, in characters, is what scrypt does not make up for.
 	shortPassphrase = 10
 
-	// passphraseTries is how often somebody at a terminal may mistype it.
+	// passphraseTries is the number of attempts at a terminal.
 	passphraseTries = 3
 )
 
-// wayIn is what opens slots or a backup. Neither flag takes a secret itself: other
+// unlockFlags are the flags to open slots or a backup. Neither takes a secret itself: other
 // processes can see the command line.
-type wayIn struct {
-	Identity       string `placeholder:"FILE" type:"path" help:"Open it with the age identities in this file; - is standard input."`
+type unlockFlags struct {
+	Identity       string `placeholder:"FILE" type:"path" help:"Unlock with the age identities in this file; - is standard input."`
 	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read the passphrase from this file; - is standard input."`
 }
 
-func (w wayIn) check() error {
-	if w.Identity != "" && w.PassphraseFile != "" {
+func (f unlockFlags) check() error {
+	if f.Identity != "" && f.PassphraseFile != "" {
 		return &app.UsageError{Message: "--identity and --passphrase-file exclude each other", Hint: "give one of them"}
 	}
 	return nil
 }
 
-// opener makes ready what the user has given, or somebody at the terminal to be asked.
-func opener(e *app.Env, w wayIn, prompt string) (keys.Opener, error) {
+// opener returns what the flags name, or prompts at the terminal.
+func opener(e *app.Env, f unlockFlags, prompt string) (keys.Opener, error) {
 	o := keys.Opener{UI: pluginUI(e)}
 	switch {
-	case w.Identity != "":
-		data, err := readFile(e, w.Identity, maxIdentityFile)
+	case f.Identity != "":
+		data, err := readFile(e, f.Identity, maxIdentityFile)
 		if err != nil {
 			return o, fmt.Errorf("read the identity file: %w", err)
 		}
-		o.Identities, err = keys.ParseIdentities(data, o.UI, passphraseAsker(e, "Passphrase of the identity file: "))
+		o.Identities, err = keys.ParseIdentities(data, o.UI, promptPassphrase(e, "Passphrase of the identity file: "))
 		if err != nil {
 			return o, err
 		}
-		// Only a passphrase could open it, and another way was asked for.
+		// Only a passphrase could open it, and the user chose an identity.
 		o.Passphrase = func() (string, error) {
-			return "", errors.New("the age identity does not open it, and a passphrase was not given")
+			return "", errors.New("the age identity does not open it, and no passphrase was given")
 		}
-	case w.PassphraseFile != "":
-		passphrase, err := readPassphrase(e, w.PassphraseFile)
+	case f.PassphraseFile != "":
+		passphrase, err := readPassphrase(e, f.PassphraseFile)
 		if err != nil {
 			return o, err
 		}
 		o.Passphrase = func() (string, error) { return passphrase, nil }
 	default:
-		o.Passphrase = passphraseAsker(e, prompt)
+		o.Passphrase = promptPassphrase(e, prompt)
 	}
 	return o, nil
 }
 
-// passphraseAsker asks at the terminal; without one it says what to give instead.
-func passphraseAsker(e *app.Env, prompt string) func() (string, error) {
+// promptPassphrase prompts at the terminal; without one, the error names the flags.
+func promptPassphrase(e *app.Env, prompt string) func() (string, error) {
 	if e.Prompt().Interactive() {
 		return func() (string, error) { return e.Prompt().Secret(prompt) }
 	}
@@ -80,34 +80,34 @@ func passphraseAsker(e *app.Env, prompt string) func() (string, error) {
 	}
 }
 
-// throughSlot opens slots, and lets somebody who mistypes the passphrase try again.
-func (k *Session) throughSlot(slots keys.Slots, with wayIn, open func(keys.Opener) error) error {
+// openSlots opens slots, with several attempts for a passphrase.
+func (k *Session) openSlots(slots keys.Slots, flags unlockFlags, open func(keys.Opener) error) error {
 	all, err := slots.List()
 	if err != nil {
 		return err
 	}
-	isRecipient := func(s keys.Slot) bool { return s.Type == "recipient" }
-	if with == (wayIn{}) && len(all) > 0 && !slices.ContainsFunc(all, func(s keys.Slot) bool { return !isRecipient(s) }) {
-		return &app.UsageError{Message: "it takes an age identity", Hint: "give it with --identity FILE"}
+	other := func(s keys.Slot) bool { return s.Type != "recipient" }
+	if flags == (unlockFlags{}) && len(all) > 0 && !slices.ContainsFunc(all, other) {
+		return &app.UsageError{Message: "an age identity is required", Hint: "give it with --identity FILE"}
 	}
-	o, err := opener(k.E, with, "Passphrase: ")
+	o, err := opener(k.E, flags, "Passphrase: ")
 	if err != nil {
 		return err
 	}
-	return retry(k.E, with, func() error { return open(o) })
+	return retry(k.E, flags, func() error { return open(o) })
 }
 
-func retry(e *app.Env, with wayIn, open func() error) error {
+func retry(e *app.Env, flags unlockFlags, open func() error) error {
 	for tries := 1; ; tries++ {
 		err := open()
-		if !errors.Is(err, keys.ErrWrongPassphrase) || with != (wayIn{}) || !e.Prompt().Interactive() || tries == passphraseTries {
+		if !errors.Is(err, keys.ErrWrongPassphrase) || flags != (unlockFlags{}) || !e.Prompt().Interactive() || tries == passphraseTries {
 			return err
 		}
 		_, _ = fmt.Fprintln(e.Err, "The passphrase is wrong, try again.")
 	}
 }
 
-// newPassphrase reads one to encrypt with, from a file or twice from the terminal.
+// newPassphrase reads a new passphrase from a file, or twice from the terminal.
 func newPassphrase(e *app.Env, file string) (passphrase string, err error) {
 	switch {
 	case file != "":
@@ -121,7 +121,7 @@ func newPassphrase(e *app.Env, file string) (passphrase string, err error) {
 		return "", err
 	}
 	if utf8.RuneCountInString(passphrase) < shortPassphrase {
-		e.Warn("a passphrase of under %d characters can be guessed by whoever gets the file.", shortPassphrase)
+		e.Warn("a passphrase of less than %d characters can be guessed by anyone who gets the file.", shortPassphrase)
 	}
 	return passphrase, nil
 }
@@ -144,7 +144,7 @@ func askTwice(e *app.Env) (string, error) {
 	return passphrase, nil
 }
 
-// readPassphrase reads a file of one line, and cuts one line ending at its end.
+// readPassphrase reads a file of one line, without its line ending.
 func readPassphrase(e *app.Env, path string) (string, error) {
 	data, err := readFile(e, path, terminal.MaxSecret)
 	if err != nil {
@@ -157,14 +157,14 @@ func readPassphrase(e *app.Env, path string) (string, error) {
 	switch {
 	case passphrase == "":
 		return "", errors.New("the passphrase file is empty")
-	case strings.ContainsAny(passphrase, "\r\n"): // nobody could type it
+	case strings.ContainsAny(passphrase, "\r\n"): // cannot be typed
 		return "", errors.New("the passphrase file has more than one line")
 	}
 	return passphrase, nil
 }
 
-// readFile reads a file of the user's, or standard input. What it waits for, at the other
-// end of a pipe, may never come; an interrupt ends that.
+// readFile reads a file of the user, or standard input. It may wait forever for a pipe, so an
+// interrupt ends it.
 func readFile(e *app.Env, path string, limit int64) ([]byte, error) {
 	type result struct {
 		data []byte
@@ -172,7 +172,7 @@ func readFile(e *app.Env, path string, limit int64) ([]byte, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		data, err := slurp(e, path, limit)
+		data, err := readLimited(e, path, limit)
 		done <- result{data, err}
 	}()
 	select {
@@ -183,7 +183,7 @@ func readFile(e *app.Env, path string, limit int64) ([]byte, error) {
 	}
 }
 
-func slurp(e *app.Env, path string, limit int64) ([]byte, error) {
+func readLimited(e *app.Env, path string, limit int64) ([]byte, error) {
 	in := e.In
 	if path != "-" {
 		f, err := os.Open(path)
@@ -200,8 +200,7 @@ func slurp(e *app.Env, path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// pluginUI is how age plugins talk to the user: at a terminal in full, else they can only
-// say something.
+// pluginUI connects age plugins to the terminal; without one they can only show messages.
 func pluginUI(e *app.Env) *keys.PluginUI {
 	ui := &keys.PluginUI{Explain: e.Problem, Display: func(text string) {
 		e.Tell("%s", printable.Line(text, 1000))

@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,16 +14,16 @@ import (
 	"regshape/store/trust"
 )
 
-// Protect encrypts the key, or hands it to the OS keyring or a program.
+// Protect encrypts the key, or moves it to the OS keyring or a program.
 type Protect struct {
-	Passphrase     bool     `help:"Encrypt the key with a passphrase, asked for twice."`
-	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read that passphrase from this file; - is standard input."`
-	Recipient      []string `sep:"none" placeholder:"age1…" help:"Encrypt the key to this age recipient, also a plugin's; may be repeated."`
+	Passphrase     bool     `help:"Encrypt the key with a passphrase, prompted for twice."`
+	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read the passphrase from this file; - is standard input."`
+	Recipient      []string `sep:"none" placeholder:"age1…" help:"Encrypt the key to this age recipient, also of a plugin; can be repeated."`
 	Keyring        bool     `help:"Keep the key in the keyring of the operating system."`
-	Command        string   `placeholder:"PROGRAM" help:"Take the key from what this program prints. Its arguments follow after --; they stand in the config, so no secret may be among them."`
-	Shell          bool     `help:"Have /bin/sh run the command."`
-	Identity       string   `placeholder:"FILE" type:"path" help:"The identity file of the age recipient: the key is encrypted only to what somebody can open. For a store that is locked: the way in."`
-	NoRotate       bool     `name:"no-rotate" help:"Keep the present key, and change only its place."`
+	Command        string   `placeholder:"PROGRAM" help:"Use the key that this program prints. Its arguments follow after --; they are stored in the config, so they must not be secret."`
+	Shell          bool     `help:"Run the command with /bin/sh."`
+	Identity       string   `placeholder:"FILE" type:"path" help:"The identity file of the age recipient, to prove that the key can be decrypted. Also unlocks a locked store."`
+	NoRotate       bool     `name:"no-rotate" help:"Keep the current key, and change only where it is."`
 	Arguments      []string `arg:"" optional:"" name:"argument" help:"Arguments of the program."`
 }
 
@@ -32,36 +33,36 @@ type keyResult struct {
 	Source  string     `json:"source"` // as in key show
 	KID     string     `json:"kid"`
 	Where   string     `json:"where"`           // as in key show
-	Slots   []slotJSON `json:"slots"`           // the ways in
-	Rotated bool       `json:"rotated"`         // false: the key is the one it was
+	Slots   []slotJSON `json:"slots"`
+	Rotated bool       `json:"rotated"`         // false: the key is the same
 	Until   *time.Time `json:"until,omitempty"` // slots that are unlocked: until when
 }
 
-// Run puts the store's key into a better place, or adds a way in.
+// Run changes where the key is, or adds a slot.
 func (c *Protect) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	k, err := openCustodyToChange(e, "protect the key")
+	k, err := openForChange(e, "protect the key")
 	if err != nil {
 		return err
 	}
-	said := ""
+	done := ""
 	switch {
 	case c.Keyring:
-		said, err = c.keyring(k)
+		done, err = c.keyring(k)
 	case c.Command != "":
-		said, err = c.command(k)
+		done, err = c.command(k)
 	case k.Now.Source.Source == store.SourceSlots:
-		said, err = c.addSlots(k)
+		done, err = c.addSlots(k)
 	default:
-		said, err = c.firstSlots(k)
+		done, err = c.firstSlots(k)
 	}
 	if err != nil {
 		return k.failed(err)
 	}
 	noteRotation(e, !c.NoRotate)
-	return k.succeed(said, !c.NoRotate)
+	return k.succeed(done, !c.NoRotate)
 }
 
 // Manual is the text of --help and of the man page.
@@ -73,21 +74,21 @@ func (*Protect) Manual() app.Manual {
 	}}
 }
 
-// check refuses a command line that does not say one thing.
+// check requires exactly one place.
 func (c *Protect) check() error {
-	ways := 0
+	places := 0
 	for _, given := range []bool{c.slots(), c.Keyring, c.Command != ""} {
 		if given {
-			ways++
+			places++
 		}
 	}
 	switch {
-	case ways > 1:
-		return &app.UsageError{Message: "the key is kept in one place", Hint: "give only one of --keyring, --command, and --passphrase or --recipient"}
-	case ways == 0:
-		return &app.UsageError{Message: "say where the key is to be", Hint: "give one of --passphrase, --recipient age1…, --keyring and --command PROGRAM"}
+	case places > 1:
+		return &app.UsageError{Message: "the key can be in one place only", Hint: "give only one of --keyring, --command, and --passphrase or --recipient"}
+	case places == 0:
+		return &app.UsageError{Message: "no place for the key given", Hint: "give one of --passphrase, --recipient age1…, --keyring and --command PROGRAM"}
 	case c.Command == "" && (c.Shell || len(c.Arguments) > 0):
-		return &app.UsageError{Message: "--shell and arguments are for --command", Hint: "regshape auth key protect --command PROGRAM -- ARGUMENT…"}
+		return &app.UsageError{Message: "--shell and arguments need --command", Hint: "regshape auth key protect --command PROGRAM -- ARGUMENT…"}
 	case c.Shell && len(c.Arguments) > 0:
 		return &app.UsageError{Message: "--shell takes the whole command as one word", Hint: "regshape auth key protect --shell --command 'PROGRAM ARGUMENT…'"}
 	case c.PassphraseFile == "-" && c.Identity == "-":
@@ -100,10 +101,10 @@ func (c *Protect) slots() bool {
 	return c.Passphrase || c.PassphraseFile != "" || len(c.Recipient) > 0
 }
 
-// keyring turns the store to the operating system's keyring. It may ask on the desktop.
-func (c *Protect) keyring(k *Session) (said string, err error) {
+// keyring moves the key to the OS keyring, which may prompt on the desktop.
+func (c *Protect) keyring(k *Session) (done string, err error) {
 	if k.Now.Source.Source == store.SourceKeyring && k.Now.KID != "" {
-		return "", errors.New("the key is in the OS keyring already: for a new one run '" + k.E.Own("auth", "key", "rotate") + "'")
+		return "", errors.New("the key is in the OS keyring already: for a new key run '" + k.E.Own("auth", "key", "rotate") + "'")
 	}
 	ring := keys.NewKeyring()
 	err = ring.Available(k.E.Ctx)
@@ -113,15 +114,15 @@ func (c *Protect) keyring(k *Session) (said string, err error) {
 	if err != nil {
 		return "", notOfStore(err)
 	}
-	if err := k.ready(wayIn{Identity: c.Identity}); err != nil {
+	if err := k.ready(unlockFlags{Identity: c.Identity}); err != nil {
 		return "", err
 	}
 	r := store.Rotation{Source: store.KeySource{Source: store.SourceKeyring}, Place: ring}
-	return "The key is in the OS keyring now", k.turn(r, !c.NoRotate)
+	return "The key is in the OS keyring now", k.change(r, !c.NoRotate)
 }
 
-// command turns the store to a key that a program prints.
-func (c *Protect) command(k *Session) (said string, err error) {
+// command changes the store to a key that a program prints.
+func (c *Protect) command(k *Session) (done string, err error) {
 	program, arguments := c.Command, c.Arguments
 	if c.Shell {
 		program, arguments = "/bin/sh", []string{"-c", c.Command}
@@ -132,7 +133,7 @@ func (c *Protect) command(k *Session) (said string, err error) {
 	}
 	source := store.KeySource{Source: store.SourceCommand, Command: place.Words}
 	if k.Now.Source.Equal(source) {
-		return "", errors.New("the key is what this command prints already: for a new one run '" + k.E.Own("auth", "key", "rotate") + "'")
+		return "", errors.New("this command is the source of the key already: for a new key run '" + k.E.Own("auth", "key", "rotate") + "'")
 	}
 	r := store.Rotation{Source: source, Place: place}
 	found, err := place.Lines(k.E.Ctx)
@@ -144,20 +145,20 @@ func (c *Protect) command(k *Session) (said string, err error) {
 			return "", err
 		}
 	} else if !slices.ContainsFunc(found, func(root store.RootKey) bool { return root.KID() == k.Now.KID }) {
-		return "", fmt.Errorf("the command does not print the present key (kid %s), which --no-rotate keeps: leave that out to turn the store to a new line from 'regshape auth key generate'", k.Now.KID)
+		return "", fmt.Errorf("the command does not print the current key (kid %s), which --no-rotate keeps: omit that to change to a new line from 'regshape auth key generate'", k.Now.KID)
 	}
-	if err := k.ready(wayIn{Identity: c.Identity}); err != nil {
+	if err := k.ready(unlockFlags{Identity: c.Identity}); err != nil {
 		return "", err
 	}
-	// Before the store turns to it: from then on every run wants to start it.
+	// Before the change: from then on every run starts it.
 	if err := trust.Add(k.Loc, place.Program()); err != nil {
 		return "", err
 	}
-	return "The key is what this command prints now", k.turn(r, !c.NoRotate)
+	return "The key comes from this command now", k.change(r, !c.NoRotate)
 }
 
-// newKey picks the one line that is not the present key's, of a source that only the user
-// can write to. where names it.
+// newKey picks the one key that is not the current one from a source that only the user can
+// write to. where names it.
 func (k *Session) newKey(found []store.RootKey, where string) (*store.RootKey, error) {
 	var fresh []store.RootKey
 	for _, root := range found {
@@ -167,15 +168,15 @@ func (k *Session) newKey(found []store.RootKey, where string) (*store.RootKey, e
 	}
 	switch len(fresh) {
 	case 0:
-		return nil, fmt.Errorf("%s has only the present key (kid %s): put a new line from 'regshape auth key generate' beside it, and try again", where, k.Now.KID)
+		return nil, fmt.Errorf("%s has only the current key (kid %s): add a new line from 'regshape auth key generate', and try again", where, k.Now.KID)
 	case 1:
 		return &fresh[0], nil
 	}
-	return nil, fmt.Errorf("%s has %d keys that are not the present one (kid %s): leave only one of them there", where, len(fresh), k.Now.KID)
+	return nil, fmt.Errorf("%s has %d keys besides the current one (kid %s): leave only one of them", where, len(fresh), k.Now.KID)
 }
 
-// succeed tells the result of a change of the key.
-func (k *Session) succeed(said string, rotated bool) error {
+// succeed prints the result of a change of the key.
+func (k *Session) succeed(done string, rotated bool) error {
 	r := keyResult{Status: "success", Source: k.Now.Source.Source, KID: k.Now.KID, Where: k.PlaceNow(), Slots: []slotJSON{}, Rotated: rotated}
 	slots := keys.Slots{Location: k.Loc, Recipient: k.Now.Source.Recipient}
 	hasSlots := r.Source == store.SourceSlots
@@ -189,12 +190,12 @@ func (k *Session) succeed(said string, rotated bool) error {
 		}
 	}
 	if k.KeyFile != "" && r.Source != store.SourceEnvironment {
-		k.E.Warn("unset REGSHAPE_KEY_FILE now: while it is set, the key is looked for in %s alone.", k.KeyFile)
+		k.E.Warn("unset REGSHAPE_KEY_FILE now: while it is set, the key is read from %s only.", k.KeyFile)
 	}
 	if k.E.JSON {
 		return app.WriteJSON(k.E.Out, r)
 	}
-	if err := k.E.Say("%s (%s).", said, r.Where); err != nil || !hasSlots {
+	if err := k.E.Say("%s (%s).", done, r.Where); err != nil || !hasSlots {
 		return err
 	}
 	for _, s := range r.Slots {
@@ -208,5 +209,234 @@ func (k *Session) succeed(said string, rotated bool) error {
 	return k.E.Say("The store is unlocked until %s; after that run '%s'.", terminal.Clock(*r.Until), k.E.Own("auth", "unlock"))
 }
 
-// PlaceNow names the place that the config names.
+// PlaceNow names the place of the key by the config.
 func (k *Session) PlaceNow() string { return keyPlace(k.Loc, k.Now.Source, k.Now.KID, k.KeyFile) }
+
+// newSlots is what the user gave for new slots.
+type newSlots struct {
+	ways       []keys.Way
+	passphrase string // or ""
+	identity   string // the store's own, if it has slots
+	file       string // --identity, or ""
+	e          *app.Env
+}
+
+// newSlots reads the flags, and prompts for a passphrase with --passphrase.
+func (c *Protect) newSlots(k *Session) (*newSlots, error) {
+	p := &newSlots{e: k.E, identity: k.identity, file: c.Identity}
+	for _, text := range c.Recipient {
+		way, err := keys.RecipientWay(text, pluginUI(k.E))
+		if err != nil {
+			return nil, err
+		}
+		p.ways = append(p.ways, way)
+	}
+	if !c.Passphrase && c.PassphraseFile == "" {
+		return p, nil
+	}
+	var err error
+	if p.passphrase, err = newPassphrase(k.E, c.PassphraseFile); err != nil {
+		return nil, err
+	}
+	way, err := keys.PassphraseWay(p.passphrase)
+	p.ways = append(p.ways, way)
+	return p, err
+}
+
+// add creates the slots and returns those that it created, also after an error.
+func (p *newSlots) add(slots keys.Slots) (made []keys.Slot, err error) {
+	for _, way := range p.ways {
+		// A plugin that the user names here may be started when the slot names it.
+		if plugin, ok := way.Program(); ok {
+			if err := trust.Add(slots.Location, plugin); err != nil {
+				return made, err
+			}
+		}
+		slot, err := slots.Add(p.e.Ctx, way, p.identity)
+		if err != nil {
+			return made, err
+		}
+		made = append(made, slot)
+	}
+	return made, nil
+}
+
+// checkProvable refuses recipients without anything to prove that they can be decrypted. Only
+// those of a plugin may need no identity file.
+func (p *newSlots) checkProvable() error {
+	if p.passphrase != "" || p.file != "" || slices.ContainsFunc(p.ways, keys.Way.OfPlugin) {
+		return nil
+	}
+	return &app.UsageError{
+		Message: "nothing given can decrypt for this recipient: without its identity the store would be locked forever",
+		Hint:    "regshape auth key protect --recipient age1… --identity FILE, or add --passphrase",
+	}
+}
+
+// prove opens the key with what the user gave, from the files that are on disk now. With
+// alone there are no other slots, so one of these has to open it.
+func (p *newSlots) prove(ctx context.Context, slots keys.Slots, kid, identity string, alone bool) error {
+	var openers []keys.Opener
+	if p.passphrase != "" {
+		// The store's own identity opens no slot. It keeps plugins from being tried, so
+		// that nobody has to touch a device for this.
+		own, err := keys.ParseIdentities([]byte(identity), nil, nil)
+		if err != nil {
+			return err
+		}
+		openers = append(openers, keys.Opener{Identities: own, Passphrase: func() (string, error) { return p.passphrase, nil }})
+	}
+	if p.file != "" {
+		o, err := opener(p.e, unlockFlags{Identity: p.file}, "")
+		if err != nil {
+			return err
+		}
+		openers = append(openers, o)
+	}
+	if alone && len(openers) == 0 {
+		openers = append(openers, keys.Opener{UI: pluginUI(p.e)})
+	}
+	for _, o := range openers {
+		if _, _, err := slots.Open(ctx, kid, o); err != nil {
+			return fmt.Errorf("the new slots cannot be opened: %w", err)
+		}
+	}
+	return nil
+}
+
+// firstSlots changes the store to slots.
+func (c *Protect) firstSlots(k *Session) (done string, err error) {
+	if err := k.ready(unlockFlags{}); err != nil {
+		return "", err
+	}
+	slots, err := keys.NewSlots(k.Loc, k.E.Now().Add(unlockedFor))
+	if err != nil {
+		return "", err
+	}
+	plan, err := c.newSlots(k)
+	if err != nil {
+		return "", err
+	}
+	if err := plan.checkProvable(); err != nil {
+		return "", err
+	}
+	_, err = plan.add(slots)
+	if err == nil {
+		err = k.change(store.Rotation{Source: slots.Source(), Place: keys.ProvenSlots{Slots: slots, Prove: func(ctx context.Context, kid, identity string) error {
+			return plan.prove(ctx, slots, kid, identity, true)
+		}}}, !c.NoRotate)
+	}
+	if err != nil {
+		if now, lookErr := k.Store.Custody(); lookErr == nil && !now.Source.Equal(slots.Source()) {
+			// No key uses these slots, so any kid removes them.
+			_ = slots.Discard(context.WithoutCancel(k.E.Ctx), store.NewRootKey().KID())
+		}
+		return "", err
+	}
+	return "The key is encrypted now", nil
+}
+
+// addSlots adds slots to a store that has some.
+func (c *Protect) addSlots(k *Session) (done string, err error) {
+	if err := k.ready(unlockFlags{Identity: c.Identity}); err != nil {
+		return "", err
+	}
+	plan, err := c.newSlots(k)
+	if err != nil {
+		return "", err
+	}
+	slots, _ := k.slots()
+	made, err := plan.add(slots)
+	if err == nil {
+		err = plan.prove(k.E.Ctx, slots, k.Now.KID, k.identity, false)
+	}
+	if err != nil {
+		for _, s := range made {
+			err = errors.Join(err, slots.Remove(s.Number))
+		}
+		return "", err
+	}
+	k.E.Note("the other slots stay valid.")
+	if c.NoRotate {
+		return "The slot is added", nil
+	}
+	return "The slot is added", k.change(store.Rotation{Source: k.Now.Source, Place: slots}, true)
+}
+
+// Unprotect moves the key back to the key file, or removes one slot.
+type Unprotect struct {
+	unlockFlags
+	Slot     *int `placeholder:"N" help:"Remove only this slot; 'key show' lists them."`
+	NoRotate bool `name:"no-rotate" help:"Keep the current key, and change only where it is."`
+}
+
+// Run moves the key back to the key file, or removes one slot.
+func (c *Unprotect) Run(e *app.Env) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	k, err := openForChange(e, "unprotect the key")
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Slot != nil:
+		return c.remove(k)
+	case k.Now.KID == "":
+		err = errNoStore
+	case k.Now.Source.Source == store.SourceFile:
+		return k.succeed("The key is in the key file already", false)
+	default:
+		err = c.toFile(k)
+	}
+	if err != nil {
+		return k.failed(err)
+	}
+	noteRotation(e, !c.NoRotate)
+	e.Warn("anyone who gets the whole home directory can open the store now.")
+	return k.succeed("The key is in a file again, unencrypted", !c.NoRotate)
+}
+
+// Manual is the text of --help and of the man page.
+func (*Unprotect) Manual() app.Manual {
+	return app.Manual{Failed: "the key is where it was", Examples: [][2]string{
+		{"regshape auth key unprotect", "move it back to the key file"},
+		{"regshape auth key unprotect --slot 2", "remove the second key slot"},
+	}}
+}
+
+func (c *Unprotect) check() error {
+	switch {
+	case c.Slot != nil && *c.Slot < 1:
+		return &app.UsageError{Message: "slot numbers start at 1", Hint: "run 'regshape auth key show'"}
+	case c.Slot != nil && (c.NoRotate || c.unlockFlags != unlockFlags{}):
+		return &app.UsageError{Message: "--slot only removes a slot: the key is not changed or opened", Hint: "omit the other flags"}
+	}
+	return c.unlockFlags.check()
+}
+
+func (c *Unprotect) toFile(k *Session) error {
+	if err := k.ready(c.unlockFlags); err != nil {
+		return err
+	}
+	r := store.Rotation{Source: store.KeySource{Source: store.SourceFile}, Place: keys.File{Location: k.Loc}}
+	return k.change(r, !c.NoRotate)
+}
+
+// remove removes one slot. That needs no key.
+func (c *Unprotect) remove(k *Session) error {
+	slots, ok := k.slots()
+	if !ok {
+		return k.failed(fmt.Errorf("the store has no slots: %s", protectionsOf(k.Now.Source.Source).what))
+	}
+	if err := slots.Remove(*c.Slot); err != nil {
+		return k.failed(err)
+	}
+	k.E.Warn("anyone with an old copy of that slot, and what opens it, can still open the store. To prevent that, run '%s' and '%s'.",
+		k.E.Own("auth", "key", "unprotect"), k.E.Own("auth", "key", "protect", "--passphrase"))
+	if left, err := slots.List(); err == nil && !slices.ContainsFunc(left, func(s keys.Slot) bool { return s.Type == "passphrase" }) {
+		k.E.Warn("without a passphrase only an identity opens the store: check that you have it with '%s'.",
+			k.E.Own("auth", "unlock", "--identity", "FILE"))
+	}
+	return k.succeed(fmt.Sprintf("Slot %d is removed", *c.Slot), false)
+}

@@ -1,7 +1,6 @@
 package custody
 
 import (
-	"errors"
 
 	"regshape/login/app"
 	"regshape/login/terminal"
@@ -10,35 +9,35 @@ import (
 	"regshape/store/printable"
 )
 
-// Rotate makes a new key and re-encrypts every login.
+// Rotate creates a new key and re-encrypts every login.
 type Rotate struct {
-	wayIn
-	Resume bool `xor:"rotate" help:"Finish a change of the key that was cut short."`
-	Abort  bool `xor:"rotate" help:"Take it back."`
+	unlockFlags
+	Resume bool `xor:"rotate" help:"Finish a change of the key that was interrupted."`
+	Abort  bool `xor:"rotate" help:"Revert such a change."`
 }
 
 // rotateResult is the JSON of key rotate --resume and --abort.
 type rotateResult struct {
 	Status string `json:"status"`        // "success"
-	Done   bool   `json:"done"`          // false: nothing was under way
+	Done   bool   `json:"done"`          // false: nothing was in progress
 	Source string `json:"source"`        // as in key show
-	KID    string `json:"kid,omitempty"` // absent for a store that is not there yet
+	KID    string `json:"kid,omitempty"` // absent if there is no store yet
 	Where  string `json:"where"`         // as in key show
 }
 
-// Run makes a new key in the present place and seals every login under it.
+// Run creates a new key in the current place and re-encrypts every login.
 func (c *Rotate) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	k, err := openCustodyToChange(e, "rotate the key")
+	k, err := openForChange(e, "rotate the key")
 	if err != nil {
 		return err
 	}
-	// A locked store, and nobody to ask: to say that it is locked is to say what to do.
+	// Without a terminal and flags, the error for a locked store has the hint.
 	_, slots := k.slots()
-	if slots && (c.wayIn != wayIn{} || e.Prompt().Interactive()) && !c.Abort && k.Now.KID != "" {
-		if err := k.ready(c.wayIn); err != nil {
+	if slots && (c.unlockFlags != unlockFlags{} || e.Prompt().Interactive()) && !c.Abort && k.Now.KID != "" {
+		if err := k.ready(c.unlockFlags); err != nil {
 			return k.failed(err)
 		}
 	}
@@ -48,10 +47,10 @@ func (c *Rotate) Run(e *app.Env) error {
 	case c.Abort:
 		return c.abort(k)
 	case k.Now.KID == "":
-		return k.failed(errors.New("there is no store yet: the first login makes its key"))
+		return k.failed(errNoStore)
 	}
 	r := store.Rotation{Source: k.Now.Source}
-	if r.Place, err = k.configured().Choose(k.Loc, k.Now.Source); err != nil {
+	if r.Place, err = k.configSources().Choose(k.Loc, k.Now.Source); err != nil {
 		return k.failed(err)
 	}
 	switch place := r.Place.(type) {
@@ -73,12 +72,12 @@ func (c *Rotate) Run(e *app.Env) error {
 		}
 	}
 	old := k.Now.KID
-	if err := k.turn(r, true); err != nil {
+	if err := k.change(r, true); err != nil {
 		return k.failed(err)
 	}
 	noteRotation(e, true)
 	if r.Key != nil {
-		e.Note("the line of the old key, of kid %s, is not used any more: take it out.", old)
+		e.Note("the line of the old key, kid %s, is no longer used: remove it.", old)
 	}
 	return k.succeed("The store has a new key, "+k.Now.KID, true)
 }
@@ -95,21 +94,21 @@ func (c *Rotate) resume(k *Session) error {
 	progress := terminal.NewProgress(k.E.Err, "Re-encrypting")
 	done, err := k.Store.Resume(k.E.Ctx, progress.Step)
 	progress.End()
-	if err = k.settle(err); err != nil {
+	if err = k.warnLeftBehind(err); err != nil {
 		return k.failed(err)
 	}
-	return k.ended(done, "finished, or taken back where it had not got far")
+	return k.ended(done, "finished, or reverted if it had not taken effect")
 }
 
 func (c *Rotate) abort(k *Session) error {
 	done, err := k.Store.Abort(k.E.Ctx)
-	if err = k.settle(err); err != nil {
+	if err = k.warnLeftBehind(err); err != nil {
 		return k.failed(err)
 	}
-	return k.ended(done, "taken back, unless it was done already")
+	return k.ended(done, "reverted, unless it had taken effect")
 }
 
-// ended tells what became of a change that was cut short.
+// ended prints the outcome of a change that was interrupted.
 func (k *Session) ended(done bool, how string) error {
 	before := k.Now
 	var err error
@@ -121,9 +120,9 @@ func (k *Session) ended(done bool, how string) error {
 	}
 	switch {
 	case !done:
-		return k.E.Say("No change of the key was under way.")
+		return k.E.Say("No change of the key was in progress.")
 	case before.KID != k.Now.KID || !before.Source.Equal(k.Now.Source):
-		return k.E.Say("The change of the key is finished: the store has turned to the key %s (%s).", k.Now.KID, k.PlaceNow())
+		return k.E.Say("The change of the key is finished: the store now has the key %s (%s).", k.Now.KID, k.PlaceNow())
 	}
 	return k.E.Say("The change of the key is %s: the store has the key %s (%s).", how, k.Now.KID, k.PlaceNow())
 }

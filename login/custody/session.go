@@ -3,7 +3,6 @@
 package custody
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,11 +19,11 @@ import (
 	"regshape/store/printable"
 )
 
-// unlockedFor is how long a store stays unlocked unless the user says otherwise: a day's
-// work, and not the night after it.
+// unlockedFor is how long a store stays unlocked by default: a working day, not the night
+// after it.
 const unlockedFor = 8 * time.Hour
 
-// Session is a store seen as the keeper of its key.
+// Session is a command's view of a store and its key.
 type Session struct {
 	E       *app.Env
 	doing   string // "rotate the key", for errors
@@ -32,52 +31,62 @@ type Session struct {
 	KeyFile string // REGSHAPE_KEY_FILE
 	Store   *store.Store
 	Now     store.Custody
-	// identity is the store's own age identity, once the store was found or made open, and
-	// opened the key where that was for this run alone.
+	// identity is the store's own age identity once the store is unlocked; opened is the key
+	// if it was opened for this run only.
 	identity string
 	opened   *store.RootKey
-	// terminal is as it was; nil without one.
+	// terminal is the state at the start, or nil.
 	terminal *term.State
 }
 
-// Open opens the store for a command that looks at its key or uses it.
-func Open(e *app.Env, doing string) (*Session, error) {
-	k := &Session{E: e, doing: doing, KeyFile: app.Sources(e).KeyFile}
-	return k, k.open(app.Sources(e))
+// errNoStore means that there is no key yet.
+var errNoStore = errors.New("there is no store yet: the first login creates its key")
+
+// New returns the session of a store that is open.
+func New(e *app.Env, loc store.Location, s *store.Store) (*Session, error) {
+	k := &Session{E: e, Loc: loc, KeyFile: app.Sources(e).KeyFile, Store: s}
+	var err error
+	k.Now, err = s.Custody()
+	return k, err
 }
 
-// openCustodyToChange opens the store for a command that changes its key or the place of
-// it. While a variable decides where the key comes from, a change of what the config says
-// would leave everybody with the wrong key.
-func openCustodyToChange(e *app.Env, doing string) (*Session, error) {
-	k := &Session{E: e, doing: doing, KeyFile: app.Sources(e).KeyFile}
-	if err := k.open(configured{keyFile: k.KeyFile}); err != nil {
-		return nil, err
-	}
-	if k.Overridden() {
-		return nil, &app.UsageError{
-			Message: fmt.Sprintf("the key comes from REGSHAPE_KEY_FILE (%s), whatever the store's config says", printable.Line(k.KeyFile, 300)),
+// Open opens the store for a command that shows its key or uses it.
+func Open(e *app.Env, doing string) (*Session, error) {
+	return open(e, doing, app.Sources(e))
+}
+
+// openForChange opens the store for a command that changes its key or where that is. While
+// REGSHAPE_KEY_FILE overrides the config, changing the config would leave every other run
+// with the wrong key.
+func openForChange(e *app.Env, doing string) (*Session, error) {
+	k, err := open(e, doing, keys.ConfigSources{KeyFile: app.Sources(e).KeyFile})
+	if err == nil && k.Overridden() {
+		err = &app.UsageError{
+			Message: fmt.Sprintf("REGSHAPE_KEY_FILE (%s) overrides the key of the store's config", printable.Line(k.KeyFile, 300)),
 			Hint:    "unset REGSHAPE_KEY_FILE first",
 		}
 	}
-	return k, nil
+	return k, err
 }
 
-func (k *Session) open(sources store.Sources) (err error) {
-	if fd := int(k.E.In.Fd()); k.terminal == nil && term.IsTerminal(fd) {
+func open(e *app.Env, doing string, sources store.Sources) (k *Session, err error) {
+	k = &Session{}
+	loc, err := e.Locate()
+	if err == nil {
+		var s *store.Store
+		if s, err = store.Open(loc, sources); err == nil {
+			k, err = New(e, loc, s)
+		}
+	}
+	k.E, k.doing = e, doing
+	if fd := int(e.In.Fd()); term.IsTerminal(fd) {
 		k.terminal, _ = term.GetState(fd)
 	}
-	if k.Loc, err = k.E.Locate(); err == nil {
-		k.Store, err = store.Open(k.Loc, sources)
-	}
-	if err == nil {
-		k.Now, err = k.Store.Custody()
-	}
-	return k.failed(err)
+	return k, k.failed(err)
 }
 
-// failed puts an error into the words of the command. An interrupt may come while a
-// plugin asks for something, and age does not wait for that to end: the echo must be on.
+// failed adds what the command was doing to an error. An interrupt may arrive while a plugin
+// prompts, and age does not wait for the prompt to end, so the echo is restored here.
 func (k *Session) failed(err error) error {
 	if err == nil {
 		return nil
@@ -88,8 +97,8 @@ func (k *Session) failed(err error) error {
 	return &app.StoreError{Registry: "", Doing: k.doing, Err: err}
 }
 
-// outside is an error about something that is not the store's: a file of the user's, the
-// kernel's keyring. What mends the like of it in the store would mislead.
+// outside is an error about something outside the store, such as a file of the user or the
+// kernel keyring, without the kind that would give it a hint about the store.
 func outside(err error) error {
 	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, keys.ErrNoKernelKeyring) {
 		return err
@@ -97,7 +106,7 @@ func outside(err error) error {
 	return errors.New(err.Error())
 }
 
-// Effective is where the key comes from in this run.
+// Effective is the source of the key in this run.
 func (k *Session) Effective() store.KeySource {
 	if k.KeyFile != "" {
 		return store.KeySource{Source: store.SourceEnvironment}
@@ -105,21 +114,21 @@ func (k *Session) Effective() store.KeySource {
 	return k.Now.Source
 }
 
-// Overridden reports that REGSHAPE_KEY_FILE stands in for the place that the config names.
+// Overridden reports whether REGSHAPE_KEY_FILE replaces the source that the config names.
 func (k *Session) Overridden() bool {
 	return k.KeyFile != "" && k.Now.Source.Source != store.SourceEnvironment
 }
 
-// Where names the place of the key.
+// Where names the place of the key in this run.
 func (k *Session) Where() string { return keyPlace(k.Loc, k.Effective(), k.Now.KID, k.KeyFile) }
 
-// slots returns the store's slots; ok is false where its key is elsewhere.
+// slots returns the store's slots; ok is false if its key is elsewhere.
 func (k *Session) slots() (s keys.Slots, ok bool) {
 	s = keys.Slots{Location: k.Loc, Recipient: k.Now.Source.Recipient, Identity: k.identity}
 	return s, k.Effective().Source == store.SourceSlots
 }
 
-// Protections are those of the place, and of the ways in that there are.
+// Protections are those of the place and of its slots.
 func (k *Session) Protections() protections {
 	p := protectionsOf(k.Effective().Source)
 	if slots, ok := k.slots(); ok {
@@ -131,11 +140,11 @@ func (k *Session) Protections() protections {
 	return p
 }
 
-// ready makes sure that the key can be had before anybody is asked for more. Locked slots
-// are opened for this run alone, with what the user has.
-func (k *Session) ready(with wayIn) error {
+// ready loads the key before the user is prompted for anything else. Locked slots are opened
+// for this run only.
+func (k *Session) ready(flags unlockFlags) error {
 	if k.Now.KID == "" {
-		return nil // the change makes the store
+		return nil // the change creates the store
 	}
 	slots, ok := k.slots()
 	if !ok {
@@ -151,7 +160,7 @@ func (k *Session) ready(with wayIn) error {
 		return err
 	}
 	var root store.RootKey
-	err = k.throughSlot(slots, with, func(o keys.Opener) (err error) {
+	err = k.openSlots(slots, flags, func(o keys.Opener) (err error) {
 		root, k.identity, err = slots.Open(k.E.Ctx, k.Now.KID, o)
 		return err
 	})
@@ -159,29 +168,30 @@ func (k *Session) ready(with wayIn) error {
 		return err
 	}
 	k.opened = &root
-	k.Store, err = store.Open(k.Loc, k.configured())
+	k.Store, err = store.Open(k.Loc, k.configSources())
 	return err
 }
 
-// turn changes the key, or with rotate false only its place.
-func (k *Session) turn(r store.Rotation, rotate bool) error {
+// change changes the key, or only its place if rotate is false.
+func (k *Session) change(r store.Rotation, rotate bool) error {
 	progress := terminal.NewProgress(k.E.Err, "Re-encrypting")
 	r.Progress = progress.Step
-	change := k.Store.Rotate
+	run := k.Store.Rotate
 	if !rotate {
-		change = k.Store.Move
+		run = k.Store.Move
 	}
-	err := change(k.E.Ctx, r)
+	err := run(k.E.Ctx, r)
 	progress.End()
-	if err = k.settle(err); err != nil {
+	if err = k.warnLeftBehind(err); err != nil {
 		return err
 	}
 	k.Now, err = k.Store.Custody()
 	return err
 }
 
-// settle lets a change stand that left something old behind, and says so.
-func (k *Session) settle(err error) error {
+// warnLeftBehind turns the error of a change that succeeded, but left the old key behind,
+// into a warning.
+func (k *Session) warnLeftBehind(err error) error {
 	if !store.LeftBehind(err) {
 		return err
 	}
@@ -189,55 +199,13 @@ func (k *Session) settle(err error) error {
 	return nil
 }
 
-// configured chooses the places that a config names, whatever REGSHAPE_KEY_FILE says: a
-// change goes from one to another, and the variable would stand in for both.
-type configured struct {
-	keyFile  string         // only for the source "environment"
-	opened   *store.RootKey // the key of slots that were opened for this run; nil for none
-	identity string         // and the identity of those slots
+// configSources chooses the places that a config names, with what this run has opened.
+func (k *Session) configSources() keys.ConfigSources {
+	return keys.ConfigSources{KeyFile: k.KeyFile, Opened: k.opened, Identity: k.identity}
 }
 
-func (k *Session) configured() configured { return configured{k.KeyFile, k.opened, k.identity} }
-
-var _ store.Sources = configured{}
-
-// Default is that of package keys.
-func (c configured) Default() store.KeySource { return keys.Sources{KeyFile: c.keyFile}.Default() }
-
-// Choose is that of package keys for the place alone.
-func (c configured) Choose(loc store.Location, source store.KeySource) (store.Key, error) {
-	var all keys.Sources
-	if source.Source == store.SourceEnvironment {
-		all.KeyFile = c.keyFile
-	}
-	place, err := all.Choose(loc, source)
-	if slots, ok := place.(keys.Slots); ok {
-		slots.Identity = c.identity
-		place = slots
-	}
-	if err == nil && c.opened != nil && source.Source == store.SourceSlots {
-		place = openedSlots{place, *c.opened}
-	}
-	return place, err
-}
-
-// openedSlots are slots that stay locked for all others: the key is only in this run's
-// memory. So nothing is lost where no key can be kept unlocked.
-type openedSlots struct {
-	store.Key
-	root store.RootKey
-}
-
-// Load returns the key that was opened.
-func (s openedSlots) Load(ctx context.Context, kid string) (store.RootKey, error) {
-	if kid == s.root.KID() {
-		return s.root, nil
-	}
-	return s.Key.Load(ctx, kid)
-}
-
-// notOfStore is an error of a place that the key is not in yet: neither is the store
-// locked nor its key missing, and what mends that would not help, or give up its logins.
+// notOfStore is an error of a place that does not have the key yet, without its kind: the
+// store is not locked and its key not missing, and their hints would not help.
 func notOfStore(err error) error {
 	for _, state := range storeStates {
 		if errors.Is(err, state) {

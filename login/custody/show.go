@@ -15,32 +15,32 @@ import (
 	"regshape/store/printable"
 )
 
-// Show says where the key is, and what that protects against.
+// Show shows where the key is, and what that protects against.
 type Show struct{}
 
 // keyShow is the JSON of key show.
 type keyShow struct {
 	Status   string     `json:"status"`        // "success"
 	Source   string     `json:"source"`        // "file", "slots", "keyring", "command" or "environment"
-	KID      string     `json:"kid,omitempty"` // absent for a store that is not there yet
+	KID      string     `json:"kid,omitempty"` // absent if there is no store yet
 	Where    string     `json:"where"`         // a path, a command line, or words
 	Slots    []slotJSON `json:"slots"`
 	Locked   bool       `json:"locked"`
 	Until    *time.Time `json:"until,omitempty"`   // slots that are unlocked: until when
 	Protects []string   `json:"protects"`          // against what
 	Not      []string   `json:"not"`               // against what not
-	UnderWay bool       `json:"under_way"`         // a change of the key is, or was cut short
-	Left     string     `json:"left,omitempty"`    // where the key before this one still is
-	Problem  string     `json:"problem,omitempty"` // why the key cannot be read there, or a way in not be used
+	UnderWay bool       `json:"under_way"`         // a change of the key is in progress, or was interrupted
+	Left     string     `json:"left,omitempty"`    // where the previous key still is
+	Problem  string     `json:"problem,omitempty"` // why the key cannot be read, or a slot not be used
 }
 
-// slotJSON is one way in.
+// slotJSON is one slot.
 type slotJSON struct {
 	Number int    `json:"number"`
 	Type   string `json:"type"` // "passphrase", "recipient", or "plugin-" and the plugin's name
 }
 
-// Run says where the key is and what that is good for. It loads no key.
+// Run shows where the key is and what that protects against.
 func (*Show) Run(e *app.Env) error {
 	k, err := Open(e, "show the key")
 	if err != nil {
@@ -73,7 +73,7 @@ func (*Show) Manual() app.Manual {
 	}}
 }
 
-// state fills in the ways in and whether the store is locked, and says why it is.
+// state fills in the slots and whether the store is locked, and returns why.
 func (r *keyShow) state(k *Session) (why string, err error) {
 	if k.Now.KID == "" {
 		return "", nil
@@ -100,7 +100,7 @@ func (r *keyShow) state(k *Session) (why string, err error) {
 			r.Problem = k.E.Problem(err)
 		}
 	case r.Source == store.SourceKeyring && runtime.GOOS != "darwin" && runtime.GOOS != "windows":
-		_, err = k.Store.RootKey(k.E.Ctx) // there the system itself would ask the user
+		_, err = k.Store.RootKey(k.E.Ctx) // elsewhere the system would prompt
 	}
 	if errors.Is(err, store.ErrLocked) {
 		r.Locked = true
@@ -127,22 +127,22 @@ func (r keyShow) write(k *Session, what, lockedWhy string) error {
 	}
 	line("source", r.Source+": "+what)
 	if r.KID == "" {
-		line("kid", "none yet: the first login makes the key")
+		line("kid", "none yet: the first login creates the key")
 	} else {
 		line("kid", r.KID)
 	}
 	line("where", r.Where)
 	line("problem", r.Problem)
 	if r.Source == store.SourceSlots {
-		var ways []string
+		var slots []string
 		for _, s := range r.Slots {
-			ways = append(ways, keys.Slot{Number: s.Number, Type: s.Type}.String())
+			slots = append(slots, keys.Slot{Number: s.Number, Type: s.Type}.String())
 		}
-		line("ways in", strings.Join(ways, ", "))
+		line("slots", strings.Join(slots, ", "))
 	}
 	switch {
 	case r.Locked:
-		text := "yes: " + lockedWhy // which may say what else to do
+		text := "yes: " + lockedWhy
 		if lockedWhy == "" {
 			text = "yes: run '" + k.E.Own("auth", "unlock") + "'"
 		}
@@ -151,10 +151,10 @@ func (r keyShow) write(k *Session, what, lockedWhy string) error {
 		line("locked", "no, unlocked until "+terminal.Clock(*r.Until))
 	}
 	if r.UnderWay {
-		line("under way", "a change of the key is, or was cut short: finish it with '"+k.E.Own("auth", "key", "rotate", "--resume")+"', or take it back with --abort")
+		line("in progress", "a change of the key is in progress or was interrupted: finish it with '"+k.E.Own("auth", "key", "rotate", "--resume")+"', or revert it with --abort")
 	}
 	if r.Left != "" {
-		line("left over", "the key before this one is still in "+r.Left+": "+k.Removal())
+		line("left over", "the previous key is still in "+r.Left+": "+k.Removal())
 	}
 	fmt.Fprintf(&b, "protects against:\n  %s\ndoes not protect against:\n  %s\n",
 		strings.Join(r.Protects, "\n  "), strings.Join(r.Not, "\n  "))
@@ -162,8 +162,8 @@ func (r keyShow) write(k *Session, what, lockedWhy string) error {
 	return err
 }
 
-// LeftKey names the place of the key before this one, if it is still there, "" else. It
-// looks only where that costs nothing and asks nobody.
+// LeftKey names the place that still has the previous key, or "". It looks only where that is
+// cheap and prompts nobody.
 func (k *Session) LeftKey() string {
 	p := k.Now.Previous
 	if p == nil || p.KID == k.Now.KID && p.Key.Equal(k.Now.Source) {
@@ -176,7 +176,7 @@ func (k *Session) LeftKey() string {
 		}
 		return path
 	}
-	place, err := configured{keyFile: k.KeyFile}.Choose(k.Loc, p.Key)
+	place, err := keys.ConfigSources{KeyFile: k.KeyFile}.Choose(k.Loc, p.Key)
 	if err != nil || !place.Cheap() {
 		return ""
 	}
@@ -186,10 +186,113 @@ func (k *Session) LeftKey() string {
 	return keyPlace(k.Loc, p.Key, p.KID, k.KeyFile)
 }
 
-// Removal says how the key before this one goes away.
+// Removal says how to remove the previous key.
 func (k *Session) Removal() string {
 	if k.Now.Previous.Key.Source == store.SourceEnvironment {
-		return "take its line out"
+		return "remove its line"
 	}
 	return "run '" + k.E.Own("auth", "key", "rotate", "--resume") + "'"
+}
+
+// protections describe a key source.
+type protections struct {
+	what     string // "the key is …"
+	protects []string
+	not      []string
+}
+
+// What every store protects against, wherever its key is, and what none does.
+const (
+	againstCopies  = "copies of the store (backups, sync, images)"
+	againstChanges = "changes to the stored logins"
+	againstOthers  = "other users"
+
+	notGuessed  = "a passphrase that can be guessed"
+	notRollback = "anyone who restores older copies of the store's files"
+)
+
+// protectionsOf describes one of the store's sources.
+func protectionsOf(source string) protections {
+	always := []string{againstCopies, againstChanges, againstOthers}
+	switch source {
+	case store.SourceFile:
+		return protections{
+			"the key is a file that only you can read", always,
+			[]string{"root", "your own programs", "anyone who gets the whole home directory or the disk", notRollback},
+		}
+	case store.SourceSlots:
+		return protections{
+			"the key is encrypted with age", append(always, "a stolen home directory or disk"),
+			[]string{"root", "your own programs while the store is unlocked", notGuessed, notRollback},
+		}
+	case store.SourceKeyring:
+		return protections{
+			"the key is in the keyring of the operating system", append(always, "a stolen disk"),
+			[]string{
+				"root", "your own programs while you are logged in, which can also ask the keyring",
+				"a login password that can be guessed", notRollback,
+			},
+		}
+	case store.SourceCommand:
+		return protections{
+			"the key is printed by a program", append(always, "a stolen home directory, if the program keeps the key elsewhere"),
+			[]string{"root", "your own programs, which can run it too", "anyone who can change that program", notRollback},
+		}
+	case store.SourceEnvironment:
+		return protections{
+			"the key is in the file that REGSHAPE_KEY_FILE names", append(always, "a stolen home directory, if the file is elsewhere"),
+			[]string{"root", "your own programs", "anyone who can read that file", notRollback},
+		}
+	}
+	return protections{
+		fmt.Sprintf("the key comes from the source %q", printable.Line(source, 40)),
+		[]string{againstCopies},
+		[]string{"root", "your own programs while the store is unlocked"},
+	}
+}
+
+// String is one sentence.
+func (p protections) String() string {
+	return fmt.Sprintf("%s: it protects against %s, but not against %s", p.what, terminal.Enumerate(p.protects, "and"), terminal.Enumerate(p.not, "or"))
+}
+
+// keyPlace names the place of a key for the user. Without a store there is no kid.
+func keyPlace(loc store.Location, source store.KeySource, kid, keyFile string) string {
+	switch source.Source {
+	case store.SourceFile:
+		return loc.KeyFile()
+	case store.SourceSlots:
+		return loc.SlotsFolder(source.Recipient)
+	case store.SourceKeyring:
+		if kid == "" {
+			return "the OS keyring"
+		}
+		return "the OS keyring, service regshape, account " + kid
+	case store.SourceCommand:
+		return printable.Line(printable.Shell(source.Command...), 500)
+	case store.SourceEnvironment:
+		if keyFile == "" {
+			return "$REGSHAPE_KEY_FILE, which is not set"
+		}
+		return printable.Line(keyFile, 500)
+	}
+	return ""
+}
+
+// What a change of the key means.
+const (
+	rotatedNote = "the store has a new key, since the old one may be in backups or snapshots.\n" +
+		"  Logins that were read with the old key stay exposed: if it may have leaked, revoke the tokens and change the passwords.\n" +
+		"  Backups of the old key no longer work: create a new one with '%s'."
+	keptNote = "the key itself is unchanged (--no-rotate): anyone who finds it in a backup or snapshot can open this store. " +
+		"'%s' creates a new one."
+)
+
+// noteRotation prints one of the two.
+func noteRotation(e *app.Env, rotated bool) {
+	if rotated {
+		e.Note(rotatedNote, e.Own("auth", "key", "backup"))
+		return
+	}
+	e.Warn(keptNote, e.Own("auth", "key", "rotate"))
 }

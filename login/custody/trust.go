@@ -13,10 +13,10 @@ import (
 	"regshape/store/trust"
 )
 
-// Trust shows and allows the programs that the store starts.
+// Trust shows and trusts the programs that the store would start.
 type Trust struct {
 	Yes    bool `xor:"trust" help:"Trust all of them without asking."`
-	Revoke bool `xor:"trust" help:"Trust no program of this store any more."`
+	Revoke bool `xor:"trust" help:"Trust none of them any more."`
 }
 
 // trustResult is the JSON of trust.
@@ -33,7 +33,7 @@ type programJSON struct {
 	Program   string   `json:"program"` // its path
 	Arguments []string `json:"arguments"`
 	Trusted   bool     `json:"trusted"`
-	Problem   string   `json:"problem,omitempty"` // why it may not be started
+	Problem   string   `json:"problem,omitempty"` // why it is not started
 }
 
 // revokeResult is the JSON of trust --revoke.
@@ -42,8 +42,8 @@ type revokeResult struct {
 	Revoked int    `json:"revoked"`
 }
 
-// Run shows which programs the store names, and allows those that the user knows. It starts
-// none.
+// Run shows which programs the store names, and trusts those that the user confirms. It
+// starts none.
 func (c *Trust) Run(e *app.Env) error {
 	const doing = "trust the programs of this store"
 	loc, err := e.Locate()
@@ -62,7 +62,7 @@ func (c *Trust) Run(e *app.Env) error {
 		return k.failed(err)
 	}
 	if path, n, err := trust.Damaged(k.Loc); err == nil && n > 0 {
-		e.Warn("%s of %s cannot be read and allow nothing: remove them.", terminal.Count(n, "line"), path)
+		e.Warn("%s of %s cannot be read and are ignored: remove them.", terminal.Count(n, "line"), path)
 	}
 	r := trustResult{Status: "success", Programs: []programJSON{}}
 	var unasked error
@@ -81,10 +81,10 @@ func (c *Trust) Run(e *app.Env) error {
 		}
 		one := programJSON{Kind: p.Kind, Program: p.Words[0], Arguments: append([]string{}, p.Words[1:]...), Trusted: err == nil}
 		if err != nil {
-			r.Status, r.Reason, r.Message = "error", "trust", "not every program that the store names may be started"
+			r.Status, r.Reason, r.Message = "error", "trust", "the store names programs that are not trusted"
 			one.Problem = e.Problem(err)
 			if errors.Is(err, errUnasked) {
-				unasked = err // once for all
+				unasked = err // reported once
 			} else if !e.JSON {
 				e.Warn("%s.", one.Problem)
 			}
@@ -99,7 +99,7 @@ func (c *Trust) Run(e *app.Env) error {
 	case len(programs) == 0:
 		err = e.Say("This store names no program.")
 	case r.Status == "success":
-		err = e.Say("This store may start what it names; '%s' takes that back.", e.Own("auth", "trust", "--revoke"))
+		err = e.Say("This store may start these programs; '%s' reverts that.", e.Own("auth", "trust", "--revoke"))
 	}
 	if err == nil && r.Status != "success" {
 		return app.ErrReported
@@ -116,10 +116,10 @@ func (*Trust) Manual() app.Manual {
 	}}
 }
 
-// errUnasked means that nobody is there to say whether a program is known.
-var errUnasked = errors.New("there is no terminal to ask at")
+// errUnasked means that there is no terminal for the question.
+var errUnasked = errors.New("no terminal to ask at")
 
-// allow trusts a program that the user says is known.
+// allow trusts a program after asking.
 func (c *Trust) allow(e *app.Env, loc store.Location, p trust.Program) error {
 	if !c.Yes {
 		if !e.Prompt().Interactive() {
@@ -131,18 +131,18 @@ func (c *Trust) allow(e *app.Env, loc store.Location, p trust.Program) error {
 			return err
 		}
 		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-			return fmt.Errorf("%s stays untrusted", printable.Shell(p.Words[0]))
+			return fmt.Errorf("%s is still not trusted", printable.Shell(p.Words[0]))
 		}
 	}
 	return trust.Add(loc, p)
 }
 
-// programLine shows a program with all its arguments, however long: what is not seen cannot
-// be decided about.
+// programLine shows a program with all its arguments, however long, since the user decides
+// by them.
 func programLine(p trust.Program, err error) string {
 	what, state := "the key comes from", "trusted"
 	if p.Kind == trust.Plugin {
-		what = "a way in uses"
+		what = "a slot uses"
 	}
 	if err != nil {
 		state = "not trusted"
@@ -161,11 +161,10 @@ func revokeTrust(e *app.Env, loc store.Location) error {
 	if n == 0 {
 		return e.Say("No program of this store was trusted.")
 	}
-	return e.Say("%s of this store may not be started any more.", terminal.Count(n, "program"))
+	return e.Say("Revoked the trust in %s of this store.", terminal.Count(n, "program"))
 }
 
-// notStarted says which programs that the store names may not be started, and why; "" for
-// none.
+// notStarted says which programs that the store names are not started, and why; or "".
 func (k *Session) notStarted() string {
 	programs, err := keys.Programs(k.Loc, k.Effective())
 	var problems []string

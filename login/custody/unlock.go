@@ -11,17 +11,17 @@ import (
 	"regshape/store/keys"
 )
 
-// Lock forgets the unlocked key.
+// Lock removes the unlocked key from memory.
 type Lock struct{}
 
 // lockResult is the JSON of lock.
 type lockResult struct {
 	Status string `json:"status"` // "success"
 	Source string `json:"source"` // as in key show
-	Locked bool   `json:"locked"` // false where the source cannot be locked by regshape
+	Locked bool   `json:"locked"` // false if regshape cannot lock the source
 }
 
-// Run forgets the unlocked key. What cannot be locked, or is locked, is no error.
+// Run locks the store. One that cannot be locked, or is locked already, is not an error.
 func (*Lock) Run(e *app.Env) error {
 	k, err := Open(e, "lock the store")
 	if err != nil {
@@ -43,7 +43,7 @@ func (*Lock) Run(e *app.Env) error {
 	case r.Source == store.SourceKeyring:
 		text = "Nothing to lock: the key is in the OS keyring, which the desktop locks."
 	default:
-		text = fmt.Sprintf("Nothing to lock: %s (%s). To have it locked, run '%s'.",
+		text = fmt.Sprintf("Nothing to lock: %s (%s). To make it lockable, run '%s'.",
 			protectionsOf(r.Source).what, k.Where(), e.Own("auth", "key", "protect", "--passphrase"))
 	}
 	if e.JSON {
@@ -60,10 +60,10 @@ func (*Lock) Manual() app.Manual {
 	}}
 }
 
-// Unlock keeps the key in memory for a while.
+// Unlock keeps the key in memory for a limited time.
 type Unlock struct {
-	wayIn
-	For *time.Duration `placeholder:"DURATION" help:"Stay unlocked for this time; 8h unless given."`
+	unlockFlags
+	For *time.Duration `placeholder:"DURATION" help:"Stay unlocked for this time (default 8h)."`
 }
 
 // unlockResult is the JSON of unlock.
@@ -74,7 +74,8 @@ type unlockResult struct {
 	Until  *time.Time `json:"until,omitempty"`
 }
 
-// Run unlocks the store, for every program of the user. What needs no unlocking is no error.
+// Run unlocks the store for every program of the user. One that needs no unlocking is not an
+// error.
 func (c *Unlock) Run(e *app.Env) error {
 	if err := c.check(); err != nil {
 		return err
@@ -88,7 +89,7 @@ func (c *Unlock) Run(e *app.Env) error {
 	slots, hasSlots := k.slots()
 	switch {
 	case k.Now.KID == "":
-		text = "Nothing to unlock: there is no store yet, the first login makes it."
+		text = "Nothing to unlock: there is no store yet; the first login creates it."
 	case hasSlots:
 		var until time.Time
 		if until, text, err = c.slots(k, slots); err == nil {
@@ -104,7 +105,7 @@ func (c *Unlock) Run(e *app.Env) error {
 		return k.failed(err)
 	}
 	if k.Now.KID != "" {
-		_ = k.Store.MendNames(e.Ctx) // it was told; the store may be one that can only be read
+		_ = k.Store.MendNames(e.Ctx) // reported before; the store may be read-only
 	}
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)
@@ -122,15 +123,15 @@ func (*Unlock) Manual() app.Manual {
 
 func (c *Unlock) check() error {
 	if c.For != nil && *c.For <= 0 {
-		return &app.UsageError{Message: "--for takes a time from now, more than zero", Hint: "for example --for 8h"}
+		return &app.UsageError{Message: "--for must be greater than zero", Hint: "for example --for 8h"}
 	}
-	return c.wayIn.check()
+	return c.unlockFlags.check()
 }
 
-// slots unlocks slots. Without flags an unlocked store stays as it is: to prolong that
-// takes the way in again.
+// slots unlocks slots. Without flags an unlocked store stays as it is; to extend the time,
+// they have to be opened again.
 func (c *Unlock) slots(k *Session, slots keys.Slots) (until time.Time, text string, err error) {
-	if c.For == nil && c.wayIn == (wayIn{}) {
+	if c.For == nil && c.unlockFlags == (unlockFlags{}) {
 		if until, identity, err := slots.Unlocked(k.Now.KID); err == nil {
 			if err := slots.Prove(identity); err != nil {
 				k.E.Warn("%s.", k.E.Problem(err))
@@ -142,14 +143,14 @@ func (c *Unlock) slots(k *Session, slots keys.Slots) (until time.Time, text stri
 	if c.For != nil {
 		duration = *c.For
 	}
-	err = k.throughSlot(slots, c.wayIn, func(o keys.Opener) (err error) {
+	err = k.openSlots(slots, c.unlockFlags, func(o keys.Opener) (err error) {
 		until, err = slots.Unlock(k.E.Ctx, k.Now.KID, o, duration)
 		return err
 	})
 	return until, "The store is unlocked until " + terminal.Clock(until) + ".", outside(err)
 }
 
-// unlockKeyring raises the desktop's dialog if it has to.
+// unlockKeyring opens the dialog of the desktop if necessary.
 func unlockKeyring(k *Session) error {
 	_, err := k.Store.RootKey(k.E.Ctx)
 	if !errors.Is(err, store.ErrLocked) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"regshape/login/app"
+	"regshape/login/terminal"
 	"regshape/store/printable"
 )
 
@@ -18,7 +19,7 @@ type severity string
 
 const (
 	severityOK      severity = "ok"
-	severityInfo    severity = "info"    // merely so; nothing to mend
+	severityInfo    severity = "info"    // nothing to fix
 	severityProblem severity = "problem" // makes the exit code 1
 )
 
@@ -29,7 +30,7 @@ type finding struct {
 	Level severity `json:"level"` // "ok", "info" or "problem"
 	What  string   `json:"what"`
 	Where string   `json:"where,omitempty"` // a path or a variable
-	Fix   string   `json:"fix,omitempty"`   // the command that mends it
+	Fix   string   `json:"fix,omitempty"`   // the command that fixes it
 }
 
 func good(what, where string) finding { return finding{"", severityOK, what, where, ""} }
@@ -42,15 +43,15 @@ func bad(what, where, fix string) finding {
 	return finding{"", severityProblem, what, where, fix}
 }
 
-// healthCheck looks at one thing. It changes nothing that is there before it.
-type healthCheck interface {
+// check examines one subject. It leaves everything as it was.
+type check interface {
 	name() string
 	run(e *app.Env) []finding
 }
 
-// healthChecks is what doctor does, in this order.
-func healthChecks(seen *storeLook) []healthCheck {
-	return []healthCheck{
+// checks lists the checks in the order in which they run.
+func checks(seen *storeState) []check {
+	return []check{
 		programsCheck{},
 		dockerCheck{},
 		podmanCheck{},
@@ -65,15 +66,14 @@ func healthChecks(seen *storeLook) []healthCheck {
 	}
 }
 
-// Run does every check and shows what each found as soon as it is known. One problem
-// makes the exit code 1.
+// Run runs every check and shows its findings at once. A problem makes the exit code 1.
 func (*Doctor) Run(e *app.Env) error {
 	all := []finding{}
 	problems := 0
-	for _, c := range healthChecks(lookAtStore(e)) {
+	for _, c := range checks(readStore(e)) {
 		found := c.run(e)
 		if err := e.Ctx.Err(); err != nil {
-			return err // what a check saw while it was interrupted means nothing
+			return err // findings of an interrupted check mean nothing
 		}
 		for _, f := range found {
 			f.Check = c.name()
@@ -110,26 +110,24 @@ func sumUp(e *app.Env, all []finding, problems int) (err error) {
 	case e.JSON:
 		err = app.WriteJSON(e.Out, all)
 	case problems == 0:
-		_, err = fmt.Fprintln(e.Out, "No problems found.")
-	case problems == 1:
-		_, err = fmt.Fprintln(e.Out, "1 problem found.")
+		err = e.Say("No problems found.")
 	default:
-		_, err = fmt.Fprintf(e.Out, "%d problems found.\n", problems)
+		err = e.Say("%s found.", terminal.Count(problems, "problem"))
 	}
 	return err
 }
 
-// printable makes the texts safe for a terminal, since they name files, hosts and
-// helpers out of other programs' files.
+// printable makes the texts safe for a terminal: they name files, hosts and helpers from
+// other programs' files.
 func (f finding) printable() finding {
-	const long = 8000 // a command with several paths of 4,096 bytes is no use to anybody
+	const long = 8000 // a longer command is of no use
 	f.What = printable.Line(f.What, long)
 	f.Where = printable.Line(f.Where, long)
 	f.Fix = printable.Line(f.Fix, long)
 	return f
 }
 
-// write shows a finding: its mark, what it says, and the fix on a line of its own.
+// write prints a finding, with the fix on its own line.
 func (f finding) write(out io.Writer) error {
 	mark := map[severity]string{severityOK: "ok ", severityInfo: "i  ", severityProblem: "BAD"}[f.Level]
 	line := mark + " " + f.What

@@ -14,8 +14,8 @@ import (
 	"regshape/store/printable"
 )
 
-// A command that is copied into a shell means the words it was made of.
-func TestShellWords(t *testing.T) {
+// A command that is copied into a shell has the words that it was made of.
+func TestFinding_shellWords(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no bash to ask")
 	}
@@ -30,16 +30,16 @@ func TestShellWords(t *testing.T) {
 		line := printable.Shell("printf", "%s", word)
 		shown := finding{Fix: line}.printable().Fix
 		if shown != line {
-			t.Errorf("%q is shown as %q", line, shown)
+			t.Errorf("got %q, want %q", shown, line)
 		}
 		got, err := testenv.Command(testenv.Environ(t.TempDir()), bash, "-c", shown).Output()
 		if err != nil || string(got) != word {
-			t.Errorf("%q became %q through %s (%v)", word, got, shown, err)
+			t.Errorf("%s: got %q (%v), want %q", shown, got, err, word)
 		}
 	}
 }
 
-func TestClock(t *testing.T) {
+func TestClockCheck(t *testing.T) {
 	now := time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)
 	e := &app.Env{Now: func() time.Time { return now }}
 	for _, c := range []struct {
@@ -55,26 +55,26 @@ func TestClock(t *testing.T) {
 		{"2030-05-02T00:00:00Z", now, "this program was built at 2030-05-02T00:00:00Z"},
 	} {
 		e.Build.Date = c.built
-		check := clockCheck{&storeLook{found: []store.Credential{{Updated: now.AddDate(-1, 0, 0)}, {Updated: c.newest}}}}
+		check := clockCheck{&storeState{found: []store.Credential{{Updated: now.AddDate(-1, 0, 0)}, {Updated: c.newest}}}}
 		found := check.run(e)
 		if len(found) != 1 || (found[0].Level == severityProblem) != (c.problem != "") || !strings.Contains(found[0].What, c.problem) {
-			t.Errorf("built %q, newest %v: %v", c.built, c.newest, found)
+			t.Errorf("built %q, newest %v: got %v, want problem %q", c.built, c.newest, found, c.problem)
 		}
 		if c.problem != "" && found[0].Fix == "" {
-			t.Error("no fix for the clock")
+			t.Error("got no fix, want one")
 		}
 	}
 }
 
-// What a round trip stores can never answer for a registry.
-func TestRoundTripAddressIsOpaque(t *testing.T) {
-	if a := store.ParseAddress(madeUp + "ABCDEFGHIJKL"); !a.Opaque() {
-		t.Errorf("%s is the address of a registry", a)
+// The login of a round trip never answers for a registry.
+func TestRoundTrip_opaqueAddress(t *testing.T) {
+	if a := store.ParseAddress(probeAddress + "ABCDEFGHIJKL"); !a.Opaque() {
+		t.Errorf("%s: got a registry address, want an opaque one", a)
 	}
 }
 
-// Text out of other programs' files cannot act on a terminal, and no list grows without end.
-func TestFindingsAreSafe(t *testing.T) {
+// Text from other programs' files is made safe for a terminal, and lists are limited.
+func TestFinding_printable(t *testing.T) {
 	var out strings.Builder
 	f := bad("names \x1b]0;x\x07 and\nline\u202e", "/a\x1bb", "rm x")
 	if err := f.printable().write(&out); err != nil {
@@ -84,6 +84,6 @@ func TestFindingsAreSafe(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := terminal.Some(strings.Split("abcdefghijkl", "")); got != "a, b, c, d, e, f, g, h, i, j and 2 more" {
-		t.Error(got)
+		t.Errorf("got %q, want ten names and the number of the others", got)
 	}
 }

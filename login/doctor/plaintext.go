@@ -15,11 +15,10 @@ import (
 	"regshape/store/printable"
 )
 
-// dockerAuthVariable holds a whole document of logins, for docker and its kin.
+// dockerAuthVariable contains a whole auth file, for docker and similar tools.
 const dockerAuthVariable = "DOCKER_AUTH_CONFIG"
 
-// plaintextCheck looks for logins that other tools keep where anybody who gets at the
-// file can read them.
+// plaintextCheck looks for unencrypted logins of other tools.
 type plaintextCheck struct{}
 
 func (plaintextCheck) name() string { return "plaintext" }
@@ -28,8 +27,8 @@ func (plaintextCheck) run(e *app.Env) []finding {
 	var found []finding
 	places := lookup.Places(e)
 	for _, p := range places {
-		broken := p.Path == authfile.DockerConfig(e.Where()) // dockerCheck says so
-		found = append(found, plaintextIn(e, p, broken, e.Own("auth", "import", "--remove"))...)
+		reported := p.Path == authfile.DockerConfig(e.Where()) // by dockerCheck, if broken
+		found = append(found, plaintextIn(e, p, reported, e.Own("auth", "import", "--remove"))...)
 	}
 	if path, namedBy := e.OnlyFile(); path != "" && !slices.ContainsFunc(places, func(p lookup.Place) bool { return p.Path == path }) {
 		p := lookup.Place{Tool: namedBy, Path: path, Format: authfile.Containers}
@@ -39,16 +38,16 @@ func (plaintextCheck) run(e *app.Env) []finding {
 		found = append(found, plaintextVariable(e, text)...)
 	}
 	if len(found) == 0 {
-		found = append(found, good(fmt.Sprintf("no plaintext logins in the %d files where other tools keep them", len(places)), ""))
+		found = append(found, good(fmt.Sprintf("no plaintext logins in the %d files where other tools store them", len(places)), ""))
 	}
 	return found
 }
 
-// plaintextIn reads one file. Its logins are named by registry only.
-func plaintextIn(e *app.Env, p lookup.Place, brokenIsTold bool, fix string) []finding {
+// plaintextIn reads one file. Findings name the registries only.
+func plaintextIn(e *app.Env, p lookup.Place, reported bool, fix string) []finding {
 	doc, err := authfile.Read(p.Path, p.Format)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), err != nil && brokenIsTold:
+	case errors.Is(err, fs.ErrNotExist), err != nil && reported:
 		return nil
 	case err != nil:
 		return []finding{unreadable(e, p.Path, err)}
@@ -57,7 +56,7 @@ func plaintextIn(e *app.Env, p lookup.Place, brokenIsTold bool, fix string) []fi
 	if len(hosts) == 0 {
 		return nil
 	}
-	found := []finding{bad("logins that are not encrypted: "+terminal.Some(hosts), p.Path, fix)}
+	found := []finding{bad("unencrypted logins: "+terminal.Some(hosts), p.Path, fix)}
 	info, err := os.Stat(p.Path)
 	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		found = append(found, bad(fmt.Sprintf("other users have access to the logins in it (mode %04o)", info.Mode().Perm()),
@@ -78,10 +77,10 @@ func plaintextVariable(e *app.Env, text string) []finding {
 	if len(hosts) == 0 {
 		return nil
 	}
-	return []finding{bad("logins that are not encrypted and that every child process can read: "+terminal.Some(hosts), where, fix)}
+	return []finding{bad("unencrypted logins that every child process can read: "+terminal.Some(hosts), where, fix)}
 }
 
-// loginsOf lists the registries that a document holds something secret for.
+// loginsOf lists the registries for which a document has a secret.
 func loginsOf(doc *authfile.Document) []string {
 	var hosts []string
 	for _, entry := range doc.Entries() {

@@ -18,34 +18,33 @@ import (
 	"regshape/store"
 )
 
-// madeUp begins the address of a round trip. It parses as no registry, so that no
-// request can ever be answered with it.
-const madeUp = "doctor:trip:"
+// probeAddress is the prefix of the address of a round trip. It is not a registry address, so
+// no request of a client can get the login.
+const probeAddress = "doctor:trip:"
 
-// roundTripCheck stores, reads, lists and erases a made-up login through the helper that
-// docker would find, as a process of its own.
+// roundTripCheck stores, reads, lists and erases a test login through the helper that docker
+// would find, as a separate process.
 //
-// It works on the user's store where there is one, since a full disk or a wrong mode
-// shows only there, and on a temporary one before the first login, since a look at
-// somebody's health should leave no key behind. A store that cannot be opened, or whose
-// entries are hidden by an error, is not tried. Whoever lists the user's store within
-// those milliseconds sees the made-up address, and may no longer find it a moment later.
-type roundTripCheck struct{ seen *storeLook }
+// It uses the user's store if there is one, since a full disk or wrong permissions show only
+// there, and a temporary one before the first login, to leave no key behind. A store that
+// cannot be opened is not tried. A program that lists the user's store at that moment sees
+// the test login.
+type roundTripCheck struct{ seen *storeState }
 
 func (roundTripCheck) name() string { return "round-trip" }
 
 func (c roundTripCheck) run(e *app.Env) []finding {
 	if _, err := exec.LookPath(ownHelperProgram); err != nil {
-		return []finding{note("no login was tried, since "+ownHelperProgram+" is not on PATH", "", "")}
+		return []finding{note("no test login was made: "+ownHelperProgram+" is not on PATH", "", "")}
 	}
 	if c.seen.err != nil {
-		return []finding{note("no login was tried, since the store cannot be opened", c.seen.loc.Data, "")}
+		return []finding{note("no test login was made: the store cannot be opened", c.seen.loc.Data, "")}
 	}
 	loc, dir, profile := c.seen.loc, e.Store, e.Profile
 	if c.seen.empty() {
 		temporary, err := os.MkdirTemp("", "regshape-doctor-")
 		if err != nil {
-			return []finding{bad("no temporary folder can be made: "+err.Error(), os.TempDir(), "")}
+			return []finding{bad("cannot create a temporary directory: "+err.Error(), os.TempDir(), "")}
 		}
 		defer func() { _ = os.RemoveAll(temporary) }()
 		if loc, err = store.Locate(store.Options{Dir: temporary}); err != nil {
@@ -53,16 +52,16 @@ func (c roundTripCheck) run(e *app.Env) []finding {
 		}
 		dir, profile = temporary, ""
 	}
-	t := trip{
-		loc: loc, sources: app.Sources(e), address: madeUp + rand.Text()[:12], user: "doctor",
-		// What clumsy helpers lose: line ends, quotes, white space at the ends.
+	t := probe{
+		loc: loc, sources: app.Sources(e), address: probeAddress + rand.Text()[:12], user: "doctor",
+		// What faulty helpers lose: line endings, quotes, white space at the ends.
 		secret: " " + rand.Text() + "\n\"\\\u2028é🔑 " + rand.Text() + "\r\n",
-		// A store on a slow network drive still answers within this.
+		// Enough for a store on a slow network drive.
 		helper: authfile.Helper{Name: lookup.OwnHelper, Timeout: 15 * time.Second, Environ: append(os.Environ(),
 			"REGSHAPE_STORE="+dir, "REGSHAPE_PROFILE="+profile)},
 	}
-	if err := t.make(e.Ctx); err != nil {
-		return []finding{bad("a made-up login does not survive: "+err.Error(), loc.Data, "")}
+	if err := t.run(e.Ctx); err != nil {
+		return []finding{bad("the test login failed: "+err.Error(), loc.Data, "")}
 	}
 	if c.seen.empty() {
 		return []finding{good("store, get, list and erase work through "+ownHelperProgram+" (in a temporary store)", "")}
@@ -70,29 +69,28 @@ func (c roundTripCheck) run(e *app.Env) []finding {
 	return []finding{good("store, get, list and erase work through "+ownHelperProgram, loc.Data)}
 }
 
-// trip is one round trip.
-type trip struct {
+// probe is one round trip.
+type probe struct {
 	loc                   store.Location
 	sources               store.Sources
 	address, user, secret string
 	helper                authfile.Helper
 }
 
-// make does the trip and leaves nothing behind, also when it fails or is interrupted.
-func (t trip) make(ctx context.Context) (err error) {
+// run leaves nothing behind, also if it fails or is interrupted.
+func (t probe) run(ctx context.Context) (err error) {
 	before := t.files()
 	stored := false
 	defer func() {
 		if !stored {
 			return
 		}
-		// Without the helper, which is what may hang, and without the context, which
-		// may be the one that an interrupt ended.
+		// Not by the helper, which may hang, nor with the context, which may be cancelled.
 		if eraseErr := t.erase(context.WithoutCancel(ctx)); eraseErr != nil {
-			err = fmt.Errorf("%w; and the made-up login could not be removed: %w", err, eraseErr)
+			err = fmt.Errorf("%w; and the test login could not be removed: %w", err, eraseErr)
 		}
 	}()
-	stored = true // a store that fails or is killed may have written all the same
+	stored = true // a failed or killed store may still have written it
 	if err := t.helper.Store(ctx, t.address, t.user, t.secret); err != nil {
 		return err
 	}
@@ -100,7 +98,7 @@ func (t trip) make(ctx context.Context) (err error) {
 	case err != nil:
 		return err
 	case user != t.user || secret != t.secret:
-		return errors.New("get answered something else than was stored")
+		return errors.New("get returned something else than was stored")
 	}
 	switch list, err := t.helper.List(ctx); {
 	case err != nil:
@@ -109,14 +107,14 @@ func (t trip) make(ctx context.Context) (err error) {
 		return errors.New("list does not show what was stored")
 	}
 	if path := t.plaintext(before); path != "" {
-		return fmt.Errorf("%s holds the secret without encryption", path)
+		return fmt.Errorf("%s contains the secret unencrypted", path)
 	}
 	if err := t.helper.Erase(ctx, t.address); err != nil {
 		return err
 	}
 	switch _, _, err := t.helper.Get(ctx, t.address); {
 	case err == nil:
-		return errors.New("get still answers after erase")
+		return errors.New("get still returns it after erase")
 	case !errors.Is(err, authfile.ErrNoEntry):
 		return err
 	}
@@ -124,8 +122,8 @@ func (t trip) make(ctx context.Context) (err error) {
 	return nil
 }
 
-// erase takes the made-up login out of the store.
-func (t trip) erase(ctx context.Context) error {
+// erase removes the test login from the store.
+func (t probe) erase(ctx context.Context) error {
 	s, err := store.Open(t.loc, t.sources)
 	if err != nil {
 		return err
@@ -134,29 +132,29 @@ func (t trip) erase(ctx context.Context) error {
 	return err
 }
 
-// files lists what is directly in the store's folders and in its generations.
-func (t trip) files() map[string]bool {
+// files lists what is directly in the store's directories and in its generations.
+func (t probe) files() map[string]bool {
 	files := map[string]bool{}
 	v1 := filepath.Join(t.loc.Data, "v1")
-	folders := []string{t.loc.Data, t.loc.State, t.loc.Config, v1}
-	for i := 0; i < len(folders); i++ {
-		entries, err := os.ReadDir(folders[i])
+	dirs := []string{t.loc.Data, t.loc.State, t.loc.Config, v1}
+	for i := 0; i < len(dirs); i++ {
+		entries, err := os.ReadDir(dirs[i])
 		if err != nil {
-			continue // not there yet; what the store cannot use makes the trip itself fail
+			continue // does not exist yet; other errors make the probe fail
 		}
 		for _, f := range entries {
-			path := filepath.Join(folders[i], f.Name())
+			path := filepath.Join(dirs[i], f.Name())
 			files[path] = true
-			if f.IsDir() && folders[i] == v1 {
-				folders = append(folders, path)
+			if f.IsDir() && dirs[i] == v1 {
+				dirs = append(dirs, path)
 			}
 		}
 	}
 	return files
 }
 
-// plaintext is the path of a file made since then that shows the secret, or "".
-func (t trip) plaintext(before map[string]bool) string {
+// plaintext returns the path of a file created since then that contains the secret, or "".
+func (t probe) plaintext(before map[string]bool) string {
 	encoded := base64.StdEncoding.EncodeToString([]byte(t.user + ":" + t.secret))
 	for path := range t.files() {
 		info, err := os.Lstat(path)

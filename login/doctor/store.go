@@ -9,6 +9,7 @@ import (
 
 	"regshape/login/app"
 	"regshape/login/custody"
+	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/keys"
@@ -16,22 +17,22 @@ import (
 	"regshape/store/trust"
 )
 
-// storeLook is what one look at the store gave, shared by the checks that are about it.
-type storeLook struct {
+// storeState is the state of the store, read once for all checks.
+type storeState struct {
 	loc     store.Location
-	custody *custody.Session // nil where the store cannot be opened
+	session *custody.Session // nil if the store cannot be opened
 	found   []store.Credential
 	damaged []*store.EntryError
-	// What stopped the look: no place for a store, a config or key that cannot be
-	// used. The checks of files and entries still run as far as they can.
+	// Why it could not be read: no place for a store, an invalid config or key. The checks
+	// of files and entries still run as far as they can.
 	err error
-	// What is wrong with its files. A store refuses to work with some of it.
+	// Problems of its files; with some of them a store refuses to work.
 	files []store.Problem
 }
 
-// lookAtStore reads the store as a login would find it. It creates nothing.
-func lookAtStore(e *app.Env) *storeLook {
-	var seen storeLook
+// readStore reads the store like a login would. It creates nothing.
+func readStore(e *app.Env) *storeState {
+	var seen storeState
 	if seen.loc, seen.err = e.Locate(); seen.err != nil {
 		return &seen
 	}
@@ -41,12 +42,12 @@ func lookAtStore(e *app.Env) *storeLook {
 		seen.err = err
 		return &seen
 	}
-	if now, err := s.Custody(); err == nil {
-		seen.custody = &custody.Session{E: e, Loc: seen.loc, KeyFile: app.Sources(e).KeyFile, Store: s, Now: now}
+	if k, err := custody.New(e, seen.loc, s); err == nil {
+		seen.session = k
 	}
 	seen.found, seen.damaged, seen.err = s.List(e.Ctx)
 	if seen.err == nil && len(seen.found)+len(seen.damaged) == 0 {
-		// An empty store lists well with a key that would fail the next login. Before
+		// Listing an empty store does not use the key, which the next login needs. Before
 		// the first login there is none.
 		if _, err := s.RootKey(e.Ctx); !errors.Is(err, store.ErrNoKey) {
 			seen.err = err
@@ -55,18 +56,17 @@ func lookAtStore(e *app.Env) *storeLook {
 	return &seen
 }
 
-// empty says that there is nothing of a store yet, or nothing in it.
-func (s *storeLook) empty() bool { return s.err == nil && len(s.found)+len(s.damaged) == 0 }
+// empty reports whether there is no store yet, or nothing in it.
+func (s *storeState) empty() bool { return s.err == nil && len(s.found)+len(s.damaged) == 0 }
 
-// filesCheck looks at modes and owners of the store's own files, and for what is left
-// over there.
-type filesCheck struct{ seen *storeLook }
+// filesCheck checks mode and owner of the store's files, and for leftovers.
+type filesCheck struct{ seen *storeState }
 
 func (filesCheck) name() string { return "store" }
 
 func (c filesCheck) run(e *app.Env) []finding {
 	if c.seen.loc.Data == "" {
-		return nil // keyCheck says why
+		return nil // reported by keyCheck
 	}
 	var found []finding
 	sound := true
@@ -87,35 +87,31 @@ func (c filesCheck) run(e *app.Env) []finding {
 		found = append(found, bad(what, p.Path, fix))
 	}
 	if sound {
-		found = append([]finding{good("the store's files are closed to other users", c.seen.loc.Data)}, found...)
+		found = append([]finding{good("the store's files are private", c.seen.loc.Data)}, found...)
 	}
 	return found
 }
 
-// keyCheck tries the key, and says what it protects.
-type keyCheck struct{ seen *storeLook }
+// keyCheck checks the key, and says what it protects against.
+type keyCheck struct{ seen *storeState }
 
 func (keyCheck) name() string { return "key" }
 
 func (c keyCheck) run(e *app.Env) []finding {
 	var found []finding
-	logins := fmt.Sprintf("%d logins", len(c.seen.found))
-	if len(c.seen.found) == 1 {
-		logins = "1 login"
-	}
 	switch err := c.seen.err; {
 	case err == nil && c.seen.empty():
-		found = append(found, note("the store is empty; the first login makes what it needs", c.seen.loc.Data, ""))
+		found = append(found, note("the store is empty; the first login creates what it needs", c.seen.loc.Data, ""))
 	case err == nil:
-		found = append(found, good("the key opens the store, "+logins, c.seen.loc.Data))
+		found = append(found, good("the key opens the store, "+terminal.Count(len(c.seen.found), "login"), c.seen.loc.Data))
 	case (errors.Is(err, durable.ErrUnsafe) || errors.Is(err, fs.ErrPermission)) && slices.ContainsFunc(c.seen.files, func(p store.Problem) bool { return !p.Harmless }):
-		found = append(found, note("the key was not tried: files and folders like those above come first", c.seen.loc.Data, ""))
+		found = append(found, note("the key was not checked: fix the files and directories above first", c.seen.loc.Data, ""))
 	default:
 		what := err.Error()
 		advice := e.Advice(err)
-		fix := mends(e, err)
-		if k := c.seen.custody; k != nil && k.Overridden() {
-			// The store has a key; only this run is told to take another one.
+		fix := fixFor(e, err)
+		if k := c.seen.session; k != nil && k.Overridden() {
+			// The store has a key, but this run uses another one.
 			advice, fix = "", printable.Shell("unset", "REGSHAPE_KEY_FILE")
 		}
 		if !strings.HasPrefix(advice, "run '") && advice != "" {
@@ -123,36 +119,36 @@ func (c keyCheck) run(e *app.Env) []finding {
 		}
 		found = append(found, bad(what, c.seen.loc.Data, fix))
 	}
-	if c.seen.err == nil && c.seen.custody != nil {
-		if err := c.seen.custody.Store.CheckNames(e.Ctx); err != nil {
+	if c.seen.err == nil && c.seen.session != nil {
+		if err := c.seen.session.Store.CheckNames(e.Ctx); err != nil {
 			found = append(found, bad(err.Error(), c.seen.loc.State, e.Own("auth", "unlock")))
 		}
 	}
-	if c.seen.custody != nil {
-		found = append(found, c.place(e, c.seen.custody)...)
+	if c.seen.session != nil {
+		found = append(found, c.place(e, c.seen.session)...)
 	}
 	return found
 }
 
-// place is about where the key is, and where it should not be.
+// place is about where the key is, and where the previous one still is.
 func (c keyCheck) place(e *app.Env, k *custody.Session) []finding {
 	source := k.Effective().Source
 	found := []finding{note(k.Protections().String(), k.Where(), "")}
 	if k.Overridden() {
-		found = append(found, note("REGSHAPE_KEY_FILE is set, so the key comes from there, and not from where the config says: "+
+		found = append(found, note("REGSHAPE_KEY_FILE is set and overrides the place of the key in the config: "+
 			k.PlaceNow(), "$REGSHAPE_KEY_FILE", ""))
 	}
 	if source == store.SourceEnvironment {
 		if mode, open := (keys.Named{Path: k.KeyFile}).Exposed(); open {
-			found = append(found, note(fmt.Sprintf("other users can read the key (mode %04o); mounted secrets often are so, and then the mount must keep others out", mode),
+			found = append(found, note(fmt.Sprintf("other users can read the key (mode %04o); this is common for mounted secrets, if the mount keeps other users out", mode),
 				k.Where(), printable.Shell("chmod", "600", k.KeyFile)))
 		}
 	}
 	if source == store.SourceSlots {
-		programs, _ := keys.Programs(k.Loc, k.Now.Source) // where slots cannot be listed, key show says why
+		programs, _ := keys.Programs(k.Loc, k.Now.Source) // an error is reported by key show
 		for _, p := range programs {
 			if err := trust.Check(k.Loc, p); errors.Is(err, store.ErrUntrusted) || errors.Is(err, durable.ErrUnsafe) {
-				found = append(found, bad(err.Error(), k.Where(), mends(e, err)))
+				found = append(found, bad(err.Error(), k.Where(), fixFor(e, err)))
 			} else if err != nil {
 				found = append(found, note(err.Error(), k.Where(), ""))
 			}
@@ -161,20 +157,20 @@ func (c keyCheck) place(e *app.Env, k *custody.Session) []finding {
 	resume := e.Own("auth", "key", "rotate", "--resume")
 	reported := slices.ContainsFunc(c.seen.files, func(p store.Problem) bool { return p.Unfinished })
 	if busy, err := k.Store.UnderWay(); err == nil && busy && !reported {
-		found = append(found, bad("a change of the key is under way, or was cut short", k.Loc.Config, resume))
+		found = append(found, bad("a change of the key is in progress or was interrupted", k.Loc.Config, resume))
 	}
 	if left := k.LeftKey(); left != "" {
 		fix := resume
 		if k.Now.Previous.Key.Source == store.SourceEnvironment {
 			fix = "" // the user's own file
 		}
-		found = append(found, bad("the key before this one is still there: "+k.Removal(), left, fix))
+		found = append(found, bad("the previous key still exists: "+k.Removal(), left, fix))
 	}
 	return found
 }
 
-// mends is the command for an error of the store, without the words around it.
-func mends(e *app.Env, err error) string {
+// fixFor is the command that fixes an error of the store.
+func fixFor(e *app.Env, err error) string {
 	var at *keys.SourceError
 	switch {
 	case errors.Is(err, store.ErrLocked):
@@ -186,11 +182,11 @@ func mends(e *app.Env, err error) string {
 	case errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrKeyDamaged), errors.Is(err, store.ErrConfigDamaged):
 		return e.Own("auth", "key", "restore", "BACKUP") // never the one that gives up all logins
 	}
-	return "" // for what is unsafe the check of the files has it
+	return "" // filesCheck has the command for unsafe files
 }
 
-// entriesCheck is about single logins: damaged, expired, left by a check.
-type entriesCheck struct{ seen *storeLook }
+// entriesCheck reports single logins: damaged, expired, or left by a round trip.
+type entriesCheck struct{ seen *storeState }
 
 func (entriesCheck) name() string { return "logins" }
 
@@ -199,7 +195,7 @@ func (c entriesCheck) run(e *app.Env) []finding {
 	for _, d := range c.seen.damaged {
 		switch {
 		case errors.Is(d, durable.ErrUnsafe):
-			continue // filesCheck says so
+			continue // reported by filesCheck
 		case errors.Is(d, store.ErrNewer):
 			found = append(found, bad(d.Error()+": "+e.Advice(d), d.File, ""))
 		case errors.Is(d, store.ErrDamaged):
@@ -211,10 +207,10 @@ func (c entriesCheck) run(e *app.Env) []finding {
 	for _, cred := range c.seen.found {
 		address := cred.Address()
 		switch {
-		case strings.HasPrefix(cred.ServerURL, madeUp):
-			found = append(found, bad("an interrupted round trip left a made-up login", c.seen.loc.Data, e.Own("auth", "logout", cred.ServerURL)))
+		case strings.HasPrefix(cred.ServerURL, probeAddress):
+			found = append(found, bad("an interrupted check left its test login", c.seen.loc.Data, e.Own("auth", "logout", cred.ServerURL)))
 		case cred.Expired(e.Now()):
-			found = append(found, note("the login of "+address.Name()+" has expired", c.seen.loc.Data, e.Own("auth", "login", address.Name())))
+			found = append(found, note("the login for "+address.Name()+" has expired", c.seen.loc.Data, e.Own("auth", "login", address.Name())))
 		}
 	}
 	if len(found) == 0 && len(c.seen.found) > 0 {

@@ -32,7 +32,7 @@ func TestTrustPrompts(t *testing.T) {
 		case "\x03":
 			code, want = 130, ""
 		case "Yes":
-			code, want = 0, "This store may start what it names"
+			code, want = 0, "This store may start these programs"
 		}
 		term.wantExit(code, "\x1b[1A")
 		if want != "" {

@@ -18,7 +18,7 @@ import (
 )
 
 // ErrNoSlot means that nothing the user gave opens what was to be opened.
-var ErrNoSlot = errors.New("no way in matches")
+var ErrNoSlot = errors.New("no matching key slot")
 
 // Opener is what the user has to open a slot or a backup with.
 type Opener struct {

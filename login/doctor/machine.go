@@ -1,0 +1,109 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"regshape/login/app"
+	"regshape/store/printable"
+)
+
+// clockCheck compares the clock with times that are certainly past. With a clock that is
+// behind, certificates and tokens are not valid yet.
+type clockCheck struct{ seen *storeState }
+
+func (clockCheck) name() string { return "clock" }
+
+func (c clockCheck) run(e *app.Env) []finding {
+	const slack = time.Minute // machines that share a home directory may differ by this
+	past, what := time.Time{}, ""
+	if built, err := time.Parse(time.RFC3339, e.Build.Date); err == nil {
+		past, what = built, "this program was built"
+	}
+	for _, cred := range c.seen.found {
+		if cred.Updated.After(past) {
+			past, what = cred.Updated, "the newest login was stored"
+		}
+	}
+	now := e.Now()
+	if now.Add(slack).Before(past) {
+		return []finding{bad(fmt.Sprintf("the clock says %s, but %s at %s: certificates and tokens will fail",
+			now.UTC().Format(time.RFC3339), what, past.UTC().Format(time.RFC3339)), "", setClock())}
+	}
+	return []finding{good("the clock is not behind", "")}
+}
+
+// setClock is the command to set the clock from the network.
+func setClock() string {
+	switch runtime.GOOS {
+	case "darwin":
+		return "sudo sntp -sS time.apple.com"
+	case "windows":
+		return "w32tm /resync"
+	}
+	return "sudo timedatectl set-ntp true"
+}
+
+// variablesCheck lists environment variables that are ignored although users may expect
+// otherwise, and those that change what regshape does. It shows only paths and profile names.
+type variablesCheck struct{}
+
+func (variablesCheck) name() string { return "variables" }
+
+func (variablesCheck) run(e *app.Env) []finding {
+	var ignored []string
+	for _, tool := range []string{"SINGULARITY_DOCKER", "APPTAINER_DOCKER", "DOCKER"} {
+		for _, part := range []string{"_USERNAME", "_PASSWORD"} {
+			if e.Getenv(tool+part) != "" {
+				ignored = append(ignored, tool+part)
+			}
+		}
+	}
+	var found []finding
+	if len(ignored) > 0 {
+		found = append(found, note("regshape does not read "+strings.Join(ignored, ", ")+
+			", on purpose: without a registry their secret could be sent to any", "", printable.Shell(append([]string{"unset"}, ignored...)...)))
+	}
+	for _, v := range []struct {
+		name, effect string
+		secret       bool
+	}{
+		{"REGSHAPE_STORE", "the store is below this directory", false},
+		{"REGSHAPE_PROFILE", "the store of this profile is used", false},
+		{"REGSHAPE_KEY_FILE", "the key is read from this file", false},
+		{"REGSHAPE_USERNAME", "the user name for the registry on the command line", true},
+		{"REGSHAPE_PASSWORD", "the password for the registry on the command line", true},
+		{"REGISTRY_AUTH_FILE", "logins are read from and written to this file only", false},
+		{"SINGULARITY_AUTHFILE", "logins are read from and written to this file only, unless REGISTRY_AUTH_FILE is set", false},
+		{"DOCKER_CONFIG", "docker's configuration is in this directory", false},
+		{dockerAuthVariable, "its logins take precedence over those of every helper", true},
+	} {
+		value := e.Getenv(v.name)
+		switch {
+		case value == "":
+		case v.secret:
+			found = append(found, note(v.name+" is set: "+v.effect, "$"+v.name, ""))
+		default:
+			found = append(found, note(fmt.Sprintf("%s is %s: %s", v.name, value, v.effect), "$"+v.name, ""))
+		}
+	}
+	return found
+}
+
+// sudoCheck reports whose store is used under sudo.
+type sudoCheck struct{ seen *storeState }
+
+func (sudoCheck) name() string { return "sudo" }
+
+func (c sudoCheck) run(e *app.Env) []finding {
+	uid := e.Getenv("SUDO_UID")
+	if uid == "" {
+		return nil
+	}
+	// filesCheck reports root's files in another user's home directory.
+	return []finding{note(fmt.Sprintf("under sudo: called by uid %s, running as uid %d, with the store in %s", uid, os.Geteuid(), c.seen.loc.Data),
+		c.seen.loc.Data, "")}
+}

@@ -1,0 +1,216 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"regshape/login/app"
+	"regshape/login/authfile"
+	"regshape/login/lookup"
+	"regshape/login/terminal"
+	"regshape/store/printable"
+)
+
+// dockerCheck reads docker's configuration like docker, and says where its logins go.
+type dockerCheck struct{}
+
+func (dockerCheck) name() string { return "docker" }
+
+func (dockerCheck) run(e *app.Env) []finding {
+	path := authfile.DockerConfig(e.Where())
+	if path == "" {
+		return []finding{note("docker has no configuration without a home directory", "", "")}
+	}
+	// These all use docker's file.
+	tool := firstOnPath("docker", "nerdctl", "crane", "oras", "regctl", "helm")
+	doc, err := authfile.Read(path, authfile.Docker)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && tool == "":
+		return []finding{note("docker is not installed and has no configuration", path, "")}
+	case errors.Is(err, fs.ErrNotExist):
+		return []finding{bad(tool+" does not use regshape: it has no configuration", path, e.Own("auth", "setup", "--docker"))}
+	case err != nil:
+		return []finding{unreadable(e, path, err)}
+	}
+	mine, elsewhere, missing := sortHelpers(doc, func(host string) string {
+		return e.Own("auth", "setup", "--docker", "--host", host, "--keep")
+	})
+	found := credsStoreFindings(e, doc, mine, elsewhere)
+	return append(found, missing...)
+}
+
+// sortHelpers lists the hosts whose credHelpers entry names regshape and the others, and
+// reports the entries with a missing helper; fix returns the command for one.
+func sortHelpers(doc *authfile.Document, fix func(host string) string) (mine, elsewhere []string, missing []finding) {
+	for _, h := range doc.CredHelpers() {
+		switch {
+		case lookup.IsOwn(h.Helper):
+			mine = append(mine, printable.Address(h.Host))
+		case h.Helper == "":
+			elsewhere = append(elsewhere, printable.Address(h.Host)+" (this file, unencrypted)")
+			continue
+		default:
+			elsewhere = append(elsewhere, fmt.Sprintf("%s (docker-credential-%s)", printable.Address(h.Host), h.Helper))
+		}
+		if f := missingHelper(h.Helper, "credHelpers of "+printable.Address(h.Host), doc.Name(), fix(h.Host)); f != nil {
+			missing = append(missing, *f)
+		}
+	}
+	return mine, elsewhere, missing
+}
+
+// credsStoreFindings is about the helper for all other hosts.
+func credsStoreFindings(e *app.Env, doc *authfile.Document, mine, elsewhere []string) []finding {
+	var found []finding
+	creds, path := doc.CredsStore(), doc.Name()
+	setup := e.Own("auth", "setup", "--docker")
+	rest := "this file, unencrypted"
+	if creds != "" {
+		rest = "docker-credential-" + creds
+	}
+	switch {
+	case lookup.IsOwn(creds):
+		found = append(found, good("docker uses regshape", path))
+	case len(mine) > 0:
+		found = append(found,
+			good("docker uses regshape for "+terminal.Some(mine), path),
+			note("docker stores all other logins in "+rest, path, setup))
+	case creds == "":
+		found = append(found, bad("docker does not use regshape: its logins go to "+rest, path, setup))
+	}
+	if len(elsewhere) > 0 {
+		found = append(found, note("docker uses others for "+terminal.Some(elsewhere), path, ""))
+	}
+	if creds == "" {
+		return found
+	}
+	// Logins cannot be imported from a helper that does not run: hence --keep.
+	if f := missingHelper(creds, "credsStore", path, e.Own("auth", "setup", "--docker", "--keep")); f != nil {
+		return append(found, *f)
+	}
+	if !lookup.IsOwn(creds) && len(mine) == 0 {
+		found = append(found, bad("docker does not use regshape: its logins go to "+rest, path, setup))
+	}
+	return found
+}
+
+// podmanCheck reads the settings of podman, skopeo and buildah like they do: registries.conf
+// and credHelpers of auth.json, not docker's credsStore.
+type podmanCheck struct{}
+
+func (podmanCheck) name() string { return "podman" }
+
+func (podmanCheck) run(e *app.Env) []finding {
+	tool := firstOnPath("podman", "skopeo", "buildah")
+	setup := e.Own("auth", "setup", "--podman")
+	helpers, from, err := authfile.CredentialHelpers(e.Where())
+	if err != nil {
+		return []finding{unreadable(e, "registries.conf", err)}
+	}
+	var found []finding
+	rest := "auth.json, unencrypted"
+	if helpers[0] != authfile.AuthFileHelper {
+		rest = "docker-credential-" + helpers[0]
+	}
+	mine, missing := containersHelpers(e)
+	switch {
+	case slices.ContainsFunc(helpers, lookup.IsOwn):
+		found = append(found, good("podman, skopeo and buildah use regshape", from))
+	case tool == "" && from == "":
+		found = append(found, note("podman, skopeo and buildah are not installed", "", ""))
+	case len(mine) > 0:
+		found = append(found, good("podman, skopeo and buildah use regshape for "+terminal.Some(mine), ""),
+			note("their other logins go to "+rest, from, setup))
+	case tool == "":
+		found = append(found, note("podman, skopeo and buildah are not installed; their settings do not name regshape", from, setup))
+	default:
+		found = append(found, bad(tool+" does not use regshape: its logins go to "+rest, from, setup))
+	}
+	switch files := filesOfPodman(e); {
+	case slices.Contains(helpers, authfile.AuthFileHelper) && slices.ContainsFunc(helpers, lookup.IsOwn):
+		found = append(found, note(fmt.Sprintf("credential-helpers also lists %q: podman writes a login there, unencrypted, whenever the helper fails",
+			authfile.AuthFileHelper), from, edit(from, 1)))
+	case !slices.Contains(helpers, authfile.AuthFileHelper) && len(files) > 0:
+		found = append(found, note("because of credential-helpers podman does not read the logins in "+terminal.Some(files), from, e.Own("auth", "import")))
+	}
+	for _, h := range helpers {
+		if h == authfile.AuthFileHelper {
+			continue
+		}
+		if f := missingHelper(h, "credential-helpers", from, edit(from, 1)); f != nil {
+			found = append(found, *f)
+		}
+	}
+	if dir := e.Getenv("DOCKER_CONFIG"); dir != "" && from == "" && tool != "" {
+		found = append(found, note("DOCKER_CONFIG is set, so skopeo login writes to docker's file, unencrypted",
+			authfile.DockerConfig(e.Where()), setup))
+	}
+	return append(found, missing...)
+}
+
+// containersHelpers returns the hosts for which an auth.json names regshape, and findings
+// about missing helpers there. Broken files are reported by plaintextCheck.
+func containersHelpers(e *app.Env) (mine []string, missing []finding) {
+	for _, p := range lookup.Places(e) {
+		if p.Tool != "podman" {
+			continue
+		}
+		doc, err := authfile.Read(p.Path, p.Format)
+		if err != nil {
+			continue
+		}
+		hosts, _, absent := sortHelpers(doc, func(string) string { return edit(p.Path, 1) })
+		mine, missing = append(mine, hosts...), append(missing, absent...)
+	}
+	return mine, missing
+}
+
+// filesOfPodman lists the files with logins that podman reads if its settings allow it.
+func filesOfPodman(e *app.Env) []string {
+	var files []string
+	for _, p := range lookup.Places(e) {
+		if p.Tool != "podman" && p.Tool != "docker" {
+			continue
+		}
+		if doc, err := authfile.Read(p.Path, p.Format); err == nil && len(loginsOf(doc)) > 0 {
+			files = append(files, p.Path)
+		}
+	}
+	return files
+}
+
+// unreadable is the finding about a settings file that cannot be read.
+func unreadable(e *app.Env, path string, err error) finding {
+	if broken, ok := errors.AsType[*authfile.SyntaxError](err); ok {
+		return bad(fmt.Sprintf("%s:%d:%d: %s", broken.Name, broken.Line, broken.Column, broken.Reason), broken.Name,
+			edit(broken.Name, broken.Line))
+	}
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		path = at.Path
+	}
+	home := e.Where().Home
+	switch {
+	case !errors.Is(err, fs.ErrPermission):
+	case home == "" || !strings.HasPrefix(path, home+string(filepath.Separator)):
+		return note("the file cannot be accessed: permission denied", path, "") // nor by the tool that owns it
+	default:
+		// Left behind by `sudo docker login`.
+		closed := path
+		if _, err := os.Lstat(path); err != nil {
+			closed = filepath.Dir(path)
+		}
+		return bad("the file cannot be read: permission denied", path,
+			printable.Shell("sudo", "chown", "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), closed))
+	}
+	return bad("the file cannot be read: "+err.Error(), path, "")
+}
+
+// edit is the command to edit a file at a line; vi, nano and emacs accept it.
+func edit(path string, line int) string {
+	return fmt.Sprintf(`"${EDITOR:-vi}" +%d %s`, line, printable.Shell(printable.File(path)))
+}

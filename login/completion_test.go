@@ -15,7 +15,7 @@ import (
 	"regshape/scripts/testenv"
 )
 
-// completionGrammar has one of everything that the scripts must know.
+// completionGrammar has one of everything that the scripts support.
 type completionGrammar struct {
 	Username string `short:"u" help:"who's there"`
 	JSON     bool   `name:"json" help:"one object: on stdout"`
@@ -44,8 +44,8 @@ type completionGrammar struct {
 	} `cmd:"" help:"logins"`
 }
 
-// completionCases are command lines whose last word is the one under the
-// cursor, with the candidates expected in sorted order.
+// completionCases are command lines, with the cursor at the last word, and the candidates in
+// sorted order.
 var completionCases = []struct {
 	name string
 	line []string
@@ -76,7 +76,7 @@ var completionCases = []struct {
 	{"no flags after --", []string{"auth", "login", "--", "--"}, nil},
 }
 
-// completionShell runs line in a folder that holds "one file" and "a-dir"/.
+// completionShell completes line in a directory with "one file" and "a-dir"/.
 type completionShell func(t *testing.T, script string, line []string) []string
 
 func TestCompletion(t *testing.T) {
@@ -93,7 +93,7 @@ func TestCompletion(t *testing.T) {
 			}
 			for _, hidden := range []string{"secret", "debug"} {
 				if strings.Contains(out.String(), hidden) {
-					t.Errorf("hidden %q is in the script", hidden)
+					t.Errorf("got hidden %q in the script, want it left out", hidden)
 				}
 			}
 			if _, err := exec.LookPath(shell); err != nil {
@@ -114,7 +114,7 @@ func TestCompletion(t *testing.T) {
 				t.Fatal(err)
 			}
 			check := []string{"-n", script}
-			if shell == "zsh" { // with -n it takes the user's home from /etc/passwd, and reads .zshenv there
+			if shell == "zsh" { // with -n it reads .zshenv in the home directory of /etc/passwd
 				check = append([]string{"-f"}, check...)
 			}
 			if msg, err := testenv.Command(testenv.Environ(t.TempDir()), shell, check...).CombinedOutput(); err != nil || len(msg) > 0 {
@@ -133,9 +133,8 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// TestCompletionBashWords covers how bash cuts words at = and : (it does by
-// default) and how it does not when a user takes them out of COMP_WORDBREAKS.
-func TestCompletionBashWords(t *testing.T) {
+// bash cuts words at = and :, unless the user removed them from COMP_WORDBREAKS.
+func TestCompletion_bashWords(t *testing.T) {
 	var grammar completionGrammar
 	parser, err := kong.New(&grammar, kong.Name("re-shape"))
 	if err != nil {
@@ -164,17 +163,17 @@ func TestCompletionBashWords(t *testing.T) {
 	}
 }
 
-func TestCompletionRefuses(t *testing.T) {
+func TestCompletion_errors(t *testing.T) {
 	parser, err := kong.New(&completionGrammar{}, kong.Name("re-shape"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
 	if err := writeCompletion(&out, "tcsh", parser.Model); err == nil || out.Len() > 0 {
-		t.Errorf("tcsh: error %v, %d bytes written", err, out.Len())
+		t.Errorf("tcsh: got error %v and %d bytes, want an error and none", err, out.Len())
 	}
 	if err := writeCompletion(brokenPipe{}, "bash", parser.Model); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("a failed write is reported as %v", err)
+		t.Errorf("got %v, want os.ErrClosed", err)
 	}
 }
 
@@ -182,8 +181,8 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
-// runBash does what bash does at the tab key: set COMP_WORDS and COMP_CWORD,
-// call the registered function, look at COMPREPLY.
+// runBash does what bash does for the tab key: it sets COMP_WORDS and COMP_CWORD, calls the
+// registered function, and reads COMPREPLY.
 func runBash(t *testing.T, script string, line []string) []string {
 	t.Helper()
 	const driver = `set -u
@@ -195,8 +194,8 @@ COMP_WORDS=(re-shape "$@") COMP_CWORD=$#
 	return runShell(t, testenv.Command(testenv.Environ(t.TempDir()), "bash", append([]string{"--norc", "-c", driver, "bash", script}, line...)...))
 }
 
-// runZsh stands in for the four functions of zsh's completion system that
-// the script calls, and prints the words that reach them.
+// runZsh replaces the four functions of zsh's completion system that the script calls, and
+// prints their words.
 func runZsh(t *testing.T, script string, line []string) []string {
 	t.Helper()
 	const driver = `
@@ -212,7 +211,7 @@ $compfn`
 	return runShell(t, testenv.Command(testenv.Environ(t.TempDir()), "zsh", append([]string{"-f", "-c", driver, "zsh", script}, line...)...))
 }
 
-// runFish asks fish itself; complete -C prints "word TAB help" lines.
+// runFish uses complete -C, which prints lines of "word TAB help".
 func runFish(t *testing.T, script string, line []string) []string {
 	t.Helper()
 	words := "re-shape " + strings.Join(line, " ")

@@ -43,7 +43,7 @@ func tokenRegistry(t *testing.T, password, identity, refresh string) string {
 	return server.Listener.Addr().String()
 }
 
-func TestIdentityTokenLogin(t *testing.T) {
+func TestLogin_identityToken(t *testing.T) {
 	const password, first, rotated = "canary-password", "canary-first-token", "canary-rotated-token"
 	for name, c := range map[string]struct {
 		args      []string

@@ -11,8 +11,8 @@ import (
 	"regshape/login/app"
 )
 
-// ManPages returns the manual, section 1, by file name: the program's page, one for each
-// command, and the credential helper's. All but the last is read from the grammar.
+// ManPages returns the man pages, section 1, by file name: of the program, each command, and
+// the credential helper. All but the last are generated from the grammar.
 func ManPages(b app.Build) (map[string][]byte, error) {
 	var g grammar
 	parser, err := newParser(&g, &app.Env{Call: app.Call{Out: io.Discard, Err: io.Discard, Build: b}}, func(int) {})
@@ -59,7 +59,7 @@ func pageName(node *kong.Node) string {
 	return "regshape-" + strings.ReplaceAll(commandPath(node), " ", "-")
 }
 
-// manPage is a page in the language of man(7).
+// manPage is a page in man(7).
 type manPage struct{ out bytes.Buffer }
 
 func (p *manPage) program(program *kong.Node, leaves []*kong.Node) {
@@ -78,7 +78,7 @@ func (p *manPage) program(program *kong.Node, leaves []*kong.Node) {
 	p.flags(program)
 	p.section("Environment")
 	for _, v := range []struct{ name, what string }{
-		{"REGSHAPE_USERNAME, REGSHAPE_PASSWORD", "User name and password, for the one registry of the command line."},
+		{"REGSHAPE_USERNAME, REGSHAPE_PASSWORD", "User name and password for the registry on the command line."},
 		{"REGSHAPE_STORE, REGSHAPE_PROFILE", "Like --store and --profile; the helper reads them too."},
 		{"REGSHAPE_KEY_FILE", "A file that holds the store's key line; it takes precedence over the store's config."},
 		{"DOCKER_CONFIG, DOCKER_AUTH_CONFIG", "Docker's configuration directory, and logins as JSON."},
@@ -182,7 +182,7 @@ func (p *manPage) item(term, text string) {
 
 func (p *manPage) text(text string) { p.out.WriteString(roff(text) + "\n") }
 
-// macro writes a request; its words may hold spaces.
+// macro writes a request; its words may contain spaces.
 func (p *manPage) macro(name string, words ...string) {
 	p.out.WriteString("." + name)
 	for _, w := range words {
@@ -191,7 +191,7 @@ func (p *manPage) macro(name string, words ...string) {
 	p.out.WriteString("\n")
 }
 
-// roff escapes what troff would read as its own, a hyphen among it: a pasted flag needs "-".
+// roff escapes what is special to troff, also the hyphen, so that flags can be copied.
 func roff(text string) string {
 	var b strings.Builder
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
@@ -205,7 +205,7 @@ func roff(text string) string {
 			b.WriteString(`\-`)
 		case r == '\n':
 			b.WriteByte(' ')
-		case r > 127: // troff itself reads Latin-1
+		case r > 127: // troff reads Latin-1
 			fmt.Fprintf(&b, `\[u%04X]`, r)
 		default:
 			b.WriteRune(r)

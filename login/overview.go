@@ -19,10 +19,10 @@ type overviewCmd struct{}
 
 // overview is its JSON.
 type overview struct {
-	Status    string   `json:"status"` // "success", also where there is a problem
+	Status    string   `json:"status"` // "success", also with a problem
 	Version   string   `json:"version"`
-	Store     string   `json:"store,omitempty"`  // the folder; absent where none can be named
-	Logins    *int     `json:"logins,omitempty"` // absent where the store cannot be read
+	Store     string   `json:"store,omitempty"`  // the directory; absent if there is none
+	Logins    *int     `json:"logins,omitempty"` // absent if the store cannot be read
 	Problem   string   `json:"problem,omitempty"`
 	Docker    string   `json:"docker"`    // "configured", "not-configured", "absent" or "broken"
 	Podman    string   `json:"podman"`    // likewise, for skopeo and buildah too
@@ -30,7 +30,7 @@ type overview struct {
 	Next      string   `json:"next"`      // the command to run next
 }
 
-// What is said of a tool's settings.
+// The states of a tool's settings.
 const (
 	toolConfigured    = "configured"
 	toolNotConfigured = "not-configured"
@@ -38,7 +38,7 @@ const (
 	toolBroken        = "broken"
 )
 
-// Run says where the user stands, in under ten lines.
+// Run prints the current state in less than ten lines.
 func (overviewCmd) Run(e *app.Env) error {
 	o := overview{Status: "success", Version: e.Build.Version, Docker: dockerState(e), Podman: podmanState(e), Plaintext: []string{}}
 	err := o.countLogins(e)
@@ -77,7 +77,7 @@ func (o *overview) countLogins(e *app.Env) error {
 	return err
 }
 
-// dockerState is how docker's configuration stands to regshape.
+// dockerState reports whether docker uses regshape.
 func dockerState(e *app.Env) string {
 	d, err := authfile.Read(authfile.DockerConfig(e.Where()), authfile.Docker)
 	_, missing := exec.LookPath("docker")
@@ -96,7 +96,7 @@ func dockerState(e *app.Env) string {
 	return toolNotConfigured
 }
 
-// podmanState is the same for podman, skopeo and buildah.
+// podmanState reports the same for podman, skopeo and buildah.
 func podmanState(e *app.Env) string {
 	names, _, err := authfile.CredentialHelpers(e.Where())
 	switch {

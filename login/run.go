@@ -1,5 +1,5 @@
-// Package login is regshape's front end: the kong grammar, one file for each command,
-// prompts, and everything that is said to the user.
+// Package login is regshape's front end: the grammar of the command line, help, man pages,
+// completion and the overview. The commands are in the packages below.
 //
 // Results go to standard output; prompts, warnings, hints, errors and traces go to
 // standard error. Exit codes: 0 success, 1 failed, 2 invalid usage, 130 interrupted (128 and the
@@ -25,14 +25,14 @@ import (
 
 // Run parses and runs one command line and returns the exit code.
 func Run(ctx context.Context, c app.Call) int {
-	log.SetOutput(io.Discard) // net/http writes oddities of servers there
-	// Whatever is shown passes here; what is exact by itself goes to printable.Raw.
+	log.SetOutput(io.Discard) // net/http logs oddities of servers
+	// All output passes here; exact bytes go to printable.Raw.
 	c.Out, c.Err = printable.Writer{W: c.Out}, printable.Writer{W: c.Err}
 	ctx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
 	e := &app.Env{Call: c, Ctx: ctx, Interrupt: interrupt, Stops: &terminal.Stops{}, Now: time.Now, Clients: &app.Clients{}}
 	var g grammar
-	e.JSON = slices.ContainsFunc(c.Args, asksForJSON) // for errors of the parser itself
+	e.JSON = slices.ContainsFunc(c.Args, isJSONFlag) // for errors of the parser
 	command, code, err := parse(&g, e)
 	if command == nil && err == nil {
 		return code
@@ -52,21 +52,21 @@ func Run(ctx context.Context, c app.Call) int {
 	return app.Fail(e, err)
 }
 
-func asksForJSON(arg string) bool { return arg == "--json" || arg == "--json=true" }
+func isJSONFlag(arg string) bool { return arg == "--json" || arg == "--json=true" }
 
-// parse returns the command to run, or the exit code where kong has already answered.
+// parse returns the command to run, or the exit code if kong has printed help or version.
 func parse(g *grammar, e *app.Env) (command *kong.Context, code int, err error) {
-	type left int // how kong's exit function leaves the parser
+	type exit int // panic value of kong's exit function
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case left:
+		case exit:
 			command, code, err = nil, int(r), nil
 		default:
 			panic(r)
 		}
 	}()
-	parser, err := newParser(g, e, func(code int) { panic(left(code)) })
+	parser, err := newParser(g, e, func(code int) { panic(exit(code)) })
 	if err != nil {
 		return nil, app.ExitFailed, fmt.Errorf("build the command line: %w", err)
 	}
@@ -89,8 +89,8 @@ func parse(g *grammar, e *app.Env) (command *kong.Context, code int, err error) 
 	return command, app.ExitDone, nil
 }
 
-// belowAuth finds the command that somebody meant who left "auth" out, as docker and podman
-// have it.
+// belowAuth finds the command of a command line without "auth", as docker and podman have
+// it.
 func belowAuth(parser *kong.Kong, message string) (command string, ok bool) {
 	word, _, _ := strings.Cut(strings.TrimPrefix(message, "unexpected argument "), ",")
 	for _, group := range parser.Model.Children {
@@ -103,15 +103,14 @@ func belowAuth(parser *kong.Kong, message string) (command string, ok bool) {
 	return "", false
 }
 
-// withoutValues leaves out of the parser's message what somebody may have typed who meant
-// to give a secret: it is on their screen, and need not be in the log of a build. The name
-// of a command that does not exist stays.
+// withoutValues removes from the parser's message what may be a secret in the wrong place,
+// which should not be in a build log. The name of an unknown command stays.
 func withoutValues(message string, leaf bool) string {
 	message, _, _ = strings.Cut(message, " but got ")
 	word, unexpected := strings.CutPrefix(message, "unexpected argument ")
 	switch {
 	case unexpected && leaf:
-		return "one argument too many; it is not shown, as it may be a secret"
+		return "unexpected argument (not shown, it may be a secret)"
 	case unexpected:
 		return "unknown command " + printable.Address(word)
 	case strings.HasSuffix(message, ": expected duration"):

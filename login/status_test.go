@@ -20,7 +20,7 @@ import (
 
 // The rows come in the list's order whoever is faster, each with its own words, and the
 // registry's credential goes to that registry alone.
-func TestStatusTellsOutcomesApart(t *testing.T) {
+func TestStatus_outcomes(t *testing.T) {
 	h := newStatusHome(t)
 	want := map[string]string{} // registry -> status
 	var logins []store.Credential
@@ -75,7 +75,7 @@ func TestStatusTellsOutcomesApart(t *testing.T) {
 
 // A hundred logins of registries that hang do not wait a hundred times, and each counts
 // as unreachable; a slow one that answers is asked in parallel.
-func TestStatusIsBounded(t *testing.T) {
+func TestStatus_bounded(t *testing.T) {
 	h := newStatusHome(t)
 	hang := statusSite(t, time.Hour, statusAnswer(200))
 	slow := statusSite(t, 50*time.Millisecond, statusAnswer(200))
@@ -103,7 +103,7 @@ func TestStatusIsBounded(t *testing.T) {
 }
 
 // Ctrl-C ends at once, whatever hangs.
-func TestStatusInterrupted(t *testing.T) {
+func TestStatus_interrupted(t *testing.T) {
 	h := newStatusHome(t)
 	host := statusSite(t, time.Hour, statusAnswer(200))
 	for i := range 40 {
@@ -119,7 +119,7 @@ func TestStatusInterrupted(t *testing.T) {
 }
 
 // The account of the environment is for one registry, never for several or for all.
-func TestStatusKeepsTheEnvironmentsAccount(t *testing.T) {
+func TestStatus_environmentAccount(t *testing.T) {
 	h := newStatusHome(t)
 	var strangers atomic.Int32
 	answer := func(w http.ResponseWriter, r *http.Request) {
@@ -143,7 +143,7 @@ func TestStatusKeepsTheEnvironmentsAccount(t *testing.T) {
 }
 
 // A check changes nothing in the store.
-func TestStatusWritesNothing(t *testing.T) {
+func TestStatus_writesNothing(t *testing.T) {
 	h := newStatusHome(t)
 	h.put(store.Credential{ServerURL: statusSite(t, 0, statusAnswer(200))})
 	list := func() (all []string) {
@@ -171,7 +171,7 @@ func TestStatusWritesNothing(t *testing.T) {
 
 // A secret that replaced one verified over plain http is never asked over plain http, by
 // whatever command.
-func TestTransportOfAnotherSecret(t *testing.T) {
+func TestResolve_transportOfAnotherSecret(t *testing.T) {
 	h := newStatusHome(t)
 	for _, old := range []store.Transport{store.TransportHTTP, store.TransportInsecure} {
 		for secret, keeps := range map[string]bool{"first-secret": true, "second-secret": false} {

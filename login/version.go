@@ -35,7 +35,7 @@ func (versionCmd) Manual() app.Manual {
 	}}
 }
 
-// version is what the command prints, and the flag.
+// version is the output of the command and the flag.
 func version(e *app.Env) string {
 	if !e.JSON {
 		return e.Build.String()
@@ -55,7 +55,7 @@ type completionResult struct {
 	Script string `json:"script"`
 }
 
-// Run prints a script that the shell's start file can evaluate.
+// Run prints a script for the shell's start file.
 func (c completionCmd) Run(e *app.Env, parser *kong.Kong) error {
 	if e.JSON {
 		var script strings.Builder

@@ -32,7 +32,7 @@ type keyResult struct {
 	Status  string     `json:"status"` // "success"
 	Source  string     `json:"source"` // as in key show
 	KID     string     `json:"kid"`
-	Where   string     `json:"where"`           // as in key show
+	Where   string     `json:"where"` // as in key show
 	Slots   []slotJSON `json:"slots"`
 	Rotated bool       `json:"rotated"`         // false: the key is the same
 	Until   *time.Time `json:"until,omitempty"` // slots that are unlocked: until when

@@ -1,7 +1,6 @@
 package custody
 
 import (
-
 	"regshape/login/app"
 	"regshape/login/terminal"
 	"regshape/store"

@@ -15,10 +15,10 @@ func Some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
 }
 
-// Clock is a time as the user's clock shows it.
+// Clock formats a local time.
 func Clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 
-// Enumerate joins words as a sentence does.
+// Enumerate joins words like a sentence: "a, b and c".
 func Enumerate(words []string, last string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")

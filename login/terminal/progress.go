@@ -10,22 +10,22 @@ import (
 	"regshape/store/printable"
 )
 
-// Progress is a line at the end of a terminal's standard error, and orders what several
-// goroutines write there. Anywhere else it shows nothing.
+// Progress is a line at the end of standard error on a terminal, and serializes what several
+// goroutines write there. Elsewhere it shows nothing.
 type Progress struct {
 	mu    sync.Mutex
 	out   io.Writer
 	live  bool
 	doing string // "Verifying"
-	line  string // what stands there now
+	line  string // shown now
 }
 
-// NewProgress is a line on out, shown where that is a terminal.
+// NewProgress returns a line on out, which is shown if that is a terminal.
 func NewProgress(out io.Writer, doing string) *Progress {
 	return &Progress{out: printable.Raw(out), live: IsTerminal(out), doing: doing}
 }
 
-// Through writes to w in turn with everything else, and not into the progress line.
+// Through returns a writer to w that does not mix with the progress line.
 func (p *Progress) Through(w io.Writer) io.Writer {
 	if w == nil {
 		return nil
@@ -47,8 +47,8 @@ func (o orderly) Write(b []byte) (int, error) {
 	return o.w.Write(b)
 }
 
-// Step shows "Verifying: 3 of 9".
-func (p *Progress) Step(done, total int) { p.Show(fmt.Sprintf("%s: %d of %d", p.doing, done, total)) }
+// Step shows "Verifying 3/9".
+func (p *Progress) Step(done, total int) { p.Show(fmt.Sprintf("%s %d/%d", p.doing, done, total)) }
 
 // Show replaces the line.
 func (p *Progress) Show(line string) {
@@ -57,10 +57,10 @@ func (p *Progress) Show(line string) {
 	p.draw(line)
 }
 
-// End takes the line away.
+// End removes the line.
 func (p *Progress) End() { p.Show("") }
 
-// draw replaces the line. Blanks serve terminals without escape sequences, too.
+// draw replaces the line. Blanks also work on terminals without escape sequences.
 func (p *Progress) draw(line string) {
 	if !p.live || line == p.line {
 		return

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What is written while the line stands comes out whole, and nothing of the line is left.
+// Output is not mixed with the line, and nothing of the line is left.
 func TestProgress(t *testing.T) {
 	for _, live := range []bool{true, false} {
 		var out bytes.Buffer
@@ -20,16 +20,16 @@ func TestProgress(t *testing.T) {
 		text := out.String()
 		if !live {
 			if text != "Warning: odd.\n" {
-				t.Errorf("not on a terminal: %q", text)
+				t.Errorf("without a terminal: got %q, want the warning only", text)
 			}
 			continue
 		}
-		blank := "\r" + strings.Repeat(" ", len("Verifying: 1 of 20")) + "\r"
-		if want := "Verifying: 1 of 20" + blank + "Warning: odd.\nVerifying: 1 of 20" + blank + "Verifying: 2 of 20" + blank; text != want {
-			t.Errorf("on a terminal:\n%q, want\n%q", text, want)
+		blank := "\r" + strings.Repeat(" ", len("Verifying 1/20")) + "\r"
+		if want := "Verifying 1/20" + blank + "Warning: odd.\nVerifying 1/20" + blank + "Verifying 2/20" + blank; text != want {
+			t.Errorf("on a terminal: got\n%q\nwant\n%q", text, want)
 		}
 	}
 	if (&Progress{}).Through(nil) != nil {
-		t.Error("a writer that nobody wants has become one")
+		t.Error("got a writer for nil, want nil")
 	}
 }

@@ -1,4 +1,4 @@
-// Package terminal talks to whoever sits at one: prompts, tables and a progress line.
+// Package terminal has prompts, tables and a progress line.
 package terminal
 
 import (
@@ -18,7 +18,7 @@ import (
 // ErrInterrupted is Ctrl-C at a prompt or while waiting for the network.
 var ErrInterrupted = errors.New("interrupted")
 
-// MaxSecret is what a registry could sensibly want, and what the helper protocol carries.
+// MaxSecret is the limit of the helper protocol, and enough for any registry.
 const MaxSecret = 64 << 10
 
 // Prompt asks on standard error and reads from a terminal.
@@ -30,10 +30,10 @@ type Prompt struct {
 	Stops     *Stops
 }
 
-// Interactive reports whether somebody can be asked.
+// Interactive reports whether there is a terminal to prompt at.
 func (p Prompt) Interactive() bool { return term.IsTerminal(int(p.In.Fd())) }
 
-// ReadLine asks for a line.
+// ReadLine prompts for a line.
 func (p Prompt) ReadLine(question string) (string, error) {
 	return p.Ask(question, func(int) (string, error) { return readLine(p.In) })
 }
@@ -62,12 +62,12 @@ func (p Prompt) Secret(question string) (string, error) {
 		secret, err := term.ReadPassword(fd)
 		return string(secret), err
 	})
-	_, _ = fmt.Fprintln(p.Err) // the user's own line end was not echoed
+	_, _ = fmt.Fprintln(p.Err) // the line ending was not echoed
 	return secret, err
 }
 
-// Ask prompts on standard error. When the context ends, by Ctrl-C, or another signal ends or
-// stops the process, it gives the terminal back as it was, echo included.
+// Ask prompts on standard error. When the context is cancelled, by Ctrl-C, or another signal
+// ends or stops the process, it restores the terminal, including the echo.
 func (p Prompt) Ask(question string, read func(fd int) (string, error)) (string, error) {
 	fd := int(p.In.Fd())
 	before, err := term.GetState(fd)
@@ -106,10 +106,10 @@ func (p Prompt) Ask(question string, read func(fd int) (string, error)) (string,
 		case a.err == nil || a.line != "":
 			return a.line, nil
 		case errors.Is(a.err, io.EOF):
-			return "", errors.New("nothing was typed")
+			return "", errors.New("no input")
 		}
 		return "", fmt.Errorf("read from the terminal: %w", a.err)
-	case s := <-signals: // it stays caught: the process is about to end
+	case s := <-signals: // not released: the process is about to end
 		p.Interrupt(s)
 	case <-p.Ctx.Done():
 	}
@@ -117,7 +117,7 @@ func (p Prompt) Ask(question string, read func(fd int) (string, error)) (string,
 	return "", ErrInterrupted
 }
 
-// readLine reads byte by byte: what follows the line belongs to the next prompt.
+// readLine reads byte by byte, since the rest belongs to the next prompt.
 func readLine(in io.Reader) (string, error) {
 	var line []byte
 	b := make([]byte, 1)
@@ -136,7 +136,7 @@ func readLine(in io.Reader) (string, error) {
 	return strings.TrimSuffix(string(line), "\r"), nil
 }
 
-// ReadSecret reads all of standard input and cuts exactly one line ending.
+// ReadSecret reads all of standard input without its last line ending.
 func ReadSecret(in io.Reader) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(in, MaxSecret+3))
 	if err != nil {
@@ -147,7 +147,7 @@ func ReadSecret(in io.Reader) (string, error) {
 	case len(secret) > MaxSecret:
 		return "", errors.New("the password on standard input is over 64 KiB")
 	case secret == "":
-		return "", errors.New("standard input holds no password")
+		return "", errors.New("no password on standard input")
 	}
 	return secret, nil
 }

@@ -7,8 +7,8 @@ import (
 	"testing/iotest"
 )
 
-// One line ending is not part of a password, and everything else is; what follows a line
-// belongs to the next question.
+// A password is the input without one line ending; what follows a line belongs to the next
+// prompt.
 func FuzzPasswordInput(f *testing.F) {
 	for _, s := range []string{"secret", "", "\r", "a\nb", "\n", "a\r\r", "\x00\xff", " "} {
 		f.Add(s, "rest")
@@ -21,7 +21,7 @@ func FuzzPasswordInput(f *testing.F) {
 				want = strings.TrimSuffix(text, "\r")
 			}
 			if err == nil && got != want || err != nil && (want != "" && len(want) <= MaxSecret || len(text) > 3 && strings.Contains(err.Error(), text)) {
-				t.Fatalf("%q is read as %q, %v", text+ending, got, err)
+				t.Fatalf("%q: got %q (%v), want %q", text+ending, got, err, want)
 			}
 		}
 		line := strings.ReplaceAll(text, "\n", "")
@@ -29,7 +29,7 @@ func FuzzPasswordInput(f *testing.F) {
 		got, err := readLine(in)
 		left, _ := io.ReadAll(in)
 		if len(line) < MaxSecret && (err != nil || got != strings.TrimSuffix(line, "\r") || string(left) != rest) {
-			t.Fatalf("%q is read as %q (%v), and leaves %q", line, got, err, left)
+			t.Fatalf("%q: got %q (%v) and the rest %q, want the rest %q", line, got, err, left, rest)
 		}
 	})
 }

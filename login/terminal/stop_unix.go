@@ -11,22 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endingSignals would end this process while the terminal's echo is off: Ctrl-\ and a
-// hang-up. Those that whoever started it has ignored stay so.
+// endingSignals would end this process while the echo is off: Ctrl-\ and a hang-up. Ignored
+// signals stay ignored.
 func endingSignals() []os.Signal {
 	return slices.DeleteFunc([]os.Signal{unix.SIGQUIT, unix.SIGHUP}, signal.Ignored)
 }
 
-// Stops has Ctrl-Z stop the process as it should, and a prompt see to the terminal before
-// and after. Once a Go program has caught SIGTSTP, its default action cannot be had back: so
-// this stands in for it from the first prompt on.
+// Stops stops the process on Ctrl-Z, and lets a prompt restore the terminal before and after.
+// A Go program that has caught SIGTSTP cannot get the default action back, so this replaces
+// it from the first prompt on.
 type Stops struct {
 	once   sync.Once
 	mu     sync.Mutex
-	prompt func(stop func()) // the one that is shown, nil between them
+	prompt func(stop func()) // of the current prompt, or nil
 }
 
-// during has prompt called in place of a stop, until end is.
+// during calls prompt instead of stopping the process, until end is called.
 func (s *Stops) during(prompt func(stop func())) (end func()) {
 	s.once.Do(func() {
 		if signal.Ignored(unix.SIGTSTP) {
@@ -51,8 +51,8 @@ func (s *Stops) set(prompt func(stop func())) {
 }
 
 func (s *Stops) stop() {
-	// In the group of the session's leader there is no shell that could continue it. The
-	// kernel would not stop it either.
+	// In the group of the session leader there is no shell to continue it; the kernel would
+	// not stop it either.
 	if session, err := unix.Getsid(0); err != nil || unix.Getpgrp() == session {
 		return
 	}
@@ -65,12 +65,12 @@ func (s *Stops) stop() {
 	}
 }
 
-// stopNow returns when the process was continued.
+// stopNow stops the process and returns when it continues.
 func stopNow() {
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, unix.SIGCONT)
 	defer signal.Stop(continued)
 	if unix.Kill(unix.Getpid(), unix.SIGSTOP) == nil {
-		<-continued // this thread may run on for a moment before all of them stop
+		<-continued // this thread may continue for a moment before all of them stop
 	}
 }

@@ -4,7 +4,7 @@ import "os"
 
 func endingSignals() []os.Signal { return nil }
 
-// Stops has nothing to do: there is no Ctrl-Z that stops a process.
+// Stops does nothing: Ctrl-Z does not stop a process.
 type Stops struct{}
 
 func (*Stops) during(func(stop func())) (end func()) { return func() {} }

@@ -13,7 +13,7 @@ import (
 	"regshape/store/printable"
 )
 
-// Table is a result for people. None of it is coloured.
+// Table is a result as text, without color.
 type Table struct {
 	Head []string
 	rows [][]string
@@ -27,9 +27,9 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// Write aligns the columns where they fit into width, else it gives each row a block of
-// lines, so that a narrow terminal does not break them anywhere. With a width of 0, which is
-// that of files and pipes, everything fits.
+// Write aligns the columns if they fit into width, else it writes each row as a block of
+// lines, since a narrow terminal would break it anywhere. A width of 0, for files and pipes,
+// fits everything.
 func (t *Table) Write(out io.Writer, width int) error {
 	if width > 0 && t.width() > width {
 		return t.writeBlocks(out)
@@ -44,7 +44,7 @@ func (t *Table) Write(out io.Writer, width int) error {
 // gap is the space between two columns.
 const gap = 2
 
-// width is that of the aligned table, in columns of a terminal.
+// width is the width of the aligned table.
 func (t *Table) width() int {
 	widest := make([]int, len(t.Head))
 	for _, cells := range append([][]string{t.Head}, t.rows...) {
@@ -71,7 +71,7 @@ func (t *Table) writeBlocks(out io.Writer) error {
 	return err
 }
 
-// Columns is the width of the terminal that results go to, 0 where they go elsewhere.
+// Columns is the width of the terminal out, or 0.
 func Columns(out io.Writer) int {
 	f, ok := printable.Raw(out).(*os.File)
 	if !ok {
@@ -84,7 +84,7 @@ func Columns(out io.Writer) int {
 	return width
 }
 
-// IsTerminal reports whether somebody sees what is written.
+// IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
 	f, ok := printable.Raw(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -18,7 +18,7 @@ import (
 // Problem is something about a store's files that should be mended.
 type Problem struct {
 	What     string
-	Path     string   // of the file or folder, or of the folder that holds several
+	Path     string   // of the file or directory, or of the directory that holds several
 	Fix      []string // the words of a command, for a shell to quote; nil where there is none
 	Err      error    // where a front end may know more than What: the error of a lookup, say
 	Harmless bool     // only worth knowing
@@ -33,24 +33,24 @@ const abandoned = time.Hour
 // maxNamed is how many files a problem names; of more it gives the number.
 const maxNamed = 10
 
-// Check looks at who has access to the store's files and folders, and for what is left
+// Check looks at who has access to the store's files and directories, and for what is left
 // over among them. It opens no file and changes nothing. What does not exist is fine.
 func (l Location) Check(now time.Time) []Problem {
 	c := checker{now: now}
 	if err := l.checkWritable(); err != nil {
 		c.add(Problem{What: err.Error(), Path: l.home, Err: err})
 	}
-	tops, below := l.folders()
+	tops, below := l.dirs()
 	own := slices.Compact([]string{l.Data, l.State, l.Config})
 	if c.foreignTops(each(slices.Concat(own, tops)), l.home) {
 		return c.problems // what is below is no news
 	}
 	for _, dir := range tops {
-		c.folder(dir, durable.Sealed, durable.CheckTopDir) // others may look: what is secret in them is closed itself
+		c.dir(dir, durable.Sealed, durable.CheckTopDir) // others may look: what is secret in them is closed itself
 	}
 	for _, dir := range below {
 		if dir != l.v1() {
-			c.folder(dir, durable.Sealed, durable.CheckDir)
+			c.dir(dir, durable.Sealed, durable.CheckDir)
 		}
 	}
 	for _, dir := range own {
@@ -60,14 +60,14 @@ func (l Location) Check(now time.Time) []Problem {
 		c.file(path)
 	}
 	c.staged(l)
-	if !c.folder(l.v1(), durable.Secret, durable.CheckDir) {
+	if !c.dir(l.v1(), durable.Secret, durable.CheckDir) {
 		return c.problems
 	}
 	c.leftovers(l.v1())
-	if slots := filepath.Dir(l.SlotsFolder("")); c.folder(slots, durable.Secret, durable.CheckDir) {
+	if slots := filepath.Dir(l.SlotsDir("")); c.dir(slots, durable.Secret, durable.CheckDir) {
 		ids, _ := os.ReadDir(slots) // what cannot be listed, nothing opens either
 		for _, id := range ids {
-			c.folder(filepath.Join(slots, id.Name()), durable.Secret, durable.CheckDir)
+			c.dir(filepath.Join(slots, id.Name()), durable.Secret, durable.CheckDir)
 		}
 	}
 	generations, err := l.generations()
@@ -75,7 +75,7 @@ func (l Location) Check(now time.Time) []Problem {
 		c.add(Problem{What: err.Error(), Path: l.v1()})
 	}
 	for _, kid := range generations {
-		if dir := l.Generation(kid); c.folder(dir, durable.Secret, durable.CheckDir) {
+		if dir := l.Generation(kid); c.dir(dir, durable.Secret, durable.CheckDir) {
 			c.leftovers(dir)
 			c.entries(l, dir)
 		}
@@ -90,14 +90,14 @@ type checker struct {
 
 func (c *checker) add(p Problem) { c.problems = append(c.problems, p) }
 
-// foreignTops reports the folders that hold all others and belong to another user. Root's
+// foreignTops reports the directories that hold all others and belong to another user. Root's
 // in a user's own place are what a run under sudo left, and can be taken over; any other
 // store is its owner's, and taking it over would take it from them.
 func (c *checker) foreignTops(dirs []string, home string) bool {
 	found := false
 	for _, dir := range dirs {
 		info, err := os.Stat(dir)
-		for errors.Is(err, fs.ErrPermission) && filepath.Dir(dir) != dir { // a folder above is the closed one
+		for errors.Is(err, fs.ErrPermission) && filepath.Dir(dir) != dir { // a directory above is the closed one
 			dir = filepath.Dir(dir)
 			info, err = os.Stat(dir)
 		}
@@ -117,9 +117,9 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 	return found
 }
 
-// folder reports one that the store refuses, or that is open to others by any of these
+// directory reports one that the store refuses, or that is open to others by any of these
 // bits, and says whether to look into it.
-func (c *checker) folder(path string, bits durable.Secrecy, check func(path string) error) bool {
+func (c *checker) dir(path string, bits durable.Secrecy, check func(path string) error) bool {
 	refused := check(path)
 	if errors.Is(refused, fs.ErrNotExist) {
 		return false
@@ -129,7 +129,7 @@ func (c *checker) folder(path string, bits durable.Secrecy, check func(path stri
 	case err != nil:
 		c.add(Problem{What: err.Error(), Path: path})
 	case !info.IsDir():
-		c.add(Problem{What: path + " is no folder", Path: path, Fix: []string{"mv", path, path + ".aside"}})
+		c.add(Problem{What: path + " is no directory", Path: path, Fix: []string{"mv", path, path + ".aside"}})
 	case durable.Foreign(info):
 		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: takeOver(path)})
 		return false // the command is for all below, too
@@ -172,7 +172,7 @@ func (c *checker) file(path string) {
 func (c *checker) entries(l Location, dir string) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return // folder has said why
+		return // directory has said why
 	}
 	found := map[fileState][]string{}
 	var strays []string
@@ -211,7 +211,7 @@ func (c *checker) entries(l Location, dir string) {
 func (c *checker) leftovers(dir string) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return // folder has said why, or there is none
+		return // directory has said why, or there is none
 	}
 	var temporary, retired, forgotten []string
 	for _, f := range files {
@@ -243,7 +243,7 @@ func (c *checker) staged(l Location) {
 	for _, prefix := range []string{l.stagedConfig(""), l.StagedKeyFile("")} {
 		files, err := os.ReadDir(filepath.Dir(prefix))
 		if err != nil {
-			continue // folder has said why, or there is none
+			continue // directory has said why, or there is none
 		}
 		for _, f := range files {
 			info, err := f.Info()

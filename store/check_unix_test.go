@@ -125,7 +125,7 @@ func TestCheck_owner(t *testing.T) {
 	}
 	give(generation)
 	if got = check(); len(got) != 2 || got[1].Path != generation {
-		t.Errorf("a foreign folder is one problem: %v", got)
+		t.Errorf("a foreign directory is one problem: %v", got)
 	}
 	// A store that is another user's as a whole is not taken from them.
 	give(loc.Data)
@@ -208,8 +208,8 @@ func TestCheck_namesTen(t *testing.T) {
 	}
 }
 
-// The three folders of a store without --store are looked at one by one, and so are the
-// folders above one that cannot be looked at.
+// The three directories of a store without --store are looked at one by one, and so are the
+// directories above one that cannot be looked at.
 func TestCheck_threeDirectories(t *testing.T) {
 	top := t.TempDir()
 	l := Location{Data: filepath.Join(top, "d"), State: filepath.Join(top, "s"), Config: filepath.Join(top, "c")}
@@ -238,7 +238,7 @@ func TestCheck_threeDirectories(t *testing.T) {
 // What root's run left in a user's own home can be taken over; what is beside it cannot.
 func TestCheck_foreignTop(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give folders away")
+		t.Skip("only root can give directories away")
 	}
 	top := t.TempDir()
 	l := Location{Data: filepath.Join(top, "d"), State: filepath.Join(top, "s"), Config: filepath.Join(top, "c")}
@@ -272,7 +272,7 @@ func TestCheck_unreadable(t *testing.T) {
 	}
 	below := filepath.Join(file, "x")
 	var c checker
-	if c.folder(below, durable.Secret, durable.CheckDir) {
+	if c.dir(below, durable.Secret, durable.CheckDir) {
 		t.Error("it is to be looked into")
 	}
 	c.file(below)
@@ -286,7 +286,7 @@ func TestCheck_unreadable(t *testing.T) {
 	}
 }
 
-// A relative path in a folder that is gone leads nowhere.
+// A relative path in a directory that is gone leads nowhere.
 func TestLocate_goneDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	here, err := os.Getwd()
@@ -347,13 +347,37 @@ func TestCheck_texts(t *testing.T) {
 		"v1 is a file": func(l Location, _ string, do func(...error)) []Problem {
 			do(os.RemoveAll(l.v1()), write(l.v1()))
 			return []Problem{{
-				What: l.v1() + " is no folder", Path: l.v1(), Fix: []string{"mv", l.v1(), l.v1() + ".aside"},
+				What: l.v1() + " is no directory", Path: l.v1(), Fix: []string{"mv", l.v1(), l.v1() + ".aside"},
 			}}
 		},
 		"a generation is a file": func(l Location, _ string, do func(...error)) []Problem {
 			path := l.Generation("x")
 			do(write(path))
-			return []Problem{{What: path + " is no folder", Path: path, Fix: []string{"mv", path, path + ".aside"}}}
+			return []Problem{{What: path + " is no directory", Path: path, Fix: []string{"mv", path, path + ".aside"}}}
+		},
+		"a generation is a link": func(l Location, _ string, do func(...error)) []Problem {
+			path := l.Generation("x")
+			do(os.Symlink(l.State, path))
+			return []Problem{{
+				What: "refused as unsafe: " + path + " is a symbolic link, which only the store's top directory may be", Path: path,
+			}}
+		},
+		"strays among the entries": func(_ Location, g string, do func(...error)) []Problem {
+			one, two := filepath.Join(g, "notes.txt"), filepath.Join(g, "zz")
+			do(write(one), os.Mkdir(two, 0o755))
+			return []Problem{{
+				What: "among the entries is something that regshape did not make; it harms nothing, and can be moved away: " + one + ", " + two,
+				Path: g, Harmless: true,
+			}}
+		},
+		"slots that others may look at": func(l Location, _ string, do func(...error)) []Problem {
+			one := l.SlotsDir("age1")
+			all := filepath.Dir(one)
+			do(os.MkdirAll(one, 0o700), os.Chmod(all, 0o710), os.Chmod(one, 0o701))
+			return []Problem{
+				{What: "other users have access to " + all + " (mode 0710)", Path: all, Fix: []string{"chmod", "700", all}},
+				{What: "other users have access to " + one + " (mode 0701)", Path: one, Fix: []string{"chmod", "700", one}},
+			}
 		},
 		"a generation is another user's": func(_ Location, g string, do func(...error)) []Problem {
 			do(os.Chown(g, other, other))
@@ -363,7 +387,7 @@ func TestCheck_texts(t *testing.T) {
 			do(write(l.configFile()), os.Chown(l.configFile(), other, other))
 			return []Problem{foreign(l.configFile())}
 		},
-		"the names are a folder": func(l Location, _ string, do func(...error)) []Problem {
+		"the names are a directory": func(l Location, _ string, do func(...error)) []Problem {
 			path := l.namesFile()
 			do(os.Mkdir(path, 0o700))
 			return []Problem{{
@@ -413,13 +437,13 @@ func TestCheck_texts(t *testing.T) {
 			return nil
 		},
 		"temporary files": func(l Location, g string, do func(...error)) []Problem {
-			young, folder, config := filepath.Join(g, ".tmp-A"), filepath.Join(g, ".tmp-D"), filepath.Join(l.Config, ".tmp-C")
+			young, dir, config := filepath.Join(g, ".tmp-A"), filepath.Join(g, ".tmp-D"), filepath.Join(l.Config, ".tmp-C")
 			old, older, inV1 := filepath.Join(g, ".tmp-B"), filepath.Join(g, ".tmp-E"), filepath.Join(l.v1(), ".tmp-F")
 			var err error
 			for _, path := range []string{young, old, older, config, inV1} {
 				err = errors.Join(err, write(path))
 			}
-			err = errors.Join(err, os.Mkdir(folder, 0o700), hours(folder, 2), hours(old, 2), hours(older, 3), hours(config, 2), hours(inV1, 2))
+			err = errors.Join(err, os.Mkdir(dir, 0o700), hours(dir, 2), hours(old, 2), hours(older, 3), hours(config, 2), hours(inV1, 2))
 			const what = "temporary files of interrupted runs are left: "
 			do(err)
 			return []Problem{

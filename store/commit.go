@@ -169,7 +169,7 @@ func (s *Store) sweep() error {
 			dead = lookErr == nil && !staged
 		}
 		if dead {
-			err = errors.Join(err, s.removeFolder(filepath.Join(v1, e.Name())))
+			err = errors.Join(err, s.removeDir(filepath.Join(v1, e.Name())))
 		}
 	}
 	if err = errors.Join(err, s.disk.SyncDir(v1)); err != nil {
@@ -187,11 +187,11 @@ const (
 // removeTries is how often a directory is emptied that gets new files meanwhile.
 const removeTries = 10
 
-// removeFolder removes a generation's directory and what regshape has made in it. What else is
+// removeDir removes a generation's directory and what regshape has made in it. What else is
 // there is not regshape's to remove: it goes on to the generation that is pinned. A system call
 // of a writer that found the directory before it was moved may make one more file after it was
 // listed.
-func (s *Store) removeFolder(path string) (err error) {
+func (s *Store) removeDir(path string) (err error) {
 	for range removeTries {
 		if err = s.removeOurs(path, isEntryName); !errors.Is(err, fs.ErrExist) { // ENOTEMPTY
 			return err
@@ -202,7 +202,7 @@ func (s *Store) removeFolder(path string) (err error) {
 
 func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
-		return fmt.Errorf("%w: %s is no folder", durable.ErrUnsafe, path) // a link leads to what is not ours
+		return fmt.Errorf("%w: %s is no directory", durable.ErrUnsafe, path) // a link leads to what is not ours
 	}
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -316,12 +316,12 @@ func (s *Store) stagedElsewhere(token string, p Pin) (bool, error) {
 // mark tells writers of the transition. It refuses while another one is marked, and when
 // the store has turned to another key since the config was read.
 func (s *Store) mark(kid, token string) error {
-	folder := s.loc.markerFolder(kid)
+	dir := s.loc.markerDir(kid)
 	err := fs.ErrNotExist
 	for tries := 3; errors.Is(err, fs.ErrNotExist) && tries > 0; tries-- {
-		// Another run's end may remove the empty folder between the two steps.
-		if err = s.disk.Mkdir(folder); err == nil || errors.Is(err, fs.ErrExist) {
-			err = durable.PublishFirst(s.disk, filepath.Join(folder, token), []byte(markerContent))
+		// Another run's end may remove the empty directory between the two steps.
+		if err = s.disk.Mkdir(dir); err == nil || errors.Is(err, fs.ErrExist) {
+			err = durable.PublishFirst(s.disk, filepath.Join(dir, token), []byte(markerContent))
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -343,13 +343,13 @@ func (s *Store) mark(kid, token string) error {
 	return s.checkUnmoved()
 }
 
-// unmark removes a marker, and the folder when it was the last.
+// unmark removes a marker, and the directory when it was the last.
 func (s *Store) unmark(kid, token string) error {
-	folder := s.loc.markerFolder(kid)
-	if err := s.disk.Remove(filepath.Join(folder, token)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dir := s.loc.markerDir(kid)
+	if err := s.disk.Remove(filepath.Join(dir, token)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the rotation's marker: %w", err)
 	}
-	_ = s.disk.Remove(folder) // fails while another transition is marked, or it is gone
+	_ = s.disk.Remove(dir) // fails while another transition is marked, or it is gone
 	return nil
 }
 
@@ -401,7 +401,7 @@ func (s *Store) abort(ctx context.Context, kid, token string) error {
 // clear removes what an aborted transition made: copies of entries and a key that nothing
 // else knows. What cannot be removed harms nobody; a check of the store names it.
 func (s *Store) clear(ctx context.Context, token string, next Config) {
-	_ = s.removeFolder(s.loc.copiesFolder(token))
+	_ = s.removeDir(s.loc.copiesDir(token))
 	config, err := readConfig(s.loc)
 	if err != nil || config.KID == "" {
 		return

@@ -132,7 +132,7 @@ func TestPut_finishesCommitted(t *testing.T) {
 		if !act.writes || strings.HasPrefix(act.name, "restore") || act.name == "forget" {
 			continue
 		}
-		for _, step := range []string{"sync folder", "rename"} {
+		for _, step := range []string{"sync directory", "rename"} {
 			s, key := committedStore(t)
 			stopped := false
 			s.disk = fault{step: step, err: syscall.EIO, stopped: &stopped}.disk()
@@ -181,7 +181,7 @@ func TestFinish_namesLeftBehind(t *testing.T) {
 		t.Errorf("rotate: got %v, want what is left behind", err)
 	}
 	if lines, err := s.namesLines(); err == nil {
-		t.Errorf("a folder holds %d names", len(lines))
+		t.Errorf("a directory holds %d names", len(lines))
 	}
 	if got := secretOf(s, "a.example"); got != "s" {
 		t.Errorf("get says %s", got)
@@ -228,32 +228,32 @@ func TestMark(t *testing.T) {
 
 	s, _, kid = markedStore(t)
 	times := 0
-	s.disk = strangeDisk{made: func(path string) error { // the end of another run removes the folder
+	s.disk = strangeDisk{made: func(path string) error { // the end of another run removes the directory
 		if times++; times < 3 {
 			return os.Remove(path)
 		}
 		return nil
 	}}
 	if err := s.mark(kid, oneToken); err != nil || times != 3 {
-		t.Errorf("the folder was gone twice: %v, made %d times", err, times)
+		t.Errorf("the directory was gone twice: %v, made %d times", err, times)
 	}
 	s, _, kid = markedStore(t)
 	s.disk = strangeDisk{made: func(path string) error { times++; return os.Remove(path) }}
 	times = 0
 	if err := s.mark(kid, oneToken); !errors.Is(err, errMoved) || times != 3 {
-		t.Errorf("the folder is always gone: %v, made %d times", err, times)
+		t.Errorf("the directory is always gone: %v, made %d times", err, times)
 	}
 	s.disk = strangeDisk{linked: os.Remove} // taken back at once
 	if err := s.mark(kid, oneToken); !errors.Is(err, errMoved) {
 		t.Errorf("a marker that is gone at once: %v", err)
 	}
 	s.disk = strangeDisk{linked: func(string) error { // and a newer version marks the store, too
-		return os.WriteFile(filepath.Join(s.loc.markerFolder(kid), twoToken), []byte("newer"), 0o600)
+		return os.WriteFile(filepath.Join(s.loc.markerDir(kid), twoToken), []byte("newer"), 0o600)
 	}}
 	if err := s.mark(kid, oneToken); !errors.Is(err, ErrNewer) {
 		t.Errorf("beside a marker of a newer version: %v", err)
 	}
-	if err := os.Remove(filepath.Join(s.loc.markerFolder(kid), twoToken)); err != nil {
+	if err := os.Remove(filepath.Join(s.loc.markerDir(kid), twoToken)); err != nil {
 		t.Fatal(err)
 	}
 	spoiled := *s
@@ -262,7 +262,7 @@ func TestMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	spoiled.disk = strangeDisk{linked: func(string) error { return os.WriteFile(s.loc.configFile(), []byte("garbage"), 0o600) }}
-	if err := os.RemoveAll(s.loc.markerFolder(kid)); err != nil {
+	if err := os.RemoveAll(s.loc.markerDir(kid)); err != nil {
 		t.Fatal(err)
 	}
 	if err := spoiled.mark(kid, oneToken); err == nil || errors.Is(err, errMoved) {
@@ -323,7 +323,7 @@ func TestMarkers_vanishing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder := s.loc.markerFolder(c.KID)
+	dir := s.loc.markerDir(c.KID)
 	stop := make(chan bool)
 	defer close(stop)
 	go func() {
@@ -332,7 +332,7 @@ func TestMarkers_vanishing(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				_, _ = os.Mkdir(folder, 0o700), os.Remove(folder)
+				_, _ = os.Mkdir(dir, 0o700), os.Remove(dir)
 			}
 		}
 	}()

@@ -115,7 +115,7 @@ func (d *lyingDisk) Remove(path string) error {
 }
 
 func (d *lyingDisk) SyncDir(path string) error {
-	return d.step("sync folder", path, func() error { return d.OS.SyncDir(path) })
+	return d.step("sync directory", path, func() error { return d.OS.SyncDir(path) })
 }
 
 type lyingFile struct {
@@ -187,7 +187,7 @@ func secretOf(s *Store, server string) string {
 // A write that fails at any step, in the first run or later, loses nothing that was
 // there, leaves no temporary file, and can be repeated.
 func TestFailingDiskLosesNothing(t *testing.T) {
-	for _, step := range []string{"open", "write", "sync", "close", "rename", "mkdir", "sync folder"} {
+	for _, step := range []string{"open", "write", "sync", "close", "rename", "mkdir", "sync directory"} {
 		for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EACCES} {
 			for _, first := range []bool{true, false} {
 				t.Run(fmt.Sprint(step, cause, first), func(t *testing.T) {
@@ -257,7 +257,7 @@ func TestPut_renameThatLies(t *testing.T) {
 }
 
 func TestErase_failingDisk(t *testing.T) {
-	for _, step := range []string{"remove", "sync folder"} {
+	for _, step := range []string{"remove", "sync directory"} {
 		s := memoryStore(t, t.TempDir(), &memoryKey{})
 		if err := s.Put(context.Background(), Credential{ServerURL: "h", Username: "u", Secret: "s"}); err != nil {
 			t.Fatal(err)
@@ -265,7 +265,7 @@ func TestErase_failingDisk(t *testing.T) {
 		stopped := false
 		s.disk = fault{step: step, err: syscall.EIO, stopped: &stopped}.disk()
 		erased, err := s.Erase(context.Background(), ParseAddress("h"))
-		if !errors.Is(err, syscall.EIO) || erased != (step == "sync folder") {
+		if !errors.Is(err, syscall.EIO) || erased != (step == "sync directory") {
 			t.Errorf("failing %s: erase says %v, %v", step, erased, err)
 		}
 	}

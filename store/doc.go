@@ -1,7 +1,7 @@
 // Package store keeps registry credentials sealed on disk, one file for each.
 //
 // This comment is the specification of format version 1. What it says does not
-// change: a later format gets a folder of its own (v2) beside this one.
+// change: a later format gets a directory of its own (v2) beside this one.
 //
 // # Terms
 //
@@ -32,10 +32,10 @@
 //	CONFIG/config.next-<token>     the config that a change of key will make
 //
 // DATA, STATE and CONFIG are $XDG_DATA_HOME/regshape, $XDG_STATE_HOME/regshape and
-// $XDG_CONFIG_HOME/regshape, or all three the one folder named by --store; a
-// profile lives in profiles/NAME below each. Folders are made with mode 0700 and
+// $XDG_CONFIG_HOME/regshape, or all three the one directory named by --store; a
+// profile lives in profiles/NAME below each. Directories are made with mode 0700 and
 // files with mode 0600. All of them must belong to the user, none may be writable
-// by anybody else, and none may be a link, except the top folder: DATA, STATE or
+// by anybody else, and none may be a link, except the top directory: DATA, STATE or
 // CONFIG, of a profile the one around profiles.
 //
 // The key line is
@@ -87,8 +87,8 @@
 //  3. mark the present generation with .rekey/<token>; refuse if another token is
 //     there;
 //  4. seal every entry anew into DATA/v1/.new-<token>, read each copy back, let the
-//     names file answer for both keys, and rename the folder to the new generation. An
-//     entry that cannot be found was erased meanwhile only if its folder does not
+//     names file answer for both keys, and rename the directory to the new generation. An
+//     entry that cannot be found was erased meanwhile only if its directory does not
 //     list it any more: a network file system may say "not there" of what is;
 //  5. rename config.next-<token> over the config: the commit;
 //  6. clear away the old key and the staged names, rename the old generation to
@@ -133,7 +133,7 @@
 //  1. A visible file is whole: a rename (or link) of a finished file is the only
 //     publication. It opens only under its own kid and name, and the address
 //     inside hashes back to the name, so swapped and copied files are detected.
-//  2. Acknowledged means durable: the file is synced, renamed, and its folder
+//  2. Acknowledged means durable: the file is synced, renamed, and its directory
 //     synced, before a write returns without error.
 //  3. The key is durable before the config that pins it, and the config before the
 //     first credential. Of several first writers link(2) of the config picks one.
@@ -144,7 +144,7 @@
 //     that it does not know how to handle refuses to write.
 //  6. Files are opened without following symbolic links, must be regular and the
 //     user's, and are read up to a limit, so that nothing put in an entry's place
-//     can make a reader hang; folders below the top are the user's and no links.
+//     can make a reader hang; directories below the top are the user's and no links.
 //
 // Nothing here protects against root, against programs of the same user, or
 // against somebody who puts older copies of these files back.

@@ -16,7 +16,7 @@ import (
 )
 
 // undurable lists what a power cut could undo although it was acknowledged: names and
-// folders whose own folder was not synced afterwards, and files that were shown before
+// directories whose own directory was not synced afterwards, and files that were shown before
 // their content was synced.
 func undurable(steps []step) (found []string) {
 	for i, s := range steps {
@@ -46,13 +46,13 @@ func undurable(steps []step) (found []string) {
 	return found
 }
 
-// syncedLater also wants it done before the folder gets another name.
-func syncedLater(steps []step, folder string) bool {
+// syncedLater also wants it done before the directory gets another name.
+func syncedLater(steps []step, dir string) bool {
 	for _, s := range steps {
-		if s.path == folder && s.what == "sync folder" {
+		if s.path == dir && s.what == "sync directory" {
 			return true
 		}
-		if s.path == folder && s.what == "from" {
+		if s.path == dir && s.what == "from" {
 			return false
 		}
 	}
@@ -127,18 +127,18 @@ func TestRotate_powerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	order := []struct{ what, path string }{
-		{"name", "config.next-"},       // what is to be,
-		{"sync folder", ""},            // durable,
-		{"stage", "key"},               // the key in its place,
-		{"name", ".rekey"},             // writers told,
-		{"name", s.loc.Generation("")}, // the copies in theirs,
-		{"sync folder", s.loc.v1()},    // durable,
-		{"name", s.loc.configFile()},   // the commit,
-		{"sync folder", s.loc.Config},  // durable,
-		{"promote", "key"},             //
-		{"discard", "key"},             // and only then the old key
-		{"name", retiredPrefix},        // and the old entries.
-		{"sync folder", s.loc.v1()},    //
+		{"name", "config.next-"},         // what is to be,
+		{"sync directory", ""},           // durable,
+		{"stage", "key"},                 // the key in its place,
+		{"name", ".rekey"},               // writers told,
+		{"name", s.loc.Generation("")},   // the copies in theirs,
+		{"sync directory", s.loc.v1()},   // durable,
+		{"name", s.loc.configFile()},     // the commit,
+		{"sync directory", s.loc.Config}, // durable,
+		{"promote", "key"},               //
+		{"discard", "key"},               // and only then the old key
+		{"name", retiredPrefix},          // and the old entries.
+		{"sync directory", s.loc.v1()},   //
 	}
 	next := 0
 	for _, step := range *d.steps {
@@ -169,7 +169,7 @@ func TestPut_syncsFreshConfig(t *testing.T) {
 		}
 		steps := keepDiary(s)
 		mustPut(t, s, "b.example", "s")
-		synced := slices.Contains(*steps, step{"sync folder", s.loc.Config})
+		synced := slices.Contains(*steps, step{"sync directory", s.loc.Config})
 		if synced != fresh {
 			t.Errorf("fresh %t: synced %t", fresh, synced)
 		}
@@ -178,13 +178,13 @@ func TestPut_syncsFreshConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := false
-	s.disk = fault{step: "sync folder", err: syscall.EIO, stopped: &stopped}.disk()
+	s.disk = fault{step: "sync directory", err: syscall.EIO, stopped: &stopped}.disk()
 	if err := s.Put(t.Context(), Credential{ServerURL: "c.example", Username: "u"}); !errors.Is(err, durable.ErrUnsure) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("put: %v", err)
 	}
 }
 
-// Nothing that was begun stays open to a power cut when a first run finds folders that
+// Nothing that was begun stays open to a power cut when a first run finds directories that
 // somebody made a moment ago.
 func TestPut_syncsFreshDirectories(t *testing.T) {
 	s := memoryStore(t, filepath.Join(t.TempDir(), "s"), &memoryKey{})
@@ -196,11 +196,11 @@ func TestPut_syncsFreshDirectories(t *testing.T) {
 		if step.what == "mkdir" {
 			t.Errorf("%s was made again", step.path)
 		}
-		synced[step.path] = synced[step.path] || step.what == "sync folder"
+		synced[step.path] = synced[step.path] || step.what == "sync directory"
 	}
-	for _, folder := range []string{s.loc.v1(), s.loc.Data, filepath.Dir(s.loc.Data)} {
-		if !synced[folder] {
-			t.Errorf("%s was not synced: another run may have made what is in it, and not be done", folder)
+	for _, dir := range []string{s.loc.v1(), s.loc.Data, filepath.Dir(s.loc.Data)} {
+		if !synced[dir] {
+			t.Errorf("%s was not synced: another run may have made what is in it, and not be done", dir)
 		}
 	}
 }
@@ -255,7 +255,7 @@ func (d diary) Remove(path string) error { return d.did(d.OS.Remove(path), "remo
 func (d diary) Mkdir(path string) error { return d.did(d.OS.Mkdir(path), "mkdir", path) }
 
 func (d diary) SyncDir(path string) error {
-	return d.did(d.OS.SyncDir(path), "sync folder", path)
+	return d.did(d.OS.SyncDir(path), "sync directory", path)
 }
 
 type diaryFile struct {

@@ -105,17 +105,17 @@ func (s sealer) cipherFor(name string) (cipher.AEAD, error) {
 // opener opens the entries of one generation, one after another, and keeps what it would
 // else need anew for each.
 type opener struct {
-	folder string
+	dir    string
 	sealer sealer
 	naming mac
 	buf    []byte
 }
 
 func (v view) opener() *opener {
-	return &opener{folder: v.folder(), sealer: v.root.sealer(), naming: v.names.naming()}
+	return &opener{dir: v.dir(), sealer: v.root.sealer(), naming: v.names.naming()}
 }
 
-func (o *opener) path(name string) string { return o.folder + string(os.PathSeparator) + name }
+func (o *opener) path(name string) string { return o.dir + string(os.PathSeparator) + name }
 
 // open opens the entry of a name and checks that it is the one its name says. The
 // credential's payload is in memory that the next one is read into.

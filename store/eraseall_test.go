@@ -54,7 +54,7 @@ func TestEraseAll_counts(t *testing.T) {
 		step  string
 		after int
 		want  int
-	}{{"remove", 0, 0}, {"remove", 1, 1}, {"sync folder", 0, 2}} {
+	}{{"remove", 0, 0}, {"remove", 1, 1}, {"sync directory", 0, 2}} {
 		s, _ := notingStore(t, false)
 		mustPut(t, s, "b.example", "s")
 		stopped := false
@@ -79,9 +79,9 @@ func TestEraseAll_counts(t *testing.T) {
 
 // A generation that is another's in any way ends it, and is told.
 func TestEraseAll_everyGeneration(t *testing.T) {
-	for want, spoil := range map[error]func(folder string) error{
-		ErrNewer:          func(folder string) error { return os.WriteFile(filepath.Join(folder, ".rekey"), nil, 0o600) },
-		durable.ErrUnsafe: func(folder string) error { return os.Chmod(folder, 0o777) },
+	for want, spoil := range map[error]func(dir string) error{
+		ErrNewer:          func(dir string) error { return os.WriteFile(filepath.Join(dir, ".rekey"), nil, 0o600) },
+		durable.ErrUnsafe: func(dir string) error { return os.Chmod(dir, 0o777) },
 	} {
 		s, _ := notingStore(t, false)
 		other := s.loc.Generation("ffffffffffffffff")
@@ -108,7 +108,7 @@ func TestErase_syncsMissing(t *testing.T) {
 	} {
 		s, _ := notingStore(t, false)
 		stopped := false
-		s.disk = fault{step: "sync folder", err: test.cause, stopped: &stopped}.disk()
+		s.disk = fault{step: "sync directory", err: test.cause, stopped: &stopped}.disk()
 		if _, err := s.Erase(t.Context(), ParseAddress(test.server)); errors.Is(err, test.cause) != test.fails || !stopped {
 			t.Errorf("%s, %v: %v", test.server, test.cause, err)
 		}

@@ -90,7 +90,7 @@ func everyAct() []act {
 	}
 }
 
-// What stands in the place of a file or folder of the store is an error to everything that
+// What stands in the place of a file or directory of the store is an error to everything that
 // has to do with it, never passed over, and told by its path.
 func TestEveryAct_inTheWay(t *testing.T) {
 	inPlace := func(path func(Location, string) string, put func(path string) error) func(*testing.T, Location, string) {
@@ -105,12 +105,12 @@ func TestEveryAct_inTheWay(t *testing.T) {
 		}
 	}
 	file := func(path string) error { return os.WriteFile(path, []byte("strange"), 0o600) }
-	folder := func(path string) error { return os.Mkdir(path, 0o700) }
+	dir := func(path string) error { return os.Mkdir(path, 0o700) }
 	v1 := func(l Location, _ string) string { return l.v1() }
 	config := func(l Location, _ string) string { return l.configFile() }
 	names := func(l Location, _ string) string { return l.namesFile() }
 	generation := func(l Location, kid string) string { return l.Generation(kid) }
-	marker := func(l Location, kid string) string { return l.markerFolder(kid) }
+	marker := func(l Location, kid string) string { return l.markerDir(kid) }
 	const token = "0011223344556677"
 	staged := func(l Location, _ string) string { return l.stagedConfig(token) }
 	for _, test := range []struct {
@@ -120,18 +120,18 @@ func TestEveryAct_inTheWay(t *testing.T) {
 		want  error  // what the others say, nil for anything
 	}{
 		{"a config that is garbage", inPlace(config, file), ",forget,", nil},
-		{"a config that is a folder", inPlace(config, folder), ",forget,", durable.ErrUnsafe},
+		{"a config that is a directory", inPlace(config, dir), ",forget,", durable.ErrUnsafe},
 		{"v1 that is a file", inPlace(v1, file), ",custody,", nil},
 		{"a generation that is a file", inPlace(generation, file), ",restore,custody,forget,", nil},
-		{"names that are a folder", inPlace(names, folder), ",get,peek,list,erase,erase all,resume,abort,under way,custody,forget,", nil},
+		{"names that are a directory", inPlace(names, dir), ",get,peek,list,erase,erase all,resume,abort,under way,custody,forget,", nil},
 		{"a marker of another kind", inPlace(marker, file), ",get,peek,list,restore,custody,forget,", ErrNewer},
 		{"a marker of a newer version", inPlace(marker, func(path string) error {
-			if err := folder(path); err != nil {
+			if err := dir(path); err != nil {
 				return err
 			}
 			return file(filepath.Join(path, token))
 		}), ",get,peek,list,restore,custody,forget,", ErrNewer},
-		{"a staged config that is a folder", inPlace(staged, folder), ",get,peek,list,put,erase,erase all,rotate,move,restore,under way,custody,forget,", durable.ErrUnsafe},
+		{"a staged config that is a directory", inPlace(staged, dir), ",get,peek,list,put,erase,erase all,rotate,move,restore,under way,custody,forget,", durable.ErrUnsafe},
 	} {
 		for _, act := range everyAct() {
 			s, key := notingStore(t, false)
@@ -154,7 +154,7 @@ func TestEveryAct_failingDisk(t *testing.T) {
 		if !act.writes || act.name == "forget" { // which has no disk but the real one
 			continue
 		}
-		for _, step := range []string{"open", "write", "sync", "close", "rename", "link", "mkdir", "sync folder", "remove"} {
+		for _, step := range []string{"open", "write", "sync", "close", "rename", "link", "mkdir", "sync directory", "remove"} {
 			for after := 0; failing(t, act, step, after); after++ {
 				reached++
 			}
@@ -177,7 +177,7 @@ func failing(t *testing.T, a act, step string, after int) (reached bool) {
 		t.Errorf("%s: nothing failed", what)
 	case err != nil && !errors.Is(err, syscall.EIO):
 		t.Errorf("%s: another error", what)
-	case reached && err == nil && step != "remove": // an empty folder that is left harms nobody
+	case reached && err == nil && step != "remove": // an empty directory that is left harms nobody
 		t.Errorf("%s: it says nothing", what)
 	}
 	s.disk = durable.OS{}

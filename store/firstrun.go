@@ -13,7 +13,7 @@ import (
 
 // prepare returns a view with the root key, and sees to it that everything a new entry
 // stands on is there and durable: the key first, then the config that pins it, the names
-// file, and the generation's folder. After the first run it only looks.
+// file, and the generation's directory. After the first run it only looks.
 func (s *Store) prepare(ctx context.Context) (view, error) {
 	if err := s.loc.checkWritable(); err != nil {
 		return view{}, err
@@ -46,13 +46,13 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 	if err := s.ensureNames(v.names); err != nil {
 		return view{}, err
 	}
-	if err := s.makeGeneration(v.folder(), first); err != nil {
-		return view{}, fmt.Errorf("make the store's folder: %w", err)
+	if err := s.makeGeneration(v.dir(), first); err != nil {
+		return view{}, fmt.Errorf("make the store's directory: %w", err)
 	}
 	return v, nil
 }
 
-// makeGeneration makes a generation's folder durable, and makes it only in an empty store:
+// makeGeneration makes a generation's directory durable, and makes it only in an empty store:
 // one that is gone a moment after it was seen is another run's old one.
 func (s *Store) makeGeneration(path string, first bool) error {
 	if first {
@@ -113,7 +113,7 @@ func (s *Store) firstKey(ctx context.Context) (RootKey, error) {
 // source; the others get [errMoved].
 func (s *Store) pin(ctx context.Context, kid string) error {
 	if err := durable.MakeDirsOn(s.disk, s.loc.Config); err != nil {
-		return fmt.Errorf("make the config folder: %w", err)
+		return fmt.Errorf("make the config directory: %w", err)
 	}
 	next := s.config
 	next.KID = kid

@@ -115,7 +115,7 @@ func TestFirstKey_late(t *testing.T) {
 }
 
 func TestFirstKey_failingDisk(t *testing.T) {
-	for _, step := range []string{"link", "rename", "sync folder", "open"} {
+	for _, step := range []string{"link", "rename", "sync directory", "open"} {
 		for after := 0; ; after++ {
 			s, key := keyless(t)
 			stopped := false

@@ -193,7 +193,7 @@ func TestForget(t *testing.T) {
 	l := Location{Data: filepath.Join(t.TempDir(), "[a-b]*", "s")} // a name that a pattern would not match
 	l.State, l.Config = filepath.Join(l.Data, "state"), filepath.Join(l.Data, "config")
 	const one, two = "00000000000000aa", "00000000000000bb"
-	folders := []string{l.Generation(one), l.Generation(two), filepath.Join(l.v1(), "slots")}
+	dirs := []string{l.Generation(one), l.Generation(two), filepath.Join(l.v1(), "slots")}
 	files := []string{
 		l.StagedKeyFile(one), l.StagedKeyFile(two), l.KeyFile(), l.SealedKeyFile(one), l.SealedKeyFile(two),
 		l.stagedConfig(one), l.stagedConfig(two), l.configFile(), l.namesFile(),
@@ -202,7 +202,7 @@ func TestForget(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(l.State, 0o700), os.MkdirAll(l.Config, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range folders {
+	for _, path := range dirs {
 		if err := errors.Join(os.MkdirAll(path, 0o700), os.WriteFile(filepath.Join(path, "x"), nil, 0o600)); err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, path := range append(slices.Clone(folders), files...) {
+	for _, path := range append(slices.Clone(dirs), files...) {
 		want = append(want, filepath.Join(filepath.Dir(path), "old-"+filepath.Base(path)+".forgotten-20261122T030506.000007Z"))
 	}
 	if !slices.Equal(got[:2], want[:2]) {
@@ -258,7 +258,7 @@ func TestForget_refuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := l.Forget(time.Now()); err == nil || len(got) != 0 {
-		t.Errorf("with a state folder below a file: %q, %v", got, err)
+		t.Errorf("with a state directory below a file: %q, %v", got, err)
 	}
 	if durable.ModesMatter {
 		l.State = l.Data
@@ -266,7 +266,7 @@ func TestForget_refuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := l.Forget(time.Now()); !errors.Is(err, durable.ErrUnsafe) {
-			t.Errorf("of a folder that is open to all: %v", err)
+			t.Errorf("of a directory that is open to all: %v", err)
 		}
 	}
 }

@@ -133,8 +133,8 @@ func FuzzNamesFile(f *testing.F) {
 	f.Add(line(one) + "\r\n" + line(two) + "\n")
 	f.Add(line(one) + "\n\n" + line(two))
 	f.Add("")
-	folder := f.TempDir()
-	s := &Store{loc: Location{Data: folder, State: folder, Config: folder}, disk: durable.OS{}}
+	dir := f.TempDir()
+	s := &Store{loc: Location{Data: dir, State: dir, Config: dir}, disk: durable.OS{}}
 	f.Fuzz(func(t *testing.T, bodies string) {
 		for _, text := range []string{bodies, withChecksum(bodies)} {
 			if err := os.WriteFile(s.loc.namesFile(), []byte(text), 0o600); err != nil {
@@ -185,14 +185,14 @@ func FuzzMarkers(f *testing.F) {
 	f.Add(kid, []byte("REGSHAPE-REKEY-2\n"))
 	f.Add(".tmp-ABC", []byte(markerContent))
 	f.Add("00112233445566gg", []byte{})
-	folder := f.TempDir()
-	s := &Store{loc: Location{Data: folder, State: folder, Config: folder}, disk: durable.OS{}}
-	if err := os.MkdirAll(s.loc.markerFolder(kid), 0o700); err != nil {
+	dir := f.TempDir()
+	s := &Store{loc: Location{Data: dir, State: dir, Config: dir}, disk: durable.OS{}}
+	if err := os.MkdirAll(s.loc.markerDir(kid), 0o700); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, name string, content []byte) {
-		path := filepath.Join(s.loc.markerFolder(kid), name)
-		if filepath.Dir(path) != s.loc.markerFolder(kid) || os.WriteFile(path, content, 0o600) != nil {
+		path := filepath.Join(s.loc.markerDir(kid), name)
+		if filepath.Dir(path) != s.loc.markerDir(kid) || os.WriteFile(path, content, 0o600) != nil {
 			return // no name of a file
 		}
 		defer os.Remove(path)

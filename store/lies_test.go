@@ -55,7 +55,7 @@ const (
 var lies = []lie{
 	{"a rename that the server was asked for twice", "rename", syscall.ENOENT, true, never},
 	{"a link that the server was asked for twice", "link", syscall.EEXIST, true, never},
-	{"a folder that the server was asked for twice", "mkdir", syscall.EEXIST, true, never},
+	{"a directory that the server was asked for twice", "mkdir", syscall.EEXIST, true, never},
 	{"a removal that the server was asked for twice", "remove", syscall.ENOENT, true, never},
 	{"a rename that was not done", "rename", syscall.ENOENT, false, either},
 	{"a rename that was not done", "rename", syscall.ESTALE, false, always},
@@ -64,7 +64,7 @@ var lies = []lie{
 	{"a quota that shows at the end", "close", syscall.EDQUOT, true, always},
 	{"a write that fails at the end", "close", syscall.EIO, true, always},
 	{"a sync that fails once", "sync", syscall.EIO, false, always},
-	{"a folder's sync that fails once", "sync folder", syscall.EIO, false, always},
+	{"a directory's sync that fails once", "sync directory", syscall.EIO, false, always},
 }
 
 const (
@@ -133,14 +133,14 @@ func lieAt(t *testing.T, l lie, a asked, n int) bool {
 	must := l.told
 	switch {
 	case a.name == "rotate" && l.step == "rename" && must == never:
-		must = either // a folder that was renamed is not recognized; the rotation is refused
-	case a.name == "first put" && l.step == "sync folder" && path == dir:
+		must = either // a directory that was renamed is not recognized; the rotation is refused
+	case a.name == "first put" && l.step == "sync directory" && path == dir:
 		must = either // a config that may not be durable is made anew, with another key
 	}
 	checkTold(t, must, what, path, err, l.err)
 	s = memoryStore(t, dir, key)
 	got := secretOf(s, "h")
-	removed := a.name == "erase" && l.step == "sync folder" // as the error says
+	removed := a.name == "erase" && l.step == "sync directory" // as the error says
 	switch {
 	case err == nil && got != a.after:
 		t.Errorf("%s: it was acknowledged, and then there is %q", what, got)
@@ -220,24 +220,24 @@ func TestRotate_nfsKeepsRemoved(t *testing.T) {
 // what it could not write. So a put that meets one gives up at once; the next put writes a
 // new file.
 func TestPut_failedSync(t *testing.T) {
-	for _, step := range []string{"sync", "sync folder"} {
+	for _, step := range []string{"sync", "sync directory"} {
 		t.Run(step, func(t *testing.T) {
 			s := memoryStore(t, t.TempDir(), &memoryKey{})
 			if err := putSecret(t, s, oldSecret); err != nil {
 				t.Fatal(err)
 			}
-			folder := s.loc.Generation(namesOf(t, s).kid)
+			dir := s.loc.Generation(namesOf(t, s).kid)
 			synced := map[string]int{}
 			honest := s.disk
 			s.disk = &lyingDisk{lie: func(kind, path string, do func() error) error {
-				if kind == step && strings.HasPrefix(path, folder) {
+				if kind == step && strings.HasPrefix(path, dir) {
 					if synced[path]++; synced[path] == 1 {
 						return &fs.PathError{Op: kind, Path: path, Err: syscall.EIO}
 					}
 				}
 				return do()
 			}}
-			if err := putSecret(t, s, newSecret); !errors.Is(err, syscall.EIO) || errors.Is(err, durable.ErrUnsure) != (step == "sync folder") {
+			if err := putSecret(t, s, newSecret); !errors.Is(err, syscall.EIO) || errors.Is(err, durable.ErrUnsure) != (step == "sync directory") {
 				t.Errorf("put says %v", err)
 			}
 			if len(synced) != 1 {
@@ -248,7 +248,7 @@ func TestPut_failedSync(t *testing.T) {
 					t.Errorf("%s was synced %d times", path, times)
 				}
 			}
-			want := map[string]string{"sync": oldSecret, "sync folder": newSecret}[step]
+			want := map[string]string{"sync": oldSecret, "sync directory": newSecret}[step]
 			if got := secretOf(s, "h"); got != want {
 				t.Errorf("then there is %s", got)
 			}

@@ -45,7 +45,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 		return nil, nil, err
 	}
 	for _, name := range strays {
-		s.loc.passedOver(fmt.Errorf("%w: %q", ErrStray, filepath.Join(v.folder(), name)))
+		s.loc.passedOver(fmt.Errorf("%w: %q", ErrStray, filepath.Join(v.dir(), name)))
 	}
 	if len(names) > 0 && v.keyErr != nil {
 		return nil, nil, v.keyErr
@@ -69,7 +69,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 		case e.err == nil:
 			found = append(found, e.credential)
 		case !errors.Is(e.err, fs.ErrNotExist): // erased meanwhile
-			damaged = append(damaged, &EntryError{File: filepath.Join(v.folder(), e.name), Err: e.err})
+			damaged = append(damaged, &EntryError{File: filepath.Join(v.dir(), e.name), Err: e.err})
 		}
 	}
 	return found, damaged, nil
@@ -78,7 +78,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 // entryNames lists the files of a generation whose names are those of entries, and the
 // others that are not hidden, in no order.
 func (v view) entryNames() (names, strays []string, err error) {
-	all, err := v.store.disk.List(v.folder())
+	all, err := v.store.disk.List(v.dir())
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the store: %w", err)
 	}

@@ -70,7 +70,7 @@ func TestWhileHeldEnds(t *testing.T) {
 // listingDisk says what is in a generation: what is there, and what told returns of it.
 type listingDisk struct {
 	durable.OS
-	told func(folder string, names []string) ([]string, error)
+	told func(dir string, names []string) ([]string, error)
 }
 
 func (d listingDisk) List(path string) ([]string, error) {
@@ -81,7 +81,7 @@ func (d listingDisk) List(path string) ([]string, error) {
 	return d.told(path, names)
 }
 
-// What a folder lists, and a look does not find, is not taken for erased.
+// What a directory lists, and a look does not find, is not taken for erased.
 func TestStale_listedAndNotFound(t *testing.T) {
 	for name, act := range map[string]func(s *Store, key *notingKey) error{
 		"erase": func(s *Store, _ *notingKey) error {
@@ -190,7 +190,7 @@ func TestStale_showsLate(t *testing.T) {
 	}
 }
 
-// A folder that cannot be listed is no proof that something is gone.
+// A directory that cannot be listed is no proof that something is gone.
 func TestStale_notFoundAndNotListed(t *testing.T) {
 	s, key := notingStore(t, false)
 	root := key.root(t)

@@ -28,13 +28,13 @@ type Options struct {
 	Notice func(error)
 }
 
-// Location is where one store keeps its files. No folder needs to exist.
+// Location is where one store keeps its files. No directory needs to exist.
 type Location struct {
 	Data, State, Config string // absolute paths
 
-	above   []string // of a profile: the folders of ours that it lies in
-	home    string   // must exist before folders are made below it; "" with Options.Dir
-	noHome  bool     // the environment names no home, so some folder is only a guess
+	above   []string // of a profile: the directories of ours that it lies in
+	home    string   // must exist before directories are made below it; "" with Options.Dir
+	noHome  bool     // the environment names no home, so some directory is only a guess
 	sudoUID string
 	notice  func(error)
 	noticed *sync.Map // what was told
@@ -49,13 +49,13 @@ func (l Location) passedOver(err error) {
 	}
 }
 
-// Locate finds the folders of a store. It creates nothing.
+// Locate finds the directories of a store. It creates nothing.
 func Locate(o Options) (Location, error) {
 	var loc Location
 	if o.Dir != "" {
 		dir, err := filepath.Abs(o.Dir)
 		if err != nil {
-			return Location{}, fmt.Errorf("find the store folder: %w", err)
+			return Location{}, fmt.Errorf("find the store directory: %w", err)
 		}
 		loc = Location{Data: dir, State: dir, Config: dir}
 	} else {
@@ -83,7 +83,7 @@ func Locate(o Options) (Location, error) {
 	return loc, nil
 }
 
-// noHome reports whether a folder would be looked for in a home that nobody has named.
+// noHome reports whether a directory would be looked for in a home that nobody has named.
 func noHome() bool {
 	_, err := os.UserHomeDir()
 	named := os.Getenv("XDG_DATA_HOME") != "" && os.Getenv("XDG_STATE_HOME") != "" && os.Getenv("XDG_CONFIG_HOME") != ""
@@ -109,9 +109,9 @@ func (l Location) KeyFile() string { return filepath.Join(l.State, "key") }
 // StagedKeyFile is where that source keeps a key that the store is about to turn to.
 func (l Location) StagedKeyFile(kid string) string { return l.KeyFile() + ".next-" + kid }
 
-// SlotsFolder is where the key source "slots" keeps the store's age identity, once for
+// SlotsDir is where the key source "slots" keeps the store's age identity, once for
 // each way in. It is named after the identity's recipient.
-func (l Location) SlotsFolder(recipient string) string {
+func (l Location) SlotsDir(recipient string) string {
 	id := sha256.Sum256([]byte(recipient))
 	return filepath.Join(l.v1(), "slots", hex.EncodeToString(id[:8]))
 }
@@ -128,18 +128,18 @@ func (l Location) configFile() string { return filepath.Join(l.Config, "config")
 
 func (l Location) stagedConfig(token string) string { return l.configFile() + ".next-" + token }
 
-func (l Location) copiesFolder(token string) string { return filepath.Join(l.v1(), copiesPrefix+token) }
+func (l Location) copiesDir(token string) string { return filepath.Join(l.v1(), copiesPrefix+token) }
 
-func (l Location) markerFolder(kid string) string {
+func (l Location) markerDir(kid string) string {
 	return filepath.Join(l.Generation(kid), markerName)
 }
 
 func (l Location) v1() string { return filepath.Join(l.Data, "v1") }
 
-// Generation returns the folder of the entries sealed under a kid.
+// Generation returns the directory of the entries sealed under a kid.
 func (l Location) Generation(kid string) string { return filepath.Join(l.v1(), "g-"+kid) }
 
-// generations lists the kids that have a folder.
+// generations lists the kids that have a directory.
 func (l Location) generations() ([]string, error) {
 	entries, err := os.ReadDir(l.v1())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -157,10 +157,10 @@ func (l Location) generations() ([]string, error) {
 	return kids, nil
 }
 
-// checkOwned refuses folders of the store that are somebody else's, or that somebody
-// else can write to. Folders that do not exist are fine.
+// checkOwned refuses directories of the store that are somebody else's, or that somebody
+// else can write to. Directories that do not exist are fine.
 func (l Location) checkOwned() error {
-	tops, below := l.folders()
+	tops, below := l.dirs()
 	for _, dir := range tops {
 		if err := durable.CheckTopDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -174,11 +174,11 @@ func (l Location) checkOwned() error {
 	return nil
 }
 
-// folders are those that every store has, each once: the ones that the environment or the
+// directories are those that every store has, each once: the ones that the environment or the
 // user names, and those that regshape makes below.
-func (l Location) folders() (tops, below []string) {
+func (l Location) dirs() (tops, below []string) {
 	tops, below = []string{l.Data, l.State, l.Config}, []string{l.v1()}
-	if len(l.above) > 0 { // in pairs: a top folder, and profiles below it
+	if len(l.above) > 0 { // in pairs: a top directory, and profiles below it
 		below = append(below, tops...)
 		tops = nil
 		for pair := range slices.Chunk(l.above, 2) {
@@ -218,7 +218,7 @@ func (l Location) checkWritable() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at the home folder: %w", err)
+		return fmt.Errorf("look at the home directory: %w", err)
 	}
 	if uid, known := durable.OwnerOf(info); l.sudoUID != "" && known && os.Geteuid() == 0 && uid != 0 {
 		return fmt.Errorf("%w: under sudo this would put root's files into %s, which belongs to uid %d: run it without sudo, or with sudo -H",

@@ -20,16 +20,16 @@ func TestLocation_fileNames(t *testing.T) {
 	}
 	const kid = "0011223344556677"
 	for got, want := range map[string]string{
-		loc.KeyFile():            "/s/key",
-		loc.StagedKeyFile(kid):   "/s/key.next-" + kid,
-		loc.SealedKeyFile(kid):   "/s/v1/key-" + kid + ".age",
-		loc.SlotsFolder("age1x"): "/s/v1/slots/ba9e59dcc44fa0b7", // sha256sum of "age1x"
-		loc.namesFile():          "/s/names",
-		loc.configFile():         "/s/config",
-		loc.stagedConfig("t"):    "/s/config.next-t",
-		loc.copiesFolder("t"):    "/s/v1/.new-t",
-		loc.markerFolder(kid):    "/s/v1/g-" + kid + "/.rekey",
-		loc.Generation(kid):      "/s/v1/g-" + kid,
+		loc.KeyFile():          "/s/key",
+		loc.StagedKeyFile(kid): "/s/key.next-" + kid,
+		loc.SealedKeyFile(kid): "/s/v1/key-" + kid + ".age",
+		loc.SlotsDir("age1x"):  "/s/v1/slots/ba9e59dcc44fa0b7", // sha256sum of "age1x"
+		loc.namesFile():        "/s/names",
+		loc.configFile():       "/s/config",
+		loc.stagedConfig("t"):  "/s/config.next-t",
+		loc.copiesDir("t"):     "/s/v1/.new-t",
+		loc.markerDir(kid):     "/s/v1/g-" + kid + "/.rekey",
+		loc.Generation(kid):    "/s/v1/g-" + kid,
 	} {
 		if got != filepath.FromSlash(want) {
 			t.Errorf("%s, want %s", got, want)
@@ -37,7 +37,7 @@ func TestLocation_fileNames(t *testing.T) {
 	}
 }
 
-// inHome makes dir the home, and names of XDG variables folders of their own.
+// inHome makes dir the home, and names of XDG variables directories of their own.
 func inHome(t *testing.T, home string, variables map[string]string) {
 	t.Helper()
 	for _, name := range []string{"XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"} {
@@ -61,7 +61,7 @@ func TestLocate_environment(t *testing.T) {
 	}
 	for got, want := range map[string]string{loc.Data: data, loc.State: state, loc.Config: config} {
 		if got != filepath.Join(want, "regshape", "profiles", "work") {
-			t.Errorf("%s, want the profile's folder in %s", got, want)
+			t.Errorf("%s, want the profile's directory in %s", got, want)
 		}
 	}
 	var above []string
@@ -74,7 +74,7 @@ func TestLocate_environment(t *testing.T) {
 	if left, err := os.ReadDir(home); err != nil || len(left) != 0 {
 		t.Errorf("locating made %v (%v)", left, err)
 	}
-	// Each of the four is refused where others can write to it, and where it is no folder.
+	// Each of the four is refused where others can write to it, and where it is no directory.
 	for _, dir := range append(above, loc.Data, filepath.Join(loc.Data, "v1"), loc.State, loc.Config) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -145,24 +145,24 @@ func TestLocate_missingHome(t *testing.T) {
 	}
 	beside := Location{Data: gone + "x/d", State: gone + "x/s", Config: gone + "x/c", home: gone}
 	if err := beside.checkWritable(); err != nil {
-		t.Errorf("all folders elsewhere: %v", err)
+		t.Errorf("all directories elsewhere: %v", err)
 	}
 	if err := (Location{Data: "/d", home: home, noHome: true}).checkWritable(); !errors.Is(err, ErrNoHome) {
 		t.Errorf("without a home: %v", err)
 	}
 	if err := (Location{Data: gone}).checkWritable(); err != nil {
-		t.Errorf("a folder that was named: %v", err)
+		t.Errorf("a directory that was named: %v", err)
 	}
 	file := filepath.Join(home, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Location{home: filepath.Join(file, "x")}).checkWritable(); err == nil || !strings.Contains(err.Error(), "look at the home folder") {
+	if err := (Location{home: filepath.Join(file, "x")}).checkWritable(); err == nil || !strings.Contains(err.Error(), "look at the home directory") {
 		t.Errorf("a home below a file: %v", err)
 	}
 }
 
-// Each of these folders may be the one below the home that is not there.
+// Each of these directories may be the one below the home that is not there.
 func TestLocate_belowMissingHome(t *testing.T) {
 	home := filepath.Join(t.TempDir(), "gone")
 	inside, outside := filepath.Join(home, "x"), filepath.Join(t.TempDir(), "x")

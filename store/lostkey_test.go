@@ -154,9 +154,9 @@ func TestLostKey_emptyStore(t *testing.T) {
 func TestPut_newerFormats(t *testing.T) {
 	dir := t.TempDir()
 	put(t, open(t, dir), "a.example", "a", "s")
-	folder := filepath.Dir(entryFiles(t, dir)[0])
+	generation := filepath.Dir(entryFiles(t, dir)[0])
 	for _, marker := range []string{".rekey", ".switched"} {
-		path := filepath.Join(folder, marker)
+		path := filepath.Join(generation, marker)
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +171,7 @@ func TestPut_newerFormats(t *testing.T) {
 		remove(t, path)
 	}
 	// One marker does not hide the other.
-	for _, err := range []error{os.Mkdir(filepath.Join(folder, ".rekey"), 0o700), os.WriteFile(filepath.Join(folder, ".switched"), nil, 0o600)} {
+	for _, err := range []error{os.Mkdir(filepath.Join(generation, ".rekey"), 0o700), os.WriteFile(filepath.Join(generation, ".switched"), nil, 0o600)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestPut_newerFormats(t *testing.T) {
 	if err := open(t, dir).Put(context.Background(), store.Credential{ServerURL: "b", Username: "b", Secret: "s"}); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("put beside both markers: %v", err)
 	}
-	remove(t, filepath.Join(folder, ".switched"))
+	remove(t, filepath.Join(generation, ".switched"))
 	for _, config := range []string{`{"version":2,"key":{"source":"file"},"kid":"0011223344556677"}`, `{"version":1,"key":{"source":"tpm"},"kid":"0011223344556677"}`} {
 		if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)

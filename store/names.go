@@ -95,7 +95,7 @@ func (s *Store) writeNames(names ...nameKey) error {
 		lines.WriteString(n.line() + "\n")
 	}
 	if err := durable.MakeDirsOn(s.disk, s.loc.State); err != nil {
-		return fmt.Errorf("make the state folder: %w", err)
+		return fmt.Errorf("make the state directory: %w", err)
 	}
 	if err := durable.Publish(s.disk, s.loc.namesFile(), []byte(lines.String())); err != nil {
 		return fmt.Errorf("write the names file: %w", err)

@@ -15,8 +15,8 @@ import (
 	"regshape/store/durable"
 )
 
-// asUser runs act as another user, in a folder of root's that the user may look into. The
-// folders above may be closed, so paths must be relative.
+// asUser runs act as another user, in a directory of root's that the user may look into. The
+// directories above may be closed, so paths must be relative.
 func asUser(t *testing.T, uid int, act func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -43,8 +43,8 @@ func become(t *testing.T, uid int) {
 	}
 }
 
-// Root's folders in a user's home are what a run under sudo left; any other store of root's
-// is root's own. A folder that cannot be looked into is closed by the one above.
+// Root's directories in a user's home are what a run under sudo left; any other store of root's
+// is root's own. A directory that cannot be looked into is closed by the one above.
 func TestRoot_directoriesInHome(t *testing.T) {
 	asUser(t, 12345, func() {
 		l := Location{Data: "home/d", State: "home/s/below/x", Config: "c"}
@@ -67,11 +67,11 @@ func TestRoot_directoriesInHome(t *testing.T) {
 		}
 		c = checker{}
 		if c.foreignTops([]string{"home/t"}, "home"); len(c.problems) != 1 || c.problems[0].Fix != nil {
-			t.Errorf("a third user's folder: %+v", c.problems)
+			t.Errorf("a third user's directory: %+v", c.problems)
 		}
 		c = checker{}
 		if c.foreignTops([]string{"/"}, ""); len(c.problems) != 1 || c.problems[0].Fix != nil {
-			t.Errorf("a folder of root's, and no home: %+v", c.problems)
+			t.Errorf("a directory of root's, and no home: %+v", c.problems)
 		}
 		c = checker{}
 		if c.foreignTops([]string{"home/d"}, ""); len(c.problems) != 1 || c.problems[0].Fix != nil {
@@ -105,7 +105,7 @@ func TestRoot_inHomes(t *testing.T) {
 	}
 }
 
-// A folder that may be searched and not read is an error, never an empty store.
+// A directory that may be searched and not read is an error, never an empty store.
 func TestOpen_unreadableDirectories(t *testing.T) {
 	asUser(t, 0, func() {
 		if err := os.Chown("c", 12345, 12345); err != nil {
@@ -122,8 +122,8 @@ func TestOpen_unreadableDirectories(t *testing.T) {
 	mustPut(t, s, "a.example", "s")
 	s = memoryStoreOf(t, s, key)
 	generation := s.loc.Generation(s.config.KID)
-	for folder, acts := range map[string]string{generation: ",list,erase all,rotate,", s.loc.v1(): ",erase all,resume,abort,restore,forget,", s.loc.Data: ",resume,abort,forget,"} {
-		if err := os.Chmod(folder, 0o300); err != nil {
+	for dir, acts := range map[string]string{generation: ",list,erase all,rotate,", s.loc.v1(): ",erase all,resume,abort,restore,forget,", s.loc.Data: ",resume,abort,forget,"} {
+		if err := os.Chmod(dir, 0o300); err != nil {
 			t.Fatal(err)
 		}
 		for _, act := range everyAct() {
@@ -131,16 +131,16 @@ func TestOpen_unreadableDirectories(t *testing.T) {
 				continue
 			}
 			if err := act.do(t, s, key); !errors.Is(err, syscall.EACCES) {
-				t.Errorf("%s with %s closed: %v", act.name, folder, err)
+				t.Errorf("%s with %s closed: %v", act.name, dir, err)
 			}
 		}
-		if _, err := s.strays(); folder == s.loc.v1() && !errors.Is(err, syscall.EACCES) {
+		if _, err := s.strays(); dir == s.loc.v1() && !errors.Is(err, syscall.EACCES) {
 			t.Errorf("strays: %v", err)
 		}
-		if problems := s.loc.Check(time.Now()); folder == s.loc.v1() && (len(problems) != 1 || problems[0].Path != folder) {
+		if problems := s.loc.Check(time.Now()); dir == s.loc.v1() && (len(problems) != 1 || problems[0].Path != dir) {
 			t.Errorf("check: %+v", problems)
 		}
-		if err := os.Chmod(folder, 0o700); err != nil {
+		if err := os.Chmod(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -31,7 +31,7 @@ func everyRead(loc store.Location, sources keys.Sources) map[string]error {
 	return map[string]error{"get": getErr, "peek": peekErr, "list": listErr}
 }
 
-// ownedStore is a store of a profile, whose files and folders are all below one top.
+// ownedStore is a store of a profile, whose files and directories are all below one top.
 func ownedStore(t *testing.T, dir string) store.Location {
 	t.Helper()
 	loc, err := store.Locate(store.Options{Dir: dir, Profile: "work"})
@@ -97,7 +97,7 @@ func TestForeignFilesAreNotRead(t *testing.T) {
 }
 
 // Only the top may be a link, and only the user's own.
-func TestLinksInPlaceOfFolders(t *testing.T) {
+func TestLinks_inPlaceOfDirectories(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "top")
 	loc := ownedStore(t, dir)
@@ -137,7 +137,7 @@ func TestLinksInPlaceOfFolders(t *testing.T) {
 	if err := errors.Join(os.Lchown(dir, 0, 0), os.Chown(base+"/moved", 12345, 12345)); err != nil {
 		t.Fatal(err)
 	}
-	wantRefused(t, "a link to another user's folder", dir, everyRead(loc, keys.Sources{}))
+	wantRefused(t, "a link to another user's directory", dir, everyRead(loc, keys.Sources{}))
 }
 
 // A key file that the user names may be root's and readable by all, as secrets are mounted;

@@ -45,13 +45,13 @@ func TestStrangeFilesInTheStore(t *testing.T) {
 	s := open(t, dir)
 	put(t, s, "a.example", "a", "sa")
 	path := entryFiles(t, dir)[0]
-	folder := filepath.Dir(path)
+	generation := filepath.Dir(path)
 	for _, name := range []string{".tmp-left", ".nfs0001"} {
-		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(generation, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(folder, "README"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(generation, "README"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	found, damaged, err := s.List(context.Background())
@@ -90,17 +90,17 @@ func TestStrangeFilesInTheStore(t *testing.T) {
 	})
 }
 
-func TestUnsafeFoldersAndKey(t *testing.T) {
+func TestModes_unsafe(t *testing.T) {
 	dir := t.TempDir()
 	put(t, open(t, dir), "a.example", "a", "s")
-	for _, folder := range []string{dir, filepath.Join(dir, "v1")} {
-		if err := os.Chmod(folder, 0o770); err != nil {
+	for _, top := range []string{dir, filepath.Join(dir, "v1")} {
+		if err := os.Chmod(top, 0o770); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := store.Open(locate(t, dir), keys.Sources{}); !errors.Is(err, durable.ErrUnsafe) {
-			t.Errorf("open with %s writable for others: %v", folder, err)
+			t.Errorf("open with %s writable for others: %v", top, err)
 		}
-		if err := os.Chmod(folder, 0o700); err != nil {
+		if err := os.Chmod(top, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,9 +122,9 @@ func TestUnsafeFoldersAndKey(t *testing.T) {
 	wantMissing(t, open(t, dir), "b.example")
 }
 
-func TestAnotherUsersFolder(t *testing.T) {
+func TestOpen_otherUsersDirectory(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give a folder away")
+		t.Skip("only root can give a directory away")
 	}
 	dir := t.TempDir()
 	put(t, open(t, dir), "a.example", "a", "s")
@@ -136,7 +136,7 @@ func TestAnotherUsersFolder(t *testing.T) {
 	}
 }
 
-// A profile is as safe as the folders around it.
+// A profile is as safe as the directories around it.
 func TestProfiles_unsafeParent(t *testing.T) {
 	dir := t.TempDir()
 	loc, err := store.Locate(store.Options{Dir: dir, Profile: "work"})
@@ -148,14 +148,14 @@ func TestProfiles_unsafeParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, s, "h", "u", "s")
-	for _, folder := range []string{dir, filepath.Join(dir, "profiles")} {
-		if err := os.Chmod(folder, 0o707); err != nil {
+	for _, top := range []string{dir, filepath.Join(dir, "profiles")} {
+		if err := os.Chmod(top, 0o707); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := store.Open(loc, keys.Sources{}); !errors.Is(err, durable.ErrUnsafe) {
-			t.Errorf("open of a profile with %s writable for others: %v", folder, err)
+			t.Errorf("open of a profile with %s writable for others: %v", top, err)
 		}
-		if err := os.Chmod(folder, 0o700); err != nil {
+		if err := os.Chmod(top, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -61,12 +61,12 @@ func (l Location) Forget(now time.Time) (aside []string, err error) {
 		l.StagedKeyFile("*"), l.KeyFile(), l.SealedKeyFile("*"), filepath.Join(l.v1(), "slots"),
 		l.stagedConfig("*"), l.configFile(), l.namesFile(),
 	} {
-		// A folder's name may hold what Glob takes for a pattern.
-		folder, err := os.ReadDir(filepath.Dir(pattern))
+		// A directory's name may hold what Glob takes for a pattern.
+		dir, err := os.ReadDir(filepath.Dir(pattern))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("look for what to move aside: %w", err)
 		}
-		for _, e := range folder {
+		for _, e := range dir {
 			if ok, _ := filepath.Match(filepath.Base(pattern), e.Name()); ok {
 				from = append(from, filepath.Join(filepath.Dir(pattern), e.Name()))
 			}

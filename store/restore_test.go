@@ -82,7 +82,7 @@ func TestRestore_noConfigFailingDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := other.Restore(t.Context(), NewRootKey(), otherKey.Default(), otherKey); err == nil || LeftBehind(err) {
-		t.Errorf("with a folder in the place of the names: %v", err)
+		t.Errorf("with a directory in the place of the names: %v", err)
 	}
 	s, key := notingStore(t, true)
 	stopped := false
@@ -151,7 +151,7 @@ func TestFinish_leftBehind(t *testing.T) {
 		t.Errorf("the place itself is not known: %v", err)
 	}
 	stopped := false
-	now.disk = fault{step: "sync folder", err: syscall.EIO, stopped: &stopped}.disk()
+	now.disk = fault{step: "sync directory", err: syscall.EIO, stopped: &stopped}.disk()
 	if _, err := now.finish(t.Context(), ""); !errors.Is(err, durable.ErrUnsure) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("the config cannot be synced: %v", err)
 	}

@@ -257,8 +257,8 @@ func (s *Store) Restore(ctx context.Context, k RootKey, source KeySource, place 
 		return err
 	}
 	// The marker of a transition stands in the generation, also of a store without entries.
-	if err := durable.MakeDirsOn(now.disk, v.folder()); err != nil {
-		return fmt.Errorf("make the store's folder: %w", err)
+	if err := durable.MakeDirsOn(now.disk, v.dir()); err != nil {
+		return fmt.Errorf("make the store's directory: %w", err)
 	}
 	err = now.transition(ctx, v, Rotation{Source: source, Place: place}, k)
 	if errors.Is(err, errMoved) {

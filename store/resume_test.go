@@ -19,7 +19,7 @@ func TestResumeAndAbort(t *testing.T) {
 	const (
 		staged point = iota // the config to be, and the key
 		marked
-		half // there is a folder for copies
+		half // there is a directory for copies
 		copied
 		committed
 	)
@@ -43,7 +43,7 @@ func TestResumeAndAbort(t *testing.T) {
 					func() error { return now.mark(v.names.kid, token) },
 					func() error {
 						if at == half {
-							return os.Mkdir(now.loc.copiesFolder(token), 0o700)
+							return os.Mkdir(now.loc.copiesDir(token), 0o700)
 						}
 						return now.reseal(ctx, v, to, token, nil)
 					},
@@ -260,7 +260,7 @@ func TestTakeBack_several(t *testing.T) {
 	}
 	// Copies alone are told, too, by nobody but removed.
 	s, key, _ = markedStore(t)
-	if err := os.Mkdir(s.loc.copiesFolder(oneToken), 0o700); err != nil {
+	if err := os.Mkdir(s.loc.copiesDir(oneToken), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Abort(t.Context()); err != nil {
@@ -303,11 +303,11 @@ func TestUnderWay(t *testing.T) {
 		t.Errorf("%q, %v; want %q", tokens, err, want)
 	}
 	if _, err := listAfter(filepath.Join(s.loc.configFile(), "below")); err == nil {
-		t.Error("a file was listed as a folder")
+		t.Error("a file was listed as a directory")
 	}
 	s.loc.Config = s.loc.configFile()
 	if _, err := s.underWay(""); err == nil {
-		t.Error("a config folder that is a file has nothing staged")
+		t.Error("a config directory that is a file has nothing staged")
 	}
 }
 
@@ -355,7 +355,7 @@ func TestTakeBack_keyFiles(t *testing.T) {
 	}
 	s.loc.State = filepath.Join(s.loc.configFile(), "below")
 	if _, _, err := s.takeBack(t.Context()); err == nil {
-		t.Error("a state folder below a file holds no keys")
+		t.Error("a state directory below a file holds no keys")
 	}
 }
 

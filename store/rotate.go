@@ -184,10 +184,10 @@ func (s *Store) orMoved(token string, err error) error {
 }
 
 // reseal copies every entry of v's generation into that of another key, and makes the
-// names file answer for both. The copies are made in a folder that carries the token, so
+// names file answer for both. The copies are made in a directory that carries the token, so
 // that a run that was aborted, and does not know it yet, cannot touch another's.
 func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, progress func(done, total int)) error {
-	target := view{store: s, names: to.nameKey(), root: to, copies: s.loc.copiesFolder(token)}
+	target := view{store: s, names: to.nameKey(), root: to, copies: s.loc.copiesDir(token)}
 	if err := durable.MakeDirsOn(s.disk, target.copies); err != nil {
 		return fmt.Errorf("make the entries of the new key: %w", err)
 	}
@@ -226,7 +226,7 @@ func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, pr
 // system that is asked to sync several files at once does it in one go.
 const copiers = 8
 
-// copyAll seals every entry of one generation under the key of another, into a folder that
+// copyAll seals every entry of one generation under the key of another, into a directory that
 // was empty before. Everything is durable when it returns. The first damaged entry ends it.
 func copyAll(ctx context.Context, from, to view, progress func(done, total int)) error {
 	names, _, err := from.entryNames()
@@ -254,7 +254,7 @@ func copyAll(ctx context.Context, from, to view, progress func(done, total int))
 	if err := errors.Join(c.err, ctx.Err()); err != nil {
 		return err
 	}
-	if err := to.store.disk.SyncDir(to.folder()); err != nil {
+	if err := to.store.disk.SyncDir(to.dir()); err != nil {
 		return fmt.Errorf("make the copies durable: %w", err)
 	}
 	return nil
@@ -291,7 +291,7 @@ func (c *copying) copyEntry(name string) {
 
 // seal copies one entry, unless it was erased meanwhile, and reads the copy back.
 func (c *copying) seal(name string) error {
-	path := filepath.Join(c.from.folder(), name)
+	path := filepath.Join(c.from.dir(), name)
 	cred, err := c.from.openSure(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

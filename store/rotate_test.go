@@ -119,9 +119,9 @@ func TestRotate_damagedEntry(t *testing.T) {
 	s := memoryStore(t, t.TempDir(), key)
 	mustPut(t, s, "a.example", "s")
 	before := key.root(t)
-	folder := s.loc.Generation(before.KID())
+	dir := s.loc.Generation(before.KID())
 	for name, content := range map[string]string{strings.Repeat("0", 32): "x", strings.Repeat("v", 32): ""} {
-		path := filepath.Join(folder, name)
+		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestRotate_damagedEntry(t *testing.T) {
 // goes well.
 func TestRotate_failingDisk(t *testing.T) {
 	cases := 0
-	for _, step := range []string{"open", "write", "sync", "close", "rename", "link", "mkdir", "remove", "sync folder"} {
+	for _, step := range []string{"open", "write", "sync", "close", "rename", "link", "mkdir", "remove", "sync directory"} {
 		for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
 			for after := 0; rotateFailing(t, step, cause, after); after++ {
 				cases++

@@ -12,7 +12,7 @@ import (
 	"regshape/store/printable"
 )
 
-// Store is one store: its folders and the source of its key. Its methods may be used by
+// Store is one store: its directories and the source of its key. Its methods may be used by
 // several goroutines, and by any number of processes at once.
 type Store struct {
 	loc      Location
@@ -166,7 +166,7 @@ func (v view) remove(a Address) (removed bool, err error) {
 	// Also where nothing was there: whoever removed it may not have come to this.
 	err = s.disk.SyncDir(filepath.Dir(path))
 	if err != nil && (there || !errors.Is(err, fs.ErrNotExist)) {
-		return removed, fmt.Errorf("%s is removed, but its folder could not be synced; after a power cut it may be back: %w", a, err)
+		return removed, fmt.Errorf("%s is removed, but its directory could not be synced; after a power cut it may be back: %w", a, err)
 	}
 	return removed, nil
 }
@@ -224,8 +224,8 @@ func (s *Store) empty(kid string) (erased int, err error) {
 		return 0, err
 	}
 	v := view{store: s, names: nameKey{kid: kid}}
-	folder := v.folder()
-	if err := durable.CheckDir(folder); err != nil {
+	dir := v.dir()
+	if err := durable.CheckDir(dir); err != nil {
 		return 0, err
 	}
 	names, _, err := v.entryNames()
@@ -238,8 +238,8 @@ func (s *Store) empty(kid string) (erased int, err error) {
 		}
 		erased++
 	}
-	if err := s.disk.SyncDir(folder); err != nil {
-		return erased, fmt.Errorf("removed, but the folder could not be synced; after a power cut entries may be back: %w", err)
+	if err := s.disk.SyncDir(dir); err != nil {
+		return erased, fmt.Errorf("removed, but the directory could not be synced; after a power cut entries may be back: %w", err)
 	}
 	return erased, nil
 }

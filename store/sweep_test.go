@@ -36,7 +36,7 @@ func TestSweep(t *testing.T) {
 	if !slices.Equal(left, live) || err != nil {
 		t.Errorf("left are %q (%v), want %q", left, err, live)
 	}
-	for what, step := range map[string]string{"an old generation": "remove", "v1": "sync folder"} {
+	for what, step := range map[string]string{"an old generation": "remove", "v1": "sync directory"} {
 		stopped := false
 		if err := os.MkdirAll(filepath.Join(v1, retiredPrefix+"c", "below"), 0o700); err != nil {
 			t.Fatal(err)
@@ -51,35 +51,35 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A folder that another run removes at the same moment is no error; a disk that fails is.
-func TestRemoveFolder(t *testing.T) {
-	for after := range 3 { // a file, the folder below, the folder itself
+// A directory that another run removes at the same moment is no error; a disk that fails is.
+func TestRemoveDir(t *testing.T) {
+	for after := range 3 { // a file, the directory below, the directory itself
 		for cause, fails := range map[syscall.Errno]bool{syscall.ENOENT: false, syscall.EIO: true} {
 			s, _ := notingStore(t, true)
-			folder := filepath.Join(s.loc.Data, "x")
-			if err := errors.Join(os.MkdirAll(filepath.Join(folder, markerName), 0o700), os.WriteFile(filepath.Join(folder, strings.Repeat("a", 32)), nil, 0o600)); err != nil {
+			dir := filepath.Join(s.loc.Data, "x")
+			if err := errors.Join(os.MkdirAll(filepath.Join(dir, markerName), 0o700), os.WriteFile(filepath.Join(dir, strings.Repeat("a", 32)), nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			stopped := false
 			s.disk = fault{step: "remove", after: after, err: cause, lies: true, stopped: &stopped}.disk()
-			if err := s.removeFolder(folder); !stopped || errors.Is(err, cause) != fails || err != nil && !fails {
+			if err := s.removeDir(dir); !stopped || errors.Is(err, cause) != fails || err != nil && !fails {
 				t.Errorf("%v at %d: %v", cause, after, err)
 			}
-			if there, err := durable.Exists(folder); (there || err != nil) && !fails {
-				t.Errorf("the folder is still there (%v)", err)
+			if there, err := durable.Exists(dir); (there || err != nil) && !fails {
+				t.Errorf("the directory is still there (%v)", err)
 			}
 		}
 	}
 	s, _ := notingStore(t, true)
-	if err := s.removeFolder(filepath.Join(s.loc.Data, "none")); err != nil {
+	if err := s.removeDir(filepath.Join(s.loc.Data, "none")); err != nil {
 		t.Error(err)
 	}
 	file := filepath.Join(s.loc.Data, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.removeFolder(file); err == nil {
-		t.Error("a file was removed as a folder")
+	if err := s.removeDir(file); err == nil {
+		t.Error("a file was removed as a directory")
 	}
 }
 
@@ -136,7 +136,7 @@ func TestAbort_removesCopies(t *testing.T) {
 	next := s.config
 	next.Key, next.KID = KeySource{Source: SourceCommand, Command: []string{"/bin/x"}}, NewRootKey().KID()
 	generation := s.loc.Generation(next.KID)
-	copies := s.loc.copiesFolder(oneToken)
+	copies := s.loc.copiesDir(oneToken)
 	if err := errors.Join(s.stage(oneToken, next), mark(s, kid, oneToken), os.Mkdir(copies, 0o700), os.Mkdir(generation, 0o700)); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestAbort_removesCopies(t *testing.T) {
 	}
 	s, _, kid = markedStore(t, oneToken)
 	stopped := false
-	s.disk = fault{step: "sync folder", err: syscall.EIO, stopped: &stopped}.disk()
+	s.disk = fault{step: "sync directory", err: syscall.EIO, stopped: &stopped}.disk()
 	if err := s.abort(t.Context(), kid, oneToken); !errors.Is(err, syscall.EIO) {
 		t.Errorf("an abort that is not durable: %v", err)
 	}
@@ -209,19 +209,19 @@ func TestSweep_keepsStrays(t *testing.T) {
 	mustPut(t, s, "a.example", "s")
 	strays := map[string]string{
 		"notes.txt": "mine", "a\x1b]0;title\a": "escape", ".hidden": "dot", strings.Repeat("0", 31): "nearly an entry",
-		"0011223344556677": "as a token", "folder/.tmp-x": "below", "folder/" + strings.Repeat("0", 32): "named as an entry", strings.Repeat("v", 32) + "/x": "a folder named as an entry",
+		"0011223344556677": "as a token", "directory/.tmp-x": "below", "directory/" + strings.Repeat("0", 32): "named as an entry", strings.Repeat("v", 32) + "/x": "a directory named as an entry",
 	}
-	folder := loc.Generation(key.root(t).KID())
+	dir := loc.Generation(key.root(t).KID())
 	for name, content := range strays {
-		path := filepath.Join(folder, name)
+		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// One that has an entry's name might be one: a rotation would lose it.
-	entry := filepath.Join(folder, strings.Repeat("v", 32))
+	entry := filepath.Join(dir, strings.Repeat("v", 32))
 	if err := s.Rotate(t.Context(), here(key)); err == nil || !strings.Contains(err.Error(), entry) {
-		t.Errorf("a folder in an entry's place: %v", err)
+		t.Errorf("a directory in an entry's place: %v", err)
 	}
 	if err := os.RemoveAll(entry); err != nil {
 		t.Fatal(err)
@@ -243,9 +243,9 @@ func TestSweep_keepsStrays(t *testing.T) {
 		if err := s.Rotate(t.Context(), here(key)); err != nil {
 			t.Fatalf("rotation %d: %v", round, err)
 		}
-		folder = loc.Generation(key.root(t).KID())
+		dir = loc.Generation(key.root(t).KID())
 		for name, content := range strays {
-			if data, err := os.ReadFile(filepath.Join(folder, name)); string(data) != content || err != nil {
+			if data, err := os.ReadFile(filepath.Join(dir, name)); string(data) != content || err != nil {
 				t.Errorf("rotation %d: %q is now %q (%v)", round, name, data, err)
 			}
 		}
@@ -256,7 +256,7 @@ func TestSweep_keepsStrays(t *testing.T) {
 	if n, err := s.EraseAll(t.Context()); n != 1 || err != nil {
 		t.Errorf("erase all: %d, %v", n, err)
 	}
-	if data, err := os.ReadFile(filepath.Join(folder, "notes.txt")); string(data) != "mine" {
+	if data, err := os.ReadFile(filepath.Join(dir, "notes.txt")); string(data) != "mine" {
 		t.Errorf("erase all: %q, %v", data, err)
 	}
 }
@@ -293,6 +293,6 @@ func TestSweep_links(t *testing.T) {
 		left[f.Name()] = string(data)
 	}
 	if !maps.Equal(left, mine) {
-		t.Errorf("a link into another folder: left are %v", slices.Collect(maps.Keys(left)))
+		t.Errorf("a link into another directory: left are %v", slices.Collect(maps.Keys(left)))
 	}
 }

@@ -94,7 +94,7 @@ func (p places) Choose(loc store.Location, source store.KeySource) (store.Key, e
 	return k, err
 }
 
-// inFile is the key in a file of the store, or in one of its folder that the user names.
+// inFile is the key in a file of the store, or in one of its directory that the user names.
 func inFile(t *testing.T, dir string, named bool) custody {
 	t.Helper()
 	of := func(dir string) places {

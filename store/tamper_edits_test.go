@@ -74,7 +74,7 @@ func (g *target) tamperWithFiles() {
 	aside := filepath.Join(g.t.TempDir(), "aside")
 	for _, name := range g.good.names() {
 		path := filepath.Join(g.dir, name)
-		const other = "replaced by a folder, a pipe or a link"
+		const other = "replaced by a directory, a pipe or a link"
 		for _, as := range []struct {
 			what    string
 			replace func() error

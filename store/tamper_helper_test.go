@@ -58,7 +58,7 @@ func TestTamperHelper(t *testing.T) {
 			what    string
 			replace func() error
 		}{
-			{"replaced by a folder", func() error { return os.Mkdir(path, 0o700) }},
+			{"replaced by a directory", func() error { return os.Mkdir(path, 0o700) }},
 			{"replaced by a pipe", func() error { return syscall.Mkfifo(path, 0o600) }},
 			{"replaced by a link", func() error { return os.Symlink(program, path) }},
 			{"removed", func() error { return nil }},

@@ -52,7 +52,7 @@ var (
 // The secrets of another store, or of an earlier time, begin so.
 const foreign = "OLD-"
 
-// tree is the content of a store's files by their paths in its folder.
+// tree is the content of a store's files by their paths in its directory.
 type tree map[string]string
 
 func readTree(t *testing.T, dir string) tree {
@@ -72,7 +72,7 @@ func readTree(t *testing.T, dir string) tree {
 	return files
 }
 
-// write makes the folder hold these files and nothing else.
+// write makes the directory hold these files and nothing else.
 func (files tree) write(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.RemoveAll(dir); err != nil {
@@ -111,7 +111,7 @@ func kindOf(name string) string {
 	return "the key"
 }
 
-// target is a store that is tampered with, in a folder of its own.
+// target is a store that is tampered with, in a directory of its own.
 type target struct {
 	custody
 	t     *testing.T

@@ -19,7 +19,7 @@ type view struct {
 	names  nameKey
 	root   RootKey
 	keyErr error  // why root is not there
-	copies string // the folder of a generation that is being made; "" for one that is there
+	copies string // the directory of a generation that is being made; "" for one that is there
 }
 
 // look finds the key, or the names file where the key cannot be had or is not worth
@@ -51,8 +51,8 @@ func (s *Store) look(ctx context.Context) (view, error) {
 	return v, v.keyErr
 }
 
-// folder is the generation's.
-func (v view) folder() string {
+// directory is the generation's.
+func (v view) dir() string {
 	if v.copies != "" {
 		return v.copies
 	}
@@ -107,7 +107,7 @@ func (s *Store) loadKey(ctx context.Context) (RootKey, error) {
 // but others are, the key is another store's: "not found" would then hide logins.
 func (v view) checkGeneration() error {
 	loc := v.store.loc
-	err := durable.CheckDir(v.folder())
+	err := durable.CheckDir(v.dir())
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -124,7 +124,7 @@ func (v view) checkGeneration() error {
 }
 
 func (v view) path(canonical string) string {
-	return filepath.Join(v.folder(), v.names.name(canonical))
+	return filepath.Join(v.dir(), v.names.name(canonical))
 }
 
 // read opens the entry of a canonical address. The error wraps [fs.ErrNotExist] where
@@ -153,16 +153,16 @@ func (v *view) read(ctx context.Context, canonical string) (Credential, error) {
 
 // The client of a network file system may go on saying for a while that a file is not there,
 // which another machine has made: the answer is kept from an earlier look. Its list of the
-// folder is another answer, and newer. A lookup lives with that, and finds the login a moment
+// directory is another answer, and newer. A lookup lives with that, and finds the login a moment
 // later. What follows is for those who would take "not there" for "erased", and lose it.
 
-// staleTries is how often a file is asked for that its folder lists: it may also have been
+// staleTries is how often a file is asked for that its directory lists: it may also have been
 // erased and stored again in between.
 const staleTries = 3
 
-var errStale = errors.New("its folder lists it, and it cannot be found: the file system shows an old state; try again in a minute")
+var errStale = errors.New("its directory lists it, and it cannot be found: the file system shows an old state; try again in a minute")
 
-// lists reports whether the generation's folder lists an entry.
+// lists reports whether the generation's directory lists an entry.
 func (v view) lists(name string) (bool, error) {
 	names, _, err := v.entryNames()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -188,7 +188,7 @@ func (v view) openSure(name string) (Credential, error) {
 // removeSure removes an entry's file. When it was not there, that is sure.
 func (v view) removeSure(name string) (removed bool, err error) {
 	for range staleTries {
-		err := v.store.disk.Remove(filepath.Join(v.folder(), name))
+		err := v.store.disk.Remove(filepath.Join(v.dir(), name))
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err == nil, err
 		}

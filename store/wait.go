@@ -89,18 +89,18 @@ func (s *Store) awaitRotation(ctx context.Context, kid string) error {
 }
 
 // markers lists the tokens of the rotations that are marked in a generation. Nearly
-// always there is not even a folder for them.
+// always there is not even a directory for them.
 func (s *Store) markers(kid string) (tokens []string, err error) {
-	folder := s.loc.markerFolder(kid)
-	entries, err := os.ReadDir(folder)
+	dir := s.loc.markerDir(kid)
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, s.checkForeignMarker(kid)
 	}
-	if info, statErr := os.Lstat(folder); err != nil && statErr == nil && !info.IsDir() {
-		err = fmt.Errorf("%s: %w, which has to finish the change of the key", folder, ErrNewer)
+	if info, statErr := os.Lstat(dir); err != nil && statErr == nil && !info.IsDir() {
+		err = fmt.Errorf("%s: %w, which has to finish the change of the key", dir, ErrNewer)
 	}
 	if err == nil {
-		err = durable.CheckDirIfAny(folder) // which another run may have removed by now
+		err = durable.CheckDirIfAny(dir) // which another run may have removed by now
 	}
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 		if !isKID(e.Name()) {
 			continue // a temporary file
 		}
-		content, err := durable.ReadFile(filepath.Join(folder, e.Name()), durable.Sealed)
+		content, err := durable.ReadFile(filepath.Join(dir, e.Name()), durable.Sealed)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -117,7 +117,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 			return nil, err
 		}
 		if string(content) != markerContent {
-			return nil, fmt.Errorf("%s: %w, which has to finish the change of the key", filepath.Join(folder, e.Name()), ErrNewer)
+			return nil, fmt.Errorf("%s: %w, which has to finish the change of the key", filepath.Join(dir, e.Name()), ErrNewer)
 		}
 		tokens = append(tokens, e.Name())
 	}

@@ -29,7 +29,7 @@ func markedStore(t *testing.T, tokens ...string) (*Store, *notingKey, string) {
 
 // mark makes a marker, whatever else is marked.
 func mark(s *Store, kid, token string) error {
-	return durable.WriteFirst(filepath.Join(s.loc.markerFolder(kid), token), []byte(markerContent))
+	return durable.WriteFirst(filepath.Join(s.loc.markerDir(kid), token), []byte(markerContent))
 }
 
 const (
@@ -65,7 +65,7 @@ func TestPut_clearsMarkers(t *testing.T) {
 	}
 	s.patience = time.Hour
 	mustPut(t, s, "b.example", "b")
-	if there, err := durable.Exists(s.loc.markerFolder(kid)); there || err != nil {
+	if there, err := durable.Exists(s.loc.markerDir(kid)); there || err != nil {
 		t.Errorf("the markers are still there (%v)", err)
 	}
 	s, _, kid = markedStore(t, oneToken, twoToken)
@@ -91,14 +91,14 @@ func TestPut_keyMoved(t *testing.T) {
 // What stands beside the markers is no marker: a temporary file.
 func TestMarkers_temporaryFile(t *testing.T) {
 	s, _, kid := markedStore(t, oneToken)
-	path := filepath.Join(s.loc.markerFolder(kid), ".tmp-A")
+	path := filepath.Join(s.loc.markerDir(kid), ".tmp-A")
 	if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if tokens, err := s.markers(kid); err != nil || len(tokens) != 1 || tokens[0] != oneToken {
 		t.Errorf("markers: got %q, %v, want %q", tokens, err, oneToken)
 	}
-	if err := errors.Join(os.Remove(path), os.Chmod(filepath.Join(s.loc.markerFolder(kid), oneToken), 0o622)); err != nil {
+	if err := errors.Join(os.Remove(path), os.Chmod(filepath.Join(s.loc.markerDir(kid), oneToken), 0o622)); err != nil {
 		t.Fatal(err)
 	}
 	if tokens, err := s.markers(kid); durable.ModesMatter && !errors.Is(err, durable.ErrUnsafe) {
@@ -128,7 +128,7 @@ func TestPut_writtenButUnsure(t *testing.T) {
 			return err
 		}
 		if isEntryName(filepath.Base(to)) {
-			return os.WriteFile(s.loc.markerFolder(kid), nil, 0o600)
+			return os.WriteFile(s.loc.markerDir(kid), nil, 0o600)
 		}
 		return nil
 	}}

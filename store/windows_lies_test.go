@@ -134,7 +134,7 @@ func TestWindows_eraseOfHeldEntry(t *testing.T) {
 	}
 }
 
-// A folder cannot be renamed while somebody reads a file in it: a rotation fails before the
+// A directory cannot be renamed while somebody reads a file in it: a rotation fails before the
 // store has turned, or the old generation is left to a later run.
 func TestWindows_readerHoldsGeneration(t *testing.T) {
 	for _, held := range []string{"g-", ".retired-"} { // by what it would be called then
@@ -170,7 +170,7 @@ func TestWindows_readerHoldsGeneration(t *testing.T) {
 }
 
 // FAT has no links. A first run on it says so, and leaves neither a key nor a config, so
-// that another folder, or another day, finds an empty store.
+// that another directory, or another day, finds an empty store.
 func TestPut_noHardLinks(t *testing.T) {
 	for _, cause := range []error{errors.ErrUnsupported, syscall.EPERM} { // what Windows says, and Linux
 		t.Run(fmt.Sprint(cause), func(t *testing.T) {

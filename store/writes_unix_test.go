@@ -60,7 +60,7 @@ func TestPublishFirst_temporaryFileStays(t *testing.T) {
 	}
 }
 
-// Folders that are old enough are left alone.
+// Directories that are old enough are left alone.
 func TestSyncDir_settled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
 	s := &Store{}

@@ -262,7 +262,7 @@ func keyPlace(loc store.Location, source store.KeySource, kid, keyFile string) s
 	case store.SourceFile:
 		return loc.KeyFile()
 	case store.SourceSlots:
-		return loc.SlotsFolder(source.Recipient)
+		return loc.SlotsDir(source.Recipient)
 	case store.SourceKeyring:
 		if kid == "" {
 			return "the OS keyring"

@@ -299,7 +299,7 @@ func (b *base) leftovers(t *testing.T, dir string, resumed bool) (bad, harmless 
 	}
 	slots := ""
 	if c.Source.Source == store.SourceSlots {
-		slots = strings.TrimPrefix(s.Location().SlotsFolder(c.Source.Recipient), dir+"/")
+		slots = strings.TrimPrefix(s.Location().SlotsDir(c.Source.Recipient), dir+"/")
 	}
 	for _, file := range tree(t, dir) {
 		data, _ := os.ReadFile(filepath.Join(dir, file))

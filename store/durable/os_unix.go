@@ -38,8 +38,8 @@ func RenameOver(from, to string) error { return os.Rename(from, to) }
 
 func removeFile(path string) error { return os.Remove(path) }
 
-// SyncDir makes renames within a folder durable; "" is the present one. File systems that cannot sync a
-// folder (EINVAL, ENOTSUP) keep what they promise without it.
+// SyncDir makes renames within a directory durable; "" is the present one. File systems that cannot sync a
+// directory (EINVAL, ENOTSUP) keep what they promise without it.
 func SyncDir(path string) error {
 	f, err := os.Open(filepath.Join(path, "."))
 	if err != nil {

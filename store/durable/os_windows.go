@@ -15,7 +15,7 @@ const NoWait = 0
 // openNoFollow has none either: what is not a regular file is still refused.
 const openNoFollow = 0
 
-// ModesMatter is false: access control lists decide, and a profile's folders are the
+// ModesMatter is false: access control lists decide, and a profile's directories are the
 // user's alone by default.
 const ModesMatter = false
 

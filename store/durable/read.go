@@ -80,20 +80,20 @@ func Exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// CheckDir refuses a folder of the store that is a link or not the user's alone.
+// CheckDir refuses a directory of the store that is a link or not the user's alone.
 func CheckDir(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		return fmt.Errorf("%w: %s is a symbolic link, which only the store's top folder may be", ErrUnsafe, path)
+		return fmt.Errorf("%w: %s is a symbolic link, which only the store's top directory may be", ErrUnsafe, path)
 	}
 	return checkInfo(path, info)
 }
 
-// CheckTopDir is checkFolder for the folder that holds all others. It may be a link, if link
-// and folder are the user's.
+// CheckTopDir is CheckDir for the directory that holds all others. It may be a link, if link
+// and directory are the user's.
 func CheckTopDir(path string) error {
 	info, err := os.Lstat(path)
 	if err == nil && !info.IsDir() && !Foreign(info) {
@@ -110,7 +110,7 @@ func checkInfo(path string, info fs.FileInfo) error {
 		return &OwnerError{path, uid}
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%w: %s is no folder", ErrUnsafe, path)
+		return fmt.Errorf("%w: %s is no directory", ErrUnsafe, path)
 	}
 	if ModesMatter && info.Mode().Perm()&fs.FileMode(Sealed) != 0 {
 		return fmt.Errorf("%w: other users can write to %s (mode %04o): run '%s'",
@@ -119,7 +119,7 @@ func checkInfo(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// CheckDirIfAny refuses a folder below the store's top folder that is a link or not the
+// CheckDirIfAny refuses a directory below the store's top directory that is a link or not the
 // user's alone: [ErrUnsafe]. One that is not there is fine.
 func CheckDirIfAny(path string) error {
 	if err := CheckDir(path); !errors.Is(err, fs.ErrNotExist) {

@@ -23,7 +23,7 @@ type Disk interface {
 	Remove(path string) error
 	Mkdir(path string) error
 	SyncDir(path string) error
-	List(path string) ([]string, error) // the names in a folder, in no order
+	List(path string) ([]string, error) // the names in a directory, in no order
 }
 
 // NewFile is a file that is being written.
@@ -97,7 +97,7 @@ func fill(f NewFile, data []byte) error {
 	return err
 }
 
-// Settled is how old a folder's last change must be for its own creation to be taken as
+// Settled is how old a directory's last change must be for its own creation to be taken as
 // durable: another run may have made it and be about to sync its parent, or have been killed
 // before. ext4 writes its journal every 5 s of its own accord, xfs and btrfs every 30 s.
 const Settled = time.Minute
@@ -122,7 +122,7 @@ func MakeDirsOn(d Disk, path string) error {
 	}
 	err = d.SyncDir(parent)
 	if there && errors.Is(err, fs.ErrPermission) && !owns(parent) {
-		return nil // such as /home with mode 0711, where only its owner makes folders
+		return nil // such as /home with mode 0711, where only its owner makes directories
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsure, err)
@@ -130,13 +130,13 @@ func MakeDirsOn(d Disk, path string) error {
 	return nil
 }
 
-// Recent reports that a file or folder may have been made just now, or is not there.
+// Recent reports that a file or directory may have been made just now, or is not there.
 func Recent(path string) bool {
 	info, err := os.Stat(path)
 	return err != nil || time.Since(info.ModTime()) <= Settled
 }
 
-// owns reports that a folder is the user's own, or may be.
+// owns reports that a directory is the user's own, or may be.
 func owns(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -176,19 +176,19 @@ func (OS) SyncDir(path string) error { return SyncDir(path) }
 
 // List returns the names in a directory, in no order.
 func (OS) List(path string) ([]string, error) {
-	folder, err := os.Open(path)
+	dir, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer folder.Close() // it is only read
-	return folder.Readdirnames(-1)
+	defer dir.Close() // it is only read
+	return dir.Readdirnames(-1)
 }
 
-// MakeDirs makes a folder and its missing parents with mode 0700, each durable in its
+// MakeDirs makes a directory and its missing parents with mode 0700, each durable in its
 // own parent.
 func MakeDirs(path string) error { return MakeDirsOn(OS{}, path) }
 
-// WriteFirst makes the folder of path and puts data there with mode 0600, durably,
+// WriteFirst makes the directory of path and puts data there with mode 0600, durably,
 // unless something is there: then the error wraps [fs.ErrExist].
 func WriteFirst(path string, data []byte) error {
 	if err := MakeDirsOn(OS{}, filepath.Dir(path)); err != nil {
@@ -197,7 +197,7 @@ func WriteFirst(path string, data []byte) error {
 	return PublishFirst(OS{}, path, data)
 }
 
-// WriteUnread makes the folder of path and writes data there with mode 0600, durably, into
+// WriteUnread makes the directory of path and writes data there with mode 0600, durably, into
 // a file that nobody reads before this returns. Unlike WriteOver it leaves no second copy
 // when the process is killed.
 func WriteUnread(path string, data []byte) error {
@@ -215,7 +215,7 @@ func WriteUnread(path string, data []byte) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// WriteOver makes the folder of path and puts data there with mode 0600, durably, in
+// WriteOver makes the directory of path and puts data there with mode 0600, durably, in
 // place of what is there. An error that is not [ErrUnsure] leaves that intact.
 func WriteOver(path string, data []byte) error {
 	if err := MakeDirsOn(OS{}, filepath.Dir(path)); err != nil {

@@ -20,7 +20,7 @@ func TestWriters(t *testing.T) {
 		first bool // changes nothing that is there
 	}{{"WriteFirst", WriteFirst, true}, {"WriteUnread", WriteUnread, false}, {"WriteOver", WriteOver, false}} {
 		dir := t.TempDir()
-		path := filepath.Join(dir, "new", "folders", "f")
+		path := filepath.Join(dir, "new", "directories", "f")
 		if err := w.write(path, []byte("long content")); err != nil {
 			t.Errorf("%s: %v", w.name, err)
 		}
@@ -45,7 +45,7 @@ func TestWriters(t *testing.T) {
 			t.Errorf("%s below a file: %v", w.name, err)
 		}
 		if err := w.write(filepath.Dir(path), nil); err == nil {
-			t.Errorf("%s in the place of a folder is accepted", w.name)
+			t.Errorf("%s in the place of a directory is accepted", w.name)
 		}
 		link := filepath.Join(dir, "link")
 		if err := os.Symlink(path, link); err != nil {
@@ -115,55 +115,55 @@ func TestOS_errors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := CheckDir(file); !errors.Is(err, ErrUnsafe) {
-		t.Errorf("a file in the place of a folder: %v", err)
+		t.Errorf("a file in the place of a directory: %v", err)
 	}
 }
 
-// closedDisk cannot sync one folder.
+// closedDisk cannot sync one directory.
 type closedDisk struct {
 	OS
-	folder string
+	dir string
 }
 
 func (d closedDisk) SyncDir(path string) error {
-	if path == d.folder {
+	if path == d.dir {
 		return syscall.EACCES
 	}
 	return d.OS.SyncDir(path)
 }
 
-// A folder that was there, in one of somebody else's that cannot be listed, is no reason to
-// fail: only its owner makes folders there. One of our own, or one just made, is.
+// A directory that was there, in one of somebody else's that cannot be listed, is no reason to
+// fail: only its owner makes directories there. One of our own, or one just made, is.
 func TestSyncDir_fails(t *testing.T) {
 	parent := t.TempDir()
 	path := filepath.Join(parent, "a")
-	d := closedDisk{folder: parent}
+	d := closedDisk{dir: parent}
 	for _, what := range []string{"made", "was there"} {
 		if err := MakeDirsOn(d, path); !errors.Is(err, ErrUnsure) {
-			t.Errorf("%s, in a folder of our own: %v", what, err)
+			t.Errorf("%s, in a directory of our own: %v", what, err)
 		}
 	}
 	if !owns(parent) || !owns(filepath.Join(parent, "none")) {
-		t.Error("our own folder, or one that cannot be seen, is somebody else's")
+		t.Error("our own directory, or one that cannot be seen, is somebody else's")
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give a folder away")
+		t.Skip("only root can give a directory away")
 	}
 	if err := os.Chown(parent, 12345, 12345); err != nil {
 		t.Fatal(err)
 	}
 	if err := MakeDirsOn(d, path); err != nil {
-		t.Errorf("was there, in another's folder: %v", err)
+		t.Errorf("was there, in another's directory: %v", err)
 	}
 	if err := MakeDirsOn(d, path+"b"); !errors.Is(err, ErrUnsure) {
-		t.Errorf("made, in another's folder: %v", err)
+		t.Errorf("made, in another's directory: %v", err)
 	}
 }
 
 func TestSyncDir(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := SyncDir(""); err != nil {
-		t.Errorf("the present folder: %v", err)
+		t.Errorf("the current directory: %v", err)
 	}
 	if err := SyncDir("none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of none: %v", err)
@@ -188,18 +188,18 @@ type noSystem struct{ fs.FileInfo }
 
 func (noSystem) Sys() any { return nil }
 
-// A file system that cannot sync a folder says EINVAL, as /proc does.
+// A file system that cannot sync a directory says EINVAL, as /proc does.
 func TestSyncDir_unsupported(t *testing.T) {
-	const folder = "/proc/self"
-	f, err := os.Open(folder)
+	const dir = "/proc/self"
+	f, err := os.Open(dir)
 	if err != nil {
-		t.Skipf("no folder that cannot be synced: %v", err)
+		t.Skipf("no directory that cannot be synced: %v", err)
 	}
 	defer f.Close()
 	if err := f.Sync(); !errors.Is(err, syscall.EINVAL) {
-		t.Skipf("%s can be synced: %v", folder, err)
+		t.Skipf("%s can be synced: %v", dir, err)
 	}
-	if err := SyncDir(folder); err != nil {
+	if err := SyncDir(dir); err != nil {
 		t.Errorf("%v", err)
 	}
 }

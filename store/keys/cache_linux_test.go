@@ -204,7 +204,7 @@ const (
 )
 
 // asOtherUser has a child run under that uid. /proc/self/exe is the test binary even where
-// its folder is closed to others.
+// its directory is closed to others.
 func asOtherUser(t *testing.T, cmd *exec.Cmd, uid uint32) {
 	t.Helper()
 	if os.Getuid() != 0 {

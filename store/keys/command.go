@@ -40,11 +40,11 @@ type Command struct {
 var _ store.Key = Command{}
 
 // ResolveCommand finds the program as the shell does and makes its path absolute, so that
-// PATH and the present folder do not decide later what is run.
+// PATH and the current directory do not decide later what is run.
 func ResolveCommand(program string, args []string) (Command, error) {
 	path, err := exec.LookPath(program)
 	if errors.Is(err, exec.ErrDot) {
-		return Command{}, fmt.Errorf("PATH finds %s only relative to the present folder: give its path", program)
+		return Command{}, fmt.Errorf("PATH finds %s only relative to the current directory: give its path", program)
 	}
 	if err != nil {
 		return Command{}, fmt.Errorf("find the program: %w", err)

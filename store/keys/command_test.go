@@ -17,15 +17,15 @@ import (
 	"regshape/store"
 )
 
-// shell is a command that runs a script. $0 is a folder for it.
+// shell is a command that runs a script. $0 is a directory for it.
 func shell(t *testing.T, script string) (Command, string) {
 	t.Helper()
-	folder := t.TempDir()
-	c, err := ResolveCommand("sh", []string{"-c", script, folder})
+	dir := t.TempDir()
+	c, err := ResolveCommand("sh", []string{"-c", script, dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, folder
+	return c, dir
 }
 
 func TestCommand(t *testing.T) {
@@ -80,15 +80,15 @@ func TestCommand(t *testing.T) {
 }
 
 func TestCommand_missing(t *testing.T) {
-	folder := t.TempDir()
-	plain := filepath.Join(folder, "plain")
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
 	if err := os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		filepath.Join(folder, "none"): "no such file",
-		plain:                         "permission denied",
-		folder:                        "permission denied",
+		filepath.Join(dir, "none"): "no such file",
+		plain:                      "permission denied",
+		dir:                        "permission denied",
 	} {
 		if _, err := (Command{Words: []string{path}, typed: true}).Load(context.Background(), ""); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", path, err)
@@ -112,8 +112,8 @@ func TestResolveCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", ".")
-	if _, err := ResolveCommand("here", nil); err == nil || !strings.Contains(err.Error(), "present folder") {
-		t.Errorf("a program in the present folder: %v", err)
+	if _, err := ResolveCommand("here", nil); err == nil || !strings.Contains(err.Error(), "current directory") {
+		t.Errorf("a program in the current directory: %v", err)
 	}
 	if c, err := ResolveCommand("./here", nil); err != nil || !filepath.IsAbs(c.Words[0]) {
 		t.Errorf("a program by its relative path: %q, %v", c.Words, err)
@@ -124,13 +124,13 @@ func TestResolveCommand(t *testing.T) {
 func TestCommand_leavesChild(t *testing.T) {
 	t.Parallel()
 	k := store.NewRootKey()
-	c, folder := shell(t, `sleep 20 & echo $! >"$0/pid"; echo `+k.Line())
+	c, dir := shell(t, `sleep 20 & echo $! >"$0/pid"; echo `+k.Line())
 	begun := time.Now()
 	got, err := c.Load(context.Background(), k.KID())
 	if took := time.Since(begun); err != nil || !got.Equal(k) || took > 5*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
-	if pid := childOf(t, folder); syscall.Kill(pid, 0) != nil {
+	if pid := childOf(t, dir); syscall.Kill(pid, 0) != nil {
 		t.Error("what the program has left running was killed")
 	} else if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Error(err)
@@ -142,13 +142,13 @@ func TestCommand_timeout(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
-	c, folder := shell(t, `sleep 60 & echo $! >"$0/pid"; sleep 60`)
+	c, dir := shell(t, `sleep 60 & echo $! >"$0/pid"; sleep 60`)
 	begun := time.Now()
 	_, err := c.Load(ctx, "")
 	if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || took > 5*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
-	pid := childOf(t, folder)
+	pid := childOf(t, dir)
 	for range 50 {
 		if !running(pid) {
 			return
@@ -158,9 +158,9 @@ func TestCommand_timeout(t *testing.T) {
 	t.Errorf("process %d is still there", pid)
 }
 
-func childOf(t *testing.T, folder string) int {
+func childOf(t *testing.T, dir string) int {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(folder, "pid"))
+	text, err := os.ReadFile(filepath.Join(dir, "pid"))
 	if err != nil {
 		t.Fatal(err)
 	}

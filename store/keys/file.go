@@ -13,7 +13,7 @@ import (
 )
 
 // File is a root key in a file that only the user can read: no set-up and nothing to
-// unlock. It protects a copy of the data folder, not a stolen home.
+// unlock. It protects a copy of the data directory, not a stolen home.
 //
 // A staged key lies beside it, in a file that carries its kid, so that of several runs
 // none can overwrite what another has staged, and a promotion can happen only once.
@@ -102,7 +102,7 @@ func (f File) Discard(ctx context.Context, kid string) error {
 	}
 	err = durable.SyncDir(filepath.Dir(present))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // there is not even a folder
+		return nil // there is not even a directory
 	}
 	return err
 }

@@ -46,8 +46,8 @@ func busAddress() (string, error) {
 		}
 		return strings.Join(local, ";"), nil
 	}
-	if folder := os.Getenv("XDG_RUNTIME_DIR"); folder != "" {
-		socket := filepath.Join(folder, "bus")
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		socket := filepath.Join(dir, "bus")
 		_, err := os.Stat(socket) //nolint:gosec // whose bus it is, the user says
 		if err == nil {
 			return "unix:path=" + dbus.EscapeBusAddressValue(socket), nil

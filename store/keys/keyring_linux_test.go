@@ -40,7 +40,7 @@ func inBareSession(t *testing.T, mark string) bool {
 func inSession(t *testing.T, mark string, environment []string, words ...string) bool {
 	t.Helper()
 	home := t.TempDir()
-	// No service folders: with those of the machine the bus would start what it finds.
+	// No service directories: with those of the machine the bus would start what it finds.
 	config := filepath.Join(home, "bus.conf")
 	text := `<busconfig><type>session</type><listen>unix:dir=` + home + `</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`
@@ -243,13 +243,13 @@ func TestKeyring_noService(t *testing.T) {
 }
 
 func TestKeyring_noBus(t *testing.T) {
-	folder := t.TempDir()
+	dir := t.TempDir()
 	// Were dbus-launch run, it would leave a mark.
-	if err := os.WriteFile(filepath.Join(folder, "dbus-launch"), []byte("#!/bin/sh\n>"+folder+"/launched\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "dbus-launch"), []byte("#!/bin/sh\n>"+dir+"/launched\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", folder)
-	t.Setenv("XDG_RUNTIME_DIR", folder)
+	t.Setenv("PATH", dir)
+	t.Setenv("XDG_RUNTIME_DIR", dir)
 	kid := store.NewRootKey().KID()
 	for _, address := range []string{"", "autolaunch:"} {
 		t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
@@ -258,11 +258,11 @@ func TestKeyring_noBus(t *testing.T) {
 			t.Errorf("address %q: %v", address, err)
 		}
 	}
-	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+folder+"/gone")
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+dir+"/gone")
 	if _, err := NewKeyring().Load(context.Background(), kid); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "cannot be reached") {
 		t.Errorf("a bus that is gone: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(folder, "launched")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, "launched")); err == nil {
 		t.Error("a bus was started")
 	}
 }

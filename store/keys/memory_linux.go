@@ -16,7 +16,7 @@ import (
 const arenaRounding = 128 << 20
 
 // availableMemory returns the least of what this process may still use; known is false
-// where nothing can be read. system is the root folder, or in tests one with some files of
+// where nothing can be read. system is the root directory, or in tests one with some files of
 // proc and sys.
 func availableMemory(system fs.FS) (least headroom, known bool) {
 	least.bytes = math.MaxUint64
@@ -64,12 +64,12 @@ func availableMemory(system fs.FS) (least headroom, known bool) {
 		// Inside a container the path may be the host's, while what is mounted begins at
 		// the container's own group: then only the last step, the root, is there.
 		for group = path.Clean("/" + group); ; group = path.Dir(group) {
-			folder := path.Join(mount, group)
-			total, limited := number(system, path.Join(folder, files[0]))
-			used, found := number(system, path.Join(folder, files[1]))
+			dir := path.Join(mount, group)
+			total, limited := number(system, path.Join(dir, files[0]))
+			used, found := number(system, path.Join(dir, files[1]))
 			if limited && found {
 				// Pages of files that nobody has used of late are given up before the limit kills.
-				unused := fields(system, path.Join(folder, "memory.stat"))[files[2]]
+				unused := fields(system, path.Join(dir, "memory.stat"))[files[2]]
 				at("the control group (a container's or service's limit)", total, used-min(unused, used))
 			}
 			if group == "/" {

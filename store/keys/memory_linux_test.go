@@ -160,11 +160,11 @@ func FuzzAvailableMemory(f *testing.F) {
 	f.Add("", "0::", "-1", "", "\x00")
 	f.Fuzz(func(t *testing.T, info, groups, limit, used, stat string) {
 		files := map[string]string{"proc/meminfo": info, "proc/self/cgroup": groups}
-		for _, folder := range []string{"sys/fs/cgroup", "sys/fs/cgroup/memory"} {
+		for _, dir := range []string{"sys/fs/cgroup", "sys/fs/cgroup/memory"} {
 			for name, text := range map[string]string{
 				"memory.max": limit, "memory.limit_in_bytes": limit, "memory.current": used, "memory.usage_in_bytes": used, "memory.stat": stat,
 			} {
-				files[path.Join(folder, name)] = text
+				files[path.Join(dir, name)] = text
 			}
 		}
 		without, known := availableMemory(fakeSystem(map[string]string{"proc/meminfo": info}))

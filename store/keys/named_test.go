@@ -18,8 +18,8 @@ import (
 
 func TestNamed(t *testing.T) {
 	ctx := context.Background()
-	folder := t.TempDir()
-	path := filepath.Join(folder, "key")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "key")
 	n := Named{Path: path}
 	if _, err := n.Load(ctx, ""); !errors.Is(err, store.ErrNoKey) || !strings.Contains(err.Error(), "REGSHAPE_KEY_FILE") || !strings.Contains(err.Error(), path) {
 		t.Errorf("no file: %v", err)
@@ -55,8 +55,8 @@ func TestNamed(t *testing.T) {
 	if k, err := n.Load(ctx, a.KID()); err != nil || !k.Equal(a) {
 		t.Errorf("without a line ending: %v", err)
 	}
-	if _, err := (Named{Path: folder}).Load(ctx, ""); err == nil {
-		t.Error("a folder is taken for a key file")
+	if _, err := (Named{Path: dir}).Load(ctx, ""); err == nil {
+		t.Error("a directory is taken for a key file")
 	}
 }
 
@@ -65,12 +65,12 @@ func TestNamedMounted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no modes, and links need a privilege")
 	}
-	folder, k := t.TempDir(), store.NewRootKey()
-	data := filepath.Join(folder, "..data-1")
+	dir, k := t.TempDir(), store.NewRootKey()
+	data := filepath.Join(dir, "..data-1")
 	if err := os.WriteFile(data, []byte(k.Line()+"\n"), 0o444); err != nil {
 		t.Fatal(err)
 	}
-	n := Named{Path: filepath.Join(folder, "key")}
+	n := Named{Path: filepath.Join(dir, "key")}
 	if err := os.Symlink(data, n.Path); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestNamedMounted(t *testing.T) {
 			t.Errorf("mode %04o: exposed %v, mode %04o", mode, exposed, got)
 		}
 	}
-	if _, exposed := (Named{Path: filepath.Join(folder, "none")}).Exposed(); exposed {
+	if _, exposed := (Named{Path: filepath.Join(dir, "none")}).Exposed(); exposed {
 		t.Error("what is not there is exposed")
 	}
 }

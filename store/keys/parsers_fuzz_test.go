@@ -130,7 +130,7 @@ func FuzzRecipientWay(f *testing.F) {
 			t.Fatalf("%q is a way in of the kind %q", text, way.kind)
 		}
 		if (Slot{Number: 1, Type: way.kind}).String() == "" || filepath.Base(way.kind) != way.kind {
-			t.Fatalf("%q gives a slot's file a name with a folder in it: %q", text, way.kind)
+			t.Fatalf("%q gives a slot's file a name with a directory in it: %q", text, way.kind)
 		}
 	})
 }
@@ -242,12 +242,12 @@ func FuzzSlotNames(f *testing.F) {
 		f.Fatal(err)
 	}
 	s := Slots{Location: loc, Recipient: "age1x"}
-	if err := os.MkdirAll(s.folder(), 0o700); err != nil {
+	if err := os.MkdirAll(s.dir(), 0o700); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		path := filepath.Join(s.folder(), name)
-		if filepath.Dir(path) != s.folder() || os.WriteFile(path, nil, 0o600) != nil {
+		path := filepath.Join(s.dir(), name)
+		if filepath.Dir(path) != s.dir() || os.WriteFile(path, nil, 0o600) != nil {
 			return // no name of a file
 		}
 		defer os.Remove(path)

@@ -253,7 +253,7 @@ func pluginProgram(name string) trust.Program {
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
-	if err != nil { // one in the present directory is not started either
+	if err != nil { // one in the current directory is not started either
 		path = "age-plugin-" + name
 	}
 	return trust.Program{Kind: trust.Plugin, Words: []string{path}}

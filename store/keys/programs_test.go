@@ -106,7 +106,7 @@ func TestPlugin_ofSlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"3.plugin-evil.age", "4.plugin-evil.age", "5.plugin-.age", "6.plugin-e\x1bl.age"} {
-		if err := os.WriteFile(filepath.Join(s.folder(), name), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.dir(), name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -179,7 +179,7 @@ func (s Slots) Stage(ctx context.Context, k store.RootKey, from string) error {
 		return err
 	} else if len(slots) == 0 {
 		_ = removeFile(path) // the error to tell is why
-		return fmt.Errorf("%w: %s has no slot, so nobody could open the new key: try again", store.ErrNoKey, s.folder())
+		return fmt.Errorf("%w: %s has no slot, so nobody could open the new key: try again", store.ErrNoKey, s.dir())
 	}
 	if u.Until.After(time.Now()) {
 		_ = s.unlockedKeys().keep(u) // else it is locked, as its error says on the next lookup
@@ -232,16 +232,16 @@ func (s Slots) removeUnused() error {
 	if there, err := s.keysLeft(); there || err != nil {
 		return err
 	}
-	all := filepath.Dir(s.folder())
+	all := filepath.Dir(s.dir())
 	aside := filepath.Join(all, temporaryName())
-	if err := durable.RenameOver(s.folder(), aside); errors.Is(err, fs.ErrNotExist) {
+	if err := durable.RenameOver(s.dir(), aside); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("remove the slots: %w", err)
 	}
 	if there, err := s.keysLeft(); there || err != nil {
-		if backErr := durable.RenameOver(aside, s.folder()); backErr != nil {
-			return fmt.Errorf("the slots of a new key are now in %s and belong into %s: move them back: %w", aside, s.folder(), backErr)
+		if backErr := durable.RenameOver(aside, s.dir()); backErr != nil {
+			return fmt.Errorf("the slots of a new key are now in %s and belong into %s: move them back: %w", aside, s.dir(), backErr)
 		}
 		return errors.Join(err, durable.SyncDir(all))
 	}

@@ -37,17 +37,17 @@ func (s Slot) String() string {
 	return fmt.Sprintf("slot %d (%s)", s.Number, what)
 }
 
-func (s Slots) folder() string { return s.Location.SlotsFolder(s.Recipient) }
+func (s Slots) dir() string { return s.Location.SlotsDir(s.Recipient) }
 
-// List returns the slots by number. A store without slots has no folder for them; files
+// List returns the slots by number. A store without slots has no directory for them; files
 // that are named otherwise are not looked at.
 func (s Slots) List() ([]Slot, error) {
-	for _, folder := range []string{filepath.Dir(s.folder()), s.folder()} {
-		if err := durable.CheckDirIfAny(folder); err != nil {
+	for _, dir := range []string{filepath.Dir(s.dir()), s.dir()} {
+		if err := durable.CheckDirIfAny(dir); err != nil {
 			return nil, err
 		}
 	}
-	entries, err := os.ReadDir(s.folder())
+	entries, err := os.ReadDir(s.dir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list the slots: %w", err)
 	}
@@ -60,7 +60,7 @@ func (s Slots) List() ([]Slot, error) {
 		if !isAge || !known || err != nil || n < 1 || strconv.Itoa(n) != number {
 			continue
 		}
-		slots = append(slots, Slot{Number: n, Type: kind, File: filepath.Join(s.folder(), e.Name())})
+		slots = append(slots, Slot{Number: n, Type: kind, File: filepath.Join(s.dir(), e.Name())})
 	}
 	// ReadDir sorts by name, so that two of one number keep one order everywhere.
 	slices.SortStableFunc(slots, func(a, b Slot) int { return a.Number - b.Number })
@@ -104,7 +104,7 @@ func (s Slots) publish(kind string, data []byte) (Slot, error) {
 			return Slot{}, err
 		}
 		slot := Slot{Number: firstFree(slots), Type: kind}
-		slot.File = filepath.Join(s.folder(), fmt.Sprintf("%d.%s.age", slot.Number, kind))
+		slot.File = filepath.Join(s.dir(), fmt.Sprintf("%d.%s.age", slot.Number, kind))
 		err = durable.WriteFirst(slot.File, data)
 		if errors.Is(err, fs.ErrExist) {
 			continue
@@ -152,7 +152,7 @@ func (s Slots) Remove(number int) error {
 	}
 	path := slots[i].File
 	// Moved away first and looked again: two runs may each remove one of the last two.
-	aside := filepath.Join(s.folder(), temporaryName())
+	aside := filepath.Join(s.dir(), temporaryName())
 	if err := durable.RenameOver(path, aside); err != nil {
 		return fmt.Errorf("remove the slot: %w", err)
 	}
@@ -197,7 +197,7 @@ func inWords(slots []Slot) string {
 	return "the store has " + strings.Join(words, ", ")
 }
 
-// removeFile removes a file durably. One that is not there, or whose folder is not, is
+// removeFile removes a file durably. One that is not there, or whose directory is not, is
 // no error.
 func removeFile(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

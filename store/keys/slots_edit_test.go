@@ -58,7 +58,7 @@ func TestSlots_addAndRemove(t *testing.T) {
 		}
 	}
 	wantError(t, later.Remove(2), errLastSlot)
-	if left, err := os.ReadDir(later.folder()); err != nil || len(left) != 1 {
+	if left, err := os.ReadDir(later.dir()); err != nil || len(left) != 1 {
 		t.Errorf("left are %v (%v)", left, err)
 	}
 }
@@ -79,7 +79,7 @@ func TestSlotsAdd_anotherIdentity(t *testing.T) {
 func TestSlotsList_otherFiles(t *testing.T) {
 	s, _ := freshSlots(t, time.Time{})
 	for _, name := range []string{"2.plugin-a.b.age", "10.passphrase.age", "01.recipient.age", "0.recipient.age", "-1.recipient.age", "x.recipient.age", "3.plugin-.age", "4.tpm.age", "5.recipient", ".tmp-X"} {
-		if err := os.WriteFile(filepath.Join(s.folder(), name), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.dir(), name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

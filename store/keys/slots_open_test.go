@@ -207,7 +207,7 @@ func TestOpen_slotsThatKeepBusy(t *testing.T) {
 	plant := func(name string, logN int) {
 		t.Helper()
 		text := fmt.Sprintf("%s-> scrypt AAAAAAAAAAAAAAAAAAAAAA %d\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n--- x\n", ageIntro, logN)
-		if err := durable.WriteOver(filepath.Join(s.folder(), name), []byte(text)); err != nil {
+		if err := durable.WriteOver(filepath.Join(s.dir(), name), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}

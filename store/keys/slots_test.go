@@ -194,7 +194,7 @@ func TestSlotsStage_strangersRecipient(t *testing.T) {
 	} {
 		changed := ofConfig(s)
 		changed.Recipient = recipient
-		if err := durable.WriteOver(filepath.Join(changed.folder(), "1.passphrase.age"), []byte("junk")); err != nil {
+		if err := durable.WriteOver(filepath.Join(changed.dir(), "1.passphrase.age"), []byte("junk")); err != nil {
 			t.Fatal(err)
 		}
 		for _, identity := range []string{"", s.fresh.identity} {
@@ -252,7 +252,7 @@ func TestSlotsDiscard(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := empty.Discard(ctx, one.KID()); err != nil {
-		t.Errorf("discard where there is no folder: %v", err)
+		t.Errorf("discard where there is no directory: %v", err)
 	}
 }
 

@@ -15,26 +15,26 @@ import (
 	"regshape/store/printable"
 )
 
-// Problem is something about a store's files that should be mended.
+// Problem is something about a store's files that should be fixed.
 type Problem struct {
 	What     string
 	Path     string   // of the file or directory, or of the directory that holds several
-	Fix      []string // the words of a command, for a shell to quote; nil where there is none
-	Err      error    // where a front end may know more than What: the error of a lookup, say
-	Harmless bool     // only worth knowing
-	// Unfinished says that a rotation has to be finished or taken back.
+	Fix      []string // the words of a command, for a shell to quote; nil if there is none
+	Err      error    // if a front end may know more than What: the error of a lookup, say
+	Harmless bool     // worth knowing, nothing to fix
+	// Unfinished means that a rotation has to be resumed or aborted.
 	Unfinished bool
 }
 
-// abandoned is how old a temporary file must be to be nobody's: a write takes
+// abandoned is how old a temporary file must be to count as left over: a write takes
 // milliseconds, and a clock may be off by minutes.
 const abandoned = time.Hour
 
-// maxNamed is how many files a problem names; of more it gives the number.
+// maxNamed is how many files a problem names; the rest it counts.
 const maxNamed = 10
 
-// Check looks at who has access to the store's files and directories, and for what is left
-// over among them. It opens no file and changes nothing. What does not exist is fine.
+// Check reports who else has access to the store's files and directories, and leftovers among
+// them. It opens no file and changes nothing. What does not exist is fine.
 func (l Location) Check(now time.Time) []Problem {
 	c := checker{now: now}
 	if err := l.checkWritable(); err != nil {
@@ -43,10 +43,10 @@ func (l Location) Check(now time.Time) []Problem {
 	tops, below := l.dirs()
 	own := slices.Compact([]string{l.Data, l.State, l.Config})
 	if c.foreignTops(each(slices.Concat(own, tops)), l.home) {
-		return c.problems // what is below is no news
+		return c.problems // what is below belongs to them, too
 	}
 	for _, dir := range tops {
-		c.dir(dir, durable.Sealed, durable.CheckTopDir) // others may look: what is secret in them is closed itself
+		c.dir(dir, durable.Sealed, durable.CheckTopDir) // others may list them: secrets below are private themselves
 	}
 	for _, dir := range below {
 		if dir != l.v1() {
@@ -65,7 +65,7 @@ func (l Location) Check(now time.Time) []Problem {
 	}
 	c.leftovers(l.v1())
 	if slots := filepath.Dir(l.SlotsDir("")); c.dir(slots, durable.Secret, durable.CheckDir) {
-		ids, _ := os.ReadDir(slots) // what cannot be listed, nothing opens either
+		ids, _ := os.ReadDir(slots) // nothing can be opened in an unreadable directory
 		for _, id := range ids {
 			c.dir(filepath.Join(slots, id.Name()), durable.Secret, durable.CheckDir)
 		}
@@ -90,14 +90,14 @@ type checker struct {
 
 func (c *checker) add(p Problem) { c.problems = append(c.problems, p) }
 
-// foreignTops reports the directories that hold all others and belong to another user. Root's
-// in a user's own place are what a run under sudo left, and can be taken over; any other
-// store is its owner's, and taking it over would take it from them.
+// foreignTops reports top directories that belong to another user. Root's in a user's home
+// were left by a run under sudo, and can be given to the user; any other store belongs to its
+// owner.
 func (c *checker) foreignTops(dirs []string, home string) bool {
 	found := false
 	for _, dir := range dirs {
 		info, err := os.Stat(dir)
-		for errors.Is(err, fs.ErrPermission) && filepath.Dir(dir) != dir { // a directory above is the closed one
+		for errors.Is(err, fs.ErrPermission) && filepath.Dir(dir) != dir { // a parent is the unreadable one
 			dir = filepath.Dir(dir)
 			info, err = os.Stat(dir)
 		}
@@ -108,7 +108,7 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 		owner, _ := durable.OwnerOf(info)
 		p := Problem{What: fmt.Sprintf("%s belongs to uid %d and you are uid %d", dir, owner, os.Geteuid()), Path: dir}
 		if owner == 0 && home != "" && strings.HasPrefix(dir, home+string(filepath.Separator)) {
-			p.Fix = takeOver(dir)
+			p.Fix = chownToUser(dir)
 		} else {
 			p.Err = &durable.OwnerError{Path: dir, UID: owner}
 		}
@@ -117,8 +117,8 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 	return found
 }
 
-// directory reports one that the store refuses, or that is open to others by any of these
-// bits, and says whether to look into it.
+// dir reports a directory that the store refuses, or that any of these bits opens to others,
+// and returns whether to look into it.
 func (c *checker) dir(path string, bits durable.Secrecy, check func(path string) error) bool {
 	refused := check(path)
 	if errors.Is(refused, fs.ErrNotExist) {
@@ -129,9 +129,9 @@ func (c *checker) dir(path string, bits durable.Secrecy, check func(path string)
 	case err != nil:
 		c.add(Problem{What: err.Error(), Path: path})
 	case !info.IsDir():
-		c.add(Problem{What: path + " is no directory", Path: path, Fix: []string{"mv", path, path + ".aside"}})
+		c.add(Problem{What: path + " is not a directory", Path: path, Fix: []string{"mv", path, path + ".aside"}})
 	case durable.Foreign(info):
-		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: takeOver(path)})
+		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: chownToUser(path)})
 		return false // the command is for all below, too
 	case durable.ModesMatter && info.Mode().Perm()&fs.FileMode(bits) != 0:
 		c.add(Problem{
@@ -157,9 +157,9 @@ func (c *checker) file(path string) {
 	}
 	switch judge(info) {
 	case irregular:
-		c.add(Problem{What: path + " is no regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"}})
+		c.add(Problem{What: path + " is not a regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"}})
 	case notOurs:
-		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: takeOver(path)})
+		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: chownToUser(path)})
 	case exposed:
 		c.add(Problem{
 			What: fmt.Sprintf("%s should have mode 0600, not %04o", path, info.Mode().Perm()),
@@ -172,7 +172,7 @@ func (c *checker) file(path string) {
 func (c *checker) entries(l Location, dir string) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return // directory has said why
+		return // dir has reported it
 	}
 	found := map[fileState][]string{}
 	var strays []string
@@ -184,7 +184,7 @@ func (c *checker) entries(l Location, dir string) {
 			strays = append(strays, path)
 			continue
 		}
-		if info, err := f.Info(); err == nil { // else erased meanwhile
+		if info, err := f.Info(); err == nil { // else it was erased meanwhile
 			s := judge(info)
 			found[s] = append(found[s], filepath.Join(dir, f.Name()))
 		}
@@ -194,8 +194,8 @@ func (c *checker) entries(l Location, dir string) {
 		what  string
 		fix   func(paths []string) []string
 	}{
-		{irregular, "in the place of entries stands what is no regular file of a sensible size", func(paths []string) []string { return l.MoveAway(paths...) }},
-		{notOurs, "entries belong to another user", func(paths []string) []string { return takeOver(paths...) }},
+		{irregular, "entries are not regular files of a sensible size", func(paths []string) []string { return l.MoveAway(paths...) }},
+		{notOurs, "entries belong to another user", func(paths []string) []string { return chownToUser(paths...) }},
 		{exposed, "entries should have mode 0600", words("chmod", "600")},
 	} {
 		if paths := found[kind.state]; len(paths) > 0 {
@@ -203,7 +203,7 @@ func (c *checker) entries(l Location, dir string) {
 		}
 	}
 	if len(strays) > 0 {
-		c.several(ErrStray.Error()+"; it harms nothing, and can be moved away", dir, strays, func([]string) []string { return nil }, true)
+		c.several(ErrStray.Error()+"; it does no harm, and can be moved away", dir, strays, func([]string) []string { return nil }, true)
 	}
 }
 
@@ -211,7 +211,7 @@ func (c *checker) entries(l Location, dir string) {
 func (c *checker) leftovers(dir string) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return // directory has said why, or there is none
+		return // dir has reported it, or it does not exist
 	}
 	var temporary, retired, forgotten []string
 	for _, f := range files {
@@ -231,19 +231,19 @@ func (c *checker) leftovers(dir string) {
 		c.several("temporary files of interrupted runs are left", dir, temporary, words("rm"), false)
 	}
 	if len(retired) > 0 {
-		c.several("a change of the key has left entries under the old key", dir, retired, words("rm", "-r"), false)
+		c.several("a key change left entries under the old key", dir, retired, words("rm", "-r"), false)
 	}
 	if len(forgotten) > 0 {
 		c.several("a reset moved these aside; delete them if the lost key will not turn up", dir, forgotten, words("rm", "-r"), true)
 	}
 }
 
-// staged reports what a change of the key made that was neither committed nor taken back.
+// staged reports what a key change made that was neither committed nor aborted.
 func (c *checker) staged(l Location) {
 	for _, prefix := range []string{l.stagedConfig(""), l.StagedKeyFile("")} {
 		files, err := os.ReadDir(filepath.Dir(prefix))
 		if err != nil {
-			continue // directory has said why, or there is none
+			continue // dir has reported it, or it does not exist
 		}
 		for _, f := range files {
 			info, err := f.Info()
@@ -251,10 +251,10 @@ func (c *checker) staged(l Location) {
 				continue
 			}
 			c.add(Problem{
-				What: "a change of the key was cut short: " + filepath.Join(filepath.Dir(prefix), f.Name()),
+				What: "a key change was interrupted: " + filepath.Join(filepath.Dir(prefix), f.Name()),
 				Path: filepath.Dir(prefix), Unfinished: true,
 			})
-			return // the command mends all of it
+			return // one command fixes all of it
 		}
 	}
 }
@@ -281,7 +281,7 @@ const (
 	exposed
 )
 
-// judge says whether the store would read the file, and nobody else.
+// judge reports whether the store, and only the user, can read the file.
 func judge(info fs.FileInfo) fileState {
 	mode := info.Mode()
 	switch {
@@ -295,14 +295,14 @@ func judge(info fs.FileInfo) fileState {
 	return sound
 }
 
-// takeOver makes files this user's, as after a run under sudo.
-func takeOver(paths ...string) []string {
+// chownToUser is the command that gives files to this user, as after a run under sudo.
+func chownToUser(paths ...string) []string {
 	owner := strconv.Itoa(os.Geteuid()) + ":" + strconv.Itoa(os.Getegid())
 	return append([]string{"sudo", "chown", "-R", owner}, paths...)
 }
 
-// MoveAway is the command that takes what cannot be opened from among the entries to where
-// nothing reads it. It deletes nothing: another key may open it.
+// MoveAway is the command that moves unreadable entries to where nothing reads them. It
+// deletes nothing: another key may open them.
 func (l Location) MoveAway(entries ...string) []string {
 	return append(append([]string{"mv", "-n"}, entries...), l.v1())
 }

@@ -347,13 +347,13 @@ func TestCheck_texts(t *testing.T) {
 		"v1 is a file": func(l Location, _ string, do func(...error)) []Problem {
 			do(os.RemoveAll(l.v1()), write(l.v1()))
 			return []Problem{{
-				What: l.v1() + " is no directory", Path: l.v1(), Fix: []string{"mv", l.v1(), l.v1() + ".aside"},
+				What: l.v1() + " is not a directory", Path: l.v1(), Fix: []string{"mv", l.v1(), l.v1() + ".aside"},
 			}}
 		},
 		"a generation is a file": func(l Location, _ string, do func(...error)) []Problem {
 			path := l.Generation("x")
 			do(write(path))
-			return []Problem{{What: path + " is no directory", Path: path, Fix: []string{"mv", path, path + ".aside"}}}
+			return []Problem{{What: path + " is not a directory", Path: path, Fix: []string{"mv", path, path + ".aside"}}}
 		},
 		"a generation is a link": func(l Location, _ string, do func(...error)) []Problem {
 			path := l.Generation("x")
@@ -366,7 +366,7 @@ func TestCheck_texts(t *testing.T) {
 			one, two := filepath.Join(g, "notes.txt"), filepath.Join(g, "zz")
 			do(write(one), os.Mkdir(two, 0o755))
 			return []Problem{{
-				What: "among the entries is something that regshape did not make; it harms nothing, and can be moved away: " + one + ", " + two,
+				What: "a file among the entries was not made by regshape; it does no harm, and can be moved away: " + one + ", " + two,
 				Path: g, Harmless: true,
 			}}
 		},
@@ -391,14 +391,14 @@ func TestCheck_texts(t *testing.T) {
 			path := l.namesFile()
 			do(os.Mkdir(path, 0o700))
 			return []Problem{{
-				What: path + " is no regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"},
+				What: path + " is not a regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"},
 			}}
 		},
 		"the names are too large": func(l Location, _ string, do func(...error)) []Problem {
 			path := l.namesFile()
 			do(os.WriteFile(path, make([]byte, durable.MaxFile+1), 0o600))
 			return []Problem{{
-				What: path + " is no regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"},
+				What: path + " is not a regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"},
 			}}
 		},
 		"the names are as large as may be": func(l Location, _ string, do func(...error)) []Problem {
@@ -456,7 +456,7 @@ func TestCheck_texts(t *testing.T) {
 			old, young := filepath.Join(l.v1(), ".retired-a"), filepath.Join(l.v1(), ".retired-b")
 			do(os.Mkdir(old, 0o700), os.Mkdir(young, 0o700), hours(old, 2))
 			return []Problem{{
-				What: "a change of the key has left entries under the old key: " + old, Path: l.v1(), Fix: []string{"rm", "-r", old},
+				What: "a key change left entries under the old key: " + old, Path: l.v1(), Fix: []string{"rm", "-r", old},
 			}}
 		},
 		"what a reset has moved aside": func(l Location, _ string, do func(...error)) []Problem {
@@ -472,13 +472,13 @@ func TestCheck_texts(t *testing.T) {
 			one, two, young := l.stagedConfig("1"), l.stagedConfig("2"), l.stagedConfig("0")
 			err := errors.Join(write(one), write(two), write(young), hours(one, 2), hours(two, 2))
 			do(err)
-			return []Problem{{What: "a change of the key was cut short: " + one, Path: l.Config, Unfinished: true}}
+			return []Problem{{What: "a key change was interrupted: " + one, Path: l.Config, Unfinished: true}}
 		},
 		"a key that was staged long ago": func(l Location, _ string, do func(...error)) []Problem {
 			path := l.StagedKeyFile("1")
 			do(write(path), hours(path, 2))
 			return []Problem{{
-				What: "a change of the key was cut short: " + path, Path: l.State, Unfinished: true,
+				What: "a key change was interrupted: " + path, Path: l.State, Unfinished: true,
 			}}
 		},
 	} {

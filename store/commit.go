@@ -16,11 +16,10 @@ import (
 	"regshape/store/durable"
 )
 
-// finish does what is left to do after a commit; a later writer does it when the run that
-// committed was killed. token is that run's own marker, "" for others. What it returns as
-// left is about old things that nothing uses any more. err is what a write must not be
-// acknowledged after: the commit may not be durable, or a reader that came before it may
-// still be looking at the old generation.
+// finish does the work after a commit; if the run that committed was killed, a later writer
+// does it. token is that run's own marker, "" for others. left reports leftovers that nothing
+// uses any more. After err no write may be acknowledged: the commit may not be durable, or a
+// reader from before it may still see the old generation.
 func (s *Store) finish(ctx context.Context, token string) (left, err error) {
 	p := s.config.Previous
 	if p == nil {
@@ -48,11 +47,10 @@ func (s *Store) finish(ctx context.Context, token string) (left, err error) {
 	return left, nil
 }
 
-// discard forgets a key in a place, unless the store has it there, or is about to: another run
-// may be moving the key to where it was, or to where this one did not get. other is the kid of
-// the other key of the change.
+// discard removes a key from a place, unless the store keeps it there or is about to: another
+// run may be moving the key back there. other is the kid of the other key of the change.
 func (s *Store) discard(ctx context.Context, p Pin, other string) error {
-	// In this order: a config that is no longer staged may be the store's by then.
+	// In this order: a config that is no longer staged may have been committed.
 	used, err := s.stagedElsewhere("", p)
 	if err == nil && !used {
 		var config Config
@@ -68,9 +66,9 @@ func (s *Store) discard(ctx context.Context, p Pin, other string) error {
 	return nil
 }
 
-// forget has a place forget a key of this store's. The OS keyring has the keys of other
-// stores too, and a config is data that others may have written: there the key itself has
-// to have vouched for the other key of the change.
+// forget removes one of this store's keys from a place. The OS keyring holds keys of other
+// stores too, and the config may have been written by an attacker: there the key itself must
+// vouch for the other key of the change.
 func (s *Store) forget(ctx context.Context, source KeySource, kid, other, proof string) error {
 	place, err := s.sources.Choose(s.loc, source)
 	if err == nil && source.Source == SourceKeyring {
@@ -89,14 +87,14 @@ func (s *Store) forget(ctx context.Context, source KeySource, kid, other, proof 
 	return place.Discard(ctx, kid)
 }
 
-// vouch is a root key's word that a store turned from it to the key with this kid, or from
-// that key to it. Only who has the key can give it.
+// vouch derives a proof that a store changed from this root key to the key with this kid, or
+// back. Only the holder of the key can compute it.
 func (k RootKey) vouch(kid string) string {
 	return hex.EncodeToString(k.derivation().derive("regshape/v1/turn/" + kid)[:kidSize*2])
 }
 
-// unfinished reports whether a commit has left something to do that matters to writers, or
-// a key where it should not be found any more.
+// unfinished reports whether a commit left work that matters to writers, or a key that should
+// be gone.
 func (s *Store) unfinished() (bool, error) {
 	p, now := s.config.Previous, s.config.Key.Source
 	if p == nil {
@@ -126,9 +124,8 @@ func (s *Store) unfinished() (bool, error) {
 	return false, nil
 }
 
-// checkTurned makes sure that what a config calls the old generation is not all there is.
-// The new one is durable before the commit: where it is missing, older data was put back, as
-// from a backup, and its entries and keys are nothing to clear away.
+// checkTurned makes sure that the new generation exists. It was durable before the commit: if
+// it is missing, older data was restored, as from a backup, and must not be cleared away.
 func (s *Store) checkTurned() error {
 	turned := view{store: s, names: nameKey{kid: s.config.KID}}
 	err := turned.checkGeneration()
@@ -141,24 +138,22 @@ func (s *Store) checkTurned() error {
 // errLeftBehind means that something old could not be removed, though nothing uses it.
 var errLeftBehind = errors.New("something of the old key is left behind")
 
-// LeftBehind reports that a change of the key succeeded, and only something old is still
-// there that should have been removed.
+// LeftBehind reports that a key change succeeded, but something old could not be removed.
 func LeftBehind(err error) bool { return errors.Is(err, errLeftBehind) }
 
-// retire takes a generation out of the way in one step, so that no reader meets half of
-// it, and then removes it and what earlier runs left half removed. left is about what
-// could not be removed.
+// retire moves a generation aside in one step, so that no reader sees half of it, and then
+// removes it and what earlier runs left half removed. left reports what could not be removed.
 func (s *Store) retire(kid string) (left, err error) {
 	v1 := s.loc.v1()
 	err = s.disk.Rename(s.loc.Generation(kid), filepath.Join(v1, retiredPrefix+kid+"-"+newToken()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("take the entries of the old key out of the way: %w", err)
+		return nil, fmt.Errorf("move the entries of the old key aside: %w", err)
 	}
 	return s.sweep(), nil
 }
 
 // sweep removes old generations, and copies whose transition can no longer be committed.
-// What it cannot remove is of the errors that [LeftBehind] holds for.
+// [LeftBehind] holds for the error about what it cannot remove.
 func (s *Store) sweep() error {
 	v1 := s.loc.v1()
 	entries, err := os.ReadDir(v1)
@@ -184,13 +179,12 @@ const (
 	copiesPrefix  = ".new-"
 )
 
-// removeTries is how often a directory is emptied that gets new files meanwhile.
+// removeTries is how often a directory is emptied while new files appear in it.
 const removeTries = 10
 
-// removeDir removes a generation's directory and what regshape has made in it. What else is
-// there is not regshape's to remove: it goes on to the generation that is pinned. A system call
-// of a writer that found the directory before it was moved may make one more file after it was
-// listed.
+// removeDir removes a generation's directory and regshape's files in it. Other files are not
+// regshape's to remove: they are moved to the pinned generation. A writer that opened the
+// directory before it was moved may still add a file after it was listed.
 func (s *Store) removeDir(path string) (err error) {
 	for range removeTries {
 		if err = s.removeOurs(path, isEntryName); !errors.Is(err, fs.ErrExist) { // ENOTEMPTY
@@ -202,7 +196,7 @@ func (s *Store) removeDir(path string) (err error) {
 
 func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
-		return fmt.Errorf("%w: %s is no directory", durable.ErrUnsafe, path) // a link leads to what is not ours
+		return fmt.Errorf("%w: %s is not a directory", durable.ErrUnsafe, path) // a link may lead out of the store
 	}
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -220,7 +214,7 @@ func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 		case !e.IsDir() && (temporary || ours(e.Name())):
 			err = s.disk.Remove(below)
 		default:
-			err = s.carryOn(below)
+			err = s.keepStray(below)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -232,8 +226,8 @@ func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 	return nil
 }
 
-// carryOn moves what somebody else has put into a generation to the one that is pinned.
-func (s *Store) carryOn(path string) error {
+// keepStray moves a file that regshape did not make to the pinned generation.
+func (s *Store) keepStray(path string) error {
 	to := filepath.Join(s.loc.Generation(s.config.KID), filepath.Base(path))
 	there, err := durable.Exists(to)
 	if there {
@@ -250,23 +244,23 @@ func (s *Store) carryOn(path string) error {
 
 // A change of key is a transition of the config. What takes part in one:
 //
-//   - its token, 16 random digits. No two transitions share one, so whatever a run that
-//     was stopped for long does late, it does to its own files;
-//   - config.next-<token>, the config to be. Renaming it over the config commits the
-//     transition, removing it aborts it: one of the two comes first, and only the run that
-//     made it commits;
-//   - the marker g-<kid>/.rekey/<token> in the present generation, which tells writers. It
-//     is made after the staged config, and outlives it.
+//   - its token, 16 random digits. No two transitions share one, so a run that was stopped
+//     for long can only touch its own files;
+//   - config.next-<token>, the next config. Renaming it over the config commits the
+//     transition, removing it aborts it: only one can happen, and only the run that made it
+//     commits;
+//   - the marker g-<kid>/.rekey/<token> in the current generation, which announces it to
+//     writers. It is made after the staged config, and outlives it.
 const (
 	markerName    = ".rekey"
 	markerContent = "REGSHAPE-REKEY-1\n"
 )
 
-// ErrRotating means that another run is changing the key, or was cut short.
-var ErrRotating = errors.New("the store's key is being changed by another run, or a change was cut short")
+// ErrRotating means that another run is changing the key, or was interrupted.
+var ErrRotating = errors.New("the store's key is being changed by another run, or a change was interrupted")
 
-// stage writes the config to be. Where that has the present key, in another place, it refuses
-// while another one is staged that has it there, too: what both would keep is one file.
+// stage writes the next config. If that keeps the key and moves it, stage refuses while another
+// staged config moves it to the same place: both would own one file.
 func (s *Store) stage(token string, next Config) error {
 	data, err := next.marshal()
 	if err != nil {
@@ -283,21 +277,21 @@ func (s *Store) stage(token string, next Config) error {
 	} else if other {
 		return ErrRotating
 	}
-	return s.checkUnmoved() // by one that was staged until just now
+	return s.checkSameKey() // committed by a run whose config was staged until just now
 }
 
-// checkUnmoved returns [errMoved] when the store has turned to another key, or another place
-// for it, since the config was read.
-func (s *Store) checkUnmoved() error {
+// checkSameKey returns [errKeyChanged] if the store has changed its key, or the key's place,
+// since the config was read.
+func (s *Store) checkSameKey() error {
 	config, err := readConfig(s.loc)
 	if err == nil && (config.KID != s.config.KID || !config.Key.Equal(s.config.Key)) {
-		err = errMoved
+		err = errKeyChanged
 	}
 	return err
 }
 
-// stagedElsewhere reports whether another transition would have the store pin p. What cannot
-// be read is none: a staged config is there whole or not at all.
+// stagedElsewhere reports whether another transition would make the store pin p. An unreadable
+// file is not a transition: a staged config is visible whole or not at all.
 func (s *Store) stagedElsewhere(token string, p Pin) (bool, error) {
 	tokens, err := listAfter(s.loc.stagedConfig(""))
 	for _, other := range tokens {
@@ -313,19 +307,19 @@ func (s *Store) stagedElsewhere(token string, p Pin) (bool, error) {
 	return false, err
 }
 
-// mark tells writers of the transition. It refuses while another one is marked, and when
-// the store has turned to another key since the config was read.
+// mark announces the transition to writers. It refuses while another one is marked, and if
+// the store's key has changed since the config was read.
 func (s *Store) mark(kid, token string) error {
 	dir := s.loc.markerDir(kid)
 	err := fs.ErrNotExist
 	for tries := 3; errors.Is(err, fs.ErrNotExist) && tries > 0; tries-- {
-		// Another run's end may remove the empty directory between the two steps.
+		// Another run may remove the empty directory between the two steps.
 		if err = s.disk.Mkdir(dir); err == nil || errors.Is(err, fs.ErrExist) {
 			err = durable.PublishFirst(s.disk, filepath.Join(dir, token), []byte(markerContent))
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return errMoved // the generation is gone
+		return errKeyChanged // the generation is gone
 	}
 	if err != nil {
 		return fmt.Errorf("mark the rotation: %w", err)
@@ -335,15 +329,15 @@ func (s *Store) mark(kid, token string) error {
 		return err
 	}
 	if !slices.Contains(tokens, token) {
-		return errMoved // taken back already
+		return errKeyChanged // already aborted
 	}
 	if len(tokens) > 1 {
 		return ErrRotating
 	}
-	return s.checkUnmoved()
+	return s.checkSameKey()
 }
 
-// unmark removes a marker, and the directory when it was the last.
+// unmark removes a marker, and the directory if it was the last one.
 func (s *Store) unmark(kid, token string) error {
 	dir := s.loc.markerDir(kid)
 	if err := s.disk.Remove(filepath.Join(dir, token)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -353,30 +347,30 @@ func (s *Store) unmark(kid, token string) error {
 	return nil
 }
 
-// commit makes the staged config the store's. Whoever renames it decides the transition;
-// an error that is not [errMoved] or [ErrUnsure] leaves the old config in force.
+// commit puts the staged config in place. The rename decides the transition; after an error
+// other than [errKeyChanged] or [durable.ErrUnsure] the old config is still in force.
 func (s *Store) commit(token string, next Config) error {
 	err := s.disk.Rename(s.loc.stagedConfig(token), s.loc.configFile())
 	if err != nil {
-		// A server that got the request twice says "not there" for what it has done.
+		// An NFS server that gets a repeated request answers "not there" for what it has done.
 		config, readErr := readConfig(s.loc)
 		switch {
 		case readErr == nil && config.KID == next.KID && config.Key.Equal(next.Key):
 		case errors.Is(err, fs.ErrNotExist):
-			return errMoved
+			return errKeyChanged
 		default:
-			return fmt.Errorf("turn to the new key: %w", err)
+			return fmt.Errorf("switch to the new key: %w", err)
 		}
 	}
 	s.config = next
 	if err := s.disk.SyncDir(s.loc.Config); err != nil {
-		return fmt.Errorf("the store has turned to its new key, but: %w: %w", durable.ErrUnsure, err)
+		return fmt.Errorf("the store uses its new key now, but: %w: %w", durable.ErrUnsure, err)
 	}
 	return nil
 }
 
-// abort takes back a transition that is not committed, with all that it has made, and
-// its marker. One that is committed or taken back already just loses its marker.
+// abort takes back an uncommitted transition, with everything it made, and its marker. One
+// that is already committed or aborted only loses its marker.
 func (s *Store) abort(ctx context.Context, kid, token string) error {
 	path := s.loc.stagedConfig(token)
 	data, err := durable.ReadFile(path, durable.Sealed)
@@ -387,10 +381,10 @@ func (s *Store) abort(ctx context.Context, kid, token string) error {
 		return s.unmark(kid, token)
 	}
 	if err != nil {
-		return fmt.Errorf("take back a change of the key: %w", err)
+		return fmt.Errorf("abort a key change: %w", err)
 	}
 	if err := s.disk.SyncDir(s.loc.Config); err != nil {
-		return fmt.Errorf("take back a change of the key: %w", err)
+		return fmt.Errorf("abort a key change: %w", err)
 	}
 	if next, err := parseConfig(path, data); err == nil {
 		s.clear(ctx, token, next)
@@ -399,7 +393,7 @@ func (s *Store) abort(ctx context.Context, kid, token string) error {
 }
 
 // clear removes what an aborted transition made: copies of entries and a key that nothing
-// else knows. What cannot be removed harms nobody; a check of the store names it.
+// else uses. What cannot be removed does no harm; Check reports it.
 func (s *Store) clear(ctx context.Context, token string, next Config) {
 	_ = s.removeDir(s.loc.copiesDir(token))
 	config, err := readConfig(s.loc)
@@ -409,8 +403,8 @@ func (s *Store) clear(ctx context.Context, token string, next Config) {
 	if config.KID == s.config.KID {
 		_ = s.dropNames()
 	}
-	// A key that was made elsewhere may by now be another transition's; all others are this
-	// one's alone.
+	// A key made elsewhere may be used by another transition by now; all others belong to this
+	// one alone.
 	if !next.Key.elsewhere() && next.KID != config.KID {
 		_, _ = s.retire(next.KID)
 	}

@@ -240,11 +240,11 @@ func TestMark(t *testing.T) {
 	s, _, kid = markedStore(t)
 	s.disk = strangeDisk{made: func(path string) error { times++; return os.Remove(path) }}
 	times = 0
-	if err := s.mark(kid, oneToken); !errors.Is(err, errMoved) || times != 3 {
+	if err := s.mark(kid, oneToken); !errors.Is(err, errKeyChanged) || times != 3 {
 		t.Errorf("the directory is always gone: %v, made %d times", err, times)
 	}
 	s.disk = strangeDisk{linked: os.Remove} // taken back at once
-	if err := s.mark(kid, oneToken); !errors.Is(err, errMoved) {
+	if err := s.mark(kid, oneToken); !errors.Is(err, errKeyChanged) {
 		t.Errorf("a marker that is gone at once: %v", err)
 	}
 	s.disk = strangeDisk{linked: func(string) error { // and a newer version marks the store, too
@@ -265,14 +265,14 @@ func TestMark(t *testing.T) {
 	if err := os.RemoveAll(s.loc.markerDir(kid)); err != nil {
 		t.Fatal(err)
 	}
-	if err := spoiled.mark(kid, oneToken); err == nil || errors.Is(err, errMoved) {
+	if err := spoiled.mark(kid, oneToken); err == nil || errors.Is(err, errKeyChanged) {
 		t.Errorf("with a config that becomes garbage: %v", err)
 	}
 	if err := os.WriteFile(s.loc.configFile(), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.disk = durable.OS{}
-	if err := s.mark(NewRootKey().KID(), oneToken); !errors.Is(err, errMoved) {
+	if err := s.mark(NewRootKey().KID(), oneToken); !errors.Is(err, errKeyChanged) {
 		t.Errorf("in a generation that is gone: %v", err)
 	}
 
@@ -290,7 +290,7 @@ func TestMark(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.mark(kid, oneToken); !errors.Is(err, errMoved) {
+		if err := s.mark(kid, oneToken); !errors.Is(err, errKeyChanged) {
 			t.Errorf("the store has another %s: %v", what, err)
 		}
 	}
@@ -301,16 +301,16 @@ func TestCommit_takenBack(t *testing.T) {
 	s, _, _ := markedStore(t, oneToken)
 	next := s.config
 	next.KID = NewRootKey().KID()
-	if err := s.commit(twoToken, next); !errors.Is(err, errMoved) {
+	if err := s.commit(twoToken, next); !errors.Is(err, errKeyChanged) {
 		t.Errorf("without a staged config: %v", err)
 	}
 	moved := next
 	moved.KID, moved.Key.Recipient = s.config.KID, "age1x"
-	if err := s.commit(twoToken, moved); !errors.Is(err, errMoved) {
+	if err := s.commit(twoToken, moved); !errors.Is(err, errKeyChanged) {
 		t.Errorf("to another place, without a staged config: %v", err)
 	}
 	s.disk = strangeDisk{renamed: func(string, string) error { return syscall.EIO }}
-	if err := s.commit(oneToken, next); !errors.Is(err, syscall.EIO) || errors.Is(err, errMoved) {
+	if err := s.commit(oneToken, next); !errors.Is(err, syscall.EIO) || errors.Is(err, errKeyChanged) {
 		t.Errorf("a rename that fails: %v", err)
 	}
 }

@@ -24,18 +24,18 @@ type Config struct {
 	read []byte // as read, for the fields that this version does not know; nil without a file
 }
 
-// Pin is the key that a config named before the present one. It may have to be cleared
-// away yet: the run that should have may have been killed.
+// Pin is the key that a config named before the current one. It may still have to be cleared
+// away: the run that should have done so may have been killed.
 type Pin struct {
 	Key   KeySource `json:"key"`
 	KID   string    `json:"kid"`
-	Proof string    `json:"proof,omitempty"` // this key's word about the one that replaced it
+	Proof string    `json:"proof,omitempty"` // see [RootKey.vouch]: this key about the one that replaced it
 }
 
 func (c Config) pin() Pin { return Pin{Key: c.Key, KID: c.KID} }
 
-// sameFile reports whether two pins are of one key in one place, or in slots: whatever opens
-// those, a key has one file there.
+// sameFile reports whether two pins share a file: one key in one place, or in slots, whatever
+// opens those.
 func (p Pin) sameFile(o Pin) bool {
 	slots := p.Key.Source == SourceSlots && o.Key.Source == SourceSlots
 	return p.KID == o.KID && (slots || p.Key.Equal(o.Key))
@@ -63,17 +63,17 @@ func (s KeySource) Equal(o KeySource) bool {
 	return s.Source == o.Source && s.Recipient == o.Recipient && slices.Equal(s.Command, o.Command)
 }
 
-// elsewhere says that only the user can put a key into this place.
+// elsewhere reports whether only the user can put a key into this place.
 func (s KeySource) elsewhere() bool {
 	return s.Source == SourceCommand || s.Source == SourceEnvironment
 }
 
-// inFile says that a lookup finds the key in a file.
+// inFile reports whether a lookup finds the key in a file.
 func (s KeySource) inFile() bool {
 	return s.Source == SourceFile || s.Source == SourceEnvironment
 }
 
-// readConfig returns the config, with no kid and no source for a store that has none yet.
+// readConfig returns the config, without kid and source for a store that has none yet.
 func readConfig(loc Location) (Config, error) {
 	path := loc.configFile()
 	data, err := durable.ReadFile(path, durable.Sealed)

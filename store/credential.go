@@ -12,7 +12,7 @@ import (
 	"regshape/store/printable"
 )
 
-// Kind says what a credential's secret is.
+// Kind is what a credential's secret is.
 type Kind string
 
 // The kinds of credentials.
@@ -22,7 +22,7 @@ const (
 	KindDevice        Kind = "device"         // an access token that Renew renews
 )
 
-// Transport says how the registry was reached when the credential was verified.
+// Transport is how the registry was reached when the credential was verified.
 type Transport string
 
 // The transports.
@@ -40,15 +40,15 @@ type Credential struct {
 	Username   string    //
 	Secret     string    // any valid UTF-8
 	Kind       Kind      //
-	Transport  Transport `json:",omitempty"` // empty where nothing is known
+	Transport  Transport `json:",omitempty"` // empty if not known
 	CAFile     string    `json:",omitempty"` // absolute path of the CA file used
 	Created    time.Time // when the address was first stored; set by Put
 	Updated    time.Time // when it was last stored; set by Put
 	VerifiedAt time.Time `json:",omitzero"` // when the registry last accepted it
-	Expires    time.Time `json:",omitzero"` // from then on it is not answered
+	Expires    time.Time `json:",omitzero"` // after that it is not returned
 	Renew      *Renewal  `json:",omitempty"`
 
-	payload []byte // as opened, for the fields that this version does not know
+	payload []byte // as read, for the fields that this version does not know
 }
 
 // Renewal is what renews the access token of a device login.
@@ -76,7 +76,7 @@ func (c Credential) Expired(now time.Time) bool {
 	return !c.Expires.IsZero() && !now.Before(c.Expires)
 }
 
-// validate refuses what JSON would silently mend.
+// validate refuses what JSON would silently repair.
 func (c Credential) validate() error {
 	for what, s := range map[string]string{"server address": c.ServerURL, "user name": c.Username, "secret": c.Secret} {
 		if !utf8.ValidString(s) {
@@ -86,11 +86,11 @@ func (c Credential) validate() error {
 	return nil
 }
 
-// replaces takes over from the entry that stood under the same address what belongs
-// to the address and not to the login: its age, fields of newer versions, and, where
-// the new login says nothing of how the registry is reached, the CA file, which is the
-// user's word on the registry and verifies more, not less. That the way was plain http
-// or unverified belongs to the secret that was verified so, and another one drops it.
+// replaces copies from the old entry of the same address what belongs to the address and not
+// to the login: its age, fields of newer versions, and, if the new login does not say how the
+// registry is reached, the CA file, which is the user's choice for the registry and verifies
+// more, not less. Plain http or no verification belongs to the secret that was verified that
+// way, and another secret drops it.
 func (c *Credential) replaces(old Credential) {
 	c.Created, c.payload = old.Created, old.payload
 	if c.Transport != "" {
@@ -122,7 +122,7 @@ func unmarshalCredential(payload []byte) (Credential, error) {
 	if !ok {
 		if err := json.Unmarshal(payload, &c); err != nil {
 			// The cause may quote the payload, which is secret.
-			return Credential{}, fmt.Errorf("%w: its content is no credential", ErrDamaged)
+			return Credential{}, fmt.Errorf("%w: its content is not a credential", ErrDamaged)
 		}
 	}
 	c.payload = payload
@@ -130,8 +130,8 @@ func unmarshalCredential(payload []byte) (Credential, error) {
 }
 
 // plainCredential reads what nearly all payloads are: fields of this version, whose values
-// are strings that nothing is escaped in. ok says whether this one is; encoding/json reads
-// any other, and reads this one alike. A list of thousands would spend a quarter of its
+// are strings without escapes. ok reports whether this one is; encoding/json reads any other,
+// and would read this one alike. A list of thousands would spend a quarter of its
 // time there.
 func plainCredential(payload []byte) (c Credential, ok bool) {
 	rest := string(payload)

@@ -19,8 +19,8 @@ const (
 	headerSize = 16
 	sealExtra  = 12 + 16 // nonce and tag
 
-	// padTo holds a password as well as an identity token of up to some 2,600 bytes, so that
-	// both have one size; with what else is in the file, it stays below a block of 4 KiB.
+	// padTo fits a password as well as an identity token of up to some 2,600 bytes, so that
+	// both have one size; with header and tag the file stays below a block of 4 KiB.
 	padTo = 3 << 10
 )
 
@@ -55,22 +55,22 @@ func (s sealer) seal(name string, payload []byte) ([]byte, error) {
 }
 
 // open decrypts a sealed file found under a name, and appends to dst, which may be what
-// stands behind the header: [cipher.AEAD] allows that. Errors are [ErrNewer] for versions,
+// follows the header: [cipher.AEAD] allows that. Errors are [ErrNewer] for versions,
 // suites and types unknown here, else [ErrDamaged].
 func (s sealer) open(dst []byte, name string, sealed []byte) ([]byte, error) {
 	if len(sealed) < headerSize {
-		return nil, fmt.Errorf("%w: it is cut short", ErrDamaged)
+		return nil, fmt.Errorf("%w: it is truncated", ErrDamaged)
 	}
 	version, suite, kind := sealed[4], sealed[5], sealed[6]
 	switch {
 	case string(sealed[:4]) != sealMagic:
-		return nil, fmt.Errorf("%w: it is no sealed file", ErrDamaged)
+		return nil, fmt.Errorf("%w: not a sealed file", ErrDamaged)
 	case version == 0, version == sealVersion && (suite == 0 || kind == 0): // no version has these
 		return nil, fmt.Errorf("%w: its header was changed: version %d, suite %d, type %d", ErrDamaged, version, suite, kind)
 	case version != sealVersion, suite != suiteAES256GCM, kind != typeCredential, sealed[7] != 0:
 		return nil, fmt.Errorf("%w: sealed file version %d, suite %d, type %d", ErrNewer, version, suite, kind)
 	case len(sealed) < headerSize+sealExtra:
-		return nil, fmt.Errorf("%w: it is cut short", ErrDamaged)
+		return nil, fmt.Errorf("%w: it is truncated", ErrDamaged)
 	}
 	if !bytes.Equal(sealed[8:headerSize], s.header[8:]) {
 		return nil, fmt.Errorf("%w: it is sealed under another key", ErrDamaged)
@@ -86,7 +86,7 @@ func (s sealer) open(dst []byte, name string, sealed []byte) ([]byte, error) {
 	return payload, nil
 }
 
-// bound is what the cipher binds an entry to beside its key.
+// bound returns the associated data of an entry.
 func (s sealer) bound(name string) []byte {
 	return append(append(make([]byte, 0, 64), s.header[:]...), name...)
 }
@@ -102,8 +102,7 @@ func (s sealer) cipherFor(name string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// opener opens the entries of one generation, one after another, and keeps what it would
-// else need anew for each.
+// opener opens the entries of one generation, one after another, and reuses its buffers.
 type opener struct {
 	dir    string
 	sealer sealer
@@ -117,8 +116,8 @@ func (v view) opener() *opener {
 
 func (o *opener) path(name string) string { return o.dir + string(os.PathSeparator) + name }
 
-// open opens the entry of a name and checks that it is the one its name says. The
-// credential's payload is in memory that the next one is read into.
+// open opens the entry of a name and checks that its content belongs to that name. The
+// credential's payload is in a buffer that the next call overwrites.
 func (o *opener) open(name string) (Credential, error) {
 	sealed, err := durable.ReadInto(o.buf, o.path(name), durable.Sealed)
 	if err != nil {

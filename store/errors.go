@@ -7,7 +7,7 @@ import (
 	"regshape/store/printable"
 )
 
-// Errors that callers tell apart. All others are fatal and say what is wrong.
+// Errors that callers handle. All others are fatal.
 var (
 	// ErrNotFound means that no credential is stored for the address.
 	ErrNotFound = errors.New("no credential is stored for this address")
@@ -19,10 +19,10 @@ var (
 	ErrWrongKey = errors.New("the key is not this store's")
 	// ErrDamaged means that a sealed file is not what was written under its name.
 	ErrDamaged = errors.New("the entry is damaged")
-	// ErrForgedNames means that the names file has another name key than the store's key gives.
-	ErrForgedNames = errors.New("the names file was changed by somebody else, and is not used")
+	// ErrForgedNames means that the name key in the names file is not derived from the store's key.
+	ErrForgedNames = errors.New("the names file does not match the store's key, and is ignored")
 	// ErrStray means that a file among the entries was not made by regshape.
-	ErrStray = errors.New("among the entries is something that regshape did not make")
+	ErrStray = errors.New("a file among the entries was not made by regshape")
 	// ErrNewer means that a newer regshape wrote or is rewriting what was found.
 	ErrNewer = errors.New("made by a newer regshape")
 	// ErrNoHome means that no folder was named and there is no home folder to have one in.
@@ -45,7 +45,7 @@ type EntryError struct {
 
 func (e *EntryError) Error() string {
 	text := e.Err.Error()
-	if !strings.Contains(text, e.File) { // an error of the system's names it
+	if !strings.Contains(text, e.File) { // system errors name it
 		text += " (" + printable.Name(e.File) + ")"
 	}
 	if e.Address != "" {

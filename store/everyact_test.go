@@ -181,7 +181,7 @@ func failing(t *testing.T, a act, step string, after int) (reached bool) {
 		t.Errorf("%s: it says nothing", what)
 	}
 	s.disk = durable.OS{}
-	s.patience = 20 * time.Millisecond
+	s.rotationTimeout = 20 * time.Millisecond
 	wantEntry(t, s, what, "a.example", "s", strings.HasPrefix(a.name, "erase"))
 	wantEntry(t, s, what, "b.example", "b", true)
 	if _, err := s.Abort(t.Context()); err != nil {

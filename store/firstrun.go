@@ -11,9 +11,9 @@ import (
 	"regshape/store/durable"
 )
 
-// prepare returns a view with the root key, and sees to it that everything a new entry
-// stands on is there and durable: the key first, then the config that pins it, the names
-// file, and the generation's directory. After the first run it only looks.
+// prepare returns a view with the root key, and makes sure that everything a new entry depends
+// on exists and is durable: the key first, then the config that pins it, the names file, and the
+// generation's directory. After the first run it only checks.
 func (s *Store) prepare(ctx context.Context) (view, error) {
 	if err := s.loc.checkWritable(); err != nil {
 		return view{}, err
@@ -26,7 +26,7 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 	case err != nil:
 	case s.config.KID == "":
 		err = s.pin(ctx, root.KID())
-	case durable.Recent(s.loc.configFile()): // whoever made it may not have come to that, or never will
+	case durable.Recent(s.loc.configFile()): // the run that made it may not have synced it yet, or never will
 		if err = s.disk.SyncDir(s.loc.Config); err != nil {
 			err = fmt.Errorf("%w: %w", durable.ErrUnsure, err)
 		}
@@ -34,7 +34,7 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	if err := s.settle(ctx); err != nil {
+	if err := s.finishPending(ctx); err != nil {
 		return view{}, err
 	}
 	v := view{store: s, names: root.nameKey(), root: root}
@@ -52,8 +52,8 @@ func (s *Store) prepare(ctx context.Context) (view, error) {
 	return v, nil
 }
 
-// makeGeneration makes a generation's directory durable, and makes it only in an empty store:
-// one that is gone a moment after it was seen is another run's old one.
+// makeGeneration makes a generation's directory durable, and creates it only in an empty store:
+// one that vanished a moment after it was seen was retired by another run.
 func (s *Store) makeGeneration(path string, first bool) error {
 	if first {
 		return durable.MakeDirsOn(s.disk, path)
@@ -70,8 +70,8 @@ func (s *Store) makeGeneration(path string, first bool) error {
 	return nil
 }
 
-// settle finishes what a change of the key has left to do.
-func (s *Store) settle(ctx context.Context) error {
+// finishPending finishes a committed key change.
+func (s *Store) finishPending(ctx context.Context) error {
 	pending, err := s.unfinished()
 	if err != nil || !pending {
 		return err
@@ -80,8 +80,8 @@ func (s *Store) settle(ctx context.Context) error {
 	return err
 }
 
-// firstKey makes the key of an empty store. It never does while entries are there that
-// only a lost key opens.
+// firstKey makes the key of an empty store, never while there are entries that only a lost key
+// opens.
 func (s *Store) firstKey(ctx context.Context) (RootKey, error) {
 	generations, err := s.loc.generations()
 	if err != nil {
@@ -109,8 +109,8 @@ func (s *Store) firstKey(ctx context.Context) (RootKey, error) {
 	return root, nil
 }
 
-// pin makes the config of a first run. Of several such runs one wins, whatever the key
-// source; the others get [errMoved].
+// pin writes the config of a first run. Of several such runs one wins, whatever the key source;
+// the others get [errKeyChanged].
 func (s *Store) pin(ctx context.Context, kid string) error {
 	if err := durable.MakeDirsOn(s.disk, s.loc.Config); err != nil {
 		return fmt.Errorf("make the config directory: %w", err)
@@ -124,10 +124,10 @@ func (s *Store) pin(ctx context.Context, kid string) error {
 	if s.config.KID == "" {
 		err = durable.PublishFirst(s.disk, s.loc.configFile(), data)
 	} else {
-		err = s.pinAnew(ctx, data)
+		err = s.repin(ctx, data)
 	}
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, errMoved) {
-		return errMoved
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, errKeyChanged) {
+		return errKeyChanged
 	}
 	if err != nil {
 		return fmt.Errorf("write the config: %w", err)
@@ -136,9 +136,9 @@ func (s *Store) pin(ctx context.Context, kid string) error {
 	return nil
 }
 
-// pinAnew replaces a config whose key is lost, in a store without entries. The name of the
-// file that is to take its place is the old kid's, so that one run at a time gets it.
-func (s *Store) pinAnew(ctx context.Context, data []byte) error {
+// repin replaces a config whose key is lost, in a store without entries. The staged file is
+// named after the old kid, so that one run at a time gets it.
+func (s *Store) repin(ctx context.Context, data []byte) error {
 	const pause = 10 * time.Millisecond
 	path := s.loc.stagedConfig(s.config.KID)
 	for waited := time.Duration(0); ; waited += pause {
@@ -155,16 +155,16 @@ func (s *Store) pinAnew(ctx context.Context, data []byte) error {
 			if !held {
 				_ = s.disk.Remove(path)
 			}
-			return errMoved
+			return errKeyChanged
 		case !held:
 			if err := s.disk.Rename(path, s.loc.configFile()); errors.Is(err, fs.ErrNotExist) {
-				return errMoved
+				return errKeyChanged
 			} else if err != nil {
 				_ = s.disk.Remove(path)
 				return err
 			}
 			return s.disk.SyncDir(s.loc.Config)
-		case waited >= s.patience: // whoever made it was killed
+		case waited >= s.rotationTimeout: // the run that made it was killed
 			if err := s.disk.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

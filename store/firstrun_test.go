@@ -42,7 +42,7 @@ func TestFirstKey_twoAtOnce(t *testing.T) {
 	if err := os.WriteFile(held, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.patience = time.Hour
+	s.rotationTimeout = time.Hour
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	if err := s.Put(ctx, Credential{ServerURL: "b.example", Username: "u"}); !errors.Is(err, context.DeadlineExceeded) {
@@ -51,7 +51,7 @@ func TestFirstKey_twoAtOnce(t *testing.T) {
 	if len(key.keys) != 0 {
 		t.Error("a key that was not pinned is still there")
 	}
-	s.patience = 20 * time.Millisecond
+	s.rotationTimeout = 20 * time.Millisecond
 	stopped := false
 	s.disk = fault{step: "remove", after: 1, err: syscall.EIO, stopped: &stopped}.disk() // the first is of its own temporary file
 	if err := s.Put(t.Context(), Credential{ServerURL: "b.example", Username: "u"}); !errors.Is(err, syscall.EIO) {
@@ -131,7 +131,7 @@ func TestFirstKey_failingDisk(t *testing.T) {
 				t.Errorf("failing %s %d leaves %q, %v", step, after, staged, err)
 			}
 			s = memoryStoreOf(t, s, key)
-			s.patience = 20 * time.Millisecond
+			s.rotationTimeout = 20 * time.Millisecond
 			mustPut(t, s, "b.example", "b")
 			if got := secretOf(s, "b.example"); got != "b" {
 				t.Errorf("failing %s %d: get says %s", step, after, got)

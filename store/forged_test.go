@@ -51,7 +51,7 @@ func reopened(t *testing.T, s *Store) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again.patience = 20 * time.Millisecond
+	again.rotationTimeout = 20 * time.Millisecond
 	return again
 }
 

@@ -32,23 +32,23 @@ var (
 	nameEncoding = base32.NewEncoding(nameDigits).WithPadding(base32.NoPadding)
 )
 
-// RootKey is the 32 bytes that every key of a store is derived from. It prints nothing,
-// and it is only a pointer: arguments of functions show in the stack trace of a crash. The
-// zero value is no key.
+// RootKey is the 32 bytes that every key of a store is derived from. It never prints, and it
+// is only a pointer: arguments of functions show in the stack trace of a crash. The zero value
+// is not a key.
 type RootKey struct {
 	_   [0]func() // no ==, which would compare pointers: see Equal
 	key *rootKey
 }
 
-// keyBytes is key material. It is never copied, since what a stack has held may show in a
-// later trace. fmt follows one pointer with a verb that does not fit it, and never two.
+// keyBytes is key material. It is never copied, since old stack contents may show in a later
+// trace. With a wrong verb fmt follows one pointer, but never two.
 type keyBytes struct{ b *[keySize]byte }
 
 func newKeyBytes() keyBytes { return keyBytes{new([keySize]byte)} }
 
 type rootKey struct {
 	secret keyBytes
-	prk    keyBytes // what every derivation begins with, kept because a list derives a key for each entry
+	prk    keyBytes // the first half of HKDF, kept because a list derives a key for each entry
 	kid    [kidSize]byte
 }
 
@@ -117,8 +117,7 @@ func (k RootKey) nameKey() nameKey {
 	return nameKey{kid: k.KID(), secret: &keyBytes{(*[keySize]byte)(k.derivation().derive("regshape/v1/names"))}}
 }
 
-// mac is HMAC-SHA256 under one key, used again and again: setting it up costs as much as
-// using it.
+// mac is HMAC-SHA256 under one key, reused: setting it up costs as much as using it.
 type mac struct{ hash.Hash }
 
 func newMAC(key []byte) mac { return mac{hmac.New(sha256.New, key)} }
@@ -135,8 +134,8 @@ func (k RootKey) derivation() mac { return newMAC(k.key.prk.b[:]) }
 // derive makes a key of 32 bytes or fewer, for which the first block of HKDF is enough.
 func (m mac) derive(info string) []byte { return m.sum(info + "\x01") }
 
-// nameKey turns addresses into entry names; it opens nothing. Like a [RootKey] it prints
-// nothing and is passed on as a pointer.
+// nameKey maps addresses to entry names; it cannot open entries. Like a [RootKey] it never
+// prints and is passed as a pointer.
 type nameKey struct {
 	kid    string
 	secret *keyBytes
@@ -179,7 +178,7 @@ func taggedLine(tag, kid string, secret []byte) string {
 func parseTaggedLine(line, tag string, secret []byte) (kid string, err error) {
 	fields := strings.Fields(line)
 	if len(fields) != 4 || fields[0] != tag {
-		return "", fmt.Errorf("%w: it is no %s line", ErrKeyDamaged, tag)
+		return "", fmt.Errorf("%w: not a %s line", ErrKeyDamaged, tag)
 	}
 	body := strings.Join(fields[:3], " ")
 	if fields[3] != fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))) {
@@ -189,7 +188,7 @@ func parseTaggedLine(line, tag string, secret []byte) (kid string, err error) {
 		return "", fmt.Errorf("%w: its kid is malformed", ErrKeyDamaged)
 	}
 	raw, err := noPadding.DecodeString(fields[2])
-	// The last character has bits beyond the key's end, which the decoder passes over.
+	// The last character has bits beyond the key's end, which the decoder ignores.
 	if err != nil || len(raw) != len(secret) || noPadding.EncodeToString(raw) != fields[2] {
 		return "", fmt.Errorf("%w: its key is malformed", ErrKeyDamaged)
 	}
@@ -202,7 +201,7 @@ func isKID(s string) bool {
 	return err == nil && len(raw) == kidSize && strings.ToLower(s) == s
 }
 
-// isEntryName tells an entry from a stray file.
+// isEntryName reports whether a file name has the form of an entry's.
 func isEntryName(s string) bool {
 	return len(s) == nameEncoding.EncodedLen(nameSize) && strings.Trim(s, nameDigits) == ""
 }
@@ -212,33 +211,33 @@ var ErrKeyDamaged = errors.New("the key is damaged")
 
 // Key is a place that holds the root key of a store. Implementations are in package
 // keys. A place may hold several keys at once, each known by its kid, so that a new key
-// can be made durable before the store turns to it.
+// can be made durable before the store switches to it.
 type Key interface {
-	// Load returns the root key with this kid; with "", the one that is there, for a
+	// Load returns the root key with this kid; with "", the one that it finds, for a
 	// store whose config is missing. [ErrNoKey] means that there is none, [ErrWrongKey]
 	// that there is only another one, [ErrLocked] that the user has to unlock it; the
 	// store then still answers "not found". It never prompts, and sets its own time limit.
 	Load(ctx context.Context, kid string) (RootKey, error)
 
-	// Stage keeps k beside the present key, durably. From then on Load finds it. from is
-	// the kid of the key that k will replace: what is unlocked by it stays unlocked.
+	// Stage keeps k beside the current key, durably. From then on Load finds it. from is
+	// the kid of the key that k will replace: if that is unlocked, k is, too.
 	Stage(ctx context.Context, k RootKey, from string) error
 
-	// Promote makes a staged key the present one. A key that is not staged (any more) is
-	// no error: several runs may finish what one began.
+	// Promote makes a staged key the current one. A key that is not staged (any more) is
+	// not an error: several runs may finish what one began.
 	Promote(ctx context.Context, kid string) error
 
-	// Discard forgets the key with this kid, staged or present, and leaves all others.
-	// One that is not there is no error.
+	// Discard removes the key with this kid, staged or current, and keeps all others.
+	// A missing one is not an error.
 	Discard(ctx context.Context, kid string) error
 
-	// Cheap says that Load costs no more than reading a file, so that a lookup loads
-	// the key at once. Otherwise the store first asks its names file whether there is
-	// an entry at all, and leaves the place alone when there is none.
+	// Cheap reports whether Load costs no more than reading a file, so that a lookup loads
+	// the key at once. Otherwise the store first checks its names file, and does not ask
+	// for the key if there is no entry.
 	Cheap() bool
 }
 
-// Sources knows the places that keys can be in; package keys has them.
+// Sources makes the places that keys can be in; package keys implements it.
 type Sources interface {
 	// Default is where the key of a new store goes.
 	Default() KeySource

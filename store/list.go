@@ -13,14 +13,14 @@ import (
 	"sync"
 )
 
-// List returns all credentials, expired ones included, sorted by canonical address, and
-// beside them what could not be opened. err is set where nothing can be listed at all:
-// the store is locked or has no key.
+// List returns all credentials, expired ones included, sorted by canonical address, and the
+// entries that could not be opened. err is set if nothing can be listed at all: the store is
+// locked or has no key.
 func (s *Store) List(ctx context.Context) (found []Credential, damaged []*EntryError, err error) {
 	now := *s
 	for {
 		found, damaged, err = now.list(ctx)
-		// A list without error may be half a list, too: entries move to a new generation.
+		// Also without an error: a list taken while entries move to a new generation may be incomplete.
 		changed, reloadErr := now.reload()
 		if reloadErr != nil {
 			return nil, nil, reloadErr
@@ -53,7 +53,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 	all := v.openAll(names)
 	for _, e := range all {
 		if errors.Is(e.err, fs.ErrNotExist) {
-			e.credential, e.err = v.openSure(e.name)
+			e.credential, e.err = v.openConfirmed(e.name)
 			e.credential.payload = nil
 		}
 	}
@@ -75,8 +75,8 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 	return found, damaged, nil
 }
 
-// entryNames lists the files of a generation whose names are those of entries, and the
-// others that are not hidden, in no order.
+// entryNames lists the files of a generation that are named as entries, and the other files
+// that are not hidden, in no order.
 func (v view) entryNames() (names, strays []string, err error) {
 	all, err := v.store.disk.List(v.dir())
 	if err != nil {
@@ -93,20 +93,20 @@ func (v view) entryNames() (names, strays []string, err error) {
 	return names, strays, nil
 }
 
-// isHidden tells files that are no entries: temporary files, rotation markers, and what NFS
-// makes of files that are removed while somebody reads them.
+// isHidden recognizes temporary files, rotation markers, and what NFS makes of files that are
+// removed while they are open.
 func isHidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-// opened is what became of one file of a generation.
+// opened is the result of opening one file of a generation.
 type opened struct {
 	name       string
 	credential Credential
 	err        error
 }
 
-// openAll opens files of the generation on all processors: to open one is mostly computing.
+// openAll opens files of the generation on all processors: opening is mostly computing.
 func (v view) openAll(names []string) []*opened {
-	parts := slices.Collect(slices.Chunk(names, 64)) // so few that processors end together
+	parts := slices.Collect(slices.Chunk(names, 64)) // small enough that all processors finish together
 	queue := make(chan int, len(parts))
 	for n := range parts {
 		queue <- n
@@ -142,6 +142,6 @@ func (o *opener) openPart(names []string) []opened {
 
 func (o *opener) openListed(name string) opened {
 	c, err := o.open(name)
-	c.payload = nil // it is in the opener's memory; Put finds it again in the entry
+	c.payload = nil // it is in the opener's buffer; Put reads it again from the entry
 	return opened{name: name, credential: c, err: err}
 }

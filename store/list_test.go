@@ -200,17 +200,17 @@ func TestStale_notFoundAndNotListed(t *testing.T) {
 	if erased, err := s.Erase(t.Context(), ParseAddress("b.example")); erased || !errors.Is(err, syscall.EIO) {
 		t.Errorf("erase: %t, %v", erased, err)
 	}
-	if _, err := v.openSure(phantom); !errors.Is(err, syscall.EIO) {
+	if _, err := v.openConfirmed(phantom); !errors.Is(err, syscall.EIO) {
 		t.Errorf("open: %v", err)
 	}
-	if _, err := v.removeSure(phantom); !errors.Is(err, syscall.EIO) {
+	if _, err := v.removeConfirmed(phantom); !errors.Is(err, syscall.EIO) {
 		t.Errorf("remove: %v", err)
 	}
 	if names, err := (durable.OS{}).List(s.loc.configFile()); err == nil {
 		t.Errorf("a file lists %v", names)
 	}
 	s.disk = durable.OS{}
-	if _, err := v.openSure(phantom); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := v.openConfirmed(phantom); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("open of what is not there: %v", err)
 	}
 	if there, err := (view{store: s, names: nameKey{kid: "0011223344556677"}}).lists(phantom); there || err != nil {

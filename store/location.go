@@ -23,7 +23,7 @@ type Options struct {
 	Profile string // "" for the default profile (REGSHAPE_PROFILE)
 	SudoUID string // the environment's SUDO_UID, "" outside sudo
 
-	// Notice, unless nil, is told once what a run found wrong with the store and passed over.
+	// Notice, unless nil, is called once for each problem that a run found and passed over.
 	// It may be called by several goroutines.
 	Notice func(error)
 }
@@ -32,12 +32,12 @@ type Options struct {
 type Location struct {
 	Data, State, Config string // absolute paths
 
-	above   []string // of a profile: the directories of ours that it lies in
+	above   []string // of a profile: the store directories around it
 	home    string   // must exist before directories are made below it; "" with Options.Dir
-	noHome  bool     // the environment names no home, so some directory is only a guess
+	noHome  bool     // the environment names no home, so a directory is only a guess
 	sudoUID string
 	notice  func(error)
-	noticed *sync.Map // what was told
+	noticed *sync.Map // reported problems
 }
 
 func (l Location) passedOver(err error) {
@@ -83,7 +83,7 @@ func Locate(o Options) (Location, error) {
 	return loc, nil
 }
 
-// noHome reports whether a directory would be looked for in a home that nobody has named.
+// noHome reports whether a directory depends on a home that the environment does not name.
 func noHome() bool {
 	_, err := os.UserHomeDir()
 	named := os.Getenv("XDG_DATA_HOME") != "" && os.Getenv("XDG_STATE_HOME") != "" && os.Getenv("XDG_CONFIG_HOME") != ""
@@ -91,7 +91,7 @@ func noHome() bool {
 }
 
 // CheckProfile accepts [a-z0-9][a-z0-9._-]{0,63} that does not end with a dot: Windows drops
-// that, and would take two profiles for one.
+// that dot, and would take two profiles for one.
 func CheckProfile(name string) error {
 	ok := name != "" && len(name) <= 64 && !strings.ContainsRune("._-", rune(name[0]))
 	for _, c := range name {
@@ -106,11 +106,11 @@ func CheckProfile(name string) error {
 // KeyFile is where the key source "file" keeps the key line.
 func (l Location) KeyFile() string { return filepath.Join(l.State, "key") }
 
-// StagedKeyFile is where that source keeps a key that the store is about to turn to.
+// StagedKeyFile is where that source keeps the key that the store is about to switch to.
 func (l Location) StagedKeyFile(kid string) string { return l.KeyFile() + ".next-" + kid }
 
-// SlotsDir is where the key source "slots" keeps the store's age identity, once for
-// each way in. It is named after the identity's recipient.
+// SlotsDir is where the key source "slots" keeps the store's age identity, once for each
+// slot. It is named after the identity's recipient.
 func (l Location) SlotsDir(recipient string) string {
 	id := sha256.Sum256([]byte(recipient))
 	return filepath.Join(l.v1(), "slots", hex.EncodeToString(id[:8]))
@@ -157,8 +157,8 @@ func (l Location) generations() ([]string, error) {
 	return kids, nil
 }
 
-// checkOwned refuses directories of the store that are somebody else's, or that somebody
-// else can write to. Directories that do not exist are fine.
+// checkOwned refuses directories of the store that belong to another user or that others can
+// write to. Directories that do not exist are fine.
 func (l Location) checkOwned() error {
 	tops, below := l.dirs()
 	for _, dir := range tops {
@@ -174,8 +174,8 @@ func (l Location) checkOwned() error {
 	return nil
 }
 
-// directories are those that every store has, each once: the ones that the environment or the
-// user names, and those that regshape makes below.
+// dirs returns the directories that every store has, each once: those that the environment or
+// the user names, and those that regshape makes below.
 func (l Location) dirs() (tops, below []string) {
 	tops, below = []string{l.Data, l.State, l.Config}, []string{l.v1()}
 	if len(l.above) > 0 { // in pairs: a top directory, and profiles below it
@@ -188,7 +188,7 @@ func (l Location) dirs() (tops, below []string) {
 	return each(tops), each(below)
 }
 
-// each leaves out what comes a second time.
+// each drops duplicates.
 func each(dirs []string) (once []string) {
 	for _, dir := range dirs {
 		if !slices.Contains(once, dir) {
@@ -198,8 +198,8 @@ func each(dirs []string) (once []string) {
 	return once
 }
 
-// checkWritable refuses to make files where they would end up in the wrong hands:
-// root's files in the home of the user who called sudo, or below a home that is not there.
+// checkWritable refuses to create root's files in the home of the user who called sudo, and
+// anything below a home that does not exist.
 func (l Location) checkWritable() error {
 	if l.home == "" {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"regshape/store/durable"
 )
 
-// readNames reads the line of the names file that is about the pinned key; without a
-// config, the first. While a rotation runs there are two.
+// readNames reads the line of the names file for the pinned key; without a config, the first.
+// While a rotation runs there are two.
 func (s *Store) readNames(n *nameKey) error {
 	lines, err := s.namesLines()
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Store) namesLines() ([]nameKey, error) {
 	return found, nil
 }
 
-// ensureNames writes the names file where it is missing, damaged, another key's, or forged.
+// ensureNames writes the names file if it is missing, damaged, another key's, or forged.
 func (s *Store) ensureNames(names nameKey) error {
 	if there, err := s.checkNames(names); there && err == nil {
 		return nil
@@ -52,11 +52,11 @@ func (s *Store) ensureNames(names nameKey) error {
 	return s.writeNames(names)
 }
 
-// checkNames reports whether the names file has a line about the key that names was derived
-// from. Anybody can compute its checksum, so one that has another name key was forged: all
-// logins would seem to be gone. That is told, and an error.
+// checkNames reports whether the names file has a line for the key that names was derived from.
+// Anybody can compute its checksum, so a line with another name key was forged: all logins would
+// seem to be gone. That is reported, and an error.
 func (s *Store) checkNames(names nameKey) (there bool, err error) {
-	lines, _ := s.namesLines() // what cannot be read is as good as not there
+	lines, _ := s.namesLines() // an unreadable file is as good as a missing one
 	i := slices.IndexFunc(lines, func(n nameKey) bool { return n.kid == names.kid })
 	if i >= 0 && !lines[i].equal(names) {
 		err = fmt.Errorf("%w: %s", ErrForgedNames, s.loc.namesFile())
@@ -65,8 +65,8 @@ func (s *Store) checkNames(names nameKey) (there bool, err error) {
 	return i >= 0, err
 }
 
-// MendNames writes the names file anew where it is missing or forged and the key can be had.
-func (s *Store) MendNames(ctx context.Context) error {
+// RewriteNames replaces a names file that is missing or forged, if the key is available.
+func (s *Store) RewriteNames(ctx context.Context) error {
 	root, err := s.RootKey(ctx)
 	if err != nil {
 		return err
@@ -77,12 +77,12 @@ func (s *Store) MendNames(ctx context.Context) error {
 	return s.ensureNames(root.nameKey())
 }
 
-// CheckNames returns [ErrForgedNames] where the key can be had and the names file is not made
+// CheckNames returns [ErrForgedNames] if the key is available and the names file was not made
 // from it.
 func (s *Store) CheckNames(ctx context.Context) error {
 	root, err := s.RootKey(ctx)
 	if err != nil {
-		return nil //nolint:nilerr // without the key nothing can be said of it
+		return nil //nolint:nilerr // without the key it cannot be checked
 	}
 	_, err = s.checkNames(root.nameKey())
 	return err
@@ -105,7 +105,7 @@ func (s *Store) writeNames(names ...nameKey) error {
 
 // dropNames makes the names file answer for the pinned key alone. It needs no key.
 func (s *Store) dropNames() error {
-	lines, _ := s.namesLines() // what cannot be read, the next write makes anew
+	lines, _ := s.namesLines() // the next write replaces an unreadable file
 	i := slices.IndexFunc(lines, func(n nameKey) bool { return n.kid == s.config.KID })
 	if len(lines) < 2 || i < 0 {
 		return nil

@@ -128,7 +128,7 @@ func TestNamesFile_forged(t *testing.T) {
 		wasTold("put")
 		isGood("put")
 		forge(t, s, kid)
-		if err := s.MendNames(t.Context()); err != nil {
+		if err := s.RewriteNames(t.Context()); err != nil {
 			t.Error(err)
 		}
 		wasTold("mend")

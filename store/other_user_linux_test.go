@@ -52,14 +52,14 @@ func TestRoot_directoriesInHome(t *testing.T) {
 		if !c.foreignTops([]string{l.Data, l.State, l.Config, "none"}, "home") {
 			t.Error("none of them is another user's")
 		}
-		owner := takeOver("x")[3]
+		owner := chownToUser("x")[3]
 		if !strings.HasPrefix(owner, "12345:") {
 			t.Errorf("they would be given to %s", owner)
 		}
 		const foreign = " belongs to uid 0 and you are uid 12345"
 		want := []Problem{
-			{What: "home/d" + foreign, Path: "home/d", Fix: takeOver("home/d")},
-			{What: "home/s" + foreign, Path: "home/s", Fix: takeOver("home/s")},
+			{What: "home/d" + foreign, Path: "home/d", Fix: chownToUser("home/d")},
+			{What: "home/s" + foreign, Path: "home/s", Fix: chownToUser("home/s")},
 			{What: "c" + foreign, Path: "c", Err: &durable.OwnerError{Path: "c", UID: 0}},
 		}
 		if !reflect.DeepEqual(c.problems, want) {

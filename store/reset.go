@@ -19,7 +19,7 @@ func (l Location) Aside() []string {
 	for _, dir := range slices.Compact([]string{l.v1(), l.State, l.Config}) {
 		files, err := os.ReadDir(dir)
 		if err != nil {
-			continue // there is none, or a check of the store says why
+			continue // it does not exist, or Check reports it
 		}
 		for _, f := range files {
 			if isAside(f.Name()) {
@@ -36,10 +36,10 @@ func isAside(name string) bool {
 	return strings.HasPrefix(name, "old-") && strings.Contains(name, asideMark)
 }
 
-// Forget gives up every stored credential, so that a store whose key is lost can be
-// used again. Nothing is deleted: generations, key and config are moved aside, and
-// Forget returns the paths they now have. The next Put begins a new store. It works on
-// a store that cannot be opened, too.
+// Forget gives up every stored credential, so that a store whose key is lost can be used
+// again. Nothing is deleted: generations, key and config are moved aside, and Forget returns
+// their new paths. The next Put begins a new store. It also works on a store that cannot be
+// opened.
 func (l Location) Forget(now time.Time) (aside []string, err error) {
 	if err := l.checkOwned(); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (l Location) Forget(now time.Time) (aside []string, err error) {
 		l.StagedKeyFile("*"), l.KeyFile(), l.SealedKeyFile("*"), filepath.Join(l.v1(), "slots"),
 		l.stagedConfig("*"), l.configFile(), l.namesFile(),
 	} {
-		// A directory's name may hold what Glob takes for a pattern.
+		// A directory's name may contain Glob patterns.
 		dir, err := os.ReadDir(filepath.Dir(pattern))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("look for what to move aside: %w", err)

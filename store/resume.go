@@ -13,9 +13,9 @@ import (
 	"regshape/store/durable"
 )
 
-// Resume completes a change of the key that was cut short. What a commit left to do is
-// done. What was not committed is taken back, and done anew under another new key: the run
-// that began it may still be there. done is false where nothing was under way.
+// Resume completes an interrupted key change. A committed one is finished. An uncommitted one
+// is aborted and done again with another new key: the run that began it may still be alive.
+// done is false if nothing was under way.
 func (s *Store) Resume(ctx context.Context, progress func(done, total int)) (done bool, err error) {
 	now := *s
 	if _, err := now.reload(); err != nil {
@@ -24,7 +24,7 @@ func (s *Store) Resume(ctx context.Context, progress func(done, total int)) (don
 	if done, err = now.unfinished(); err != nil {
 		return false, err
 	}
-	// Even where nothing that writers care for is left: the old key may still be in a place
+	// Even if nothing is left that matters to writers: the old key may still be in a place
 	// that did not answer.
 	if left, err := now.finish(ctx, ""); err != nil || left != nil {
 		return done, errors.Join(left, err)
@@ -38,9 +38,9 @@ func (s *Store) Resume(ctx context.Context, progress func(done, total int)) (don
 	return true, now.Rotate(ctx, *again)
 }
 
-// Abort takes back every change of the key that is not committed, and clears away copies
-// of entries under keys that the store does not use. A run that is still at one fails.
-// done is false where there was nothing to do.
+// Abort takes back every uncommitted key change, and clears away copies of entries under keys
+// that the store does not use. A run that is still changing the key fails. done is false if
+// there was nothing to do.
 func (s *Store) Abort(ctx context.Context) (done bool, err error) {
 	now := *s
 	if _, err := now.reload(); err != nil {
@@ -49,17 +49,17 @@ func (s *Store) Abort(ctx context.Context) (done bool, err error) {
 	if err := now.loc.checkWritable(); err != nil {
 		return false, err
 	}
-	if err := now.settle(ctx); err != nil {
+	if err := now.finishPending(ctx); err != nil {
 		return false, err
 	}
 	_, done, err = now.takeBack(ctx)
 	return done, err
 }
 
-// takeBack aborts every transition that is not committed, and returns what it takes to do
-// the last of them again; nil where that is not known. Then it removes what transitions
-// that were cut short have left: generations and key files are listed before the
-// transitions are, so that what is listed and not pinned afterwards cannot be committed.
+// takeBack aborts every uncommitted transition, and returns the rotation to do the last of them
+// again; nil if that is not known. Then it removes leftovers of interrupted transitions:
+// generations and key files are listed before the transitions, so that what is listed and not
+// pinned afterwards cannot be committed.
 func (s *Store) takeBack(ctx context.Context) (again *Rotation, done bool, err error) {
 	strays, err := s.strays()
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Store) takeBack(ctx context.Context) (again *Rotation, done bool, err e
 		}
 	}
 	if changed, err := s.reload(); err != nil || changed {
-		return nil, done, err // one was committed meanwhile, which is as good
+		return nil, done, err // one was committed meanwhile, which is fine
 	}
 	for _, stray := range strays {
 		done = true
@@ -110,8 +110,8 @@ func (s *Store) takeBack(ctx context.Context) (again *Rotation, done bool, err e
 	return again, done, s.sweep()
 }
 
-// asBefore returns the rotation that a staged config was to be the end of. It is nil where
-// the key was to go to another place: that only the user can say, and not a file.
+// asBefore returns the rotation that a staged config belongs to. It is nil if the key was to
+// move to another place: only the user may decide that, not a file.
 func (s *Store) asBefore(ctx context.Context, next Config) *Rotation {
 	if !next.Key.Equal(s.config.Key) || next.KID == s.config.KID {
 		return nil
@@ -132,12 +132,12 @@ func (s *Store) asBefore(ctx context.Context, next Config) *Rotation {
 	return &r
 }
 
-// stagedKeys lists the kids of the key files that a change has made.
+// stagedKeys lists the kids of the key files that a key change has made.
 func (s *Store) stagedKeys() ([]string, error) {
 	return listAfter(s.loc.StagedKeyFile(""))
 }
 
-// UnderWay reports whether a change of the key is under way, or was cut short.
+// UnderWay reports whether a key change is under way, or was interrupted.
 func (s *Store) UnderWay() (bool, error) {
 	now := *s
 	if _, err := now.reload(); err != nil {
@@ -168,11 +168,11 @@ func (s *Store) underWay(kid string) ([]string, error) {
 	return tokens, err
 }
 
-// listAfter lists what follows a path in the names beside it, where it is a kid or token.
+// listAfter lists the kids or tokens that follow this prefix in the names beside it.
 func listAfter(path string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("look for what a change of the key has left: %w", err)
+		return nil, fmt.Errorf("look for leftovers of a key change: %w", err)
 	}
 	var found []string
 	for _, e := range entries {
@@ -183,8 +183,8 @@ func listAfter(path string) ([]string, error) {
 	return found, nil
 }
 
-// strays lists the generations that the config does not pin, if the one that it pins is
-// there: else the config may be the one that is out of date.
+// strays lists the generations that the config does not pin, if the pinned one exists:
+// otherwise the config may be out of date.
 func (s *Store) strays() ([]string, error) {
 	kids, err := s.loc.generations()
 	if err != nil || !slices.Contains(kids, s.config.KID) {
@@ -196,19 +196,19 @@ func (s *Store) strays() ([]string, error) {
 // RootKey returns the key that seals the store, for a backup. [ErrNoKey] also means that
 // there is no store yet.
 func (s *Store) RootKey(ctx context.Context) (k RootKey, err error) {
-	err = s.steady(func(s *Store) error {
+	err = s.retryOnRotation(func(s *Store) error {
 		k, err = s.loadKey(ctx)
 		return err
 	})
 	return k, err
 }
 
-// Custody is what a store says of its key.
+// Custody says where a store's key is.
 type Custody struct {
-	Source KeySource // where it is, or will be for a store that is not there yet
-	KID    string    // "" for a store that is not there yet
-	// Previous is the key before this one, nil where there was none. Its place may still
-	// hold it when clearing it away failed.
+	Source KeySource // where it is, or will be for a store that does not exist yet
+	KID    string    // "" for a store that does not exist yet
+	// Previous is the key before this one, nil if there was none. Its place may still hold it
+	// if clearing it away failed.
 	Previous *Pin
 }
 
@@ -221,9 +221,8 @@ func (s *Store) Custody() (Custody, error) {
 	return Custody{now.config.Key, now.config.KID, now.config.Previous}, nil
 }
 
-// Restore puts the store's lost key back into a place, and turns the store to that place
-// where it is another one. [ErrWrongKey] means that the key is not this store's; nothing
-// is changed then.
+// Restore puts the store's lost key back into a place, and makes that the key's place if it is
+// another one. [ErrWrongKey] means that the key is not this store's; nothing is changed then.
 func (s *Store) Restore(ctx context.Context, k RootKey, source KeySource, place Key) error {
 	now := *s
 	if _, err := now.reload(); err != nil {
@@ -248,7 +247,7 @@ func (s *Store) Restore(ctx context.Context, k RootKey, source KeySource, place 
 		}
 		return now.ensureNames(v.names)
 	}
-	// Whoever was changing the key cannot go on without it, and must not hold this up.
+	// A run that was changing the key cannot go on without it, and must not block this one.
 	tokens, err := now.underWay(k.KID())
 	for _, token := range tokens {
 		err = errors.Join(err, now.abort(ctx, k.KID(), token))
@@ -256,12 +255,12 @@ func (s *Store) Restore(ctx context.Context, k RootKey, source KeySource, place 
 	if err != nil {
 		return err
 	}
-	// The marker of a transition stands in the generation, also of a store without entries.
+	// The marker of a transition is in the generation, even of a store without entries.
 	if err := durable.MakeDirsOn(now.disk, v.dir()); err != nil {
 		return fmt.Errorf("make the store's directory: %w", err)
 	}
 	err = now.transition(ctx, v, Rotation{Source: source, Place: place}, k)
-	if errors.Is(err, errMoved) {
+	if errors.Is(err, errKeyChanged) {
 		return ErrRotating
 	}
 	if err != nil {
@@ -270,8 +269,8 @@ func (s *Store) Restore(ctx context.Context, k RootKey, source KeySource, place 
 	return now.ensureNames(v.names)
 }
 
-// checkOwn refuses a key that the config does not pin or that, without a config, opens no
-// generation of a store that has some.
+// checkOwn refuses a key that the config does not pin or, without a config, that no existing
+// generation belongs to.
 func (s *Store) checkOwn(k RootKey) error {
 	kids, err := s.loc.generations()
 	if err != nil {
@@ -292,7 +291,7 @@ func (s *Store) restoreFirst(ctx context.Context, v view, source KeySource, plac
 		return fmt.Errorf("put the key back: %w", err)
 	}
 	s.config.Key, s.key = source, place
-	if err := s.pin(ctx, v.names.kid); errors.Is(err, errMoved) || errors.Is(err, fs.ErrExist) {
+	if err := s.pin(ctx, v.names.kid); errors.Is(err, errKeyChanged) || errors.Is(err, fs.ErrExist) {
 		return ErrRotating
 	} else if err != nil {
 		return err

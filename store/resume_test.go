@@ -64,7 +64,7 @@ func TestResumeAndAbort(t *testing.T) {
 				if got := secretOf(s, "r1.example"); got != "1" {
 					t.Errorf("before: %s", got)
 				}
-				s.patience = 20 * time.Millisecond
+				s.rotationTimeout = 20 * time.Millisecond
 				switch how {
 				case "resume":
 					var done bool

@@ -13,32 +13,31 @@ import (
 	"regshape/store/printable"
 )
 
-// Rotation is a change of the key that seals a store, or only of the place that the key
-// is in.
+// Rotation is a change of a store's root key, or only of the place that holds it.
 type Rotation struct {
-	Source KeySource // where the key is to be from then on
+	Source KeySource // where the key will be
 	Place  Key       // that place
 
-	// Key is the new root key where it was made elsewhere, as by a secret manager. With
-	// nil a new one is made.
+	// Key is the new root key if it was made elsewhere, as by a secret manager. If nil, a
+	// new one is generated.
 	Key *RootKey
 
-	// Progress, unless nil, is told how many of how many entries are sealed anew. It may
-	// be called by several goroutines, one at a time.
+	// Progress, unless nil, is called with how many of how many entries are re-encrypted. It
+	// may be called by several goroutines, one at a time.
 	Progress func(done, total int)
 }
 
-// attempts is how often a rotation that writers took back begins again.
+// attempts is how often a rotation starts again after writers aborted it.
 const attempts = 5
 
-// Rotate seals every entry under a new key and turns the store to it. Readers are not
-// disturbed; writers wait, and take the rotation back when it holds them up too long: it
-// then begins again. The commit is one rename: a run that is cut short leaves the store
-// under the old key or the new one, whole.
+// Rotate re-encrypts every entry under a new key and switches the store to it. Readers are not
+// disturbed; writers wait, and abort a rotation that blocks them for too long: it then starts
+// again. The commit is one rename: an interrupted run leaves the store whole, under the old
+// key or the new one.
 //
 // A damaged entry is an [EntryError] before anything is changed. [ErrRotating] means that
-// another rotation is marked, see [Store.Resume] and [Store.Abort]. An error for which
-// [LeftBehind] holds comes after the store has turned to its new key.
+// another rotation is marked, see [Store.Resume] and [Store.Abort]. After an error for which
+// [LeftBehind] holds the store uses its new key.
 func (s *Store) Rotate(ctx context.Context, r Rotation) error {
 	for range attempts {
 		to := NewRootKey()
@@ -47,21 +46,21 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) error {
 		}
 		now := *s
 		err := now.rotate(ctx, r, to)
-		if !errors.Is(err, errMoved) {
+		if !errors.Is(err, errKeyChanged) {
 			return err
 		}
 	}
-	return fmt.Errorf("other runs kept writing to the store and took the rotation back %d times; try again when it is quiet", attempts)
+	return fmt.Errorf("other runs kept writing to the store and aborted the rotation %d times: try again when it is idle", attempts)
 }
 
-// Move keeps the key and changes the place that it is in.
+// Move keeps the key and changes its place.
 func (s *Store) Move(ctx context.Context, r Rotation) error {
 	now := *s
 	v, err := now.prepareToRotate(ctx)
 	if err == nil {
 		err = now.transition(ctx, v, r, v.root)
 	}
-	if errors.Is(err, errMoved) {
+	if errors.Is(err, errKeyChanged) {
 		return ErrRotating
 	}
 	return err
@@ -73,13 +72,12 @@ func (s *Store) rotate(ctx context.Context, r Rotation, to RootKey) error {
 		return err
 	}
 	if to.KID() == v.names.kid {
-		return errors.New("the key to turn to is the one that seals the store already")
+		return errors.New("the new key is the one the store already uses")
 	}
 	return s.transition(ctx, v, r, to)
 }
 
-// prepareToRotate is prepare by the config as it is now. Another run's rotation may come
-// in between.
+// prepareToRotate is prepare with a fresh config, until no other rotation intervenes.
 func (s *Store) prepareToRotate(ctx context.Context) (view, error) {
 	_, err := s.reload()
 	for err == nil {
@@ -95,7 +93,7 @@ func (s *Store) prepareToRotate(ctx context.Context) (view, error) {
 	return view{}, err
 }
 
-// transition turns the store from the key that v has to another key, or another place.
+// transition changes the store from the key of v to another key, or another place.
 func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) (err error) {
 	from, token := v.names.kid, newToken()
 	tokens, err := s.markers(from)
@@ -108,7 +106,7 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 		} else if there {
 			return ErrRotating
 		}
-		if err := s.unmark(from, other); err != nil { // it was aborted, and not cleared away
+		if err := s.unmark(from, other); err != nil { // it was aborted, but not cleared away
 			return err
 		}
 	}
@@ -122,7 +120,7 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 		}
 		ctx := context.WithoutCancel(ctx)
 		err = errors.Join(err, s.abort(ctx, from, token))
-		// Also where another run has aborted: it did not see what was made since.
+		// Also if another run has aborted it: that did not see what was made since.
 		s.clear(ctx, token, next)
 	}()
 	if err := s.stage(token, next); err != nil {
@@ -136,7 +134,7 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 	}
 	if to.KID() != from {
 		if err := s.reseal(ctx, v, to, token, r.Progress); err != nil {
-			return s.orMoved(token, err)
+			return s.orKeyChanged(token, err)
 		}
 	}
 	err = s.commit(token, next)
@@ -146,7 +144,7 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 	}
 	left, err := s.finish(ctx, token)
 	if err != nil {
-		return fmt.Errorf("the store has turned to its new key, but: %w", err)
+		return fmt.Errorf("the store uses its new key now, but: %w", err)
 	}
 	if err := s.ensureNames(to.nameKey()); err != nil {
 		left = errors.Join(left, fmt.Errorf("%w: %w", errLeftBehind, err))
@@ -154,8 +152,8 @@ func (s *Store) transition(ctx context.Context, v view, r Rotation, to RootKey) 
 	return left
 }
 
-// keep makes the new key durable in its place, and looks whether it is there. A place that
-// took it and is not readable at once, because it is locked, has to be trusted.
+// keep makes the new key durable in its place and reads it back. A place that accepted the key
+// but cannot be read because it is locked has to be trusted.
 func (s *Store) keep(ctx context.Context, place Key, to RootKey, from, token string) error {
 	err := place.Stage(ctx, to, from)
 	if err == nil {
@@ -171,21 +169,21 @@ func (s *Store) keep(ctx context.Context, place Key, to RootKey, from, token str
 	if err == nil {
 		return nil
 	}
-	return s.orMoved(token, fmt.Errorf("keep the new key: %w", err))
+	return s.orKeyChanged(token, fmt.Errorf("keep the new key: %w", err))
 }
 
-// orMoved returns err, or [errMoved] when another run has aborted: it removes what this
-// one then misses.
-func (s *Store) orMoved(token string, err error) error {
+// orKeyChanged returns err, or [errKeyChanged] if another run has aborted this transition and
+// so removed the files that this one misses.
+func (s *Store) orKeyChanged(token string, err error) error {
 	if there, lookErr := durable.Exists(s.loc.stagedConfig(token)); lookErr == nil && !there {
-		return errMoved
+		return errKeyChanged
 	}
 	return err
 }
 
-// reseal copies every entry of v's generation into that of another key, and makes the
-// names file answer for both. The copies are made in a directory that carries the token, so
-// that a run that was aborted, and does not know it yet, cannot touch another's.
+// reseal copies every entry of v's generation into that of another key, and makes the names
+// file answer for both. The directory of the copies is named after the token, so that a run
+// that does not know yet that it was aborted cannot touch another's.
 func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, progress func(done, total int)) error {
 	target := view{store: s, names: to.nameKey(), root: to, copies: s.loc.copiesDir(token)}
 	if err := durable.MakeDirsOn(s.disk, target.copies); err != nil {
@@ -198,7 +196,7 @@ func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, pr
 		return err
 	}
 	generation := s.loc.Generation(to.KID())
-	// A key that was made elsewhere may be tried again after a try that was cut short here.
+	// A key made elsewhere may be tried again after an attempt that was interrupted here.
 	if there, err := durable.Exists(generation); err != nil {
 		return err
 	} else if there {
@@ -208,7 +206,7 @@ func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, pr
 	}
 	err := s.disk.Rename(target.copies, generation)
 	if errors.Is(err, fs.ErrNotExist) {
-		// A server that got the request twice says "not there" for what it has done.
+		// An NFS server that gets a repeated request answers "not there" for what it has done.
 		if there, lookErr := durable.Exists(generation); lookErr == nil && there {
 			err = nil
 		}
@@ -223,11 +221,11 @@ func (s *Store) reseal(ctx context.Context, v view, to RootKey, token string, pr
 }
 
 // copiers is how many entries are copied at once: a copy waits for the disk, and a file
-// system that is asked to sync several files at once does it in one go.
+// system syncs several files in one go.
 const copiers = 8
 
 // copyAll seals every entry of one generation under the key of another, into a directory that
-// was empty before. Everything is durable when it returns. The first damaged entry ends it.
+// was empty before. Everything is durable when it returns. It stops at the first damaged entry.
 func copyAll(ctx context.Context, from, to view, progress func(done, total int)) error {
 	names, _, err := from.entryNames()
 	if err != nil {
@@ -292,7 +290,7 @@ func (c *copying) copyEntry(name string) {
 // seal copies one entry, unless it was erased meanwhile, and reads the copy back.
 func (c *copying) seal(name string) error {
 	path := filepath.Join(c.from.dir(), name)
-	cred, err := c.from.openSure(name)
+	cred, err := c.from.openConfirmed(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

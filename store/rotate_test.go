@@ -184,7 +184,7 @@ func rotateFailing(t *testing.T, step string, cause error, after int) bool {
 		}
 	}
 	s = memoryStore(t, dir, key)
-	s.patience = 20 * time.Millisecond
+	s.rotationTimeout = 20 * time.Millisecond
 	check(s)
 	switch after % 3 {
 	case 0:
@@ -254,7 +254,7 @@ func TestPut_takesRotationBack(t *testing.T) {
 		mustPut(t, s, fmt.Sprintf("r%d.example", i), fmt.Sprint(i))
 	}
 	writer := memoryStore(t, dir, key)
-	writer.patience = 30 * time.Millisecond
+	writer.rotationTimeout = 30 * time.Millisecond
 	r := here(key)
 	times := 0
 	r.Progress = func(done, total int) {

@@ -258,10 +258,10 @@ func TestParseLine_errors(t *testing.T) {
 		t.Errorf("a good line: %v", err)
 	}
 	for bad, want := range map[string]string{
-		"":                                "it is no",
-		line(kid, key) + " x":             "it is no",
-		strings.Fields(line(kid, key))[0]: "it is no",
-		"X" + line(kid, key):              "it is no",
+		"":                                "not a ",
+		line(kid, key) + " x":             "not a ",
+		strings.Fields(line(kid, key))[0]: "not a ",
+		"X" + line(kid, key):              "not a ",
 		strings.ToUpper(line("aabbccddeeff0011", key)): "its checksum",
 		line(kid, key)[:len(line(kid, key))-1]:         "its checksum",
 		line("0011223344556g77", key):                  "its kid",

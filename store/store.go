@@ -15,13 +15,13 @@ import (
 // Store is one store: its directories and the source of its key. Its methods may be used by
 // several goroutines, and by any number of processes at once.
 type Store struct {
-	loc      Location
-	sources  Sources
-	config   Config // as it was when the store was opened; methods work on a copy of the Store
-	key      Key
-	disk     durable.Disk
-	now      func() time.Time
-	patience time.Duration // how long a writer waits for a rotation
+	loc             Location
+	sources         Sources
+	config          Config // as it was when the store was opened; methods work on a copy of the Store
+	key             Key
+	disk            durable.Disk
+	now             func() time.Time
+	rotationTimeout time.Duration // how long a writer waits for a rotation
 }
 
 // Open opens the store at a location. It creates nothing and does not touch the key.
@@ -42,7 +42,7 @@ func Open(loc Location, sources Sources) (*Store, error) {
 	}
 	return &Store{
 		loc: loc, sources: sources, config: config, key: key,
-		disk: durable.OS{}, now: time.Now, patience: defaultPatience,
+		disk: durable.OS{}, now: time.Now, rotationTimeout: defaultRotationTimeout,
 	}, nil
 }
 
@@ -51,10 +51,10 @@ func (s *Store) Location() Location { return s.loc }
 
 // Get returns the credential that answers for an address: its own, or that of the
 // longest scope it lies in. [ErrNotFound] means that there is none or that it has
-// expired. Where the key cannot be had, an address with no entry is still not found;
-// for one that is stored the error says why. A damaged entry is an [EntryError].
+// expired. If the key is not available, an address with no entry is still not found;
+// for a stored one the error says why. A damaged entry is an [EntryError].
 func (s *Store) Get(ctx context.Context, a Address) (found Credential, err error) {
-	err = s.steady(func(s *Store) error {
+	err = s.retryOnRotation(func(s *Store) error {
 		found, err = s.get(ctx, a)
 		return err
 	})
@@ -78,7 +78,7 @@ func (s *Store) get(ctx context.Context, a Address) (Credential, error) {
 
 // Put stores a credential under its ServerURL, replacing what was there. It sets
 // Canonical, Created and Updated, and keeps from the entry it replaces the fields that
-// this version does not know and, where c has no Transport, CAFile and Transport; the
+// this version does not know and, if c has no Transport, CAFile and Transport; the
 // latter only if it is https, or c has the same user name and secret.
 //
 // A damaged entry is replaced, too, but not one that a newer regshape wrote: [ErrNewer].
@@ -118,10 +118,10 @@ func (v view) write(ctx context.Context, c Credential) error {
 	return nil
 }
 
-// Erase removes the credential of exactly this address; a missing one is no error. It
-// needs no key where the names file is there.
+// Erase removes the credential of exactly this address; a missing one is not an error.
+// It needs no key if there is a names file.
 func (s *Store) Erase(ctx context.Context, a Address) (erased bool, err error) {
-	err = s.change(ctx, func(s *Store) (view, error) { return s.lookToErase(ctx) }, func(v view) error {
+	err = s.change(ctx, func(s *Store) (view, error) { return s.lookForErase(ctx) }, func(v view) error {
 		there, err := v.remove(a)
 		erased = erased || there
 		return err
@@ -132,13 +132,13 @@ func (s *Store) Erase(ctx context.Context, a Address) (erased bool, err error) {
 	return erased, err
 }
 
-// lookToErase is look for those who then remove something, which nobody misses if the names
-// file is forged. So it asks for the key, and goes on without it.
-func (s *Store) lookToErase(ctx context.Context) (view, error) {
+// lookForErase is look before a removal, which would silently miss its entry if the names file
+// is forged. So it asks for the key, but goes on without it.
+func (s *Store) lookForErase(ctx context.Context) (view, error) {
 	v, err := s.look(ctx)
 	if err == nil {
 		v.needKey(ctx)
-		err = s.settle(ctx)
+		err = s.finishPending(ctx)
 	}
 	return v, err
 }
@@ -159,11 +159,11 @@ func (v view) remove(a Address) (removed bool, err error) {
 		return false, err
 	}
 	if there {
-		if removed, err = v.removeSure(name); err != nil {
+		if removed, err = v.removeConfirmed(name); err != nil {
 			return false, fmt.Errorf("remove the entry of %s: %w", a, err)
 		}
 	}
-	// Also where nothing was there: whoever removed it may not have come to this.
+	// Also if nothing was there: the run that removed it may have been killed before this.
 	err = s.disk.SyncDir(filepath.Dir(path))
 	if err != nil && (there || !errors.Is(err, fs.ErrNotExist)) {
 		return removed, fmt.Errorf("%s is removed, but its directory could not be synced; after a power cut it may be back: %w", a, err)
@@ -174,11 +174,11 @@ func (v view) remove(a Address) (removed bool, err error) {
 // Expired reports whether a credential's time has run out by the store's clock.
 func (s *Store) Expired(c Credential) bool { return c.Expired(s.now()) }
 
-// Peek returns the entry of exactly this address even when it has expired: what renews a
-// login outlives its secret. [ErrNotFound] means that there is none; other errors are
+// Peek returns the entry of exactly this address even if it has expired: the refresh token
+// outlives the secret. [ErrNotFound] means that there is none; other errors are
 // those of [Store.Get].
 func (s *Store) Peek(ctx context.Context, a Address) (found Credential, err error) {
-	err = s.steady(func(s *Store) error {
+	err = s.retryOnRotation(func(s *Store) error {
 		view, err := s.look(ctx)
 		if err != nil {
 			return err
@@ -192,14 +192,14 @@ func (s *Store) Peek(ctx context.Context, a Address) (found Credential, err erro
 	return found, err
 }
 
-// EraseAll removes every credential, also of a store that is locked or has no key, and
+// EraseAll removes every credential, even of a store that is locked or has no key, and
 // returns how many files there were.
 func (s *Store) EraseAll(ctx context.Context) (erased int, err error) {
 	if err := s.loc.checkWritable(); err != nil {
 		return 0, err
 	}
 	pinned := func(s *Store) (view, error) {
-		return view{store: s, names: nameKey{kid: s.config.KID}}, s.settle(ctx)
+		return view{store: s, names: nameKey{kid: s.config.KID}}, s.finishPending(ctx)
 	}
 	err = s.change(ctx, pinned, func(v view) error {
 		generations, err := v.store.loc.generations()
@@ -233,7 +233,7 @@ func (s *Store) empty(kid string) (erased int, err error) {
 		return 0, err
 	}
 	for _, name := range names {
-		if _, err := v.removeSure(name); err != nil {
+		if _, err := v.removeConfirmed(name); err != nil {
 			return erased, fmt.Errorf("remove an entry: %w", err)
 		}
 		erased++

@@ -12,24 +12,24 @@ import (
 	"regshape/store/printable"
 )
 
-// view is what one run can know of a store: names and, unless keyErr says why not, the
-// root key. names.kid says which generation it is about.
+// view is what one run knows of a store: names and, unless keyErr says why not, the root
+// key. names.kid is the generation's.
 type view struct {
 	store  *Store
 	names  nameKey
 	root   RootKey
 	keyErr error  // why root is not there
-	copies string // the directory of a generation that is being made; "" for one that is there
+	copies string // the directory of a generation that is being made; "" for an existing one
 }
 
-// look finds the key, or the names file where the key cannot be had or is not worth
-// asking for yet. [ErrNotFound] means that the store is empty.
+// look loads the key, or the names file if the key is not available or not worth asking for
+// yet. [ErrNotFound] means that the store is empty.
 func (s *Store) look(ctx context.Context) (view, error) {
 	v := view{store: s, keyErr: errKeyNotAsked}
 	if s.key.Cheap() {
 		if err := v.askKey(ctx); v.keyErr == nil {
-			if !s.config.Key.inFile() { // whose store can go without names
-				_, _ = s.checkNames(v.names) // which tells it
+			if !s.config.Key.inFile() { // whose store can do without names
+				_, _ = s.checkNames(v.names) // which reports it
 			}
 			return v, err
 		}
@@ -44,14 +44,14 @@ func (s *Store) look(ctx context.Context) (view, error) {
 	if len(generations) == 0 {
 		return v, ErrNotFound
 	}
-	// Without names nothing can be known, and a source that costs more has to be asked.
+	// Without names nothing is known, and even an expensive source has to be asked.
 	if errors.Is(v.keyErr, errKeyNotAsked) {
 		return v, v.askKey(ctx)
 	}
 	return v, v.keyErr
 }
 
-// directory is the generation's.
+// dir is the generation's directory.
 func (v view) dir() string {
 	if v.copies != "" {
 		return v.copies
@@ -59,8 +59,8 @@ func (v view) dir() string {
 	return v.store.loc.Generation(v.names.kid)
 }
 
-// askKey loads the key and looks for its generation. A key that fits no generation of
-// a store that has some is not this store's.
+// askKey loads the key and looks for its generation. A key without one, in a store that has
+// others, is not this store's.
 func (v *view) askKey(ctx context.Context) error {
 	if v.root, v.keyErr = v.store.loadKey(ctx); v.keyErr != nil {
 		return v.keyErr
@@ -73,7 +73,7 @@ func (v *view) askKey(ctx context.Context) error {
 	return err
 }
 
-// needKey loads the key where it was not asked for yet, for entries that are there.
+// needKey loads the key if it was not asked for yet, for entries that exist.
 func (v *view) needKey(ctx context.Context) {
 	if !errors.Is(v.keyErr, errKeyNotAsked) {
 		return
@@ -84,7 +84,7 @@ func (v *view) needKey(ctx context.Context) {
 	}
 	if v.keyErr == nil {
 		v.names = v.root.nameKey()
-		_, _ = v.store.checkNames(v.names) // which tells it
+		_, _ = v.store.checkNames(v.names) // which reports it
 	}
 }
 
@@ -103,8 +103,8 @@ func (s *Store) loadKey(ctx context.Context) (RootKey, error) {
 	return root, nil
 }
 
-// checkGeneration looks whether the generation is there and safe. If it is not there
-// but others are, the key is another store's: "not found" would then hide logins.
+// checkGeneration checks that the generation exists and is safe. If it does not exist but
+// others do, the key is another store's: "not found" would then hide logins.
 func (v view) checkGeneration() error {
 	loc := v.store.loc
 	err := durable.CheckDir(v.dir())
@@ -127,9 +127,9 @@ func (v view) path(canonical string) string {
 	return filepath.Join(v.dir(), v.names.name(canonical))
 }
 
-// read opens the entry of a canonical address. The error wraps [fs.ErrNotExist] where
-// there is none, is an [EntryError] where there is one that cannot be opened, and says
-// why the key is not there where that is what is missing.
+// read opens the entry of a canonical address. The error wraps [fs.ErrNotExist] if there is
+// none, is an [EntryError] if it cannot be opened, and says why the key is missing if that is
+// the reason.
 func (v *view) read(ctx context.Context, canonical string) (Credential, error) {
 	if v.keyErr != nil {
 		there, err := durable.Exists(v.path(canonical))
@@ -143,7 +143,7 @@ func (v *view) read(ctx context.Context, canonical string) (Credential, error) {
 			return Credential{}, fmt.Errorf("%s: %w", printable.Address(canonical), v.keyErr)
 		}
 	}
-	path := v.path(canonical) // by the key, if it was asked only now
+	path := v.path(canonical) // with the key's names, if it was loaded only now
 	c, err := v.opener().open(filepath.Base(path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Credential{}, &EntryError{Address: canonical, File: path, Err: err}
@@ -151,16 +151,16 @@ func (v *view) read(ctx context.Context, canonical string) (Credential, error) {
 	return c, err
 }
 
-// The client of a network file system may go on saying for a while that a file is not there,
-// which another machine has made: the answer is kept from an earlier look. Its list of the
-// directory is another answer, and newer. A lookup lives with that, and finds the login a moment
-// later. What follows is for those who would take "not there" for "erased", and lose it.
+// A network file system's client may report for a while that a file does not exist that
+// another machine has made: it caches the negative answer. A list of the directory is newer. A
+// lookup lives with that, and finds the login a moment later. The functions below are for
+// callers that would take "not there" for "erased", and lose the entry.
 
-// staleTries is how often a file is asked for that its directory lists: it may also have been
-// erased and stored again in between.
+// staleTries is how often a listed file is tried: it may also have been erased and stored
+// again in between.
 const staleTries = 3
 
-var errStale = errors.New("its directory lists it, and it cannot be found: the file system shows an old state; try again in a minute")
+var errStale = errors.New("listed in its directory but not found: the file system shows an old state; try again in a minute")
 
 // lists reports whether the generation's directory lists an entry.
 func (v view) lists(name string) (bool, error) {
@@ -171,8 +171,8 @@ func (v view) lists(name string) (bool, error) {
 	return slices.Contains(names, name), err
 }
 
-// openSure is [opener.open], whose [fs.ErrNotExist] is sure.
-func (v view) openSure(name string) (Credential, error) {
+// openConfirmed is [opener.open] that confirms [fs.ErrNotExist].
+func (v view) openConfirmed(name string) (Credential, error) {
 	for range staleTries {
 		c, err := v.opener().open(name)
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -185,8 +185,8 @@ func (v view) openSure(name string) (Credential, error) {
 	return Credential{}, errStale
 }
 
-// removeSure removes an entry's file. When it was not there, that is sure.
-func (v view) removeSure(name string) (removed bool, err error) {
+// removeConfirmed removes an entry's file, and confirms that it was not there.
+func (v view) removeConfirmed(name string) (removed bool, err error) {
 	for range staleTries {
 		err := v.store.disk.Remove(filepath.Join(v.dir(), name))
 		if !errors.Is(err, fs.ErrNotExist) {

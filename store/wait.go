@@ -12,10 +12,10 @@ import (
 	"regshape/store/durable"
 )
 
-// change makes a change to the store's entries, and makes it again until it stands in the
-// generation that is valid afterwards. A rotation copies the entries that it finds; a
-// change that it has not seen would go with the old generation. So a change is done only
-// when, after it, no rotation is marked and the config still pins the same key.
+// change applies a change to the store's entries, again and again until it is in the
+// generation that is valid afterwards. A rotation copies the entries it finds; a change that it
+// did not see would vanish with the old generation. So a change is done only if, after it, no
+// rotation is marked and the config still pins the same key.
 func (s *Store) change(ctx context.Context, ready func(s *Store) (view, error), do func(v view) error) error {
 	now := *s
 	if now.config.KID == "" { // another run, or an earlier call, may have made it
@@ -33,7 +33,7 @@ func (s *Store) change(ctx context.Context, ready func(s *Store) (view, error), 
 			err = do(v)
 			done = err == nil
 		}
-		// In this order: a rotation that is marked after the first look sees the change.
+		// In this order: a rotation that is marked after the first check sees the change.
 		var tokens []string
 		var markErr error
 		if v.names.kid != "" {
@@ -46,19 +46,19 @@ func (s *Store) change(ctx context.Context, ready func(s *Store) (view, error), 
 		case !done:
 			return err
 		case markErr != nil || reloadErr != nil:
-			return fmt.Errorf("written, but whether it stands is not known: %w", errors.Join(markErr, reloadErr))
+			return fmt.Errorf("written, but it is not known whether it lasts: %w", errors.Join(markErr, reloadErr))
 		case len(tokens) == 0:
 			return nil
 		}
 	}
 }
 
-// Others wait so long for a rotation before they take it back; see awaitRotation.
-const defaultPatience = 5 * time.Second
+// defaultRotationTimeout is how long writers wait for a rotation before they abort it.
+const defaultRotationTimeout = 5 * time.Second
 
-// awaitRotation returns when no rotation of this generation is marked. One that takes
-// longer than the store's patience is aborted, dead or alive: a login is worth more, and
-// a rotation can begin again. [errMoved] means that one was completed.
+// awaitRotation returns when no rotation of this generation is marked. One that takes longer
+// than rotationTimeout is aborted, dead or alive: a login matters more, and a rotation can start
+// again. [errKeyChanged] means that one was completed.
 func (s *Store) awaitRotation(ctx context.Context, kid string) error {
 	const pause = 10 * time.Millisecond
 	for waited := time.Duration(0); ; waited += pause {
@@ -69,11 +69,11 @@ func (s *Store) awaitRotation(ctx context.Context, kid string) error {
 		if config, err := readConfig(s.loc); err != nil {
 			return err
 		} else if config.KID != kid {
-			return errMoved
+			return errKeyChanged
 		}
 		for _, token := range tokens {
 			staged, err := durable.Exists(s.loc.stagedConfig(token))
-			if err == nil && (!staged || waited >= s.patience) {
+			if err == nil && (!staged || waited >= s.rotationTimeout) {
 				err = s.abort(ctx, kid, token)
 			}
 			if err != nil {
@@ -88,8 +88,8 @@ func (s *Store) awaitRotation(ctx context.Context, kid string) error {
 	}
 }
 
-// markers lists the tokens of the rotations that are marked in a generation. Nearly
-// always there is not even a directory for them.
+// markers lists the tokens of the rotations that are marked in a generation. Usually not even
+// the directory for them exists.
 func (s *Store) markers(kid string) (tokens []string, err error) {
 	dir := s.loc.markerDir(kid)
 	entries, err := os.ReadDir(dir)
@@ -97,7 +97,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 		return nil, s.checkForeignMarker(kid)
 	}
 	if info, statErr := os.Lstat(dir); err != nil && statErr == nil && !info.IsDir() {
-		err = fmt.Errorf("%s: %w, which has to finish the change of the key", dir, ErrNewer)
+		err = fmt.Errorf("%s: %w, which must finish the key change", dir, ErrNewer)
 	}
 	if err == nil {
 		err = durable.CheckDirIfAny(dir) // which another run may have removed by now
@@ -117,7 +117,7 @@ func (s *Store) markers(kid string) (tokens []string, err error) {
 			return nil, err
 		}
 		if string(content) != markerContent {
-			return nil, fmt.Errorf("%s: %w, which has to finish the change of the key", filepath.Join(dir, e.Name()), ErrNewer)
+			return nil, fmt.Errorf("%s: %w, which must finish the key change", filepath.Join(dir, e.Name()), ErrNewer)
 		}
 		tokens = append(tokens, e.Name())
 	}
@@ -129,18 +129,18 @@ func (s *Store) checkForeignMarker(kid string) error {
 	path := filepath.Join(s.loc.Generation(kid), ".switched")
 	there, err := durable.Exists(path)
 	if err == nil && there {
-		err = fmt.Errorf("%s: %w, which has to finish the change of the key", path, ErrNewer)
+		err = fmt.Errorf("%s: %w, which must finish the key change", path, ErrNewer)
 	}
 	return err
 }
 
-// errMoved means that the store turned to another key while something was done to it.
-var errMoved = errors.New("the store's key was changed meanwhile")
+// errKeyChanged means that the store's key changed during an operation.
+var errKeyChanged = errors.New("the store's key was changed meanwhile")
 
-// steady runs a read, and once more whenever it failed and the store has turned to
-// another key since: what was missing, or did not open, may only have moved. It works on
-// a copy, so that a Store may be used by several goroutines.
-func (s *Store) steady(read func(s *Store) error) error {
+// retryOnRotation runs a read, and again whenever it failed and the store's key has changed
+// since: a missing or unreadable entry may only have moved. It works on a copy, so that a Store
+// may be used by several goroutines.
+func (s *Store) retryOnRotation(read func(s *Store) error) error {
 	now := *s
 	for {
 		err := read(&now)
@@ -157,8 +157,7 @@ func (s *Store) steady(read func(s *Store) error) error {
 	}
 }
 
-// reload reads the config again and reports whether it names another key, or another
-// place for it, than it did.
+// reload reads the config again and reports whether the key or its place has changed.
 func (s *Store) reload() (changed bool, err error) {
 	config, err := readConfig(s.loc)
 	if err != nil {

@@ -40,7 +40,7 @@ const (
 // A writer does not outlast its caller, and takes nothing back before its time.
 func TestPut_waits(t *testing.T) {
 	s, _, kid := markedStore(t, oneToken)
-	s.patience = time.Hour
+	s.rotationTimeout = time.Hour
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	if err := s.Put(ctx, Credential{ServerURL: "b.example", Username: "u"}); !errors.Is(err, context.DeadlineExceeded) {
@@ -63,13 +63,13 @@ func TestPut_clearsMarkers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.patience = time.Hour
+	s.rotationTimeout = time.Hour
 	mustPut(t, s, "b.example", "b")
 	if there, err := durable.Exists(s.loc.markerDir(kid)); there || err != nil {
 		t.Errorf("the markers are still there (%v)", err)
 	}
 	s, _, kid = markedStore(t, oneToken, twoToken)
-	s.patience = 0
+	s.rotationTimeout = 0
 	mustPut(t, s, "b.example", "b")
 	if tokens, err := s.underWay(kid); err != nil || len(tokens) != 0 {
 		t.Errorf("still under way: %q, %v", tokens, err)
@@ -82,9 +82,9 @@ func TestPut_keyMoved(t *testing.T) {
 	if err := os.Rename(s.loc.stagedConfig(oneToken), s.loc.configFile()); err != nil {
 		t.Fatal(err)
 	}
-	s.patience = time.Hour
-	if err := s.awaitRotation(t.Context(), kid); !errors.Is(err, errMoved) {
-		t.Errorf("got %v, want %v", err, errMoved)
+	s.rotationTimeout = time.Hour
+	if err := s.awaitRotation(t.Context(), kid); !errors.Is(err, errKeyChanged) {
+		t.Errorf("got %v, want %v", err, errKeyChanged)
 	}
 }
 

@@ -105,7 +105,7 @@ func (c *Unlock) Run(e *app.Env) error {
 		return k.failed(err)
 	}
 	if k.Now.KID != "" {
-		_ = k.Store.MendNames(e.Ctx) // reported before; the store may be read-only
+		_ = k.Store.RewriteNames(e.Ctx) // reported before; the store may be read-only
 	}
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)

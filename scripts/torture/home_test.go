@@ -228,7 +228,7 @@ func (h *home) unsynced(o outcome) (errs []error) {
 }
 
 // unsure is how a command says that it does not know what is there now.
-var unsure = []string{durable.ErrUnsure.Error(), "whether it stands is not known", "after a power cut it may be back"}
+var unsure = []string{durable.ErrUnsure.Error(), "it is not known whether it lasts", "after a power cut it may be back"}
 
 // allowed returns the ids that each address may have after the errand: what was there, or
 // what it sets, and the latter alone if it said so. A command that failed has changed

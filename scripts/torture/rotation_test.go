@@ -239,7 +239,7 @@ func (r *rotator) awaitWriters() {
 func (r *rotator) judge(err error, out string, disturbed bool) {
 	switch {
 	case err == nil:
-	case strings.Contains(out, "took the rotation back"):
+	case strings.Contains(out, "aborted the rotation"):
 		r.takenBack++
 	case disturbed && (strings.Contains(out, "is being changed by another run") || strings.Contains(out, "was changed meanwhile")):
 		r.takenBack++

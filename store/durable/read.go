@@ -43,7 +43,7 @@ func ReadInto(buf []byte, path string, s Secrecy) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.regular:
-		return nil, fmt.Errorf("%w: %s is no regular file", ErrUnsafe, path)
+		return nil, fmt.Errorf("%w: %s is not a regular file", ErrUnsafe, path)
 	case info.size > MaxFile:
 		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, MaxFile)
 	case info.owned && info.uid != os.Geteuid():
@@ -110,7 +110,7 @@ func checkInfo(path string, info fs.FileInfo) error {
 		return &OwnerError{path, uid}
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%w: %s is no directory", ErrUnsafe, path)
+		return fmt.Errorf("%w: %s is not a directory", ErrUnsafe, path)
 	}
 	if ModesMatter && info.Mode().Perm()&fs.FileMode(Sealed) != 0 {
 		return fmt.Errorf("%w: other users can write to %s (mode %04o): run '%s'",
@@ -153,7 +153,7 @@ func OpenNamed(path string) (*os.File, error) {
 	switch {
 	case err != nil:
 	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%w: %s is no regular file", ErrUnsafe, path)
+		err = fmt.Errorf("%w: %s is not a regular file", ErrUnsafe, path)
 	case ModesMatter && info.Mode().Perm()&fs.FileMode(Sealed) != 0:
 		err = fmt.Errorf("%w: other users can write to %s (mode %04o): run 'chmod go-w %s'", ErrUnsafe, path, info.Mode().Perm(), path)
 	default:

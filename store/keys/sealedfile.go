@@ -19,7 +19,7 @@ import (
 const maxAgeFile = 1 << 20
 
 var (
-	errNotAge     = errors.New("it is no age file")
+	errNotAge     = errors.New("not an age file")
 	errDamagedAge = errors.New("it is damaged: restore it from a backup")
 )
 

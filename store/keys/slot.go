@@ -104,7 +104,7 @@ func ParseIdentities(data []byte, ui *PluginUI, passphrase func() (string, error
 		}
 		id, err := parseIdentity(line, ui)
 		if err != nil { // the cause may quote the line
-			return nil, fmt.Errorf("line %d of the identity file is no age identity", n+1)
+			return nil, fmt.Errorf("line %d of the identity file is not an age identity", n+1)
 		}
 		ids = append(ids, id)
 	}

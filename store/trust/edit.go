@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// patience is how long a writer waits for another one, which takes milliseconds; then
+	// turnTimeout is how long a writer waits for another one, which takes milliseconds; then
 	// that one was killed.
-	patience = 5 * time.Second
-	pause    = 10 * time.Millisecond
+	turnTimeout = 5 * time.Second
+	pause       = 10 * time.Millisecond
 
-	// busy is when a writer gives up: somebody else keeps taking its turn.
-	busy = time.Minute
+	// editTimeout is when a writer gives up: somebody else keeps taking its turn.
+	editTimeout = time.Minute
 )
 
 // read returns the list, nil where there is none. Whatever another user could have written
@@ -65,7 +65,7 @@ func (l list) edit(change func(lines []string) []string) error {
 		if slices.Equal(old, changed) {
 			return nil
 		}
-		if time.Since(began) > busy {
+		if time.Since(began) > editTimeout {
 			return fmt.Errorf("other runs keep changing %s: try again", l.path)
 		}
 		text := ""
@@ -74,7 +74,7 @@ func (l list) edit(change func(lines []string) []string) error {
 		}
 		err = durable.WriteFirst(turn, []byte(text))
 		if errors.Is(err, fs.ErrExist) {
-			if time.Since(waiting) > patience {
+			if time.Since(waiting) > turnTimeout {
 				if err := os.Remove(turn); ifThere(err) != nil {
 					return fmt.Errorf("remove what a killed run has left: %w", err)
 				}
@@ -88,7 +88,7 @@ func (l list) edit(change func(lines []string) []string) error {
 		waiting = time.Now()
 		now, err := l.read()
 		if err != nil || !bytes.Equal(now, data) {
-			_ = os.Remove(turn) // what is left of it waits for patience to end
+			_ = os.Remove(turn) // what is left of it waits for turnTimeout to end
 			if err != nil {
 				return err
 			}

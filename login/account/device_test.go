@@ -10,7 +10,7 @@ import (
 	"regshape/store/process"
 )
 
-func TestBrowserCommand(t *testing.T) {
+func TestDevice_browserCommand(t *testing.T) {
 	for _, tt := range []struct{ goos, set, want string }{
 		{"linux", "DISPLAY", "xdg-open"},
 		{"linux", "WAYLAND_DISPLAY", "xdg-open"},
@@ -32,12 +32,12 @@ func TestBrowserCommand(t *testing.T) {
 		}
 	}
 	if got := process.ChildEnvironment([]string{"A=1", "REGSHAPE_PASSWORD=x", "regshape_password=y", "DOCKER_AUTH_CONFIG={}", "B"}); strings.Join(got, " ") != "A=1 B" {
-		t.Errorf("the browser's environment is %q", got)
+		t.Errorf("the browser's environment is %q, want A and B alone", got)
 	}
 }
 
 // Which issuer and client are asked, from flags and from what is remembered.
-func TestDeviceClient(t *testing.T) {
+func TestDevice_client(t *testing.T) {
 	known := &store.Renewal{Issuer: "https://id.example", ClientID: "cli", Scope: "openid registry"}
 	for _, tt := range []struct {
 		name, address string

@@ -15,7 +15,7 @@ import (
 // The pattern of RFC 1123 names that the Kubernetes API server checks names against.
 var subdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 
-func TestSecretNames(t *testing.T) {
+func TestExport_secretNames(t *testing.T) {
 	for in, want := range map[string]string{
 		"docker.io":               "docker-io",
 		"localhost:5000/team":     "localhost-5000-team",
@@ -40,7 +40,7 @@ func TestSecretNames(t *testing.T) {
 }
 
 // What is exported reads back as the login that it was, for every format.
-func TestExportReadsBack(t *testing.T) {
+func TestExport_readsBack(t *testing.T) {
 	for _, c := range []struct {
 		url, user, secret string
 		kind              store.Kind
@@ -71,7 +71,7 @@ func TestExportReadsBack(t *testing.T) {
 				text = insideSecret(t, text)
 			}
 			if err != nil {
-				t.Errorf("%s of %s: %v", format, c.url, err)
+				t.Errorf("%s of %s = %v, want no error", format, c.url, err)
 				continue
 			}
 			d, err := authfile.Parse("export", text, authfile.Docker)
@@ -80,7 +80,7 @@ func TestExportReadsBack(t *testing.T) {
 			}
 			entries := d.Entries()
 			if len(entries) != 1 || entries[0].Err != nil || entries[0].Username != c.user || entries[0].Secret != c.secret {
-				t.Errorf("%s of %s reads back as %v", format, c.url, entries)
+				t.Errorf("%s of %s reads back as %v, want the login", format, c.url, entries)
 			}
 			if got := store.ParseAddress(entries[0].Key).String(); got != store.ParseAddress(c.url).String() {
 				t.Errorf("%s of %s has the key %s", format, c.url, got)
@@ -108,7 +108,7 @@ func insideSecret(t *testing.T, text []byte) []byte {
 		t.Fatal(err)
 	}
 	if secret.APIVersion != "v1" || secret.Kind != "Secret" || secret.Type != "kubernetes.io/dockerconfigjson" || !subdomain.MatchString(secret.Metadata.Name) || len(secret.Data) != 1 {
-		t.Errorf("not a pull secret: %.200s", text)
+		t.Errorf("got %.200s, want a pull secret", text)
 	}
 	config, err := base64.StdEncoding.DecodeString(secret.Data[".dockerconfigjson"])
 	if err != nil {

@@ -104,7 +104,7 @@ func (m *machine) holds() {
 	m.t.Helper()
 	c, err := m.store().Get(m.t.Context(), store.ParseAddress("reg.example"))
 	if err != nil || !m.issuer.Accepts(c.Secret) {
-		m.t.Fatalf("the stored access token is not the issuer's: %v", err)
+		m.t.Fatalf("the stored access token is not the issuer's (%v), want one that it accepts", err)
 	}
 	e, _, stderr := m.env(m.t.Context())
 	if err := (&Refresh{}).Run(e); err != nil {
@@ -113,7 +113,7 @@ func (m *machine) holds() {
 }
 
 // Ctrl-C while the issuer answers must not lose the only copy of the new token.
-func TestRefreshSurvivesInterrupt(t *testing.T) {
+func TestRefresh_interrupted(t *testing.T) {
 	m := newMachine(t, testregistry.IssuerOptions{Rotate: true})
 	m.slow = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -131,7 +131,7 @@ func TestRefreshSurvivesInterrupt(t *testing.T) {
 }
 
 // Several runs at once, with tokens that are good for one use: all end well.
-func TestRefreshAtOnce(t *testing.T) {
+func TestRefresh_severalRuns(t *testing.T) {
 	m := newMachine(t, testregistry.IssuerOptions{Rotate: true})
 	var all sync.WaitGroup
 	failures := make([]string, 6)
@@ -151,7 +151,7 @@ func TestRefreshAtOnce(t *testing.T) {
 }
 
 // A login that is removed while it is renewed stays removed, and its new token is revoked.
-func TestRefreshMeetsLogout(t *testing.T) {
+func TestRefresh_removedMeanwhile(t *testing.T) {
 	m := newMachine(t, testregistry.IssuerOptions{Rotate: true})
 	m.slow = make(chan struct{})
 	go func() {
@@ -161,15 +161,15 @@ func TestRefreshMeetsLogout(t *testing.T) {
 	}()
 	e, _, stderr := m.env(t.Context())
 	if code := app.Fail(e, (&Refresh{}).Run(e)); code != app.ExitFailed || !strings.Contains(stderr.String(), "removed or replaced meanwhile") {
-		t.Errorf("exit code %d:\n%s", code, stderr)
+		t.Errorf("exit code %d, want %d and that it was removed:\n%s", code, app.ExitFailed, stderr)
 	}
 	if found, _, err := m.store().List(t.Context()); err != nil || len(found) > 0 || m.issuer.Live() > 0 {
-		t.Errorf("left: %v, %v, %d live tokens", found, err, m.issuer.Live())
+		t.Errorf("the store has %v, %v, and the issuer %d live tokens; want none", found, err, m.issuer.Live())
 	}
 }
 
 // Where the new token cannot be stored, the message says what that means.
-func TestRefreshCannotStore(t *testing.T) {
+func TestRefresh_storeFails(t *testing.T) {
 	for _, rotate := range []bool{true, false} {
 		m := newMachine(t, testregistry.IssuerOptions{Rotate: rotate})
 		folders, err := filepath.Glob(filepath.Join(m.dir, "v1/g-*"))
@@ -184,13 +184,13 @@ func TestRefreshCannotStore(t *testing.T) {
 		code := app.Fail(e, (&Refresh{}).Run(e))
 		if code != app.ExitFailed || !strings.Contains(stderr.String(), "could not be stored") ||
 			strings.Contains(stderr.String(), "has invalidated the old one") != rotate {
-			t.Errorf("rotate %v: exit code %d:\n%s", rotate, code, stderr)
+			t.Errorf("rotate %v: exit code %d, want %d and what became of the old token:\n%s", rotate, code, app.ExitFailed, stderr)
 		}
 	}
 }
 
 // An issuer that does not answer keeps no logout beyond --timeout.
-func TestLogoutIsBounded(t *testing.T) {
+func TestLogout_silentIssuer(t *testing.T) {
 	m := newMachine(t, testregistry.IssuerOptions{})
 	silent := httptest.NewUnstartedServer(nil).Listener // accepts connections and never answers
 	defer silent.Close()
@@ -211,12 +211,12 @@ func TestLogoutIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("it took %v", took)
+		t.Errorf("it took %v, want at most 3s", took)
 	}
 	if n := strings.Count(stderr.String(), "was not revoked"); n != 3 || strings.Contains(stderr.String(), "canary") {
-		t.Errorf("%d warnings:\n%s", n, stderr)
+		t.Errorf("%d warnings, want 3 and no secret:\n%s", n, stderr)
 	}
 	if found, _, err := s.List(t.Context()); err != nil || len(found) > 0 || m.issuer.Live() > 0 {
-		t.Errorf("left: %v, %v, %d live tokens", found, err, m.issuer.Live())
+		t.Errorf("the store has %v, %v, and the issuer %d live tokens; want none", found, err, m.issuer.Live())
 	}
 }

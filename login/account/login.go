@@ -121,13 +121,15 @@ func (*Login) Manual() app.Manual {
 func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credential) (reason string, err error) {
 	host, name := cred.Address().Host(), cred.Address().Name()
 	result := client.Verify(e.Ctx, host, pullScope(c.Scope), forRegistry(*cred))
-	if e.Ctx.Err() != nil || !result.Outcome.Stores() {
-		err := failed(e, "Login failed for", name, result)
-		if refused, ok := errors.AsType[*app.VerifyError](err); ok && result.Outcome == registry.Rejected && cred.Kind == store.KindDevice {
-			refused.Hint = "the login was confirmed, but the registry does not accept the token for the user " +
-				printable.Line(cred.Username, 100) + ": try -u USER, or --device-scope"
+	switch {
+	case e.Ctx.Err() == nil && result.Outcome == registry.Rejected && cred.Kind == store.KindDevice:
+		return "", &app.VerifyError{
+			Doing: "Login failed for", Registry: name, Result: result,
+			Hint: "the login was confirmed, but the registry does not accept the token for the user " +
+				printable.Line(cred.Username, 100) + ": try -u USER, or --device-scope",
 		}
-		return "", err
+	case e.Ctx.Err() != nil || !result.Outcome.Stores():
+		return "", failed(e, "Login failed for", name, result)
 	}
 	if err := c.takeToken(cred, name, result); err != nil {
 		return "", err

@@ -183,8 +183,8 @@ const (
 // renew renews one login. An issuer may invalidate the old refresh token with its answer, so
 // the new one is stored before anything else, also after Ctrl-C.
 func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
-	address := store.ParseAddress(c.Canonical)
-	row := refreshed{Registry: c.Address().Name()}
+	address := c.Address()
+	row := refreshed{Registry: address.Name()}
 	again := "log in again: " + e.Own("auth", "login", row.Registry, "--device")
 	if e.Ctx.Err() != nil {
 		return row.failed("interrupted", "interrupted", "")

@@ -30,15 +30,8 @@ const (
 // unlockFlags are the flags to open slots or a backup. Neither takes a secret itself: other
 // processes can see the command line.
 type unlockFlags struct {
-	Identity       string `placeholder:"FILE" type:"path" help:"Unlock with the age identities in this file; - is standard input."`
-	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read the passphrase from this file; - is standard input."`
-}
-
-func (f unlockFlags) check() error {
-	if f.Identity != "" && f.PassphraseFile != "" {
-		return &app.UsageError{Message: "--identity and --passphrase-file exclude each other", Hint: "give one of them"}
-	}
-	return nil
+	Identity       string `xor:"unlock" placeholder:"FILE" type:"path" help:"Unlock with the age identities in this file; - is standard input."`
+	PassphraseFile string `xor:"unlock" name:"passphrase-file" placeholder:"FILE" type:"path" help:"Read the passphrase from this file; - is standard input."`
 }
 
 // opener returns what the flags name, or prompts at the terminal.

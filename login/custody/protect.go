@@ -372,8 +372,11 @@ type Unprotect struct {
 
 // Run moves the key back to the key file, or removes one slot.
 func (c *Unprotect) Run(e *app.Env) error {
-	if err := c.check(); err != nil {
-		return err
+	switch {
+	case c.Slot != nil && *c.Slot < 1:
+		return &app.UsageError{Message: "slot numbers start at 1", Hint: "run 'regshape auth key show'"}
+	case c.Slot != nil && (c.NoRotate || c.unlockFlags != unlockFlags{}):
+		return &app.UsageError{Message: "--slot only removes a slot: the key is not changed or opened", Hint: "omit the other flags"}
 	}
 	k, err := openForChange(e, "unprotect the key")
 	if err != nil {
@@ -403,16 +406,6 @@ func (*Unprotect) Manual() app.Manual {
 		{"regshape auth key unprotect", "move it back to the key file"},
 		{"regshape auth key unprotect --slot 2", "remove the second key slot"},
 	}}
-}
-
-func (c *Unprotect) check() error {
-	switch {
-	case c.Slot != nil && *c.Slot < 1:
-		return &app.UsageError{Message: "slot numbers start at 1", Hint: "run 'regshape auth key show'"}
-	case c.Slot != nil && (c.NoRotate || c.unlockFlags != unlockFlags{}):
-		return &app.UsageError{Message: "--slot only removes a slot: the key is not changed or opened", Hint: "omit the other flags"}
-	}
-	return c.unlockFlags.check()
 }
 
 func (c *Unprotect) toFile(k *Session) error {

@@ -77,8 +77,8 @@ type unlockResult struct {
 // Run unlocks the store for every program of the user. One that needs no unlocking is not an
 // error.
 func (c *Unlock) Run(e *app.Env) error {
-	if err := c.check(); err != nil {
-		return err
+	if c.For != nil && *c.For <= 0 {
+		return &app.UsageError{Message: "--for must be greater than zero", Hint: "for example --for 8h"}
 	}
 	k, err := Open(e, "unlock the store")
 	if err != nil {
@@ -119,13 +119,6 @@ func (*Unlock) Manual() app.Manual {
 		{"regshape auth unlock --for 2h", "prompt for the passphrase"},
 		{"regshape auth unlock --passphrase-file FILE", "in a script"},
 	}}
-}
-
-func (c *Unlock) check() error {
-	if c.For != nil && *c.For <= 0 {
-		return &app.UsageError{Message: "--for must be greater than zero", Hint: "for example --for 8h"}
-	}
-	return c.unlockFlags.check()
 }
 
 // slots unlocks slots. Without flags an unlocked store stays as it is; to extend the time,

@@ -43,40 +43,36 @@ func bad(what, where, fix string) finding {
 	return finding{"", severityProblem, what, where, fix}
 }
 
-// check examines one subject. It leaves everything as it was.
-type check interface {
-	name() string
-	run(e *app.Env) []finding
-}
-
-// checks lists the checks in the order in which they run.
-func checks(seen *storeState) []check {
-	return []check{
-		programsCheck{},
-		dockerCheck{},
-		podmanCheck{},
-		plaintextCheck{},
-		filesCheck{seen},
-		keyCheck{seen},
-		entriesCheck{seen},
-		clockCheck{seen},
-		roundTripCheck{seen},
-		variablesCheck{},
-		sudoCheck{seen},
-	}
+// checks lists the checks in the order in which they run. They leave everything as it was.
+var checks = []struct {
+	name string
+	run  func(*app.Env, *storeState) []finding
+}{
+	{"programs", checkPrograms},
+	{"docker", checkDocker},
+	{"podman", checkPodman},
+	{"plaintext", checkPlaintext},
+	{"store", checkFiles},
+	{"key", checkKey},
+	{"logins", checkEntries},
+	{"clock", checkClock},
+	{"round-trip", checkRoundTrip},
+	{"variables", checkVariables},
+	{"sudo", checkSudo},
 }
 
 // Run runs every check and shows its findings at once. A problem makes the exit code 1.
 func (*Doctor) Run(e *app.Env) error {
 	all := []finding{}
 	problems := 0
-	for _, c := range checks(readStore(e)) {
-		found := c.run(e)
+	state := readStore(e)
+	for _, c := range checks {
+		found := c.run(e, state)
 		if err := e.Ctx.Err(); err != nil {
 			return err // findings of an interrupted check mean nothing
 		}
 		for _, f := range found {
-			f.Check = c.name()
+			f.Check = c.name
 			f = f.printable()
 			if f.Level == severityProblem {
 				problems++

@@ -39,7 +39,7 @@ func TestFinding_shellWords(t *testing.T) {
 	}
 }
 
-func TestClockCheck(t *testing.T) {
+func TestCheckClock(t *testing.T) {
 	now := time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)
 	e := &app.Env{Now: func() time.Time { return now }}
 	for _, c := range []struct {
@@ -55,8 +55,7 @@ func TestClockCheck(t *testing.T) {
 		{"2030-05-02T00:00:00Z", now, "this program was built at 2030-05-02T00:00:00Z"},
 	} {
 		e.Build.Date = c.built
-		check := clockCheck{&storeState{found: []store.Credential{{Updated: now.AddDate(-1, 0, 0)}, {Updated: c.newest}}}}
-		found := check.run(e)
+		found := checkClock(e, &storeState{found: []store.Credential{{Updated: now.AddDate(-1, 0, 0)}, {Updated: c.newest}}})
 		if len(found) != 1 || (found[0].Level == severityProblem) != (c.problem != "") || !strings.Contains(found[0].What, c.problem) {
 			t.Errorf("built %q, newest %v: got %v, want problem %q", c.built, c.newest, found, c.problem)
 		}

@@ -11,19 +11,15 @@ import (
 	"regshape/store/printable"
 )
 
-// clockCheck compares the clock with times that are certainly past. With a clock that is
+// checkClock compares the clock with times that are certainly past. With a clock that is
 // behind, certificates and tokens are not valid yet.
-type clockCheck struct{ seen *storeState }
-
-func (clockCheck) name() string { return "clock" }
-
-func (c clockCheck) run(e *app.Env) []finding {
+func checkClock(e *app.Env, state *storeState) []finding {
 	const slack = time.Minute // machines that share a home directory may differ by this
 	past, what := time.Time{}, ""
 	if built, err := time.Parse(time.RFC3339, e.Build.Date); err == nil {
 		past, what = built, "this program was built"
 	}
-	for _, cred := range c.seen.found {
+	for _, cred := range state.found {
 		if cred.Updated.After(past) {
 			past, what = cred.Updated, "the newest login was stored"
 		}
@@ -47,13 +43,9 @@ func setClock() string {
 	return "sudo timedatectl set-ntp true"
 }
 
-// variablesCheck lists environment variables that are ignored although users may expect
+// checkVariables lists environment variables that are ignored although users may expect
 // otherwise, and those that change what regshape does. It shows only paths and profile names.
-type variablesCheck struct{}
-
-func (variablesCheck) name() string { return "variables" }
-
-func (variablesCheck) run(e *app.Env) []finding {
+func checkVariables(e *app.Env, _ *storeState) []finding {
 	var ignored []string
 	for _, tool := range []string{"SINGULARITY_DOCKER", "APPTAINER_DOCKER", "DOCKER"} {
 		for _, part := range []string{"_USERNAME", "_PASSWORD"} {
@@ -93,17 +85,13 @@ func (variablesCheck) run(e *app.Env) []finding {
 	return found
 }
 
-// sudoCheck reports whose store is used under sudo.
-type sudoCheck struct{ seen *storeState }
-
-func (sudoCheck) name() string { return "sudo" }
-
-func (c sudoCheck) run(e *app.Env) []finding {
+// checkSudo reports whose store is used under sudo.
+func checkSudo(e *app.Env, state *storeState) []finding {
 	uid := e.Getenv("SUDO_UID")
 	if uid == "" {
 		return nil
 	}
-	// filesCheck reports root's files in another user's home directory.
-	return []finding{note(fmt.Sprintf("under sudo: called by uid %s, running as uid %d, with the store in %s", uid, os.Geteuid(), c.seen.loc.Data),
-		c.seen.loc.Data, "")}
+	// checkFiles reports root's files in another user's home directory.
+	return []finding{note(fmt.Sprintf("under sudo: called by uid %s, running as uid %d, with the store in %s", uid, os.Geteuid(), state.loc.Data),
+		state.loc.Data, "")}
 }

@@ -18,16 +18,12 @@ import (
 // dockerAuthVariable contains a whole auth file, for docker and similar tools.
 const dockerAuthVariable = "DOCKER_AUTH_CONFIG"
 
-// plaintextCheck looks for unencrypted logins of other tools.
-type plaintextCheck struct{}
-
-func (plaintextCheck) name() string { return "plaintext" }
-
-func (plaintextCheck) run(e *app.Env) []finding {
+// checkPlaintext looks for unencrypted logins of other tools.
+func checkPlaintext(e *app.Env, _ *storeState) []finding {
 	var found []finding
 	places := lookup.Places(e)
 	for _, p := range places {
-		reported := p.Path == authfile.DockerConfig(e.Where()) // by dockerCheck, if broken
+		reported := p.Path == authfile.DockerConfig(e.Where()) // by checkDocker, if broken
 		found = append(found, plaintextIn(e, p, reported, e.Own("auth", "import", "--remove"))...)
 	}
 	if path, namedBy := e.OnlyFile(); path != "" && !slices.ContainsFunc(places, func(p lookup.Place) bool { return p.Path == path }) {

@@ -15,12 +15,8 @@ import (
 // ownHelperProgram is the program that docker and podman run.
 const ownHelperProgram = "docker-credential-" + lookup.OwnHelper
 
-// programsCheck checks that a shell, and so docker, finds both names of this build.
-type programsCheck struct{}
-
-func (programsCheck) name() string { return "programs" }
-
-func (programsCheck) run(e *app.Env) []finding {
+// checkPrograms checks that a shell, and so docker, finds both names of this build.
+func checkPrograms(e *app.Env, _ *storeState) []finding {
 	self, err := os.Executable()
 	if err != nil {
 		return []finding{bad("the path of this program is unknown: "+err.Error(), "", "")}
@@ -105,7 +101,7 @@ func missingHelper(name, namedBy, where, fix string) *finding {
 	if lookup.IsOwn(name) {
 		self, err := exec.LookPath("regshape")
 		if err != nil || name == lookup.OwnHelper {
-			return nil // reported by programsCheck
+			return nil // reported by checkPrograms
 		}
 		fix = printable.Shell("ln", "-sf", "regshape", filepath.Join(filepath.Dir(self), program))
 	}

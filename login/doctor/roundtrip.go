@@ -22,26 +22,22 @@ import (
 // no request of a client can get the login.
 const probeAddress = "doctor:trip:"
 
-// roundTripCheck stores, reads, lists and erases a test login through the helper that docker
+// checkRoundTrip stores, reads, lists and erases a test login through the helper that docker
 // would find, as a separate process.
 //
 // It uses the user's store if there is one, since a full disk or wrong permissions show only
 // there, and a temporary one before the first login, to leave no key behind. A store that
 // cannot be opened is not tried. A program that lists the user's store at that moment sees
 // the test login.
-type roundTripCheck struct{ seen *storeState }
-
-func (roundTripCheck) name() string { return "round-trip" }
-
-func (c roundTripCheck) run(e *app.Env) []finding {
+func checkRoundTrip(e *app.Env, state *storeState) []finding {
 	if _, err := exec.LookPath(ownHelperProgram); err != nil {
 		return []finding{note("no test login was made: "+ownHelperProgram+" is not on PATH", "", "")}
 	}
-	if c.seen.err != nil {
-		return []finding{note("no test login was made: the store cannot be opened", c.seen.loc.Data, "")}
+	if state.err != nil {
+		return []finding{note("no test login was made: the store cannot be opened", state.loc.Data, "")}
 	}
-	loc, dir, profile := c.seen.loc, e.Store, e.Profile
-	if c.seen.empty() {
+	loc, dir, profile := state.loc, e.Store, e.Profile
+	if state.empty() {
 		temporary, err := os.MkdirTemp("", "regshape-doctor-")
 		if err != nil {
 			return []finding{bad("cannot create a temporary directory: "+err.Error(), os.TempDir(), "")}
@@ -63,7 +59,7 @@ func (c roundTripCheck) run(e *app.Env) []finding {
 	if err := t.run(e.Ctx); err != nil {
 		return []finding{bad("the test login failed: "+err.Error(), loc.Data, "")}
 	}
-	if c.seen.empty() {
+	if state.empty() {
 		return []finding{good("store, get, list and erase work through "+ownHelperProgram+" (in a temporary store)", "")}
 	}
 	return []finding{good("store, get, list and erase work through "+ownHelperProgram, loc.Data)}

@@ -59,18 +59,14 @@ func readStore(e *app.Env) *storeState {
 // empty reports whether there is no store yet, or nothing in it.
 func (s *storeState) empty() bool { return s.err == nil && len(s.found)+len(s.damaged) == 0 }
 
-// filesCheck checks mode and owner of the store's files, and for leftovers.
-type filesCheck struct{ seen *storeState }
-
-func (filesCheck) name() string { return "store" }
-
-func (c filesCheck) run(e *app.Env) []finding {
-	if c.seen.loc.Data == "" {
-		return nil // reported by keyCheck
+// checkFiles checks mode and owner of the store's files, and for leftovers.
+func checkFiles(e *app.Env, state *storeState) []finding {
+	if state.loc.Data == "" {
+		return nil // reported by checkKey
 	}
 	var found []finding
 	sound := true
-	for _, p := range c.seen.files {
+	for _, p := range state.files {
 		if p.Harmless {
 			found = append(found, note(p.What, p.Path, printable.Shell(p.Fix...)))
 			continue
@@ -87,51 +83,48 @@ func (c filesCheck) run(e *app.Env) []finding {
 		found = append(found, bad(what, p.Path, fix))
 	}
 	if sound {
-		found = append([]finding{good("the store's files are private", c.seen.loc.Data)}, found...)
+		found = append([]finding{good("the store's files are private", state.loc.Data)}, found...)
 	}
 	return found
 }
 
-// keyCheck checks the key, and says what it protects against.
-type keyCheck struct{ seen *storeState }
-
-func (keyCheck) name() string { return "key" }
-
-func (c keyCheck) run(e *app.Env) []finding {
+// checkKey checks the key, and says what it protects against.
+func checkKey(e *app.Env, state *storeState) []finding {
 	var found []finding
-	switch err := c.seen.err; {
-	case err == nil && c.seen.empty():
-		found = append(found, note("the store is empty; the first login creates what it needs", c.seen.loc.Data, ""))
+	switch err := state.err; {
+	case err == nil && state.empty():
+		found = append(found, note("the store is empty; the first login creates what it needs", state.loc.Data, ""))
 	case err == nil:
-		found = append(found, good("the key opens the store, "+terminal.Count(len(c.seen.found), "login"), c.seen.loc.Data))
-	case (errors.Is(err, durable.ErrUnsafe) || errors.Is(err, fs.ErrPermission)) && slices.ContainsFunc(c.seen.files, func(p store.Problem) bool { return !p.Harmless }):
-		found = append(found, note("the key was not checked: fix the files and directories above first", c.seen.loc.Data, ""))
+		found = append(found, good("the key opens the store, "+terminal.Count(len(state.found), "login"), state.loc.Data))
+	case (errors.Is(err, durable.ErrUnsafe) || errors.Is(err, fs.ErrPermission)) && slices.ContainsFunc(state.files, func(p store.Problem) bool { return !p.Harmless }):
+		found = append(found, note("the key was not checked: fix the files and directories above first", state.loc.Data, ""))
 	default:
 		what := err.Error()
 		advice := e.Advice(err)
 		fix := fixFor(e, err)
-		if k := c.seen.session; k != nil && k.Overridden() {
+		if k := state.session; k != nil && k.Overridden() {
 			// The store has a key, but this run uses another one.
 			advice, fix = "", printable.Shell("unset", "REGSHAPE_KEY_FILE")
 		}
 		if !strings.HasPrefix(advice, "run '") && advice != "" {
 			what += ": " + advice
 		}
-		found = append(found, bad(what, c.seen.loc.Data, fix))
+		found = append(found, bad(what, state.loc.Data, fix))
 	}
-	if c.seen.err == nil && c.seen.session != nil {
-		if err := c.seen.session.Store.CheckNames(e.Ctx); err != nil {
-			found = append(found, bad(err.Error(), c.seen.loc.State, e.Own("auth", "unlock")))
+	if state.err == nil && state.session != nil {
+		if err := state.session.Store.CheckNames(e.Ctx); err != nil {
+			found = append(found, bad(err.Error(), state.loc.State, e.Own("auth", "unlock")))
 		}
 	}
-	if c.seen.session != nil {
-		found = append(found, c.place(e, c.seen.session)...)
+	if state.session != nil {
+		found = append(found, keyPlace(e, state)...)
 	}
 	return found
 }
 
-// place is about where the key is, and where the previous one still is.
-func (c keyCheck) place(e *app.Env, k *custody.Session) []finding {
+// keyPlace is about where the key is, and where the previous one still is.
+func keyPlace(e *app.Env, state *storeState) []finding {
+	k := state.session
 	source := k.Effective().Source
 	found := []finding{note(k.Protections().String(), k.Where(), "")}
 	if k.Overridden() {
@@ -155,7 +148,7 @@ func (c keyCheck) place(e *app.Env, k *custody.Session) []finding {
 		}
 	}
 	resume := e.Own("auth", "key", "rotate", "--resume")
-	reported := slices.ContainsFunc(c.seen.files, func(p store.Problem) bool { return p.Unfinished })
+	reported := slices.ContainsFunc(state.files, func(p store.Problem) bool { return p.Unfinished })
 	if busy, err := k.Store.UnderWay(); err == nil && busy && !reported {
 		found = append(found, bad("a change of the key is in progress or was interrupted", k.Loc.Config, resume))
 	}
@@ -182,39 +175,35 @@ func fixFor(e *app.Env, err error) string {
 	case errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrKeyDamaged), errors.Is(err, store.ErrConfigDamaged):
 		return e.Own("auth", "key", "restore", "BACKUP") // never the one that gives up all logins
 	}
-	return "" // filesCheck has the command for unsafe files
+	return "" // checkFiles has the command for unsafe files
 }
 
-// entriesCheck reports single logins: damaged, expired, or left by a round trip.
-type entriesCheck struct{ seen *storeState }
-
-func (entriesCheck) name() string { return "logins" }
-
-func (c entriesCheck) run(e *app.Env) []finding {
+// checkEntries reports single logins: damaged, expired, or left by a round trip.
+func checkEntries(e *app.Env, state *storeState) []finding {
 	var found []finding
-	for _, d := range c.seen.damaged {
+	for _, d := range state.damaged {
 		switch {
 		case errors.Is(d, durable.ErrUnsafe):
-			continue // reported by filesCheck
+			continue // reported by checkFiles
 		case errors.Is(d, store.ErrNewer):
 			found = append(found, bad(d.Error()+": "+e.Advice(d), d.File, ""))
 		case errors.Is(d, store.ErrDamaged):
-			found = append(found, bad(d.Error()+": log in to its registry again, or move the file away", d.File, printable.Shell(c.seen.loc.MoveAway(d.File)...)))
+			found = append(found, bad(d.Error()+": log in to its registry again, or move the file away", d.File, printable.Shell(state.loc.MoveAway(d.File)...)))
 		default:
 			found = append(found, bad(d.Error(), d.File, ""))
 		}
 	}
-	for _, cred := range c.seen.found {
+	for _, cred := range state.found {
 		address := cred.Address()
 		switch {
 		case strings.HasPrefix(cred.ServerURL, probeAddress):
-			found = append(found, bad("an interrupted check left its test login", c.seen.loc.Data, e.Own("auth", "logout", cred.ServerURL)))
+			found = append(found, bad("an interrupted check left its test login", state.loc.Data, e.Own("auth", "logout", cred.ServerURL)))
 		case cred.Expired(e.Now()):
-			found = append(found, note("the login for "+address.Name()+" has expired", c.seen.loc.Data, e.Own("auth", "login", address.Name())))
+			found = append(found, note("the login for "+address.Name()+" has expired", state.loc.Data, e.Own("auth", "login", address.Name())))
 		}
 	}
-	if len(found) == 0 && len(c.seen.found) > 0 {
-		found = append(found, good("no login is damaged or expired", c.seen.loc.Data))
+	if len(found) == 0 && len(state.found) > 0 {
+		found = append(found, good("no login is damaged or expired", state.loc.Data))
 	}
 	return found
 }

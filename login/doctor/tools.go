@@ -16,12 +16,8 @@ import (
 	"regshape/store/printable"
 )
 
-// dockerCheck reads docker's configuration like docker, and says where its logins go.
-type dockerCheck struct{}
-
-func (dockerCheck) name() string { return "docker" }
-
-func (dockerCheck) run(e *app.Env) []finding {
+// checkDocker reads docker's configuration like docker, and says where its logins go.
+func checkDocker(e *app.Env, _ *storeState) []finding {
 	path := authfile.DockerConfig(e.Where())
 	if path == "" {
 		return []finding{note("docker has no configuration without a home directory", "", "")}
@@ -99,13 +95,9 @@ func credsStoreFindings(e *app.Env, doc *authfile.Document, mine, elsewhere []st
 	return found
 }
 
-// podmanCheck reads the settings of podman, skopeo and buildah like they do: registries.conf
+// checkPodman reads the settings of podman, skopeo and buildah like they do: registries.conf
 // and credHelpers of auth.json, not docker's credsStore.
-type podmanCheck struct{}
-
-func (podmanCheck) name() string { return "podman" }
-
-func (podmanCheck) run(e *app.Env) []finding {
+func checkPodman(e *app.Env, _ *storeState) []finding {
 	tool := firstOnPath("podman", "skopeo", "buildah")
 	setup := e.Own("auth", "setup", "--podman")
 	helpers, from, err := authfile.CredentialHelpers(e.Where())
@@ -154,7 +146,7 @@ func (podmanCheck) run(e *app.Env) []finding {
 }
 
 // containersHelpers returns the hosts for which an auth.json names regshape, and findings
-// about missing helpers there. Broken files are reported by plaintextCheck.
+// about missing helpers there. Broken files are reported by checkPlaintext.
 func containersHelpers(e *app.Env) (mine []string, missing []finding) {
 	for _, p := range lookup.Places(e) {
 		if p.Tool != "podman" {

@@ -20,10 +20,10 @@ import (
 type Setup struct {
 	Docker bool     `help:"Configure docker, and with it every tool that reads docker's config.json."`
 	Podman bool     `help:"Configure podman, skopeo and buildah."`
-	Hosts  []string `name:"host" placeholder:"REGISTRY" help:"Let docker use regshape for these registries only (credHelpers); implies --docker."`
-	Undo   bool     `help:"Revert what setup changed."`
+	Hosts  []string `xor:"host" name:"host" placeholder:"REGISTRY" help:"Let docker use regshape for these registries only (credHelpers); implies --docker."`
+	Undo   bool     `xor:"host,keep" help:"Revert what setup changed."`
 	DryRun bool     `name:"dry-run" help:"Show what would be changed and imported, without writing anything."`
-	Keep   bool     `help:"Continue if a login cannot be moved into the store, or belongs to a profile; docker or podman no longer find it."`
+	Keep   bool     `xor:"keep" help:"Continue if a login cannot be moved into the store, or belongs to a profile; docker or podman no longer find it."`
 }
 
 // setupResult is the JSON of setup and of setup --undo.
@@ -71,8 +71,6 @@ func (c *Setup) Run(e *app.Env) error {
 		err = s.checkHome()
 	case !c.Undo:
 		err = s.forward()
-	case len(c.Hosts) > 0 || c.Keep:
-		return &app.UsageError{Message: "--undo takes neither --host nor --keep", Hint: "run 'regshape auth setup --undo'"}
 	default:
 		err = s.undo()
 	}

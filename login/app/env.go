@@ -17,29 +17,29 @@ import (
 	"regshape/store/printable"
 )
 
-// Globals are the flags that every command takes.
+// Globals are the flags that every command accepts.
 type Globals struct {
 	Username string `short:"u" placeholder:"USER" group:"Account" help:"User name ($REGSHAPE_USERNAME)."`
 	Password string `short:"p" placeholder:"SECRET" group:"Account" help:"Password; other processes can see it, so prefer --password-stdin or $REGSHAPE_PASSWORD."`
 	JSON     bool   `name:"json" help:"Print one JSON value on standard output."`
 
 	Profile string `placeholder:"NAME" group:"Store" help:"Use the store of this profile, for a second account ($REGSHAPE_PROFILE)."`
-	Store   string `placeholder:"DIR" type:"path" group:"Store" help:"Keep data, key and config below this folder ($REGSHAPE_STORE)."`
+	Store   string `placeholder:"DIR" type:"path" group:"Store" help:"Keep data, key and config below this directory ($REGSHAPE_STORE)."`
 
-	DockerConfig string `name:"docker-config" placeholder:"PATH" type:"path" group:"Other tools" help:"Docker's config.json or its folder ($DOCKER_CONFIG)."`
-	Authfile     string `placeholder:"FILE" type:"path" group:"Other tools" help:"Use the logins in this auth.json and nothing else ($REGISTRY_AUTH_FILE)."`
+	DockerConfig string `name:"docker-config" placeholder:"PATH" type:"path" group:"Other tools" help:"Docker's config.json or its directory ($DOCKER_CONFIG)."`
+	Authfile     string `placeholder:"FILE" type:"path" group:"Other tools" help:"Use only the logins in this auth.json ($REGISTRY_AUTH_FILE)."`
 
-	PlainHTTP bool          `name:"plain-http" group:"Connection" help:"Talk to the registry over http, unencrypted."`
+	PlainHTTP bool          `name:"plain-http" group:"Connection" help:"Connect to the registry over unencrypted http."`
 	Insecure  bool          `group:"Connection" help:"Do not verify the TLS certificate of the registry's own host."`
-	CAFile    string        `name:"ca-file" placeholder:"FILE" type:"path" group:"Connection" help:"Trust the certificates in this PEM file too."`
+	CAFile    string        `name:"ca-file" placeholder:"FILE" type:"path" group:"Connection" help:"Also trust the certificates in this PEM file."`
 	CertFile  string        `name:"cert-file" placeholder:"FILE" type:"path" group:"Connection" help:"Client certificate for the registry, PEM."`
 	KeyFile   string        `name:"key-file" placeholder:"FILE" type:"path" group:"Connection" help:"The client certificate's key, PEM."`
-	Timeout   time.Duration `default:"30s" group:"Connection" help:"Longest network time for one registry."`
+	Timeout   time.Duration `default:"30s" group:"Connection" help:"Maximum network time for one registry."`
 
 	DebugCalls    bool   `name:"debug-calls" group:"Diagnosis" help:"Show every request and response on standard error, secrets redacted."`
 	TimeMethods   bool   `name:"time-methods" group:"Diagnosis" help:"Show how long each request took."`
 	TimeScenarios bool   `name:"time-scenarios" group:"Diagnosis" help:"Show how long each step of the command took."`
-	LogFile       string `name:"log-file" placeholder:"FILE" type:"path" group:"Diagnosis" help:"Append all of these to a file."`
+	LogFile       string `name:"log-file" placeholder:"FILE" type:"path" group:"Diagnosis" help:"Append all of these to this file."`
 }
 
 // Validate is called by the parser.

@@ -14,6 +14,7 @@ import (
 	"regshape/login/importer"
 	"regshape/login/lookup"
 	"regshape/store"
+	"regshape/store/durable"
 )
 
 // Setup configures container tools to use the helper.
@@ -133,7 +134,7 @@ func (s *setup) checkHome() error {
 		return &refusal{fmt.Sprintf("home directory %s cannot be used; nothing was changed", home), "set HOME"}
 	}
 	// Root without sudo is fine: root of a container with a mounted home.
-	if uid, foreign := rootInForeignDir(info); foreign && s.Getenv("SUDO_UID") != "" {
+	if uid, known := durable.OwnerOf(info); known && uid != 0 && os.Geteuid() == 0 && s.Getenv("SUDO_UID") != "" {
 		return &refusal{
 			fmt.Sprintf("under sudo this would create files of root in %s, which belongs to uid %d; nothing was changed", home, uid),
 			"run it without sudo, or with sudo -H",

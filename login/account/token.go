@@ -49,7 +49,7 @@ func (c *Token) Run(e *app.Env) error {
 	}
 	token, result := client.Token(e.Ctx, address.Host(), pullScope(c.Scope), forRegistry(login))
 	if result.Outcome == registry.Unverified {
-		result.Message = "the registry issues no tokens: it never asks for a login"
+		result.Message = "the registry does not issue tokens: it never asks for a login"
 	}
 	if e.Ctx.Err() != nil || result.Outcome != registry.Verified {
 		return failed(e, "No token from", name, result)

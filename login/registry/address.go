@@ -13,8 +13,8 @@ import (
 
 var errAddress = errors.New("not a registry address: want HOST or HOST:PORT")
 
-// hubAPI is where Docker Hub answers the registry protocol; its other names serve
-// other things, or redirect.
+// hubAPI is the host of Docker Hub's registry API; its other names serve other things, or
+// redirect.
 const hubAPI = "registry-1.docker.io"
 
 // apiHost gives the host[:port] to connect to for a registry address as a caller

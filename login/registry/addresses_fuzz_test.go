@@ -71,7 +71,7 @@ func FuzzRedirect(f *testing.F) {
 			return
 		}
 		for _, scheme := range []string{"https", "http"} {
-			q := question{url: &url.URL{Scheme: scheme, Host: "reg.example", Path: "/v2/"}}
+			q := request{url: &url.URL{Scheme: scheme, Host: "reg.example", Path: "/v2/"}}
 			if auth {
 				q.auth = "Basic " + canary
 			}
@@ -79,7 +79,7 @@ func FuzzRedirect(f *testing.F) {
 				q.form = url.Values{"password": {canary}}
 			}
 			for _, location := range []string{location, strings.Replace(location, "://", "://u:"+canary+"@", 1)} {
-				next, fail := redirect(q, &answer{status: status, header: http.Header{"Location": {location}}})
+				next, fail := redirect(q, &response{status: status, header: http.Header{"Location": {location}}})
 				if fail != nil {
 					if next != nil || !shownSafely(fail, canary) {
 						t.Fatalf("%q: %+v", location, fail)
@@ -145,13 +145,13 @@ func FuzzAPIHost(f *testing.F) {
 }
 
 // The folder of a server's certificates is below the folder of all, and one level below.
-func FuzzCertFolders(f *testing.F) {
+func FuzzCertDirNames(f *testing.F) {
 	for _, s := range []string{"ghcr.io", "ghcr.io:443", "..", ".", "../x", "a/../b", `a\b`, "[::1]:5000", "registry-1.docker.io", "a:", "nul", "\x00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, host string) {
 		u := &url.URL{Scheme: "https", Host: host}
-		for _, name := range certFolders(u) {
+		for _, name := range certDirNames(u) {
 			path := filepath.Join("/certs.d", name)
 			if filepath.Dir(path) != filepath.Clean("/certs.d") || filepath.Base(path) != name || name != strings.ToLower(name) {
 				t.Fatalf("%q leads to %q", host, path)
@@ -188,7 +188,7 @@ func atonAddr(host string) (netip.Addr, bool) {
 }
 
 // No spelling of an address that a proxy may resolve gets past the check of its zone.
-func FuzzLiteralZone(f *testing.F) {
+func FuzzLiteralClass(f *testing.F) {
 	for _, s := range []string{
 		"127.0.0.1", "127.1", "0x7f.1", "017700000001", "2130706433", "169.254.169.254", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "localhost.", "a.LOCALHOST",
 		"169.254.169.254.", "0x7f000001.", "fe80::1%eth0", "example.com", "1.example", "", "::1.",
@@ -197,7 +197,7 @@ func FuzzLiteralZone(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, host string) {
-		z, err := literalZone(host)
+		z, err := literalClass(host)
 		if err != nil {
 			return // refused
 		}
@@ -205,11 +205,11 @@ func FuzzLiteralZone(f *testing.F) {
 			t.Fatalf("%q is passed on, and net/http may make an address of it", host)
 		}
 		bare := strings.TrimSuffix(host, ".")
-		if ip, parseErr := netip.ParseAddr(bare); parseErr == nil && zoneOf(ip) != z {
-			t.Fatalf("%q is in zone %q, and %s in %q", host, z, ip, zoneOf(ip))
+		if ip, parseErr := netip.ParseAddr(bare); parseErr == nil && classOf(ip) != z {
+			t.Fatalf("%q is in zone %q, and %s in %q", host, z, ip, classOf(ip))
 		}
-		if ip, ok := atonAddr(bare); ok && zoneOf(ip) != z {
-			t.Fatalf("%q is in zone %q, and a resolver may take it for %s in %q", host, z, ip, zoneOf(ip))
+		if ip, ok := atonAddr(bare); ok && classOf(ip) != z {
+			t.Fatalf("%q is in zone %q, and a resolver may take it for %s in %q", host, z, ip, classOf(ip))
 		}
 	})
 }

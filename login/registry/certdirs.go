@@ -16,15 +16,15 @@ import (
 )
 
 var (
-	errLonely  = errors.New("no matching file")
+	errNoMatch = errors.New("no matching file")
 	errRegular = errors.New("not a regular file")
 )
 
 // CertDirs lists where docker and podman keep the certificates of single registries,
-// for Options.CertDirs; they need not exist. In each, a folder HOST or HOST:PORT holds
+// for Options.CertDirs; they need not exist. In each, a directory HOST or HOST:PORT holds
 // CAs (*.crt) and client certificates (NAME.cert with NAME.key).
 //
-// Whose rule it is: $XDG_CONFIG_HOME/containers (else ~/.config/containers) and
+// The rules: $XDG_CONFIG_HOME/containers (else ~/.config/containers) and
 // /etc/containers are podman's, skopeo's and buildah's; /etc/docker is the docker
 // daemon's, and podman's too; $XDG_CONFIG_HOME/docker is the rootless daemon's;
 // ~/.docker is Docker Desktop's; %ProgramData%\docker is the daemon's on Windows. An
@@ -54,15 +54,15 @@ func CertDirs(home string, getenv func(string) string) []string {
 	return append(dirs, "/etc/containers/certs.d", "/etc/docker/certs.d")
 }
 
-// tlsFor is the TLS configuration for one server: the flags', and what the user keeps
-// for exactly this host. All folders count, where podman stops at the first: a registry
-// that either tool trusts is one that the user trusts. A flag wins over the files of its
-// kind. The error is a *failure that names the file.
+// tlsFor returns the TLS configuration for one server: that of the options, and the files
+// that the user has for exactly this host. All directories are read, where podman stops at
+// the first: a registry that either tool trusts is one that the user trusts. An option
+// overrides the files of its kind. The error is a *failure that names the file.
 //
-// A client certificate is shown to the registry's own origin alone: to another one, it
-// would make whatever the registry asks for there the user's own request. A certificate
-// goes unverified on the registry's own host alone, and never that of an issuer, which
-// the flag is not about.
+// A client certificate is sent to the registry's own origin only: another server would
+// treat whatever the registry sends us there for as a request of the user's. Verification
+// is skipped for the registry's own host only, and never for an issuer, which the option
+// does not cover.
 func (r *router) tlsFor(u *url.URL) (*tls.Config, error) {
 	cfg, opt := r.c.tls.Clone(), r.c.opt
 	own := sameOrigin(u, r.base)
@@ -75,7 +75,7 @@ func (r *router) tlsFor(u *url.URL) (*tls.Config, error) {
 	}
 	files := certFiles{ca: opt.CAFile == "" && !cfg.InsecureSkipVerify, client: own && len(cfg.Certificates) == 0}
 	for _, dir := range opt.CertDirs {
-		for _, name := range certFolders(u) {
+		for _, name := range certDirNames(u) {
 			if err := files.addTo(cfg, filepath.Join(dir, name)); err != nil {
 				return nil, &failure{
 					outcome: TLS, message: printable.Line(err.Error(), 300),
@@ -87,10 +87,10 @@ func (r *router) tlsFor(u *url.URL) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// certFolders are the folder names for a server. The port https has anyway may be left
-// out, as in the address of a stored login. Docker Hub's folder is named as its images are.
-// The host may be a remote server's word: one that is more than a file name gets none.
-func certFolders(u *url.URL) []string {
+// certDirNames are the directory names for a server. The default port of https may be left
+// out, as in the address of a stored login. Docker Hub's is docker.io, as in image names.
+// The host may come from a remote server: one that is not a plain file name has none.
+func certDirNames(u *url.URL) []string {
 	host := strings.ToLower(u.Host)
 	if host == "" || !filepath.IsLocal(host) || host == "." || strings.ContainsAny(host, `/\%`) {
 		return nil
@@ -105,7 +105,7 @@ func certFolders(u *url.URL) []string {
 		names = append(names, "docker.io")
 	}
 	if runtime.GOOS == "windows" {
-		// A file name there has no colon; docker leaves it out.
+		// File names have no colon there; docker leaves it out.
 		for i := range names {
 			names[i] = strings.ReplaceAll(names[i], ":", "")
 		}
@@ -113,21 +113,21 @@ func certFolders(u *url.URL) []string {
 	return names
 }
 
-// certFiles says which kinds of files count.
+// certFiles says which kinds of files are used.
 type certFiles struct{ ca, client bool }
 
-// addTo adds the files of one folder to cfg.
-func (f certFiles) addTo(cfg *tls.Config, folder string) error {
-	files, err := os.ReadDir(folder)
+// addTo adds the files of one directory to cfg.
+func (f certFiles) addTo(cfg *tls.Config, dir string) error {
+	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		// Older docker daemons keep /etc/docker from everyone but root; podman goes on, too.
+		// Older docker daemons make /etc/docker readable by root only; podman ignores that, too.
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		path := filepath.Join(folder, file.Name())
+		path := filepath.Join(dir, file.Name())
 		stem := strings.TrimSuffix(path, filepath.Ext(path))
 		switch filepath.Ext(path) {
 		case ".crt":
@@ -140,7 +140,7 @@ func (f certFiles) addTo(cfg *tls.Config, folder string) error {
 			}
 		case ".key":
 			if f.client {
-				err = together(path, stem+".cert")
+				err = needsPair(path, stem+".cert")
 			}
 		}
 		if err != nil {
@@ -169,7 +169,7 @@ func addCA(cfg *tls.Config, path string) error {
 }
 
 func addPair(cfg *tls.Config, cert, key string) error {
-	if err := together(cert, key); err != nil {
+	if err := needsPair(cert, key); err != nil {
 		return err
 	}
 	certPEM, err := readRegular(cert)
@@ -188,15 +188,16 @@ func addPair(cfg *tls.Config, cert, key string) error {
 	return nil
 }
 
-// together is docker's and podman's rule: neither half of a pair without the other.
-func together(have, want string) error {
+// needsPair is docker's and podman's rule: a certificate and its key come together.
+func needsPair(have, want string) error {
 	if _, err := os.Stat(want); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w %s", have, errLonely, filepath.Base(want))
+		return fmt.Errorf("%s: %w %s", have, errNoMatch, filepath.Base(want))
 	}
 	return nil
 }
 
-// readRegular is readPEM for a file that nobody named: a pipe there must not hang a login.
+// readRegular is readPEM for a file that the user did not name: a pipe there must not hang
+// a login.
 func readRegular(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // token server with another CA, and files in folders as docker and podman have them.
 func TestCertDirs(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("the folders have other names there; TestCertFolders has them")
+		t.Skip("the folders have other names there; TestCertDirNames has them")
 	}
 	later := time.Now().Add(time.Hour)
 	regPair, regCA, _ := selfSigned(t, later, "reg.example")
@@ -127,7 +127,7 @@ func TestCertDirsNoFallback(t *testing.T) {
 	}
 }
 
-func TestCertFolders(t *testing.T) {
+func TestCertDirNames(t *testing.T) {
 	for host, want := range map[string][]string{
 		"reg.example":                  {"reg.example", "reg.example:443"},
 		"REG.example:443":              {"reg.example:443", "reg.example"},
@@ -147,7 +147,7 @@ func TestCertFolders(t *testing.T) {
 				want[i] = strings.ReplaceAll(want[i], ":", "")
 			}
 		}
-		if got := certFolders(&url.URL{Scheme: "https", Host: host}); !slices.Equal(got, want) {
+		if got := certDirNames(&url.URL{Scheme: "https", Host: host}); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", host, got, want)
 		}
 	}

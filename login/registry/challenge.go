@@ -14,11 +14,11 @@ type challenge struct {
 	params  map[string]string
 }
 
-// parseChallenges reads the values of all WWW-Authenticate headers of an answer.
+// parseChallenges reads the values of all WWW-Authenticate headers of a response.
 // One value may hold several challenges. Servers get the grammar wrong in many
 // ways (missing commas, unquoted URLs, spaces around "="), so what can be
-// understood is taken and the rest is passed over; of a repeated parameter the
-// first one counts.
+// understood is used and the rest is skipped; of a repeated parameter the first one
+// counts.
 func parseChallenges(values []string) []challenge {
 	var out []challenge
 	for _, v := range values {
@@ -128,7 +128,7 @@ func (p *challengeParser) token68() string {
 }
 
 // value reads a quoted string, or anything up to a comma or a blank. It fails on a
-// quoted string without an end: what follows cannot be told apart from its content.
+// quoted string without an end: what follows cannot be distinguished from its content.
 func (p *challengeParser) value() (string, bool) {
 	if p.peek() != '"' {
 		from := p.i
@@ -155,7 +155,7 @@ func (p *challengeParser) value() (string, bool) {
 	return "", false
 }
 
-// junk passes over what cannot start a list element, quoted strings as a whole.
+// junk skips what cannot start a list element, quoted strings as a whole.
 func (p *challengeParser) junk() bool {
 	if p.peek() == '"' {
 		_, ok := p.value()
@@ -167,7 +167,7 @@ func (p *challengeParser) junk() bool {
 	return true
 }
 
-// String writes the challenge in the one spelling that every parser reads.
+// String formats the challenge in the form that every parser reads.
 func (c challenge) String() string {
 	if c.token68 != "" {
 		return c.scheme + " " + c.token68

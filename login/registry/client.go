@@ -2,7 +2,7 @@
 // obtains bearer tokens from the token server that the registry names. It is the
 // only package of the product that speaks HTTP.
 //
-// The order of questions follows the distribution specification: GET /v2/ without
+// The order of requests follows the distribution specification: GET /v2/ without
 // a credential; then, as the 401's challenge asks, GET /v2/ with Basic, or a token
 // from the realm and GET /v2/ with that token. Nothing is stored or printed here:
 // the answer is a [Result], and the caller decides what to do with it.
@@ -14,16 +14,17 @@
 //   - An https registry cannot send the secret to an http realm, and no redirect
 //     leads from https to http.
 //   - Loopback, link-local and cloud metadata addresses are dialled for a realm or
-//     a redirect only when the registry itself is there, and the registry has to stay
-//     where it was first reached. The check is made on the resolved address, at dial
-//     time, so that a DNS answer cannot evade it; behind a proxy, on the literal host.
-//   - Plain http unasked is for addresses that are loopback, whatever their name.
+//     a redirect only when the registry itself is at such an address, and the registry
+//     has to stay where it was first reached. The check is made on the resolved address,
+//     at dial time, so that a DNS answer cannot evade it; behind a proxy, on the literal
+//     host.
+//   - Plain http is the default for loopback addresses only, whatever their name.
 //   - Certificates that the user keeps for a host, as docker and podman do, are used
-//     for that host alone; see [CertDirs]. A client certificate is shown to the
+//     for that host alone; see [CertDirs]. A client certificate is sent to the
 //     registry alone, and only its own host may go unverified.
 //   - Everything is bounded: network time by [Options.Timeout], headers by 64 KiB,
 //     bodies by 1 MiB, redirects by 5, retries by 3.
-//   - No raw remote text and no secret reaches a message; see [Printable].
+//   - No raw remote text and no secret reaches a message; see package printable.
 package registry
 
 import (
@@ -38,9 +39,9 @@ import (
 // defaultTimeout is the network time for one verification when none is given.
 const defaultTimeout = 30 * time.Second
 
-// Options say how to reach registries. The zero value is fit for public ones.
+// Options say how to reach registries. The zero value suits public ones.
 type Options struct {
-	// PlainHTTP asks by http only. Without it http is tried only on localhost and
+	// PlainHTTP uses http only. Without it http is tried only on localhost and
 	// literal loopback addresses, only when nothing there speaks TLS, and only where the
 	// address that is connected to is a loopback one.
 	PlainHTTP bool
@@ -51,10 +52,10 @@ type Options struct {
 	// CertFile and KeyFile hold the client certificate, for the registry alone; either
 	// both or neither.
 	CAFile, CertFile, KeyFile string
-	// CertDirs are folders with one folder a registry, as CertDirs lists them. What is
-	// there for a host is used for that host alone, its client certificates only where the
-	// host is the registry or the issuer. CAFile, or Insecure, wins over the CAs there,
-	// CertFile over the client certificates.
+	// CertDirs are directories with one directory a registry, as CertDirs lists them. The
+	// files for a host are used for that host alone, its client certificates only where the
+	// host is the registry or the issuer. CAFile and Insecure override the CAs there,
+	// CertFile the client certificates.
 	CertDirs []string
 	// Timeout is the network time for one Verify or Token, retries and their waits
 	// included; 0 means 30 s.
@@ -74,13 +75,13 @@ type Decorator = func(http.RoundTripper) http.RoundTripper
 // Client verifies credentials. It keeps no connections between calls, and may be used
 // by several goroutines.
 type Client struct {
-	opt    Options
-	tls    *tls.Config
-	around *perimeter
-	proxy  func(*http.Request) (*url.URL, error)
-	dial   dialFunc
-	now    func() time.Time
-	sleep  func(context.Context, time.Duration) error
+	opt   Options
+	tls   *tls.Config
+	guard *dialGuard
+	proxy func(*http.Request) (*url.URL, error)
+	dial  dialFunc
+	now   func() time.Time
+	sleep func(context.Context, time.Duration) error
 }
 
 // New reads the certificate files of opt. A file that cannot be read or holds no
@@ -97,13 +98,13 @@ func New(opt Options) (*Client, error) {
 		opt.UserAgent = "regshape"
 	}
 	return &Client{
-		opt: opt, tls: cfg, around: &perimeter{},
+		opt: opt, tls: cfg, guard: &dialGuard{},
 		proxy: http.ProxyFromEnvironment, dial: dialNet, now: time.Now, sleep: sleep,
 	}, nil
 }
 
-// session is one verification: its connections, what is known of the registry so
-// far, and the secrets that no message may show.
+// session is one verification: its connections, what is known about the registry, and the
+// secrets that no message may show.
 type session struct {
 	c        *Client
 	router   *router
@@ -115,7 +116,7 @@ type session struct {
 	secrets  *redactor
 }
 
-// errOutOfTime marks our own deadline among the reasons for which a context ends.
+// errOutOfTime is the cause of our own deadline.
 var errOutOfTime = errors.New("out of network time")
 
 // open prepares a session for one registry address.

@@ -26,7 +26,7 @@ import (
 // neither a token server nor the target of a redirect nor an issuer gets to see it.
 func TestClientCertificateStays(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("the directories have other names there; TestCertFolders has them")
+		t.Skip("the directories have other names there; TestCertDirNames has them")
 	}
 	house := newHouse(t)
 	_, cert, key := selfSigned(t, time.Now().Add(time.Hour), "alice")
@@ -81,7 +81,7 @@ func TestClientCertificateStays(t *testing.T) {
 				t.Fatal(fail)
 			}
 			defer done()
-			if _, err := s.ask(ctx, question{url: s.at("/moved")}); err != nil {
+			if _, err := s.do(ctx, request{url: s.at("/moved")}); err != nil {
 				t.Error(err)
 			}
 			c.Refresh(t.Context(), DeviceClient{Issuer: "https://id.example"}, "refresh-canary-token")
@@ -166,8 +166,8 @@ func TestNewErrors(t *testing.T) {
 		{Options{CAFile: gone}, fs.ErrNotExist, gone},
 		{Options{CAFile: bad}, errPEM, bad},
 		{Options{CAFile: big}, errSize, big},
-		{Options{CertFile: cert}, errHalf, cert},
-		{Options{KeyFile: key}, errHalf, key},
+		{Options{CertFile: cert}, errNoPair, cert},
+		{Options{KeyFile: key}, errNoPair, key},
 		{Options{CertFile: cert, KeyFile: gone}, fs.ErrNotExist, gone},
 		{Options{CertFile: gone, KeyFile: key}, fs.ErrNotExist, gone},
 		{Options{CertFile: cert, KeyFile: other}, nil, other},

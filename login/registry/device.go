@@ -18,11 +18,11 @@ import (
 	"regshape/store/printable"
 )
 
-// Expired is the outcome of a device login whose code ran out before anybody confirmed it.
+// Expired is the outcome of a device login whose code expired before it was confirmed.
 const Expired Outcome = "expired"
 
 const (
-	// defaultInterval is RFC 8628 §3.2's, in seconds. A longer one than maxInterval would
+	// defaultInterval is RFC 8628 §3.2's, in seconds. One longer than maxInterval would
 	// outlast every code.
 	defaultInterval = 5
 	maxInterval     = 600
@@ -32,46 +32,46 @@ const (
 	maxUserCode = 64
 )
 
-// DeviceClient says as whom to ask which issuer.
+// DeviceClient identifies an issuer and a client that it knows.
 type DeviceClient struct {
-	Issuer   string // its URL, to the letter as it calls itself
+	Issuer   string // its URL, exactly as in its metadata
 	ClientID string // of a public client that may use the device grant
 	Scope    string // separated by blanks; "" asks for openid and offline_access where the issuer has them
 	Audience string // an API that the token is for, where the issuer wants one; not in RFC 8628
 }
 
-// DeviceCode is what the user has to see. Both texts are safe for a terminal.
+// DeviceCode is what to show the user. Both texts are safe for a terminal.
 type DeviceCode struct {
 	Link     string    // an http or https URL
 	Code     string    // to compare or type there
 	Complete bool      // Link already holds the code
-	Expires  time.Time // by then it has to be confirmed
+	Expires  time.Time // deadline for the confirmation
 }
 
-// DeviceScreen is how a device login speaks to the user. Both functions are called from
+// DeviceScreen shows the progress of a device login. Both functions are called from
 // the goroutine of DeviceLogin or one of its requests, never at the same time.
 type DeviceScreen struct {
 	Show  func(DeviceCode)
 	Pause func(why string) // once, when the issuer stops answering; the login goes on
 }
 
-// DeviceGrant is what an issuer gave. Both tokens are secrets.
+// DeviceGrant is what an issuer granted. Both tokens are secrets.
 type DeviceGrant struct {
 	AccessToken  string
-	RefreshToken string    // "" where the issuer gave none
+	RefreshToken string    // "" where the issuer issued none
 	Username     string    // as an ID token claims, unverified; "" where there is none
-	Scope        string    // what was asked for
-	Expires      time.Time // of the access token, UTC; zero where the issuer did not say
+	Scope        string    // as requested
+	Expires      time.Time // of the access token, UTC; zero where unknown
 }
 
 // Format prints a placeholder, whatever the verb.
 func (g DeviceGrant) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.Mark) }
 
 // DeviceLogin has the user confirm a login in a browser, anywhere (RFC 8628). The outcome
-// is Verified with a grant; Rejected when the user denied it; [Expired] when the code ran
-// out; else what kept the issuer from answering. Network time counts per request against
-// Options.Timeout, the wait for the user against the code's own life alone. An issuer that
-// stops answering is asked again until then.
+// is Verified with a grant; Rejected when the user denied it; [Expired] when the code
+// expired; else why the issuer could not be asked. Options.Timeout bounds each request, the
+// code's lifetime alone the wait for the user. An issuer that stops answering is polled
+// until then.
 func (c *Client) DeviceLogin(ctx context.Context, d DeviceClient, screen DeviceScreen) (DeviceGrant, Result) {
 	s, u, fail := c.openIssuer(d.Issuer)
 	if fail != nil {
@@ -93,7 +93,7 @@ func (s *session) deviceLogin(ctx context.Context, d DeviceClient, u *url.URL, s
 		return DeviceGrant{}, fail
 	}
 	if meta.device == nil {
-		return DeviceGrant{}, &failure{outcome: Protocol, message: s.issuerWho() + " offers no device login"}
+		return DeviceGrant{}, &failure{outcome: Protocol, message: s.issuerLabel() + " does not support device logins"}
 	}
 	scopes := meta.scopeFor(d.Scope)
 	ask := oauth2.Config{
@@ -106,33 +106,33 @@ func (s *session) deviceLogin(ctx context.Context, d DeviceClient, u *url.URL, s
 	}
 	code, err := ask.DeviceAuth(s.oauth(brief, &issuerTransport{s: s}), extra...)
 	if err != nil {
-		return DeviceGrant{}, s.refused(brief, err)
+		return DeviceGrant{}, s.oauthFailure(brief, err)
 	}
-	shown, fail := s.bound(code)
+	shown, fail := s.checkCode(code)
 	if fail != nil {
-		return DeviceGrant{}, s.issuerNamed(fail)
+		return DeviceGrant{}, s.asIssuer(fail)
 	}
 	screen.Show(shown)
-	waiting := &issuerTransport{s: s, patient: true, pause: screen.Pause}
-	ask.Scopes = nil // RFC 8628 §3.4 has none in this request
+	waiting := &issuerTransport{s: s, polling: true, pause: screen.Pause}
+	ask.Scopes = nil // RFC 8628 §3.4: not in this request
 	token, err := ask.DeviceAccessToken(s.oauth(ctx, waiting), code)
 	switch {
 	case err != nil && ctx.Err() == nil && !s.c.now().Before(code.Expiry):
 		return DeviceGrant{}, waiting.expired()
 	case err != nil:
-		return DeviceGrant{}, s.refused(ctx, err)
+		return DeviceGrant{}, s.oauthFailure(ctx, err)
 	}
 	id, _ := token.Extra("id_token").(string)
 	g := DeviceGrant{
 		AccessToken: token.AccessToken, RefreshToken: token.RefreshToken, Username: claimedName(id),
 		Scope: strings.Join(scopes, " "), Expires: expiry(token.Expiry, s.c.now()),
 	}
-	return g, s.usable(g)
+	return g, s.checkGrant(g)
 }
 
-// bound checks what the issuer wants shown, and keeps its numbers within reason: they go
-// into timers that panic on odd ones.
-func (s *session) bound(code *oauth2.DeviceAuthResponse) (DeviceCode, *failure) {
+// checkCode checks what the issuer wants shown, and bounds its numbers: they go into timers
+// that panic on invalid ones.
+func (s *session) checkCode(code *oauth2.DeviceAuthResponse) (DeviceCode, *failure) {
 	s.secrets.Learn(code.DeviceCode)
 	s.secrets.Learn(code.UserCode)
 	text := first(code.VerificationURIComplete, code.VerificationURI)
@@ -142,7 +142,7 @@ func (s *session) bound(code *oauth2.DeviceAuthResponse) (DeviceCode, *failure) 
 		return DeviceCode{}, fail
 	case strings.TrimSpace(code.DeviceCode) == "", code.UserCode == "", printable.Line(code.UserCode, maxUserCode) != code.UserCode,
 		printable.Line(link.String(), maxShown) != link.String():
-		return DeviceCode{}, &failure{outcome: Protocol, message: "its answer to the request for a code makes no sense"}
+		return DeviceCode{}, &failure{outcome: Protocol, message: "its response to the request for a code is not valid"}
 	}
 	now := s.c.now()
 	if latest := now.Add(maxCodeLife); code.Expiry.IsZero() || code.Expiry.After(latest) {
@@ -157,7 +157,7 @@ func (s *session) bound(code *oauth2.DeviceAuthResponse) (DeviceCode, *failure) 
 	}, nil
 }
 
-// expiry is when an access token ends, to the second and in UTC.
+// expiry is when an access token expires, to the second and in UTC.
 func expiry(at, now time.Time) time.Time {
 	if at.IsZero() {
 		return at
@@ -168,19 +168,19 @@ func expiry(at, now time.Time) time.Time {
 	return at.UTC().Truncate(time.Second)
 }
 
-// usable refuses a grant that no header could carry (RFC 6750 §2.1: visible ASCII).
-func (s *session) usable(g DeviceGrant) *failure {
+// checkGrant refuses a grant that no header could carry (RFC 6750 §2.1: visible ASCII).
+func (s *session) checkGrant(g DeviceGrant) *failure {
 	s.secrets.Learn(g.AccessToken)
 	s.secrets.Learn(g.RefreshToken)
 	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f }
 	if g.AccessToken == "" || slices.ContainsFunc([]string{g.AccessToken, g.RefreshToken}, func(t string) bool { return strings.ContainsFunc(t, odd) }) {
-		return &failure{outcome: Protocol, message: s.issuerWho() + " answered without a usable token"}
+		return &failure{outcome: Protocol, message: s.issuerLabel() + " answered without a usable token"}
 	}
 	return nil
 }
 
-// oauth gives x/oauth2 an HTTP client of this session's. Redirects are answers to it: a
-// form with a code in it is sent to the endpoint that the issuer named, nowhere else.
+// oauth gives x/oauth2 this session's HTTP client. It follows no redirect: a form with a
+// code in it goes only to the endpoint that the issuer named.
 func (s *session) oauth(ctx context.Context, rt http.RoundTripper) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
 		Transport:     rt,
@@ -188,18 +188,18 @@ func (s *session) oauth(ctx context.Context, rt http.RoundTripper) context.Conte
 	})
 }
 
-// issuerTransport carries x/oauth2's requests under this package's limits: one request has
-// Options.Timeout, one answer maxBody, and it is whole or an error. A patient one takes an
-// issuer that does not answer for one where the user has not confirmed yet, so that a
-// laptop may change networks while its owner looks for the phone: RFC 8628 §3.5 has a poll
-// without an answer repeated, more slowly. Whatever else it carries is sent once.
+// issuerTransport sends x/oauth2's requests under this package's limits: Options.Timeout for
+// a request, maxBody for a response, which is complete or an error. While polling, a lost
+// connection counts as "not confirmed yet", so that a laptop may change networks while its
+// owner looks for the phone: RFC 8628 §3.5 repeats such a poll, more slowly. Everything else
+// is sent once.
 type issuerTransport struct {
 	s       *session
-	patient bool
-	pause   func(why string) // told once
+	polling bool
+	pause   func(why string) // called once
 
-	silent string // why the last request had no answer; "" if it had one
-	told   bool
+	lastError string // why the last request had no answer; "" if it had one
+	paused    bool
 }
 
 // RoundTrip implements http.RoundTripper. x/oauth2 sends one request after the other.
@@ -207,27 +207,27 @@ func (t *issuerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(req.Context(), t.s.c.opt.Timeout, errOutOfTime)
 	defer cancel()
 	asked := req.Clone(ctx)
-	asked.Header.Set("Accept", "application/json") // GitHub answers with a form otherwise
+	asked.Header.Set("Accept", "application/json") // GitHub sends a form otherwise
 	asked.Header.Set("User-Agent", t.s.c.opt.UserAgent)
 	res, err := t.whole(asked)
 	if err != nil {
 		f := t.s.failed(ctx, req.URL, err)
-		if t.patient && req.Context().Err() == nil && f.outcome == Unreachable {
+		if t.polling && req.Context().Err() == nil && f.outcome == Unreachable {
 			return t.wait(req, f.message, "authorization_pending"), nil
 		}
 		return nil, f
 	}
-	if t.patient && res.StatusCode == http.StatusTooManyRequests {
+	if t.polling && res.StatusCode == http.StatusTooManyRequests {
 		return t.wait(req, "it asks to wait", "slow_down"), nil
 	}
-	if t.patient && temporary(res.StatusCode) {
+	if t.polling && temporary(res.StatusCode) {
 		return t.wait(req, "it answers "+statusText(res.StatusCode), "authorization_pending"), nil
 	}
-	t.silent = ""
+	t.lastError = ""
 	return res, nil
 }
 
-// whole makes the request and reads the answer to its end.
+// whole sends the request and reads the whole response.
 func (t *issuerTransport) whole(req *http.Request) (*http.Response, error) {
 	res, err := t.s.rt.RoundTrip(req)
 	if err != nil {
@@ -239,38 +239,38 @@ func (t *issuerTransport) whole(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if len(body) > maxBody {
-		return nil, &failure{outcome: Protocol, message: "the answer is too long"}
+		return nil, &failure{outcome: Protocol, message: "the response is too long"}
 	}
 	return buffered(res, body), nil
 }
 
 func (t *issuerTransport) wait(req *http.Request, why, code string) *http.Response {
-	t.silent = why
-	if !t.told && t.pause != nil {
+	t.lastError = why
+	if !t.paused && t.pause != nil {
 		t.pause(why)
 	}
-	t.told = true
+	t.paused = true
 	return pending(req, code)
 }
 
-// expired says that the time ran out, and whose fault it was.
+// expired is the failure of an expired code, with the reason if the issuer did not respond.
 func (t *issuerTransport) expired() *failure {
 	f := &failure{outcome: Expired, message: expiredText}
-	if t.silent != "" {
-		f.message = "the issuer did not answer (" + t.silent + ") until the code expired; run the command again"
+	if t.lastError != "" {
+		f.message = "the issuer did not answer (" + t.lastError + ") until the code expired; run the command again"
 	}
 	return f
 }
 
-// buffered gives an answer a body that was already read.
+// buffered gives a response a body that was already read.
 func buffered(res *http.Response, body []byte) *http.Response {
 	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return res
 }
 
 // Docker Hub's device login, as docker's own client does it (docker/cli, internal/oauth):
-// the issuer's access token is for Hub's API and no password of the registry; Hub makes a
-// personal access token for it.
+// the issuer's access token is for Hub's API and not a password of the registry; Hub
+// creates a personal access token for it.
 const (
 	// HubIssuer is the issuer of Docker Hub's accounts.
 	HubIssuer = "https://login.docker.com/"
@@ -283,8 +283,8 @@ const (
 )
 
 // HubToken exchanges the access token of a device login at [HubIssuer] for a personal
-// access token. The user name is what the access token claims, "" where it has none. It is
-// asked once, never again: every answer is a new token of the account.
+// access token. The user name is the access token's claim, "" without one. The request is
+// never repeated: each creates a new token in the account.
 func (c *Client) HubToken(ctx context.Context, accessToken string) (username, token string, r Result) {
 	s, u, fail := c.openIssuer(HubAudience)
 	if fail != nil {
@@ -304,7 +304,7 @@ func (c *Client) HubToken(ctx context.Context, accessToken string) (username, to
 	if readClaims(accessToken, &claims) && usableName(claims.Hub.Username) {
 		username = claims.Hub.Username
 	}
-	return username, token, s.result("", &failure{outcome: Verified, message: "Docker Hub made a personal access token"})
+	return username, token, s.result("", &failure{outcome: Verified, message: "Docker Hub created a personal access token"})
 }
 
 func (s *session) hubToken(ctx context.Context, u *url.URL, accessToken string) (string, *failure) {
@@ -314,24 +314,24 @@ func (s *session) hubToken(ctx context.Context, u *url.URL, accessToken string) 
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := (&http.Client{
+	raw, err := (&http.Client{
 		Transport:     &issuerTransport{s: s},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}).Do(req)
 	if err != nil {
 		return "", s.explain(ctx, err)
 	}
-	defer func() { _ = res.Body.Close() }()
+	defer func() { _ = raw.Body.Close() }()
 	var body struct{ Data struct{ Token string } }
-	ans := &answer{status: res.StatusCode, header: res.Header}
-	// The transport has read it whole; what does not parse has no token.
-	decoded := json.NewDecoder(res.Body).Decode(&body)
+	res := &response{status: raw.StatusCode, header: raw.Header}
+	// The transport has read it whole; a body that does not parse has no token.
+	decoded := json.NewDecoder(raw.Body).Decode(&body)
 	switch token := body.Data.Token; {
-	case ans.status == http.StatusUnauthorized, ans.status == http.StatusForbidden:
-		return "", &failure{outcome: Forbidden, message: "Docker Hub made no personal access token: " + statusText(ans.status)}
-	case ans.status != http.StatusCreated:
-		return "", s.unsuccessful(ans, "Docker Hub")
-	case decoded != nil, s.usable(DeviceGrant{AccessToken: token}) != nil:
+	case res.status == http.StatusUnauthorized, res.status == http.StatusForbidden:
+		return "", &failure{outcome: Forbidden, message: "Docker Hub refused a personal access token: " + statusText(res.status)}
+	case res.status != http.StatusCreated:
+		return "", s.statusFailure(res, "Docker Hub")
+	case decoded != nil, s.checkGrant(DeviceGrant{AccessToken: token}) != nil:
 		return "", &failure{outcome: Protocol, message: "Docker Hub answered without a usable token"}
 	default:
 		return token, nil

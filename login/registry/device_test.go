@@ -102,14 +102,14 @@ func TestDeviceLogin(t *testing.T) {
 		{"nobody confirms", testregistry.IssuerOptions{Manual: true, CodeLife: 2}, Expired, expiredText, 0},
 		{"gone", testregistry.IssuerOptions{Polls: slices.Repeat([]string{"drop"}, 9), CodeLife: 3}, Expired, "the issuer did not answer (", 1},
 		{"garbage", testregistry.IssuerOptions{Polls: []string{"garbage"}}, Protocol, "answered without a usable token", 0},
-		{"another client", testregistry.IssuerOptions{ClientID: "other"}, Forbidden, "does not let this client log in", 0},
+		{"another client", testregistry.IssuerOptions{ClientID: "other"}, Forbidden, "does not allow this client", 0},
 		{"unknown refusal", testregistry.IssuerOptions{Polls: []string{"mood"}}, Protocol, "400", 0},
-		{"calls itself otherwise", testregistry.IssuerOptions{CallsIt: "https://evil.example"}, Protocol, "calls itself by another name", 0},
+		{"calls itself otherwise", testregistry.IssuerOptions{CallsIt: "https://evil.example"}, Protocol, "metadata names another issuer", 0},
 		{"an odd page", testregistry.IssuerOptions{VerificationURI: "javascript:alert(1)"}, Protocol, "not an http or https URL", 0},
 		{"a plain page", testregistry.IssuerOptions{VerificationURI: "http://pages.example/"}, Protocol, "plain http", 0},
 		{"a page of another user", testregistry.IssuerOptions{VerificationURI: "https://id.example@evil.example/"}, Protocol, "user name", 0},
-		{"no code", testregistry.IssuerOptions{DeviceAnswer: `{"verification_uri":"https://x.example/","user_code":"A"}`}, Protocol, "makes no sense", 0},
-		{"an escape in the code", testregistry.IssuerOptions{DeviceAnswer: `{"device_code":"d","verification_uri":"https://x.example/","user_code":"A\u001b[2J"}`}, Protocol, "makes no sense", 0},
+		{"no code", testregistry.IssuerOptions{DeviceAnswer: `{"verification_uri":"https://x.example/","user_code":"A"}`}, Protocol, "is not valid", 0},
+		{"an escape in the code", testregistry.IssuerOptions{DeviceAnswer: `{"device_code":"d","verification_uri":"https://x.example/","user_code":"A\u001b[2J"}`}, Protocol, "is not valid", 0},
 		{"no JSON", testregistry.IssuerOptions{DeviceAnswer: "<html>"}, Protocol, "without a usable token", 0},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestDeviceLogin_interrupted(t *testing.T) {
 
 // What the issuer names is dialled under the rules for token realms, and a redirect takes
 // no code along.
-func TestDevicePerimeter(t *testing.T) {
+func TestDeviceDialGuard(t *testing.T) {
 	var leaked bool
 	house := newHouse(t)
 	inner := house.startTLS(t, func(http.ResponseWriter, *http.Request) { leaked = true })
@@ -180,7 +180,7 @@ func TestDevicePerimeter(t *testing.T) {
 	}{
 		"loopback":  {"https://inner.example/device", "loopback", false},
 		"plain":     {"http://inner.example/device", "plain http", false},
-		"redirects": {"https://id.example/device", "redirects; nothing was sent on", true},
+		"redirects": {"https://id.example/device", "redirects; the redirect was not followed", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := house.startTLS(t, func(w http.ResponseWriter, r *http.Request) {
@@ -234,7 +234,7 @@ func TestMetadata_elsewhere(t *testing.T) {
 			})
 			c := client(t, Options{CAFile: house.caFile})
 			c.dial = at(map[string]listening{"id.example:443": {"203.0.113.1", server}, "evil.example:443": {"203.0.113.2", server}})
-			want, message := Protocol, "the issuer id.example redirects to https://evil.example for its description, which was refused"
+			want, message := Protocol, "the issuer id.example redirects to https://evil.example for its metadata, which was refused"
 			if openID {
 				want, message = Rejected, "no longer accepts"
 			}

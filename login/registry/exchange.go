@@ -16,66 +16,66 @@ import (
 )
 
 const (
-	// maxRetries with the first wait doubling gives 1.75 s in all, which bridges a
-	// restart behind a load balancer and is not yet felt as a hang.
+	// maxRetries with a doubling wait takes 1.75 s in all: enough for a restart behind a
+	// load balancer, and short of looking like a hang.
 	maxRetries  = 3
 	firstWait   = 250 * time.Millisecond
 	minimalWait = 100 * time.Millisecond
 )
 
-// question is one request; a form makes it a POST.
-type question struct {
+// request is an HTTP request; with a form it is a POST.
+type request struct {
 	url  *url.URL
 	auth string // value of Authorization, or ""
 	form url.Values
-	// once is for what may have had its effect although no answer says so: an issuer that
-	// replaces refresh tokens may take a second use for theft, and end the whole login (RFC
-	// 6749 §10.4, RFC 9700 §4.14.2).
+	// once is for requests that may have taken effect although no response came: an issuer
+	// that rotates refresh tokens may treat a second use as theft, and end the whole login
+	// (RFC 6749 §10.4, RFC 9700 §4.14.2).
 	once bool
 }
 
-func (q question) secret() bool { return q.auth != "" || q.form != nil }
+func (q request) secret() bool { return q.auth != "" || q.form != nil }
 
-// answer is what came back, after redirects and retries.
-type answer struct {
+// response is the final one, after redirects and retries.
+type response struct {
 	status int
 	header http.Header
 	body   []byte // at most maxBody; cut is set when there was more
 	cut    bool
-	url    *url.URL // where it came from
+	url    *url.URL // of the server that sent it
 }
 
-// ask sends q, follows redirects, and tries again on 429 and 5xx while there is
-// time; of what is asked once, on 429 alone, which says that nothing was done (RFC 6585 §4).
+// ask sends q, follows redirects, and retries on 429 and 5xx while there is time; with
+// once set on 429 alone, which means that nothing was done (RFC 6585 §4).
 // Errors are always a *failure.
-func (s *session) ask(ctx context.Context, q question) (*answer, error) {
+func (s *session) do(ctx context.Context, q request) (*response, error) {
 	for try := 0; ; try++ {
-		ans, err := s.follow(ctx, q)
+		res, err := s.follow(ctx, q)
 		if err != nil {
 			return nil, s.explain(ctx, err)
 		}
-		wait, again := s.retryIn(ans, try)
-		if !again || q.once && ans.status != http.StatusTooManyRequests {
-			return ans, nil
+		wait, again := s.retryIn(res, try)
+		if !again || q.once && res.status != http.StatusTooManyRequests {
+			return res, nil
 		}
 		if err := s.c.sleep(ctx, wait); err != nil {
 			if errors.Is(context.Cause(ctx), errOutOfTime) {
-				// The server did answer; that says more than a time-out.
-				return ans, nil
+				// The server's response says more than a time-out.
+				return res, nil
 			}
 			return nil, s.explain(ctx, err)
 		}
 	}
 }
 
-// retryIn says whether an answer is worth another try and after how long. A wait
-// that the server asks for is kept in full or not begun at all.
-func (s *session) retryIn(ans *answer, try int) (time.Duration, bool) {
-	if try == maxRetries || !temporary(ans.status) {
+// retryIn reports whether to retry after a response, and when. A wait that the server asks
+// for is kept in full or not begun at all.
+func (s *session) retryIn(res *response, try int) (time.Duration, bool) {
+	if try == maxRetries || !temporary(res.status) {
 		return 0, false
 	}
 	now := s.c.now()
-	wait, asked := retryAfter(ans.header, now)
+	wait, asked := retryAfter(res.header, now)
 	if !asked {
 		wait = firstWait << try
 	}
@@ -106,8 +106,8 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// send makes one request, without redirects.
-func (s *session) send(ctx context.Context, q question) (*answer, error) {
+// send sends one request and follows no redirect.
+func (s *session) send(ctx context.Context, q request) (*response, error) {
 	method, body := http.MethodGet, io.Reader(nil)
 	if q.form != nil {
 		method, body = http.MethodPost, strings.NewReader(q.form.Encode())
@@ -129,28 +129,28 @@ func (s *session) send(ctx context.Context, q question) (*answer, error) {
 		sendOnce(req)
 	}
 	s.secrets.learnRequest(req)
-	res, err := s.rt.RoundTrip(req)
+	raw, err := s.rt.RoundTrip(req)
 	if err != nil {
 		return nil, s.failed(ctx, q.url, err)
 	}
-	defer func() { _ = res.Body.Close() }()
-	ans := &answer{status: res.StatusCode, header: res.Header, url: q.url}
-	ans.body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	defer func() { _ = raw.Body.Close() }()
+	res := &response{status: raw.StatusCode, header: raw.Header, url: q.url}
+	res.body, err = io.ReadAll(io.LimitReader(raw.Body, maxBody+1))
 	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
-	// A body that broke off is judged by what came: the status has the verdict, and
-	// half a token does not parse.
-	if len(ans.body) > maxBody {
-		ans.body, ans.cut = ans.body[:maxBody], true
+	// An incomplete body is used as it is: the status decides, and half a token does not
+	// parse.
+	if len(res.body) > maxBody {
+		res.body, res.cut = res.body[:maxBody], true
 	}
-	return ans, nil
+	return res, nil
 }
 
 var errSent = errors.New("the request was sent already")
 
-// sendOnce keeps net/http from sending a form again by itself: over HTTP/2 it does when a
-// server ends the stream with PROTOCOL_ERROR, which says nothing of what it did before.
+// sendOnce keeps net/http from repeating a form: over HTTP/2 it does when a server ends the
+// stream with PROTOCOL_ERROR, which does not mean that nothing was done.
 func sendOnce(req *http.Request) {
 	body := &onceBody{ReadCloser: req.Body}
 	again := req.GetBody
@@ -163,7 +163,7 @@ func sendOnce(req *http.Request) {
 	}
 }
 
-// onceBody knows whether it was read.
+// onceBody records whether it was read.
 type onceBody struct {
 	io.ReadCloser
 	read atomic.Bool
@@ -174,34 +174,34 @@ func (b *onceBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// isPage reports whether the answer is a web page rather than a registry's.
-func (a *answer) isPage() bool {
-	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	return a.header.Get("Docker-Distribution-Api-Version") == "" &&
+// isPage reports whether the response is a web page, and not a registry's.
+func (r *response) isPage() bool {
+	kind, _, _ := mime.ParseMediaType(r.header.Get("Content-Type"))
+	return r.header.Get("Docker-Distribution-Api-Version") == "" &&
 		(kind == "text/html" || kind == "application/xhtml+xml")
 }
 
 func statusText(code int) string {
-	// The server's own reason phrase is left out; it could say anything.
+	// Without the server's reason phrase, which could say anything.
 	return strings.TrimRight(strconv.Itoa(code)+" "+http.StatusText(code), " ")
 }
 
-// maxRedirects is enough for host and path to be put right once each, with room.
+// maxRedirects is more than correcting host and path once each takes.
 const maxRedirects = 5
 
 // follow sends q and follows redirects under this package's rules, which are
 // stricter than http.Client's: that one lets Authorization follow to a subdomain
 // and to another port.
-func (s *session) follow(ctx context.Context, q question) (*answer, error) {
+func (s *session) follow(ctx context.Context, q request) (*response, error) {
 	for hops := 0; ; hops++ {
-		ans, err := s.send(ctx, q)
-		if err != nil || !isRedirect(ans.status) {
-			return ans, err
+		res, err := s.send(ctx, q)
+		if err != nil || !isRedirect(res.status) {
+			return res, err
 		}
 		if hops == maxRedirects {
 			return nil, &failure{outcome: Protocol, message: "too many redirects from " + origin(q.url)}
 		}
-		next, refused := redirect(q, ans)
+		next, refused := redirect(q, res)
 		if refused != nil {
 			return nil, refused
 		}
@@ -218,15 +218,15 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// redirect decides where a redirect leads. A request with a secret stays at its
-// origin: going on without the secret would let a public answer elsewhere pass for
-// proof that the secret is right.
-func redirect(q question, ans *answer) (*url.URL, *failure) {
+// redirect returns the target of a redirect. A request with a secret stays at its origin:
+// following without the secret would let a public resource elsewhere pass for proof that
+// the secret is right.
+func redirect(q request, res *response) (*url.URL, *failure) {
 	from := origin(q.url)
-	next, err := q.url.Parse(ans.header.Get("Location"))
-	if err != nil || ans.header.Get("Location") == "" || next.Host == "" ||
+	next, err := q.url.Parse(res.header.Get("Location"))
+	if err != nil || res.header.Get("Location") == "" || next.Host == "" ||
 		next.Scheme != "https" && next.Scheme != "http" {
-		return nil, &failure{outcome: Protocol, message: from + " redirects to nowhere"}
+		return nil, &failure{outcome: Protocol, message: from + " redirects without a usable Location"}
 	}
 	next.User = nil
 	to := origin(next)
@@ -237,7 +237,7 @@ func redirect(q question, ans *answer) (*url.URL, *failure) {
 		f := &failure{outcome: Protocol, message: from + " redirects to " + to + "; the credential was not sent there"}
 		f.advice, f.suggested = redirectAdvice(q.url, next)
 		return nil, f
-	case q.form != nil && ans.status != http.StatusTemporaryRedirect && ans.status != http.StatusPermanentRedirect:
+	case q.form != nil && res.status != http.StatusTemporaryRedirect && res.status != http.StatusPermanentRedirect:
 		// 301 to 303 turn a POST into a GET (RFC 9110 §15.4), which would lose the form.
 		return nil, &failure{outcome: Protocol, message: "the redirect of a token request at " + from + " was refused"}
 	}
@@ -245,7 +245,7 @@ func redirect(q question, ans *answer) (*url.URL, *failure) {
 }
 
 func redirectAdvice(from, to *url.URL) (advice Advice, suggested string) {
-	// Without the flag the same address is asked by https.
+	// Without the option the same address is asked by https.
 	if from.Host == to.Host && from.Scheme == "http" && to.Scheme == "https" {
 		return UseHTTPS, ""
 	}

@@ -19,30 +19,30 @@ import (
 	"regshape/store/printable"
 )
 
-// explain turns an error of a request into the outcome and the words for it. The
-// words never quote the error as a whole: net/http puts remote bytes into its own.
+// explain turns an error of a request into an outcome and a message. The message never
+// quotes the whole error: net/http puts remote bytes into its own.
 func (s *session) explain(ctx context.Context, err error) *failure {
 	var f *failure
 	switch {
 	case errors.As(err, &f):
 		return f
 	case errors.Is(context.Cause(ctx), errOutOfTime):
-		return &failure{outcome: Unreachable, message: "no answer within " + s.c.opt.Timeout.String()}
+		return &failure{outcome: Unreachable, message: "no response within " + s.c.opt.Timeout.String()}
 	case errors.Is(ctx.Err(), context.Canceled):
 		return &failure{outcome: Unreachable, message: "interrupted"}
-	case s.router.greeted.Load():
+	case s.router.serverSpokeFirst.Load():
 		return notHTTP
-	case s.router.wanted.Load():
+	case s.router.certRequested.Load():
 		return noClientCert
 	}
 	return classify(err)
 }
 
-// failed is explain for a request to u. What the flags allow the registry's host they allow
-// no other server, so there the advice is another one.
+// failed is explain for a request to u. The options that relax checks are for the registry's
+// host only, so the advice for another server is different.
 func (s *session) failed(ctx context.Context, u *url.URL, err error) *failure {
 	f := *s.explain(ctx, err)
-	if errors.Is(err, errZone) {
+	if errors.Is(err, errRefused) {
 		f.message = origin(u) + ": " + f.message
 	}
 	if f.outcome == TLS && (s.router.issuer || !strings.EqualFold(u.Hostname(), s.base.Hostname())) {
@@ -64,11 +64,11 @@ func classify(err error) *failure {
 	}
 	var (
 		f   *failure
-		z   *zoneError
+		z   *addressError
 		dns *net.DNSError
 		op  *net.OpError
 		no  syscall.Errno
-		out = &failure{outcome: Unreachable, message: "the connection broke off"}
+		out = &failure{outcome: Unreachable, message: "the connection was lost"}
 	)
 	text := err.Error()
 	switch {
@@ -81,9 +81,9 @@ func classify(err error) *failure {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		out.message = "no such host"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), timedOut(err):
-		out.message = "no answer in time"
+		out.message = "no response in time"
 	case errors.As(err, &dns):
-		out.message = "the name server did not answer"
+		out.message = "the name server did not respond"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		out.message = "connection refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
@@ -92,12 +92,12 @@ func classify(err error) *failure {
 		// The texts of the operating system hold nothing from the network.
 		out.message = no.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		out.message = "the connection was closed without an answer"
+		out.message = "the connection was closed without a response"
 	case strings.Contains(text, "headers exceeded"), strings.Contains(text, "header list larger"):
-		return &failure{outcome: Protocol, message: "the headers of the answer are too long"}
+		return &failure{outcome: Protocol, message: "the response headers are too long"}
 	case strings.Contains(text, "COMPRESSION_ERROR"):
-		// HTTP/2 ends so at one field beyond the limit, too.
-		return &failure{outcome: Protocol, message: "the headers of the answer are too long or broken"}
+		// HTTP/2 fails like this at one field beyond the limit, too.
+		return &failure{outcome: Protocol, message: "the response headers are too long or malformed"}
 	case strings.Contains(text, "malformed"), strings.Contains(text, "http2: "), strings.Contains(text, "net/http: HTTP/1.x"),
 		strings.Contains(text, "too many 1xx"), strings.Contains(text, "bad Content-Length"),
 		strings.Contains(text, "invalid header"), strings.Contains(text, "transfer encoding"), strings.Contains(text, "PROTOCOL_ERROR"):
@@ -110,22 +110,22 @@ func classify(err error) *failure {
 	return out
 }
 
-// noClientCert is what servers do without a certificate that they insist on. Since TLS 1.3
-// the alert comes after the handshake, and may be lost to the reset that follows it.
+// noClientCert is a server that requires a client certificate. Since TLS 1.3 the alert comes
+// after the handshake, and may be lost to the reset that follows it.
 var noClientCert = &failure{
 	outcome: TLS, message: "the server asks for a client certificate, and refused the connection without one",
 	advice: GiveClientCert,
 }
 
-// notHTTP is an answer in another language.
-var notHTTP = &failure{outcome: Protocol, message: "the answer is not HTTP"}
+// notHTTP is a response of another protocol.
+var notHTTP = &failure{outcome: Protocol, message: "the response is not HTTP"}
 
 func timedOut(err error) bool {
 	var t net.Error
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// classifyTLS recognises TLS trouble; nil means that it is something else.
+// classifyTLS recognises TLS errors; nil means that it is another one.
 func classifyTLS(err error) *failure {
 	var (
 		authority x509.UnknownAuthorityError
@@ -166,8 +166,8 @@ func classifyTLS(err error) *failure {
 	return out
 }
 
-// speaksTLS reports whether a failed handshake shows that the other side does speak
-// TLS, so that trying http instead would be a downgrade.
+// speaksTLS reports whether a failed handshake shows that the server does speak TLS, so that
+// trying http instead would be a downgrade.
 func speaksTLS(err error) bool {
 	return classifyTLS(err) != nil && !errors.As(err, new(tls.RecordHeaderError))
 }
@@ -179,33 +179,33 @@ func certNames(c *x509.Certificate) string {
 	return " (" + printable.Line(strings.Join(c.DNSNames, ", "), 80) + ")"
 }
 
-// unsuccessful puts a status that is no verdict on the credential into words; who
-// is "the registry" or the token server with its host.
-func (s *session) unsuccessful(ans *answer, who string) *failure {
-	said := s.detail(ans)
-	f := &failure{outcome: Protocol, message: who + " answered " + statusText(ans.status), detail: said}
+// statusFailure turns a status that says nothing about the credential into a failure; who is
+// "the registry" or the token server with its host.
+func (s *session) statusFailure(res *response, who string) *failure {
+	detail := s.detail(res)
+	f := &failure{outcome: Protocol, message: who + " answered " + statusText(res.status), detail: detail}
 	switch {
-	case ans.status == http.StatusTooManyRequests:
+	case res.status == http.StatusTooManyRequests:
 		f.outcome, f.message = Throttled, "too many requests"
-		if wait, ok := retryAfter(ans.header, s.c.now()); ok && wait > 0 {
+		if wait, ok := retryAfter(res.header, s.c.now()); ok && wait > 0 {
 			f.message += "; " + who + " asks to wait " + strconv.Itoa(int(wait.Seconds())) + " s"
 		}
 		return f
-	case ans.status >= 500, ans.status == http.StatusProxyAuthRequired:
+	case res.status >= 500, res.status == http.StatusProxyAuthRequired:
 		f.outcome = Unreachable
-	case ans.status == http.StatusBadRequest && s.base.Scheme == "http":
-		// What TLS servers say to plain http.
+	case res.status == http.StatusBadRequest && s.base.Scheme == "http":
+		// What TLS servers respond to plain http.
 		f.advice = MaybeHTTPS
 	}
-	if said != "" {
-		f.message += ": " + said
+	if detail != "" {
+		f.message += ": " + detail
 	}
 	return f
 }
 
-// detail is what the server says about a refusal: the distribution specification's
-// errors, OAuth2's error (RFC 6749 §5.2), the usual single fields, or plain text.
-func (s *session) detail(ans *answer) string {
+// detail is the server's reason: the distribution specification's errors, OAuth2's error
+// (RFC 6749 §5.2), the usual single fields, or plain text.
+func (s *session) detail(res *response) string {
 	var body struct {
 		Errors []struct {
 			Code, Message string
@@ -216,9 +216,9 @@ func (s *session) detail(ans *answer) string {
 		Details     any
 	}
 	text := ""
-	kind, _, _ := mime.ParseMediaType(ans.header.Get("Content-Type"))
-	// A field of an unexpected type leaves the others filled in.
-	if err := json.Unmarshal(ans.body, &body); err == nil || errors.As(err, new(*json.UnmarshalTypeError)) {
+	kind, _, _ := mime.ParseMediaType(res.header.Get("Content-Type"))
+	// A field of an unexpected type leaves the others intact.
+	if err := json.Unmarshal(res.body, &body); err == nil || errors.As(err, new(*json.UnmarshalTypeError)) {
 		for _, e := range body.Errors {
 			text = first(text, e.Message, e.Code)
 		}
@@ -226,7 +226,7 @@ func (s *session) detail(ans *answer) string {
 		details, _ := body.Details.(string)
 		text = first(text, body.Description, body.Message, details, code)
 	} else if kind == "text/plain" {
-		text = string(ans.body)
+		text = string(res.body)
 	}
 	return printable.Line(s.secrets.Redact(text), 200)
 }

@@ -39,8 +39,8 @@ func parseIssuer(issuer string) (*url.URL, error) {
 	return u, nil
 }
 
-// metadata is what an issuer says of itself (RFC 8414 §2, RFC 8628 §4). A nil URL is an
-// endpoint that it does not have.
+// metadata is an issuer's (RFC 8414 §2, RFC 8628 §4). A nil URL is an endpoint that it does
+// not have.
 type metadata struct {
 	device, token, revocation *url.URL
 	scopes                    []string
@@ -48,7 +48,7 @@ type metadata struct {
 
 // openIssuer prepares a session with an issuer in the place of a registry, whose own origin
 // has to stay where it was first reached; every other one that its metadata names is under
-// the perimeter's check.
+// the dialGuard's check.
 func (c *Client) openIssuer(issuer string) (*session, *url.URL, *failure) {
 	u, err := parseIssuer(issuer)
 	if err != nil {
@@ -66,43 +66,42 @@ func (c *Client) openIssuer(issuer string) (*session, *url.URL, *failure) {
 	return s, u, nil
 }
 
-// timed bounds the next requests by Options.Timeout. Time that the user spends in the
-// browser lies between two such spans.
+// timed bounds the next requests by Options.Timeout, without the time that the user spends
+// in the browser.
 func (s *session) timed(ctx context.Context) (context.Context, context.CancelFunc) {
 	s.deadline = s.c.now().Add(s.c.opt.Timeout)
 	return context.WithTimeoutCause(ctx, s.c.opt.Timeout, errOutOfTime)
 }
 
-// discover reads the issuer's metadata: where RFC 8414 §3 has it, then where OpenID
-// Connect Discovery §4 has it. A document that speaks of another issuer ends the search,
-// since it is what a mix-up attack looks like. One that a redirect led to at another origin
-// is nobody's word on this issuer, and counts as absent.
+// discover reads the issuer's metadata from the URL of RFC 8414 §3, then from that of OpenID
+// Connect Discovery §4. Metadata of another issuer ends the search, since that is what a
+// mix-up attack looks like. A redirect to another origin counts as no metadata.
 func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (metadata, *failure) {
 	path := strings.TrimSuffix(u.Path, "/")
 	var found metadata
 	last := &failure{}
 	var elsewhere *failure
 	for _, at := range []string{"/.well-known/oauth-authorization-server" + path, path + "/.well-known/openid-configuration"} {
-		ans, err := s.ask(ctx, question{url: s.at(at)})
+		res, err := s.do(ctx, request{url: s.at(at)})
 		if err != nil {
-			return metadata{}, s.issuerNamed(s.explain(ctx, err))
+			return metadata{}, s.asIssuer(s.explain(ctx, err))
 		}
-		if ans.status == http.StatusOK && !sameOrigin(ans.url, s.base) {
-			elsewhere = &failure{outcome: Protocol, message: s.issuerWho() + " redirects to " + origin(ans.url) + " for its description, which was refused"}
+		if res.status == http.StatusOK && !sameOrigin(res.url, s.base) {
+			elsewhere = &failure{outcome: Protocol, message: s.issuerLabel() + " redirects to " + origin(res.url) + " for its metadata, which was refused"}
 			continue
 		}
-		if ans.status != http.StatusOK || ans.isPage() {
-			if last.message == "" || temporary(ans.status) {
-				last = s.unsuccessful(ans, s.issuerWho())
+		if res.status != http.StatusOK || res.isPage() {
+			if last.message == "" || temporary(res.status) {
+				last = s.statusFailure(res, s.issuerLabel())
 			}
 			continue
 		}
-		m, fail := readMetadata(issuer, s.base, ans)
+		m, fail := readMetadata(issuer, s.base, res)
 		if fail != nil {
-			return metadata{}, s.issuerNamed(fail)
+			return metadata{}, s.asIssuer(fail)
 		}
 		if found = m; m.device != nil {
-			break // OpenID's document may have more than RFC 8414's
+			break // OpenID's may have more than RFC 8414's
 		}
 	}
 	if found.token == nil {
@@ -113,16 +112,16 @@ func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (meta
 			return metadata{}, elsewhere
 		}
 		return metadata{}, &failure{
-			outcome: Protocol, message: s.issuerWho() + " does not describe itself (RFC 8414 or OpenID Connect)",
+			outcome: Protocol, message: s.issuerLabel() + " has no metadata (RFC 8414 or OpenID Connect)",
 			advice: CheckIssuerURL,
 		}
 	}
 	return found, nil
 }
 
-// readMetadata checks one document. Its issuer must be, to the letter, the one that was
-// asked (RFC 8414 §3.3).
-func readMetadata(issuer string, base *url.URL, ans *answer) (metadata, *failure) {
+// readMetadata checks one document. Its issuer must be exactly the one that was asked (RFC
+// 8414 §3.3).
+func readMetadata(issuer string, base *url.URL, res *response) (metadata, *failure) {
 	var body struct {
 		Issuer     string
 		Device     string   `json:"device_authorization_endpoint"`
@@ -130,11 +129,11 @@ func readMetadata(issuer string, base *url.URL, ans *answer) (metadata, *failure
 		Revocation string   `json:"revocation_endpoint"`
 		Scopes     []string `json:"scopes_supported"`
 	}
-	if err := json.Unmarshal(ans.body, &body); err != nil || ans.cut || body.Token == "" {
-		return metadata{}, &failure{outcome: Protocol, message: "its description of itself makes no sense"}
+	if err := json.Unmarshal(res.body, &body); err != nil || res.cut || body.Token == "" {
+		return metadata{}, &failure{outcome: Protocol, message: "its metadata is not valid"}
 	}
 	if body.Issuer != issuer {
-		f := &failure{outcome: Protocol, message: "it calls itself by another name; nothing was sent to it"}
+		f := &failure{outcome: Protocol, message: "its metadata names another issuer; nothing was sent to it"}
 		if strings.TrimSuffix(body.Issuer, "/") == strings.TrimSuffix(issuer, "/") {
 			f.advice, f.suggested = UseIssuer, printable.Line(body.Issuer, 200)
 		}
@@ -174,8 +173,8 @@ func parseEndpoint(text string, base *url.URL) (*url.URL, *failure) {
 	return u, nil
 }
 
-// scopeFor is the scope to ask for: what the user said, else what OpenID Connect has for
-// a user name and a refresh token, as far as the issuer lists them.
+// scopeFor is the scope to request: the user's, else those of OpenID Connect for a user name
+// and a refresh token, as far as the issuer lists them.
 func (m metadata) scopeFor(wanted string) []string {
 	if wanted != "" {
 		return strings.Fields(wanted)
@@ -185,13 +184,13 @@ func (m metadata) scopeFor(wanted string) []string {
 	})
 }
 
-func (s *session) issuerWho() string { return "the issuer " + printable.Line(s.base.Host, 200) }
+func (s *session) issuerLabel() string { return "the issuer " + printable.Line(s.base.Host, 200) }
 
-// issuerNamed says of a failure that it is the issuer's.
-func (s *session) issuerNamed(f *failure) *failure {
+// asIssuer names the issuer in a failure.
+func (s *session) asIssuer(f *failure) *failure {
 	out := *f
 	if f.message != "interrupted" && !strings.Contains(f.message, s.base.Host) {
-		out.message = s.issuerWho() + ": " + f.message
+		out.message = s.issuerLabel() + ": " + f.message
 	}
 	return &out
 }

@@ -37,7 +37,7 @@ func TestCheckIssuer(t *testing.T) {
 
 func TestMetadata_nearMiss(t *testing.T) {
 	base, _ := url.Parse("https://id.example")
-	_, fail := readMetadata("https://id.example", base, &answer{body: []byte(`{"issuer":"https://id.example/","token_endpoint":"https://id.example/t"}`)})
+	_, fail := readMetadata("https://id.example", base, &response{body: []byte(`{"issuer":"https://id.example/","token_endpoint":"https://id.example/t"}`)})
 	if fail == nil || fail.advice != UseIssuer || fail.suggested != "https://id.example/" {
 		t.Errorf("no advice at the slash: %+v", fail)
 	}
@@ -52,7 +52,7 @@ func FuzzIssuerMetadata(f *testing.F) {
 		if err != nil {
 			return
 		}
-		m, fail := readMetadata(issuer, &url.URL{Scheme: u.Scheme, Host: u.Host}, &answer{body: []byte(body)})
+		m, fail := readMetadata(issuer, &url.URL{Scheme: u.Scheme, Host: u.Host}, &response{body: []byte(body)})
 		if fail != nil {
 			if strings.ContainsAny(fail.message+fail.suggested, "\x1b\n\r") {
 				t.Errorf("unsafe text: %q %q", fail.message, fail.suggested)
@@ -100,8 +100,8 @@ func FuzzIssuerAnswer(f *testing.F) {
 				t.Errorf("unsafe text: %q %q %q", fail.message, fail.suggested, fail.detail)
 			}
 		}
-		ans := &answer{status: status, header: http.Header{"Content-Type": {kind}}, body: []byte(body)}
-		g, fail := s.readRefreshed(ans, "old")
+		res := &response{status: status, header: http.Header{"Content-Type": {kind}}, body: []byte(body)}
+		g, fail := s.readRefreshed(res, "old")
 		check(fail)
 		if fail == nil && (strings.ContainsAny(g.AccessToken, " \r\n\x00") || strings.Contains(g.Username, ":")) {
 			t.Errorf("odd grant for %q", g.Username)
@@ -110,10 +110,10 @@ func FuzzIssuerAnswer(f *testing.F) {
 		ctx := s.oauth(t.Context(), &issuerTransport{s: s})
 		code, err := conf.DeviceAuth(ctx)
 		if err != nil {
-			check(s.refused(t.Context(), err))
+			check(s.oauthFailure(t.Context(), err))
 			return
 		}
-		shown, fail := s.bound(code)
+		shown, fail := s.checkCode(code)
 		check(fail)
 		if fail == nil && (code.Interval < 1 || code.Interval > maxInterval || time.Until(code.Expiry) > maxCodeLife || !strings.HasPrefix(shown.Link, "https://")) {
 			t.Errorf("interval %d, expires %v, link %q", code.Interval, code.Expiry, shown.Link)

@@ -138,7 +138,7 @@ func TestRefreshIsSentOnce_http2(t *testing.T) {
 			parent = t.Context()
 		}
 		ctx, done := s.timed(parent)
-		_, err = s.ask(ctx, question{url: u.JoinPath("token"), once: once, form: map[string][]string{"refresh_token": {"x"}}})
+		_, err = s.do(ctx, request{url: u.JoinPath("token"), once: once, form: map[string][]string{"refresh_token": {"x"}}})
 		done()
 		if got := count.Load() - before; err == nil || (got == 1) != once {
 			t.Errorf("once %v: sent %d times: %v", once, got, err)

@@ -15,21 +15,21 @@ type Outcome string
 const (
 	// Verified: the registry accepted the credential.
 	Verified Outcome = "verified"
-	// Unverified: the registry answered without ever asking for a credential.
+	// Unverified: the registry never asked for a credential.
 	Unverified Outcome = "unverified"
 	// Rejected: the registry or its token server answered 401 to the credential.
 	Rejected Outcome = "rejected"
-	// Forbidden: the credential may be right but does not open what was asked (403).
+	// Forbidden: the credential may be right but gives no access to what was requested (403).
 	Forbidden Outcome = "forbidden"
-	// NotARegistry: something answers there, but it has no /v2/ or it is a web page.
+	// NotARegistry: the server has no /v2/, or responds with a web page.
 	NotARegistry Outcome = "not-a-registry"
-	// Unreachable: no connection, no answer in time, or 5xx after the retries.
+	// Unreachable: no connection, no response in time, or 5xx after the retries.
 	Unreachable Outcome = "unreachable"
-	// TLS: no trusted TLS connection, plain http in answer to TLS included.
+	// TLS: no trusted TLS connection, plain http in response to TLS included.
 	TLS Outcome = "tls"
 	// Throttled: 429 until time or retries ran out.
 	Throttled Outcome = "throttled"
-	// Protocol: an answer that makes no sense, or a realm or redirect that was refused.
+	// Protocol: a response that is not valid, or a realm or redirect that was refused.
 	Protocol Outcome = "protocol"
 )
 
@@ -37,8 +37,7 @@ const (
 // Verified and, to be done with a warning, for Unverified.
 func (o Outcome) Stores() bool { return o == Verified || o == Unverified }
 
-// Advice is what may help where an outcome is not what was hoped for. How that is done a
-// front end knows.
+// Advice is a kind of advice after a failure. Front ends have the words and the flags.
 type Advice string
 
 // Kinds of advice.
@@ -93,16 +92,16 @@ const (
 	OtherScope Advice = "other-scope"
 )
 
-// Result is the answer to one verification.
+// Result is the result of one verification.
 type Result struct {
 	Outcome Outcome
-	// Transport is how the registry answered: "https", "https-insecure" (certificate
-	// not verified) or "http"; empty when it never answered.
+	// Transport is how the registry was reached: "https", "https-insecure" (certificate
+	// not verified) or "http"; empty when it was not.
 	Transport string
 	// Challenge is the scheme that was used: "basic", "bearer" or "".
 	Challenge string
-	// IdentityToken is the refresh token that the token server gave, if
-	// Options.WantIdentityToken asked for one and it has them. It is a secret.
+	// IdentityToken is the refresh token that the token server issued, if
+	// Options.WantIdentityToken was set and it has them. It is a secret.
 	IdentityToken string
 	// Message is one line, safe for a terminal and free of secrets, fit to follow
 	// "Login failed for R: ".
@@ -111,8 +110,8 @@ type Result struct {
 	// for the two kinds that name one; it is safe for a terminal.
 	Advice    Advice
 	Suggested string
-	// Detail is what the registry itself said with a refusal, or "". It is made safe
-	// for a terminal, shortened, and freed of the secrets of this verification.
+	// Detail is the registry's own reason for a refusal, or "". It is safe for a terminal,
+	// shortened, and without the secrets of this verification.
 	Detail string
 }
 
@@ -121,7 +120,7 @@ func (r Result) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "%s: %s", string(r.Outcome), r.Message)
 }
 
-// Credential is what is to be verified. The zero value means none.
+// Credential is what to verify. The zero value means none.
 type Credential struct {
 	Username string
 	// Secret is a password, a personal access token, or with IdentityToken set an
@@ -145,16 +144,16 @@ func (c Credential) empty() bool { return c.Username == "" && c.Secret == "" }
 type Token struct {
 	// Value is the token. It is a secret.
 	Value string
-	// ExpiresIn is the lifetime that the token server named. It is 60 s when the
-	// server named none (distribution's token specification).
+	// ExpiresIn is the token's lifetime: 60 s when the server sent none (distribution's
+	// token specification).
 	ExpiresIn time.Duration
 }
 
 // Format prints a placeholder, whatever the verb.
 func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.Mark) }
 
-// failure is an error that already knows its outcome. Every way a verification
-// can go wrong ends in one.
+// failure is an error with its outcome. Every verification that does not succeed ends in
+// one.
 type failure struct {
 	outcome         Outcome
 	message, detail string

@@ -12,8 +12,8 @@ import (
 	"regshape/store/printable"
 )
 
-// What a trace may show. Everything else is taken for a secret: a list of what is
-// known to be harmless fails safe where a list of known secrets does not.
+// What a trace may show. Everything else is treated as a secret: an allowlist fails safe
+// where a list of known secrets does not.
 var (
 	shownHeaders = []string{
 		"Accept", "Accept-Encoding", "Accept-Ranges", "Age", "Allow", "Cache-Control", "Connection",
@@ -32,16 +32,16 @@ var (
 	}
 )
 
-// secretFields are learned from an answer that succeeded: what it gives will be sent.
+// secretFields are learned from a successful response: they will be sent.
 var secretFields = []string{"access_token", "device_code", "id_token", "refresh_token", "token", "user_code"}
 
-// minRemote is how long a value of a server's has to be to be learned. A shorter one
-// ("true", "1") may well occur elsewhere without being a secret, and would make a trace
-// unreadable. What is the user's is learned at any length.
+// minRemote is the shortest value of a server's that is learned. A shorter one ("true", "1")
+// may well occur elsewhere without being a secret, and would make a trace unreadable. The
+// user's own are learned at any length.
 const minRemote = 8
 
 // redactor knows the secrets that were sent or received. Of a server's own it learns at
-// most len(secretFields) an answer, so that none can make it forget.
+// most len(secretFields) per response, which bounds its memory.
 type redactor struct{ redact.Secrets }
 
 func (r *redactor) learnRemote(value string) {
@@ -61,7 +61,7 @@ func (r *redactor) learnRequest(req *http.Request) {
 	if form, err := url.ParseQuery(sentForm(req)); err == nil {
 		eachHidden(form, r.Learn)
 	}
-	// A realm or a redirect may have brought its own.
+	// A realm or a redirect may have added its own.
 	eachHidden(req.URL.Query(), r.learnRemote)
 	if proxy, err := http.ProxyFromEnvironment(req); err == nil && proxy != nil {
 		if password, ok := proxy.User.Password(); ok {
@@ -94,7 +94,7 @@ func sentForm(req *http.Request) string {
 	return string(b)
 }
 
-// header gives the value of a header as a trace may show it.
+// header returns the value of a header as a trace may show it.
 func (r *redactor) header(name, value string) string {
 	name = http.CanonicalHeaderKey(name)
 	switch {
@@ -143,8 +143,8 @@ func (r *redactor) challenges(value string) string {
 	return strings.Join(out, ", ")
 }
 
-// url gives u without user name, password and fragment, and with the values of
-// unknown parameters replaced.
+// url returns u without user name, password and fragment, and with the values of unknown
+// parameters replaced.
 func (r *redactor) url(u *url.URL) string {
 	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: r.Redact(u.Path)}
 	out := bare.String()
@@ -174,10 +174,10 @@ func (r *redactor) params(raw string) string {
 	return strings.Join(parts, "&")
 }
 
-// learnAnswer learns the secrets that a server gave.
+// learnAnswer learns the secrets that a server issued.
 func (r *redactor) learnAnswer(body []byte) {
 	var fields map[string]any
-	_ = json.Unmarshal(body, &fields) // what is no object gives nothing
+	_ = json.Unmarshal(body, &fields) // what is not an object has none
 	for _, name := range secretFields {
 		if value, ok := fields[name].(string); ok {
 			r.learnRemote(value)
@@ -185,8 +185,8 @@ func (r *redactor) learnAnswer(body []byte) {
 	}
 }
 
-// json gives a JSON document with the values of unknown fields replaced; a text
-// that is no JSON is replaced as a whole.
+// json returns a JSON document with the values of unknown fields replaced; a text that is
+// not JSON is replaced as a whole.
 func (r *redactor) json(body []byte) string {
 	var doc any
 	if err := json.Unmarshal(body, &doc); err != nil {

@@ -15,9 +15,9 @@ import (
 )
 
 // Refresh renews the access token of a device login (RFC 6749 §6). The grant's
-// RefreshToken is the one to keep: the one given, or what the issuer put in its place, in
-// which case the old one may be void already. Rejected means that the user has to log in
-// again. Scope and Audience are not sent: the issuer keeps what was granted.
+// RefreshToken is the one to keep: the one given, or the issuer's replacement, in which case
+// the old one may be void already. Rejected means that the user has to log in again. Scope
+// and Audience are not sent: the issuer keeps what was granted.
 func (c *Client) Refresh(ctx context.Context, d DeviceClient, refreshToken string) (DeviceGrant, Result) {
 	s, u, fail := c.openIssuer(d.Issuer)
 	if fail != nil {
@@ -31,13 +31,13 @@ func (c *Client) Refresh(ctx context.Context, d DeviceClient, refreshToken strin
 	if fail != nil {
 		return DeviceGrant{}, s.result("", fail)
 	}
-	ans, err := s.ask(ctx, question{url: meta.token, once: true, form: url.Values{
+	res, err := s.do(ctx, request{url: meta.token, once: true, form: url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}, "client_id": {d.ClientID},
 	}})
 	if err != nil {
-		return DeviceGrant{}, s.result("", s.issuerNamed(s.explain(ctx, err)))
+		return DeviceGrant{}, s.result("", s.asIssuer(s.explain(ctx, err)))
 	}
-	g, fail := s.readRefreshed(ans, refreshToken)
+	g, fail := s.readRefreshed(res, refreshToken)
 	if fail != nil {
 		return DeviceGrant{}, s.result("", fail)
 	}
@@ -45,10 +45,10 @@ func (c *Client) Refresh(ctx context.Context, d DeviceClient, refreshToken strin
 	return g, s.result("", &failure{outcome: Verified, message: "the access token was renewed"})
 }
 
-// readRefreshed judges the token endpoint's answer.
-func (s *session) readRefreshed(ans *answer, refreshToken string) (DeviceGrant, *failure) {
-	if ans.status != http.StatusOK {
-		return DeviceGrant{}, s.refusal(ans)
+// readRefreshed reads the token endpoint's response.
+func (s *session) readRefreshed(res *response, refreshToken string) (DeviceGrant, *failure) {
+	if res.status != http.StatusOK {
+		return DeviceGrant{}, s.oauthRefusal(res)
 	}
 	var body struct {
 		Access  string `json:"access_token"`
@@ -57,18 +57,18 @@ func (s *session) readRefreshed(ans *answer, refreshToken string) (DeviceGrant, 
 		ID      string `json:"id_token"`
 		Error   any
 	}
-	if err := json.Unmarshal(ans.body, &body); err != nil || ans.cut {
-		return DeviceGrant{}, &failure{outcome: Protocol, message: s.issuerWho() + " answered without a usable token"}
+	if err := json.Unmarshal(res.body, &body); err != nil || res.cut {
+		return DeviceGrant{}, &failure{outcome: Protocol, message: s.issuerLabel() + " answered without a usable token"}
 	}
 	if body.Error != nil && body.Access == "" {
-		return DeviceGrant{}, s.refusal(ans) // some say so with 200
+		return DeviceGrant{}, s.oauthRefusal(res) // some issuers send errors with 200
 	}
 	g := DeviceGrant{AccessToken: body.Access, RefreshToken: first(body.Refresh, refreshToken), Username: claimedName(body.ID)}
 	if seconds := lifetime(body.Expires); seconds >= 1 {
 		now := s.c.now()
 		g.Expires = expiry(now.Add(time.Duration(min(seconds, maxLife.Seconds()))*time.Second), now)
 	}
-	return g, s.usable(g)
+	return g, s.checkGrant(g)
 }
 
 // lifetime reads expires_in, which some issuers put in quotes.
@@ -85,8 +85,8 @@ func lifetime(v any) float64 {
 	return 0
 }
 
-// Revoke makes a device login's refresh token worthless at its issuer (RFC 7009). The
-// outcome is Verified when it is, Unverified when the issuer offers no revocation, else
+// Revoke revokes a device login's refresh token at its issuer (RFC 7009). The outcome is
+// Verified when that succeeded, Unverified when the issuer offers no revocation, else
 // what went wrong. It takes no longer than Options.Timeout.
 func (c *Client) Revoke(ctx context.Context, d DeviceClient, refreshToken string) Result {
 	s, u, fail := c.openIssuer(d.Issuer)
@@ -102,72 +102,72 @@ func (c *Client) Revoke(ctx context.Context, d DeviceClient, refreshToken string
 		return s.result("", fail)
 	}
 	if meta.revocation == nil {
-		return s.result("", &failure{outcome: Unverified, message: s.issuerWho() + " offers no revocation"})
+		return s.result("", &failure{outcome: Unverified, message: s.issuerLabel() + " offers no revocation"})
 	}
-	ans, err := s.ask(ctx, question{url: meta.revocation, form: url.Values{
+	res, err := s.do(ctx, request{url: meta.revocation, form: url.Values{
 		"token": {refreshToken}, "token_type_hint": {"refresh_token"}, "client_id": {d.ClientID},
 	}})
 	switch {
 	case err != nil:
-		return s.result("", s.issuerNamed(s.explain(ctx, err)))
-	case ans.status != http.StatusOK:
-		return s.result("", s.refusal(ans))
+		return s.result("", s.asIssuer(s.explain(ctx, err)))
+	case res.status != http.StatusOK:
+		return s.result("", s.oauthRefusal(res))
 	}
 	return s.result("", &failure{outcome: Verified, message: "the refresh token was revoked"})
 }
 
-// expiredText is what every way to run out of time says.
+// expiredText is the message of an expired code.
 const expiredText = "the code has expired; run the command again"
 
-// refused turns an error of x/oauth2 into the outcome and the words for it. Its own texts
-// hold the answer's body and are never shown.
-func (s *session) refused(ctx context.Context, err error) *failure {
-	var said *oauth2.RetrieveError
+// oauthFailure turns an error of x/oauth2 into an outcome and a message. Its own texts hold the
+// body of the response and are never shown.
+func (s *session) oauthFailure(ctx context.Context, err error) *failure {
+	var retrieve *oauth2.RetrieveError
 	var f *failure
 	switch {
 	case errors.As(err, &f):
-		return s.issuerNamed(f)
-	case errors.As(err, &said) && said.Response != nil:
-		return s.refusal(&answer{status: said.Response.StatusCode, header: said.Response.Header, body: said.Body})
+		return s.asIssuer(f)
+	case errors.As(err, &retrieve) && retrieve.Response != nil:
+		return s.oauthRefusal(&response{status: retrieve.Response.StatusCode, header: retrieve.Response.Header, body: retrieve.Body})
 	case ctx.Err() != nil, errors.As(err, new(interface{ Timeout() bool })):
-		return s.issuerNamed(s.explain(ctx, err))
+		return s.asIssuer(s.explain(ctx, err))
 	}
-	// Its transport answered, so this is a body that x/oauth2 could not read.
-	return &failure{outcome: Protocol, message: s.issuerWho() + " answered without a usable token"}
+	// The transport succeeded, so this is a body that x/oauth2 could not read.
+	return &failure{outcome: Protocol, message: s.issuerLabel() + " answered without a usable token"}
 }
 
-// refusal puts an OAuth2 error (RFC 6749 §5.2, RFC 8628 §3.5) into words.
-func (s *session) refusal(ans *answer) *failure {
+// oauthRefusal turns an OAuth2 error (RFC 6749 §5.2, RFC 8628 §3.5) into a failure.
+func (s *session) oauthRefusal(res *response) *failure {
 	var body struct{ Error any }
-	_ = json.Unmarshal(ans.body, &body) // what does not parse has no code
+	_ = json.Unmarshal(res.body, &body) // what does not parse has no code
 	code, _ := body.Error.(string)
-	f := &failure{outcome: Forbidden, detail: s.detail(ans)}
+	f := &failure{outcome: Forbidden, detail: s.detail(res)}
 	switch code {
 	case "access_denied":
 		f.outcome, f.message = Rejected, "the login was denied in the browser"
 	case "expired_token":
 		f.outcome, f.message = Expired, expiredText
 	case "invalid_client", "unauthorized_client":
-		f.message = s.issuerWho() + " does not let this client log in with a device"
+		f.message = s.issuerLabel() + " does not allow this client the device login"
 		f.advice = CheckClientID
 	case "unsupported_grant_type":
-		f.message = s.issuerWho() + " allows no device logins"
+		f.message = s.issuerLabel() + " does not support device logins"
 	case "invalid_scope":
-		f.message, f.advice = s.issuerWho()+" refuses the scope", OtherScope
+		f.message, f.advice = s.issuerLabel()+" refuses the scope", OtherScope
 	case "invalid_grant":
-		f.outcome, f.message = Rejected, s.issuerWho()+" no longer accepts the code or token"
+		f.outcome, f.message = Rejected, s.issuerLabel()+" no longer accepts the code or token"
 	default:
-		if isRedirect(ans.status) {
-			return &failure{outcome: Protocol, message: s.issuerWho() + " redirects; nothing was sent on"}
+		if isRedirect(res.status) {
+			return &failure{outcome: Protocol, message: s.issuerLabel() + " redirects; the redirect was not followed"}
 		}
-		return s.unsuccessful(ans, s.issuerWho())
+		return s.statusFailure(res, s.issuerLabel())
 	}
 	return f
 }
 
 // claimedName is the user name in an ID token's payload (OpenID Connect Core §5.1), or "".
-// Its signature is not checked: the name is shown, and then proved by the registry. What
-// could not be a user name of Basic authentication is passed over.
+// Its signature is not checked: the name is shown, and then verified by the registry. A
+// claim that cannot be a user name of Basic authentication is skipped.
 func claimedName(token string) string {
 	var claims struct {
 		Name    any `json:"preferred_username"`
@@ -201,7 +201,7 @@ func usableName(name string) bool {
 	})
 }
 
-// pending is an answer as the issuer would give it while the user has not confirmed.
+// pending is the issuer's response while the user has not confirmed.
 func pending(req *http.Request, code string) *http.Response {
 	body := `{"error":"` + code + `"}`
 	return buffered(&http.Response{

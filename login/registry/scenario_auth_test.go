@@ -13,8 +13,8 @@ const bearerTo = `Bearer realm="https://auth.example/token",service="fake"`
 // challengeScenarios are the spellings of WWW-Authenticate, well formed and not.
 func challengeScenarios() []scenario {
 	const (
-		none  = "the registry asks for a login but does not say how"
-		offer = "the registry offers no usable login, only: "
+		none  = "the registry wants a login but names no method"
+		offer = "the registry offers no supported login method, only: "
 	)
 	group := []scenario{
 		{name: "no challenge", message: none},
@@ -129,7 +129,7 @@ func basicScenarios() []scenario {
 		},
 		{
 			name: "an identity token where passwords are wanted", reg: asksBasic(nil), cred: identity, want: Protocol,
-			message: "the registry takes no identity tokens: it asks for Basic authentication",
+			message: "the registry does not accept identity tokens: it uses Basic authentication",
 			advice:  GivePassword, asked: ping,
 		},
 		{name: "no API behind the login", reg: asksBasic(says(404, "")), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", advice: CheckName, asked: basic2},

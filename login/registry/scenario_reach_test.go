@@ -84,7 +84,7 @@ func proxyScenarios() []scenario {
 		case strings.HasPrefix(name, "metadata"):
 			zone = "it is at a cloud metadata address and the registry is not"
 		case strings.HasSuffix(name, "number"):
-			zone = "its address is not in a usual spelling"
+			zone = "its host name is not in a standard notation"
 		}
 		sc := scenario{
 			name: "proxy, realm at a " + name, reg: realm(host), proxy: tunnels, scheme: "bearer", want: Protocol,
@@ -250,7 +250,7 @@ func redirectScenarios() []scenario {
 		{name: "ping to another path", reg: moves("/v2/", "/moved", 301, false, b), scheme: "basic", want: Verified, message: accepted, asked: "reg GET /v2/; reg GET /moved; reg GET /v2/ basic"},
 		{name: "password to another path", reg: moves("/v2/", "/moved", 302, true, b), scheme: "basic", want: Verified, message: accepted, asked: basic2 + "; reg GET /moved basic"},
 		{name: "password to the same origin by name and port", reg: moves("/v2/", "https://REG.example:443/moved", 307, true, b), scheme: "basic", want: Verified, message: accepted, asked: basic2 + "; reg GET /moved basic"},
-		{name: "ping to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, want: Protocol, message: "the registry redirects to https://other.example, which asks for a login of its own", advice: OtherRegistry, suggested: "other.example", asked: ping + "; other GET /v2/"},
+		{name: "ping to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, want: Protocol, message: "the registry redirects to https://other.example, which wants its own login", advice: OtherRegistry, suggested: "other.example", asked: ping + "; other GET /v2/"},
 		{name: "ping to an open registry", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: says(200, ""), want: Unverified, message: "the registry did not ask for a credential", asked: ping + "; other GET /v2/"},
 		{name: "password to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, true, b), other: b, scheme: "basic", want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: basic2},
 		{name: "password to another port", reg: moves("/v2/", "https://reg.example:8443/v2/", 308, true, b), scheme: "basic", want: Protocol, message: "https://reg.example redirects to https://reg.example:8443" + secret, advice: OtherRegistry, suggested: "reg.example:8443", asked: basic2},
@@ -258,8 +258,8 @@ func redirectScenarios() []scenario {
 		{name: "ping to plain http", reg: moves("/v2/", "http://plain.example/v2/", 302, false, b), plain: b, transport: "-", want: Protocol, message: "the redirect from https://reg.example to plain http://plain.example was refused", asked: ping},
 		{name: "password to plain http", reg: moves("/v2/", "http://reg.example/v2/", 302, true, b), scheme: "basic", want: Protocol, message: "the redirect from https://reg.example to plain http://reg.example was refused", asked: basic2},
 		{name: "a loop", reg: moves("/v2/", "/v2/", 302, false, b), transport: "-", want: Protocol, message: "too many redirects from https://reg.example", asked: "reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/"},
-		{name: "a redirect to nowhere", reg: moves("/v2/", "", 302, false, b), transport: "-", want: Protocol, message: "https://reg.example redirects to nowhere", asked: ping},
-		{name: "a redirect to a file", reg: moves("/v2/", "file:///etc/passwd", 302, false, b), transport: "-", want: Protocol, message: "https://reg.example redirects to nowhere", asked: ping},
+		{name: "a redirect to nowhere", reg: moves("/v2/", "", 302, false, b), transport: "-", want: Protocol, message: "https://reg.example redirects without a usable Location", asked: ping},
+		{name: "a redirect to a file", reg: moves("/v2/", "file:///etc/passwd", 302, false, b), transport: "-", want: Protocol, message: "https://reg.example redirects without a usable Location", asked: ping},
 		{name: "a redirect inside", reg: moves("/v2/", "https://other.example/latest/meta-data", 302, false, b), other: b, at: map[string]string{"other": "169.254.169.254"}, transport: "-", want: Protocol, message: "https://other.example: the address was refused: it is at a cloud metadata address and the registry is not", asked: ping},
 		{name: "the token server to another path", reg: asksBearer(nil), auth: moves("/token", "/moved", 307, true, tok), scheme: "bearer", want: Verified, message: accepted, asked: getTok + "; auth GET /moved basic; reg GET /v2/ bearer"},
 		{name: "the token server to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, scheme: "bearer", want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: getTok},
@@ -333,7 +333,7 @@ func tlsScenarios() []scenario {
 
 // rawScenarios are servers that do not speak HTTP.
 func rawScenarios() []scenario {
-	const not, closed = "the answer is not HTTP", "the connection was closed without an answer"
+	const not, closed = "the response is not HTTP", "the connection was closed without a response"
 	group := []scenario{
 		{name: "SSH", raw: "SSH-2.0-OpenSSH_9.2\r\n", first: true, message: not},
 		{name: "SSH asked by TLS", raw: "SSH-2.0-OpenSSH_9.2\r\n", first: true, message: "the server does not speak TLS", advice: MaybeHTTP, want: TLS},
@@ -377,13 +377,13 @@ func troubleScenarios() []scenario {
 		{name: "503 for ages", reg: says(503, "", "Retry-After: 99999999999999999999"), want: Unreachable, message: "the registry answered 503 Service Unavailable", asked: ping},
 		{name: "500 after the password", reg: asksBasic(says(500, "")), scheme: "basic", want: Unreachable, message: "the registry answered 500 Internal Server Error", asked: ping + "; " + again(4, "reg GET /v2/ basic", "250ms", "500ms", "1s")},
 		{name: "501 is final", reg: says(501, ""), want: Unreachable, message: "the registry answered 501 Not Implemented", asked: ping},
-		{name: "a slow answer", reg: waits, opt: Options{Timeout: 300 * time.Millisecond}, transport: "-", want: Unreachable, message: "no answer within 300ms", asked: ping},
-		{name: "a slow answer after the password", reg: asksBasic(waits), opt: Options{Timeout: 500 * time.Millisecond}, scheme: "basic", want: Unreachable, message: "no answer within 500ms", asked: basic2},
-		{name: "a body that drips for ever", reg: drips, opt: Options{Timeout: 300 * time.Millisecond}, transport: "-", want: Unreachable, message: "no answer within 300ms", asked: ping},
+		{name: "a slow answer", reg: waits, opt: Options{Timeout: 300 * time.Millisecond}, transport: "-", want: Unreachable, message: "no response within 300ms", asked: ping},
+		{name: "a slow answer after the password", reg: asksBasic(waits), opt: Options{Timeout: 500 * time.Millisecond}, scheme: "basic", want: Unreachable, message: "no response within 500ms", asked: basic2},
+		{name: "a body that drips for ever", reg: drips, opt: Options{Timeout: 300 * time.Millisecond}, transport: "-", want: Unreachable, message: "no response within 300ms", asked: ping},
 		{name: "a body without end", reg: floods, want: Unverified, message: "the registry did not ask for a credential", asked: ping},
-		{name: "a huge header", reg: says(200, "", "X: "+strings.Repeat("x", 2*maxHeader)), transport: "-", want: Protocol, message: "the headers of the answer are too long or broken", asked: ping},
-		{name: "ten thousand headers", reg: says(200, "", strings.Split(strings.Repeat("X: xxxxxxxxxx\n", 10_000)+"X: y", "\n")...), transport: "-", want: Protocol, message: "the headers of the answer are too long", asked: ping},
-		{name: "a huge header in HTTP/1", noTLS: true, reg: says(200, "", "X: "+strings.Repeat("x", 2*maxHeader)), transport: "-", want: Protocol, message: "the headers of the answer are too long", asked: ping},
+		{name: "a huge header", reg: says(200, "", "X: "+strings.Repeat("x", 2*maxHeader)), transport: "-", want: Protocol, message: "the response headers are too long or malformed", asked: ping},
+		{name: "ten thousand headers", reg: says(200, "", strings.Split(strings.Repeat("X: xxxxxxxxxx\n", 10_000)+"X: y", "\n")...), transport: "-", want: Protocol, message: "the response headers are too long", asked: ping},
+		{name: "a huge header in HTTP/1", noTLS: true, reg: says(200, "", "X: "+strings.Repeat("x", 2*maxHeader)), transport: "-", want: Protocol, message: "the response headers are too long", asked: ping},
 		{name: "Ctrl-C", reg: interrupts, transport: "-", want: Unreachable, message: "interrupted", asked: ping},
 		{name: "Ctrl-C after the password", reg: asksBasic(interrupts), scheme: "basic", want: Unreachable, message: "interrupted", asked: basic2},
 		{name: "Ctrl-C at the token server", reg: asksBearer(nil), auth: interrupts, scheme: "bearer", want: Unreachable, message: "the token server auth.example: interrupted", asked: getTok},

@@ -13,20 +13,19 @@ import (
 
 const (
 	clientID = "regshape"
-	// tokenLife is what distribution's token specification says of a token without
-	// expires_in.
+	// tokenLife is the default of distribution's token specification for expires_in.
 	tokenLife = 60 * time.Second
-	// maxLife keeps the arithmetic of a mad expires_in within bounds.
+	// maxLife bounds expires_in, so that no arithmetic overflows.
 	maxLife = 10 * 365 * 24 * time.Hour
 )
 
-// grant is what a token server gave.
+// grant is what a token server issued.
 type grant struct {
 	access, refresh string
 	expires         time.Duration
 }
 
-// tokenServer is the realm of one challenge with what every request to it says.
+// tokenServer is the realm of one challenge, with the parameters of its requests.
 type tokenServer struct {
 	s      *session
 	realm  *url.URL
@@ -35,7 +34,7 @@ type tokenServer struct {
 	cred   Credential
 }
 
-// grant gives a token as the challenge ch asks for it.
+// grant gets a token as the challenge ch asks for it.
 func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Credential) (grant, *failure) {
 	realm, fail := parseRealm(ch.params["realm"], s.base)
 	if fail != nil {
@@ -48,8 +47,8 @@ func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Cr
 	if service := ch.params["service"]; service != "" {
 		t.values.Set("service", service)
 	}
-	// The challenge's own scope is left alone, as docker does at a login: at /v2/ it
-	// is an example of a repository, which the account need not have.
+	// The challenge's own scope is ignored, as docker does at a login: at /v2/ it is an
+	// example of a repository, which the account need not have.
 	if scopes := strings.Fields(scope); len(scopes) > 0 {
 		t.values["scope"] = scopes
 	}
@@ -59,38 +58,57 @@ func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Cr
 	return g, fail
 }
 
-// obtain asks the token server: with an identity token by OAuth2's refresh grant, with
-// a password by Docker's GET with Basic. A server that has only the other way says so
-// with 404 or 405, and gets that one.
+// parseRealm checks the realm of a Bearer challenge before anything is sent there.
+// Where it resolves to is checked at dial time.
+func parseRealm(realm string, registry *url.URL) (*url.URL, *failure) {
+	u, err := url.Parse(realm)
+	refuse := func(what string) (*url.URL, *failure) {
+		return nil, &failure{outcome: Protocol, message: what}
+	}
+	switch {
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Hostname() == "":
+		return refuse("the token realm is not an http or https URL")
+	case u.User != nil:
+		return refuse("the token realm at " + printable.Line(u.Host, 200) + " carries a user name and was refused")
+	case u.Scheme == "http" && registry.Scheme == "https":
+		return refuse("the token realm " + origin(u) + " is plain http though the registry is https; nothing was sent to it")
+	}
+	u.Fragment = ""
+	return u, nil
+}
+
+// obtain asks the token server: with an identity token by OAuth2's refresh grant, with a
+// password by Docker's GET with Basic. A server that supports only the other one responds
+// 404 or 405, and is asked in that way.
 func (t *tokenServer) obtain(ctx context.Context) (grant, *failure) {
 	s, cred := t.s, t.cred
-	ways := []func(context.Context) (*answer, *failure){t.get, t.post}
+	ways := []func(context.Context) (*response, *failure){t.get, t.post}
 	if cred.IdentityToken {
-		ways = []func(context.Context) (*answer, *failure){t.post, t.get}
+		ways = []func(context.Context) (*response, *failure){t.post, t.get}
 	} else if cred.empty() {
 		ways = ways[:1]
 	}
 	var (
-		ans  *answer
+		res  *response
 		fail *failure
 	)
 	for _, way := range ways {
-		if ans, fail = way(ctx); fail != nil {
+		if res, fail = way(ctx); fail != nil {
 			return grant{}, t.named(fail)
 		}
-		if ans.status != http.StatusNotFound && ans.status != http.StatusMethodNotAllowed {
+		if res.status != http.StatusNotFound && res.status != http.StatusMethodNotAllowed {
 			break
 		}
 	}
-	g, fail := t.read(ans)
+	g, fail := t.read(res)
 	if fail != nil {
 		return grant{}, fail
 	}
 	if s.c.opt.WantIdentityToken && g.refresh == "" && !cred.IdentityToken && !cred.empty() {
-		// Some servers give refresh tokens by POST alone. Failing is no harm: the
+		// Some servers issue refresh tokens for POST only. A failure does no harm: the
 		// caller sees that there is none.
-		if ans, fail := t.post(ctx); fail == nil {
-			if more, fail := t.read(ans); fail == nil {
+		if res, fail := t.post(ctx); fail == nil {
+			if more, fail := t.read(res); fail == nil {
 				g.refresh = more.refresh
 			}
 		}
@@ -98,8 +116,8 @@ func (t *tokenServer) obtain(ctx context.Context) (grant, *failure) {
 	return g, nil
 }
 
-// get is Docker's way (distribution, spec/auth/token).
-func (t *tokenServer) get(ctx context.Context) (*answer, *failure) {
+// get is Docker's protocol (distribution, spec/auth/token).
+func (t *tokenServer) get(ctx context.Context) (*response, *failure) {
 	u := *t.realm
 	q := u.Query()
 	for name, values := range t.values {
@@ -109,7 +127,7 @@ func (t *tokenServer) get(ctx context.Context) (*answer, *failure) {
 	if !t.cred.empty() {
 		user := t.cred.Username
 		if t.cred.IdentityToken {
-			// Docker's mark of an identity token where a user name is wanted.
+			// Docker's user name for an identity token.
 			user = "<token>"
 		}
 		var fail *failure
@@ -123,11 +141,11 @@ func (t *tokenServer) get(ctx context.Context) (*answer, *failure) {
 		q.Set("client_id", clientID)
 	}
 	u.RawQuery = q.Encode()
-	return t.s.askToken(ctx, question{url: &u, auth: auth, once: t.cred.IdentityToken})
+	return t.s.doToken(ctx, request{url: &u, auth: auth, once: t.cred.IdentityToken})
 }
 
-// post is the OAuth2 way (distribution, spec/auth/oauth; RFC 6749 §4.3 and §6).
-func (t *tokenServer) post(ctx context.Context) (*answer, *failure) {
+// post is OAuth2 (distribution, spec/auth/oauth; RFC 6749 §4.3 and §6).
+func (t *tokenServer) post(ctx context.Context) (*response, *failure) {
 	form := url.Values{"client_id": {clientID}}
 	for name, values := range t.values {
 		form.Set(name, strings.Join(values, " "))
@@ -143,18 +161,18 @@ func (t *tokenServer) post(ctx context.Context) (*answer, *failure) {
 	if t.s.c.opt.WantIdentityToken {
 		form.Set("access_type", "offline")
 	}
-	return t.s.askToken(ctx, question{url: t.realm, form: form, once: t.cred.IdentityToken})
+	return t.s.doToken(ctx, request{url: t.realm, form: form, once: t.cred.IdentityToken})
 }
 
-func (s *session) askToken(ctx context.Context, q question) (*answer, *failure) {
-	ans, err := s.ask(ctx, q)
+func (s *session) doToken(ctx context.Context, q request) (*response, *failure) {
+	res, err := s.do(ctx, q)
 	if err != nil {
 		return nil, s.explain(ctx, err)
 	}
-	return ans, nil
+	return res, nil
 }
 
-// named says of a connection error that it is the token server's.
+// named names the token server in a connection error.
 func (t *tokenServer) named(f *failure) *failure {
 	out := *f
 	switch f.outcome {
@@ -166,8 +184,8 @@ func (t *tokenServer) named(f *failure) *failure {
 	return &out
 }
 
-// read judges the token server's answer.
-func (t *tokenServer) read(ans *answer) (grant, *failure) {
+// read reads the token server's response.
+func (t *tokenServer) read(res *response) (grant, *failure) {
 	var body struct {
 		Token   string
 		Access  string  `json:"access_token"`
@@ -175,23 +193,23 @@ func (t *tokenServer) read(ans *answer) (grant, *failure) {
 		Expires float64 `json:"expires_in"`
 		Error   any
 	}
-	// What does not parse leaves the token empty, and that is noticed below; a mere
+	// A body that does not parse leaves the token empty, which is checked below; an
 	// expires_in in quotes does no harm.
-	_ = json.Unmarshal(ans.body, &body)
+	_ = json.Unmarshal(res.body, &body)
 	code, _ := body.Error.(string)
-	rejected := &failure{outcome: Rejected, message: rejectedText, detail: t.s.detail(ans)}
+	rejected := &failure{outcome: Rejected, message: rejectedText, detail: t.s.detail(res)}
 	switch {
-	case ans.status == http.StatusUnauthorized:
+	case res.status == http.StatusUnauthorized:
 		return grant{}, rejected
-	case ans.status == http.StatusForbidden:
-		return grant{}, t.s.forbidden(ans, t.who+" forbids access")
-	case ans.status == http.StatusBadRequest && code == "invalid_grant":
+	case res.status == http.StatusForbidden:
+		return grant{}, t.s.forbidden(res, t.who+" forbids access")
+	case res.status == http.StatusBadRequest && code == "invalid_grant":
 		// RFC 6749 §5.2: the password or refresh token is wrong, expired or revoked.
 		return grant{}, rejected
-	case ans.status == http.StatusBadRequest && (code == "unauthorized_client" || code == "invalid_scope" || code == "access_denied"):
-		return grant{}, t.s.forbidden(ans, t.who+" forbids access")
-	case ans.status != http.StatusOK:
-		return grant{}, t.s.unsuccessful(ans, t.who)
+	case res.status == http.StatusBadRequest && (code == "unauthorized_client" || code == "invalid_scope" || code == "access_denied"):
+		return grant{}, t.s.forbidden(res, t.who+" forbids access")
+	case res.status != http.StatusOK:
+		return grant{}, t.s.statusFailure(res, t.who)
 	}
 	g := grant{access: first(body.Token, body.Access), refresh: body.Refresh, expires: tokenLife}
 	if body.Expires >= 1 {
@@ -199,7 +217,7 @@ func (t *tokenServer) read(ans *answer) (grant, *failure) {
 	}
 	// A token is visible ASCII (RFC 6750 §2.1); anything else could not be a header.
 	odd := strings.ContainsFunc(g.access, func(r rune) bool { return r <= ' ' || r >= 0x7f })
-	if ans.cut || g.access == "" || odd {
+	if res.cut || g.access == "" || odd {
 		return grant{}, &failure{outcome: Protocol, message: t.who + " answered without a usable token"}
 	}
 	return g, nil

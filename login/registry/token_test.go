@@ -28,7 +28,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		s := &session{c: c, base: &url.URL{Scheme: "https", Host: "reg.example"}, secrets: &redactor{}}
 		s.secrets.Learn(alice.Secret)
 		server := &tokenServer{s: s, who: "the token server auth.example", realm: &url.URL{Scheme: "https", Host: "auth.example"}, cred: alice}
-		g, fail := server.read(&answer{
+		g, fail := server.read(&response{
 			status: status, body: body[:min(len(body), maxBody)], cut: len(body) > maxBody,
 			header: http.Header{"Content-Type": {kind}, "Retry-After": {after}},
 		})

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// maxPreview bounds how much of a body a trace reads ahead of the caller. Answers
-// with tokens stay far below; a longer body is shown by its size only.
+// maxPreview bounds how much of a body a trace reads ahead of the caller. Responses with
+// tokens stay far below; of a longer body only the size is shown.
 const maxPreview = 64 << 10
 
-// Trace returns a decorator that writes requests and answers to w as curl -v does:
+// Trace returns a decorator that writes requests and responses to w as curl -v does:
 // "> " and "< " before headers, "* " before everything else. Only values known to
 // be harmless are shown, the others become "[redacted]"; and what was recognised as
 // a secret once is redacted wherever a server repeats it. Each half of a call is one
-// Write, so that parallel calls do not mix. The time by now until the headers of the
-// answer, or the error, stands behind it. Errors of w are ignored: a trace must not make
-// a login fail.
+// Write, so that parallel calls do not mix. The time until the headers of the
+// response, or the error, is measured with now. Errors of w are ignored: a trace must not
+// make a login fail.
 func Trace(w io.Writer, now func() time.Time) func(http.RoundTripper) http.RoundTripper {
 	out := &tracer{w: w, known: &redactor{}}
 	return func(next http.RoundTripper) http.RoundTripper {
@@ -66,7 +66,7 @@ func (t *tracer) request(req *http.Request) {
 	if req.URL.RawQuery != "" {
 		target += "?" + t.known.params(req.URL.RawQuery)
 	}
-	// The scheme and the address are said apart, since Host alone shows neither.
+	// Scheme and address have a line of their own, since Host shows neither.
 	fmt.Fprintf(&b, "* %s\n", t.known.text(req.URL.Scheme+"://"+req.URL.Host))
 	fmt.Fprintf(&b, "> %s %s HTTP/1.1\n", req.Method, t.known.text(target))
 	fmt.Fprintf(&b, "> Host: %s\n", t.known.text(req.URL.Host))
@@ -115,8 +115,8 @@ func (t *tracer) headers(b *strings.Builder, mark string, h http.Header) {
 	}
 }
 
-// peek reads the beginning of a body and puts it back; whole says that it is all. A
-// read error stays for the caller to find.
+// peek reads the beginning of a body and puts it back; whole says that it is all. A read
+// error is left for the caller.
 func peek(res *http.Response) (head []byte, whole bool) {
 	body := res.Body
 	head, err := io.ReadAll(io.LimitReader(body, maxPreview+1))
@@ -136,8 +136,8 @@ type failing struct{ err error }
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // TimeCalls returns a decorator that writes one line a call to w: method, URL
-// without its query, status or error, and the milliseconds by now until the headers
-// of the answer were there. Errors of w are ignored.
+// without its query, status or error, and the milliseconds until the headers of the
+// response, measured with now. Errors of w are ignored.
 func TimeCalls(w io.Writer, now func() time.Time) func(http.RoundTripper) http.RoundTripper {
 	var mu sync.Mutex
 	known := &redactor{}

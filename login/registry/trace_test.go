@@ -180,7 +180,7 @@ func TestTimeCalls(t *testing.T) {
 		t.Error("the error was lost")
 	}
 	want := "GET https://x.example/v2/: 404 Not Found, 12.3 ms\n" +
-		"GET https://x.example/v2/: the connection was closed without an answer, 12.3 ms\n"
+		"GET https://x.example/v2/: the connection was closed without a response, 12.3 ms\n"
 	if out.String() != want {
 		t.Errorf("got %q", out.String())
 	}

@@ -21,22 +21,22 @@ import (
 )
 
 const (
-	// maxHeader and maxBody bound an answer. Challenges are under 1 KiB; tokens of
+	// maxHeader and maxBody bound a response. Challenges are under 1 KiB; tokens of
 	// large clouds reach some 10 KiB.
 	maxHeader = 64 << 10
 	maxBody   = 1 << 20
-	// maxPEM bounds a certificate file; the system's whole bundle is some 220 KiB.
+	// maxPEM bounds a certificate file; the system's bundle has some 220 KiB.
 	maxPEM = 4 << 20
 )
 
 var (
-	errHalf = errors.New("a client certificate needs both a certificate file and a key file")
-	errPEM  = errors.New("no certificate in the file")
-	errSize = errors.New("file is too large")
+	errNoPair = errors.New("a client certificate needs both a certificate file and a key file")
+	errPEM    = errors.New("no certificate in the file")
+	errSize   = errors.New("the file is too large")
 )
 
-// tlsConfig reads the certificate files of opt; tlsFor decides which server they are for.
-// Errors name the file.
+// tlsConfig reads the certificate files of opt; tlsFor decides for which server they are
+// used. Errors name the file.
 func tlsConfig(opt Options) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if opt.CAFile != "" {
@@ -44,7 +44,7 @@ func tlsConfig(opt Options) (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("ca file: %w", err)
 		}
-		// The user's CA comes beside the system's: a token realm is often a public host.
+		// Added to the system's: a token realm is often a public host.
 		pool, err := x509.SystemCertPool()
 		if err != nil {
 			pool = x509.NewCertPool()
@@ -55,7 +55,7 @@ func tlsConfig(opt Options) (*tls.Config, error) {
 		cfg.RootCAs = pool
 	}
 	if (opt.CertFile == "") != (opt.KeyFile == "") {
-		return nil, fmt.Errorf("%w (have only %s)", errHalf, opt.CertFile+opt.KeyFile)
+		return nil, fmt.Errorf("%w (have only %s)", errNoPair, opt.CertFile+opt.KeyFile)
 	}
 	if opt.CertFile != "" {
 		cert, err := readPEM(opt.CertFile)
@@ -75,8 +75,8 @@ func tlsConfig(opt Options) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// readTrusted is readPEM for a file that says whom to trust, now or when a stored login
-// names it later: nobody else may have written it.
+// readTrusted is readPEM for a file of trusted certificates, which nobody else may be able
+// to write; a stored login may name it again later.
 func readTrusted(name string) ([]byte, error) {
 	f, err := durable.OpenNamed(name)
 	if err != nil {
@@ -112,41 +112,39 @@ func dialNet(ctx context.Context, network, addr string, control controlFunc) (ne
 	return d.DialContext(ctx, network, addr)
 }
 
-// firstWord notices a server that speaks first, as those of mail and SSH do: HTTP and TLS
-// servers wait to be asked. Depending on who is faster, net/http sees a malformed answer
-// or a connection that closed.
-type firstWord struct {
+// firstByteConn detects a server that sends first, as mail and SSH servers do; HTTP and TLS
+// servers wait for the client. Depending on timing, net/http sees a malformed response or a
+// closed connection.
+type firstByteConn struct {
 	net.Conn
-	asked  atomic.Bool
-	theirs *atomic.Bool
+	wrote       atomic.Bool
+	serverFirst *atomic.Bool
 }
 
-func (f *firstWord) Write(p []byte) (int, error) {
-	f.asked.Store(true)
+func (f *firstByteConn) Write(p []byte) (int, error) {
+	f.wrote.Store(true)
 	return f.Conn.Write(p)
 }
 
-func (f *firstWord) Read(p []byte) (int, error) {
+func (f *firstByteConn) Read(p []byte) (int, error) {
 	n, err := f.Conn.Read(p)
-	if n > 0 && !f.asked.Load() {
-		f.theirs.Store(true)
+	if n > 0 && !f.wrote.Load() {
+		f.serverFirst.Store(true)
 	}
 	return n, err
 }
 
 // router sends each request of one verification over the right transport, one for each
-// origin, since certificates are an origin's own. Where the registry's own origin was
-// first reached is noted, and it has to stay there; every other origin is dialled under the
-// perimeter's check. Behind a proxy the dialled address is the proxy's, so there the
-// literal host is judged instead.
+// origin, since certificates belong to an origin. The dialGuard checks every address.
+// Behind a proxy the dialled address is the proxy's, so there the literal host is checked.
 type router struct {
-	c       *Client
-	base    *url.URL // origin of the registry, or of the issuer in its place
-	issuer  bool     // base is an issuer's
-	plain   bool     // http to any address; else to loopback alone
-	proxy   func(*http.Request) (*url.URL, error)
-	greeted atomic.Bool // the registry spoke before it was asked
-	wanted  atomic.Bool // a server asked for a client certificate, got none, and has not answered
+	c                *Client
+	base             *url.URL // origin of the registry, or of the issuer in its place
+	issuer           bool     // base is an issuer's
+	plain            bool     // http to any address; else to loopback alone
+	proxy            func(*http.Request) (*url.URL, error)
+	serverSpokeFirst atomic.Bool // the registry sent before it got a request
+	certRequested    atomic.Bool // a server asked for a client certificate, got none, and has not answered
 
 	mu         sync.Mutex
 	transports map[route]*http.Transport
@@ -170,7 +168,7 @@ func (c *Client) newRouter() *router {
 	return &router{c: c, proxy: c.proxy, transports: map[route]*http.Transport{}}
 }
 
-// dial connects as the registry, others and the proxy are each to be connected to.
+// dial connects to the registry, to other servers or to the proxy, each with its checks.
 func (r *router) dial(scheme string, how via) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if how == proxied {
@@ -183,48 +181,48 @@ func (r *router) dial(scheme string, how via) func(context.Context, string, stri
 			return conn, err
 		}
 		if ip, err := netip.ParseAddr(hostOf(conn.RemoteAddr().String())); err == nil {
-			if err := r.c.around.arrive(r.base.Host, zoneOf(ip)); err != nil {
+			if err := r.c.guard.record(r.base.Host, classOf(ip)); err != nil {
 				_ = conn.Close()
 				return nil, err
 			}
 		}
-		return &firstWord{Conn: conn, theirs: &r.greeted}, nil
+		return &firstByteConn{Conn: conn, serverFirst: &r.serverSpokeFirst}, nil
 	}
 }
 
-// admit is a net.Dialer's Control: it sees the resolved address before anything is sent to
-// it. The error is a *zoneError.
+// admit is a net.Dialer's Control: it checks the resolved address before anything is sent
+// there. The error is an *addressError.
 func (r *router) admit(scheme string, how via, address string) error {
 	ip, err := netip.ParseAddr(hostOf(address))
 	switch {
 	case err != nil:
 		return errSpelling
 	case scheme == "http" && !r.plain && !ip.Unmap().IsLoopback():
-		return errPlain
+		return errPlainHTTP
 	case how == own:
-		return r.c.around.stays(r.base.Host, zoneOf(ip))
+		return r.c.guard.checkSame(r.base.Host, classOf(ip))
 	}
-	return r.c.around.permit(r.base.Host, zoneOf(ip))
+	return r.c.guard.checkOther(r.base.Host, classOf(ip))
 }
 
-// admitName is admit for a host that only the proxy resolves, and which is a loopback
-// address of the proxy's if of any.
+// admitName is admit for a host that only the proxy resolves; a loopback address would be
+// the proxy's.
 func (r *router) admitName(u *url.URL, how via) error {
-	z, err := literalZone(u.Hostname())
+	z, err := literalClass(u.Hostname())
 	switch {
 	case u.Scheme == "http" && !r.plain:
-		return errPlain
+		return errPlainHTTP
 	case how == own && err != nil:
-		return nil //nolint:nilerr // an odd spelling is the user's own word
+		return nil //nolint:nilerr // the user typed this name
 	case how == own:
-		return r.c.around.arrive(r.base.Host, z)
+		return r.c.guard.record(r.base.Host, z)
 	case err != nil:
 		return errSpelling
 	}
-	return r.c.around.permit(r.base.Host, z)
+	return r.c.guard.checkOther(r.base.Host, z)
 }
 
-// transport makes a transport when it is first needed.
+// transport returns the transport of a route, made at its first use.
 func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -243,7 +241,7 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 				return &certs[i], nil
 			}
 		}
-		r.wanted.Store(true)
+		r.certRequested.Store(true)
 		return &tls.Certificate{}, nil
 	}
 	t := &http.Transport{
@@ -295,12 +293,12 @@ func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	res, err := t.RoundTrip(req)
 	if err == nil {
-		r.wanted.Store(false)
+		r.certRequested.Store(false)
 	}
 	return res, err
 }
 
-// refuse ends a request unsent; RoundTrip must close the body even then.
+// refuse fails a request that was not sent; RoundTrip must close the body even then.
 func refuse(req *http.Request, err error) (*http.Response, error) {
 	if req.Body != nil {
 		_ = req.Body.Close()

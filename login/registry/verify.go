@@ -16,14 +16,14 @@ import (
 
 const rejectedText = "authentication rejected"
 
-// Verify asks the registry at host ("host[:port]" as a caller types it; the names
-// of Docker Hub are asked at registry-1.docker.io) whether it accepts cred.
+// Verify asks the registry at host ("host[:port]"; registry-1.docker.io for the names of
+// Docker Hub) whether it accepts cred.
 //
-// A scope such as "repository:team/app:pull" makes the token one for that scope, and
-// where /v2/ refuses the credential, as registries do to robot accounts, the
-// repository's tags decide instead. Without a scope only /v2/ counts.
+// With a scope such as "repository:team/app:pull" the token is for that scope, and where
+// /v2/ refuses the credential, as some registries do for robot accounts, the repository's
+// tags decide instead. Without a scope only /v2/ counts.
 //
-// It takes no longer than Options.Timeout and ends at once with ctx; the Result is
+// It takes no longer than Options.Timeout and returns at once when ctx ends; the Result is
 // then Unreachable.
 func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential) Result {
 	ctx, done, s, fail := c.open(ctx, host)
@@ -32,7 +32,7 @@ func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential
 	}
 	defer done()
 	s.secrets.Learn(cred.Secret)
-	ch, target, fail := s.approach(ctx, scope)
+	ch, target, fail := s.findChallenge(ctx, scope)
 	if fail != nil {
 		return s.result("", fail)
 	}
@@ -56,10 +56,10 @@ func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential
 	return out
 }
 
-// Token obtains a bearer token for scope, or without one for the account alone; an
-// empty credential asks for an anonymous token. The Outcome is Verified when the
-// token server gave one, and Unverified, with an empty Token, when the registry does
-// not ask for any. Whether the registry accepts the token is not tried.
+// Token obtains a bearer token for scope, or without one for the account alone; an empty
+// credential requests an anonymous token. The Outcome is Verified when the token server
+// issued one, and Unverified, with an empty Token, when the registry needs none. Whether the
+// registry accepts the token is not checked.
 func (c *Client) Token(ctx context.Context, host, scope string, cred Credential) (Token, Result) {
 	ctx, done, s, fail := c.open(ctx, host)
 	if fail != nil {
@@ -67,24 +67,23 @@ func (c *Client) Token(ctx context.Context, host, scope string, cred Credential)
 	}
 	defer done()
 	s.secrets.Learn(cred.Secret)
-	ch, _, fail := s.approach(ctx, scope)
+	ch, _, fail := s.findChallenge(ctx, scope)
 	if fail != nil {
 		return Token{}, s.result("", fail)
 	}
 	if ch.scheme != "bearer" {
-		return Token{}, s.result(ch.scheme, &failure{outcome: Protocol, message: "the registry gives out no tokens: it asks for Basic authentication"})
+		return Token{}, s.result(ch.scheme, &failure{outcome: Protocol, message: "the registry does not issue tokens: it uses Basic authentication"})
 	}
 	g, fail := s.grant(ctx, ch, scope, cred)
 	if fail != nil {
 		return Token{}, s.result(ch.scheme, fail)
 	}
-	out := s.result(ch.scheme, &failure{outcome: Verified, message: "the token server gave a token"})
+	out := s.result(ch.scheme, &failure{outcome: Verified, message: "the token server issued a token"})
 	out.IdentityToken = g.refresh
 	return Token{Value: g.access, ExpiresIn: g.expires}, out
 }
 
-// result is the one place where a Result is made. A nil session is one that could
-// not be opened.
+// result makes every Result. The session is nil where it could not be opened.
 func (s *session) result(scheme string, f *failure) Result {
 	r := Result{Outcome: f.outcome, Challenge: scheme, Message: f.message, Advice: f.advice, Suggested: f.suggested, Detail: f.detail}
 	if s != nil && s.answered {
@@ -105,8 +104,8 @@ func (s *session) proveToken(ctx context.Context, ch challenge, target *url.URL,
 	return g.refresh, fail
 }
 
-// prove sends auth to target, and by the scope's tags where /v2/ is closed. Nil
-// means that the credential was accepted.
+// prove sends auth to target, and where /v2/ refuses it to the tags of the scope. Nil means
+// that the credential was accepted.
 func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string) *failure {
 	verdict := s.try(ctx, target, auth)
 	if verdict == nil || verdict.outcome != Rejected && verdict.outcome != Forbidden {
@@ -114,7 +113,7 @@ func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string
 	}
 	tags := s.tags(scope)
 	if tags == nil {
-		// A plain wrong password must not be sent hunting for scopes.
+		// A wrong password must not be blamed on the scope.
 		if verdict.outcome == Forbidden || strings.HasPrefix(auth, "Bearer ") {
 			verdict.advice = GiveScope
 		}
@@ -123,8 +122,8 @@ func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string
 	if target.Path == tags.Path {
 		return verdict
 	}
-	// A repository that everyone may read proves nothing about the credential.
-	open, err := s.ask(ctx, question{url: tags})
+	// A public repository proves nothing about the credential.
+	open, err := s.do(ctx, request{url: tags})
 	if err != nil {
 		return s.explain(ctx, err)
 	}
@@ -134,36 +133,36 @@ func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string
 	return s.try(ctx, tags, auth)
 }
 
-// try sends auth to u. A repository without tags is 404 to those who may look.
+// try sends auth to u. A repository without tags is 404 to those who may read it.
 func (s *session) try(ctx context.Context, u *url.URL, auth string) *failure {
-	ans, err := s.ask(ctx, question{url: u, auth: auth})
+	res, err := s.do(ctx, request{url: u, auth: auth})
 	if err != nil {
 		return s.explain(ctx, err)
 	}
 	switch {
-	case ans.status == http.StatusUnauthorized:
-		return &failure{outcome: Rejected, message: rejectedText, detail: s.detail(ans)}
-	case ans.status == http.StatusForbidden:
-		return s.forbidden(ans, "access forbidden")
-	case ans.isPage(), ans.status == http.StatusNotFound && u.Path == "/v2/":
-		return s.noRegistry(ans)
-	case ans.status == http.StatusOK, ans.status == http.StatusNotFound:
+	case res.status == http.StatusUnauthorized:
+		return &failure{outcome: Rejected, message: rejectedText, detail: s.detail(res)}
+	case res.status == http.StatusForbidden:
+		return s.forbidden(res, "access forbidden")
+	case res.isPage(), res.status == http.StatusNotFound && u.Path == "/v2/":
+		return s.notARegistry(res)
+	case res.status == http.StatusOK, res.status == http.StatusNotFound:
 		return nil
 	}
-	return s.unsuccessful(ans, "the registry")
+	return s.statusFailure(res, "the registry")
 }
 
-func (s *session) forbidden(ans *answer, what string) *failure {
-	f := &failure{outcome: Forbidden, message: what, detail: s.detail(ans)}
+func (s *session) forbidden(res *response, what string) *failure {
+	f := &failure{outcome: Forbidden, message: what, detail: s.detail(res)}
 	if f.detail != "" {
 		f.message += ": " + f.detail
 	}
 	return f
 }
 
-func (s *session) noRegistry(ans *answer) *failure {
-	what := "it answers /v2/ with " + statusText(ans.status)
-	if ans.isPage() {
+func (s *session) notARegistry(res *response) *failure {
+	what := "it answers /v2/ with " + statusText(res.status)
+	if res.isPage() {
 		what = "it answers /v2/ with a web page"
 	}
 	return &failure{outcome: NotARegistry, message: "not a registry: " + what, advice: CheckName}
@@ -189,12 +188,12 @@ func (s *session) tags(scope string) *url.URL {
 	return nil
 }
 
-// basicAuth is the Authorization value of RFC 7617, which has no way to write a
-// user name with a colon.
+// basicAuth is the Authorization value of RFC 7617, which cannot encode a user name with a
+// colon.
 func basicAuth(cred Credential) (string, *failure) {
 	if cred.IdentityToken {
 		return "", &failure{
-			outcome: Protocol, message: "the registry takes no identity tokens: it asks for Basic authentication",
+			outcome: Protocol, message: "the registry does not accept identity tokens: it uses Basic authentication",
 			advice: GivePassword,
 		}
 	}
@@ -210,41 +209,41 @@ func basicValue(user, secret string) (string, *failure) {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+secret)), nil
 }
 
-// approach finds the challenge of the registry, and the URL that gave it. An
-// Unverified outcome comes as a failure, too: there is nothing left to ask.
-func (s *session) approach(ctx context.Context, scope string) (challenge, *url.URL, *failure) {
+// findChallenge gets the registry's challenge and the URL that it is for. An Unverified
+// outcome is a failure, too: there is nothing left to ask.
+func (s *session) findChallenge(ctx context.Context, scope string) (challenge, *url.URL, *failure) {
 	target := s.at("/v2/")
-	ans, err := s.ping(ctx)
+	res, err := s.ping(ctx)
 	if err != nil {
 		return challenge{}, nil, s.explain(ctx, err)
 	}
-	if tags := s.tags(scope); ans.status == http.StatusOK && !ans.isPage() && tags != nil {
-		// Some registries open /v2/ to everyone and ask at the repository.
-		if at, err := s.ask(ctx, question{url: tags}); err == nil && at.status == http.StatusUnauthorized {
-			ans, target = at, tags
+	if tags := s.tags(scope); res.status == http.StatusOK && !res.isPage() && tags != nil {
+		// Some registries leave /v2/ open and ask for a credential at the repository.
+		if at, err := s.do(ctx, request{url: tags}); err == nil && at.status == http.StatusUnauthorized {
+			res, target = at, tags
 		}
 	}
 	switch {
-	case ans.status == http.StatusUnauthorized && !sameOrigin(ans.url, s.base):
-		f := &failure{outcome: Protocol, message: "the registry redirects to " + origin(ans.url) + ", which asks for a login of its own"}
-		f.advice, f.suggested = redirectAdvice(s.base, ans.url)
+	case res.status == http.StatusUnauthorized && !sameOrigin(res.url, s.base):
+		f := &failure{outcome: Protocol, message: "the registry redirects to " + origin(res.url) + ", which wants its own login"}
+		f.advice, f.suggested = redirectAdvice(s.base, res.url)
 		return challenge{}, nil, f
-	case ans.status == http.StatusUnauthorized:
-		ch, fail := choose(ans)
+	case res.status == http.StatusUnauthorized:
+		ch, fail := chooseChallenge(res)
 		return ch, s.at(target.Path), fail
-	case ans.status == http.StatusForbidden:
-		return challenge{}, nil, s.forbidden(ans, "the registry refuses access before it asks for a credential")
-	case ans.status == http.StatusNotFound, ans.isPage():
-		return challenge{}, nil, s.noRegistry(ans)
-	case ans.status == http.StatusOK:
+	case res.status == http.StatusForbidden:
+		return challenge{}, nil, s.forbidden(res, "the registry refuses access before it asks for a credential")
+	case res.status == http.StatusNotFound, res.isPage():
+		return challenge{}, nil, s.notARegistry(res)
+	case res.status == http.StatusOK:
 		return challenge{}, nil, &failure{outcome: Unverified, message: "the registry did not ask for a credential"}
 	}
-	return challenge{}, nil, s.unsuccessful(ans, "the registry")
+	return challenge{}, nil, s.statusFailure(res, "the registry")
 }
 
-// ping asks /v2/ without a credential, and finds out whether the registry speaks
-// https or http. Only loopback falls back to http, and not once TLS was spoken.
-func (s *session) ping(ctx context.Context) (*answer, error) {
+// ping requests /v2/ without a credential, and finds out whether the registry speaks https
+// or http. Only loopback falls back to http, and not from a server that speaks TLS.
+func (s *session) ping(ctx context.Context) (*response, error) {
 	schemes := []string{"https"}
 	if s.c.opt.PlainHTTP {
 		schemes = []string{"http"}
@@ -252,7 +251,7 @@ func (s *session) ping(ctx context.Context) (*answer, error) {
 		schemes = append(schemes, "http")
 	}
 	if !s.c.opt.PlainHTTP {
-		// A broken certificate file is no reason to fall back to http.
+		// An invalid certificate file must not cause a fallback to http.
 		if _, err := s.router.tlsFor(s.base); err != nil {
 			return nil, err
 		}
@@ -266,10 +265,10 @@ func (s *session) ping(ctx context.Context) (*answer, error) {
 				secured.Store(true)
 			}
 		}}
-		var ans *answer
-		if ans, err = s.ask(httptrace.WithClientTrace(ctx, trace), question{url: s.at("/v2/")}); err == nil {
+		var res *response
+		if res, err = s.do(httptrace.WithClientTrace(ctx, trace), request{url: s.at("/v2/")}); err == nil {
 			s.answered = true
-			return ans, nil
+			return res, nil
 		}
 		if secured.Load() || ctx.Err() != nil {
 			break
@@ -278,10 +277,10 @@ func (s *session) ping(ctx context.Context) (*answer, error) {
 	return nil, err
 }
 
-// choose takes Bearer before Basic: where both are offered, Basic is often the old
-// way that not every account has.
-func choose(ans *answer) (challenge, *failure) {
-	all := parseChallenges(ans.header.Values("WWW-Authenticate"))
+// chooseChallenge prefers Bearer to Basic: where both are offered, Basic is often a legacy
+// method that not every account has.
+func chooseChallenge(res *response) (challenge, *failure) {
+	all := parseChallenges(res.header.Values("WWW-Authenticate"))
 	var names []string
 	for _, c := range all {
 		if c.scheme == "bearer" && c.params["realm"] != "" {
@@ -294,9 +293,9 @@ func choose(ans *answer) (challenge, *failure) {
 			return c, nil
 		}
 	}
-	what := "the registry asks for a login but does not say how"
+	what := "the registry wants a login but names no method"
 	if len(names) > 0 {
-		what = "the registry offers no usable login, only: " + printable.Line(strings.Join(names, ", "), 100)
+		what = "the registry offers no supported login method, only: " + printable.Line(strings.Join(names, ", "), 100)
 	}
 	return challenge{}, &failure{outcome: Protocol, message: what}
 }

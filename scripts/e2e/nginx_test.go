@@ -220,7 +220,7 @@ func TestRedirectsBehindNginx(t *testing.T) {
 	}{
 		{
 			"upgrade",
-			[]string{"the registry redirects to https://" + f.host("tls") + ", which asks for a login of its own", "log in to " + f.host("tls")},
+			[]string{"the registry redirects to https://" + f.host("tls") + ", which wants its own login", "log in to " + f.host("tls")},
 			[]string{"GET /v2/ none"},
 			"",
 		},
@@ -232,7 +232,7 @@ func TestRedirectsBehindNginx(t *testing.T) {
 		},
 		{
 			"elsewhere",
-			[]string{"the registry redirects to http://" + stranger + ", which asks for a login of its own", "log in to " + stranger},
+			[]string{"the registry redirects to http://" + stranger + ", which wants its own login", "log in to " + stranger},
 			[]string{"GET /v2/ none"},
 			"GET /v2/",
 		},

@@ -186,7 +186,7 @@ func TestResolve_transportOfAnotherSecret(t *testing.T) {
 			if err != nil || found.Found == nil || !found.Found.Own {
 				t.Fatal(found, err)
 			}
-			o := app.ClientOptions(e, address, &found.Found.Credential)
+			o := app.ClientOptions(e, store.ParseAddress(address), &found.Found.Credential)
 			if o.PlainHTTP != (keeps && old == store.TransportHTTP) || o.Insecure != (keeps && old == store.TransportInsecure) {
 				t.Errorf("%s, then %s: plain http %v, insecure %v", old, secret, o.PlainHTTP, o.Insecure)
 			}

@@ -114,7 +114,7 @@ func device(r *store.Renewal) registry.DeviceClient {
 // issuerClient is a client for the issuer of a stored login. Of how the registry is reached
 // only the CA file applies to the issuer.
 func issuerClient(e *app.Env, c store.Credential) (*registry.Client, error) {
-	return e.Client(c.Address().Host(), &store.Credential{CAFile: c.CAFile})
+	return e.Client(c.Address(), &store.Credential{CAFile: c.CAFile})
 }
 
 // maxIssuers bounds how many issuers are asked at once.

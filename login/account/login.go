@@ -56,7 +56,7 @@ func (c *Login) Run(e *app.Env) error {
 			return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 		}
 	}
-	options := app.ClientOptions(e, address.Host(), nil)
+	options := app.ClientOptions(e, address, nil)
 	options.WantIdentityToken = !c.Device && c.obtains(e.GivenUsername())
 	client, err := registry.New(options)
 	if err != nil {
@@ -119,8 +119,8 @@ func (*Login) Manual() app.Manual {
 // verify asks the registry, notes in the credential what was learned, and returns the
 // outcome.
 func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credential) (reason string, err error) {
-	host, name := cred.Address().Host(), cred.Address().Name()
-	result := client.Verify(e.Ctx, host, pullScope(c.Scope), forRegistry(*cred))
+	address, name := cred.Address(), cred.Address().Name()
+	result := client.Verify(e.Ctx, address, pullScope(c.Scope), forRegistry(*cred))
 	switch {
 	case e.Ctx.Err() == nil && result.Outcome == registry.Rejected && cred.Kind == store.KindDevice:
 		return "", &app.VerifyError{
@@ -143,7 +143,7 @@ func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credenti
 	switch {
 	case cred.Transport == store.TransportInsecure:
 		e.Warn("the certificate of %s was not verified (--insecure).", name)
-	case cred.Transport == store.TransportHTTP && !registry.Loopback(host):
+	case cred.Transport == store.TransportHTTP && !registry.Loopback(address):
 		e.Warn("%s is reached over plain http: the password travels unencrypted.", name)
 	}
 	return string(result.Outcome), nil
@@ -197,7 +197,7 @@ func (c *Login) check(e *app.Env) (store.Address, error) {
 
 // refusePlainHTTP keeps a password off the wire where http:// is only part of the address.
 func refusePlainHTTP(e *app.Env, command string, a store.Address) *app.UsageError {
-	if !a.PlainHTTP() || e.PlainHTTP || registry.Loopback(a.Host()) {
+	if !a.PlainHTTP() || e.PlainHTTP || registry.Loopback(a) {
 		return nil
 	}
 	return &app.UsageError{

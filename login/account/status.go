@@ -288,11 +288,11 @@ func (v *verifier) ask(address store.Address, login *lookup.Answer) (registry.Re
 	if lost {
 		return result, nil
 	}
-	client, err := v.e.Client(to.host, &known)
+	client, err := v.e.Client(address, &known)
 	if err != nil {
 		return registry.Result{}, err
 	}
-	result = client.Verify(v.e.Ctx, to.host, v.scope, forRegistry(known))
+	result = client.Verify(v.e.Ctx, address, v.scope, forRegistry(known))
 	switch result.Outcome {
 	case registry.Unreachable, registry.TLS, registry.Throttled: // whoever logs in
 		v.mu.Lock()

@@ -43,11 +43,11 @@ func (c *Token) Run(e *app.Env) error {
 	} else if c, _, ok := expiredEntry(e, address); ok {
 		e.Warn("the login for %s expired on %s; the token is anonymous.", name, terminal.Clock(c.Expires))
 	}
-	client, err := e.Client(address.Host(), &login)
+	client, err := e.Client(address, &login)
 	if err != nil {
 		return err
 	}
-	token, result := client.Token(e.Ctx, address.Host(), pullScope(c.Scope), forRegistry(login))
+	token, result := client.Token(e.Ctx, address, pullScope(c.Scope), forRegistry(login))
 	if result.Outcome == registry.Unverified {
 		result.Message = "the registry does not issue tokens: it never asks for a login"
 	}

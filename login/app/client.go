@@ -21,8 +21,8 @@ type clientKey struct {
 }
 
 // Client is the registry client for a login; stored is nil where nothing is stored of it.
-func (e *Env) Client(host string, stored *store.Credential) (*registry.Client, error) {
-	o := ClientOptions(e, host, stored)
+func (e *Env) Client(address store.Address, stored *store.Credential) (*registry.Client, error) {
+	o := ClientOptions(e, address, stored)
 	key := clientKey{o.PlainHTTP, o.Insecure, o.CAFile}
 	e.Clients.mu.Lock()
 	defer e.Clients.mu.Unlock()
@@ -42,7 +42,7 @@ func (e *Env) Client(host string, stored *store.Credential) (*registry.Client, e
 
 // ClientOptions say how to reach a registry: as the flags say, and where they say
 // nothing as what is stored of a login says.
-func ClientOptions(e *Env, host string, stored *store.Credential) registry.Options {
+func ClientOptions(e *Env, address store.Address, stored *store.Credential) registry.Options {
 	o := registry.Options{
 		PlainHTTP: e.PlainHTTP, Insecure: e.Insecure, CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile,
 		CertDirs: registry.CertDirs(e.Where().Home, e.Getenv),
@@ -50,7 +50,7 @@ func ClientOptions(e *Env, host string, stored *store.Credential) registry.Optio
 	}
 	if stored != nil {
 		// Loopback finds http by itself, and may have changed since.
-		o.PlainHTTP = o.PlainHTTP || stored.Transport == store.TransportHTTP && !registry.Loopback(host)
+		o.PlainHTTP = o.PlainHTTP || stored.Transport == store.TransportHTTP && !registry.Loopback(address)
 		o.Insecure = o.Insecure || stored.Transport == store.TransportInsecure
 		if o.CAFile == "" {
 			o.CAFile = stored.CAFile

@@ -5,9 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 
+	"regshape/store"
 	"regshape/store/printable"
 )
 
@@ -17,34 +17,16 @@ var errAddress = errors.New("not a registry address: want HOST or HOST:PORT")
 // redirect.
 const hubAPI = "registry-1.docker.io"
 
-// apiHost gives the host[:port] to connect to for a registry address as a caller
-// types it, and whether it is localhost or a literal loopback address. It fails
-// with errAddress, which does not repeat the input.
-func apiHost(addr string) (hostport string, loopback bool, err error) {
-	addr = strings.ToLower(addr)
-	if strings.Count(addr, ":") > 1 && !strings.HasPrefix(addr, "[") {
-		addr = "[" + addr + "]"
+// endpoint returns the host[:port] of a registry's API. It fails with errAddress, which does
+// not repeat the input.
+func endpoint(a store.Address) (hostport string, err error) {
+	switch {
+	case a.Opaque():
+		return "", errAddress
+	case a.Bare().Registry().Hub():
+		return hubAPI, nil
 	}
-	if strings.ContainsFunc(addr, func(r rune) bool { return r <= ' ' || strings.ContainsRune(`/\@?#%`, r) }) {
-		return "", false, errAddress
-	}
-	u, err := url.Parse("//" + addr)
-	if err != nil || u.Host != addr || u.Hostname() == "" {
-		return "", false, errAddress
-	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return "", false, errAddress
-		}
-	} else if strings.HasSuffix(addr, ":") {
-		return "", false, errAddress
-	}
-	switch strings.TrimSuffix(addr, ":443") {
-	case "docker.io", "index.docker.io", hubAPI, "registry.hub.docker.com":
-		return hubAPI, false, nil
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return addr, u.Hostname() == "localhost" || err == nil && ip.Unmap().IsLoopback(), nil
+	return a.Host(), nil
 }
 
 // sameOrigin compares scheme, host and port (RFC 6454 §5), default ports filled in.
@@ -73,9 +55,12 @@ func hostOf(address string) string {
 	return address
 }
 
-// Loopback reports whether host, "host" or "host:port", is localhost or a literal
-// loopback address, where plain http is allowed unasked.
-func Loopback(host string) bool {
-	_, loopback, err := apiHost(host)
-	return err == nil && loopback
+// Loopback reports whether the host of an address is localhost or a literal loopback
+// address, where plain http is the default.
+func Loopback(a store.Address) bool { return loopback(a.Host()) }
+
+func loopback(hostport string) bool {
+	name := (&url.URL{Host: hostport}).Hostname()
+	ip, err := netip.ParseAddr(name)
+	return strings.EqualFold(name, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }

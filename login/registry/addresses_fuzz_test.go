@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regshape/store"
 )
 
 // shownSafely reports whether the words of a failure are fit for a terminal and hold none
@@ -119,14 +121,14 @@ func FuzzRetryAfter(f *testing.F) {
 
 // An address that a user types becomes the host of a URL and no more than the host, which
 // stands for itself when it is read again. The error holds nothing of it.
-func FuzzAPIHost(f *testing.F) {
+func FuzzEndpoint(f *testing.F) {
 	for _, s := range []string{
 		"ghcr.io", "GHCR.io:443", "::1", "[::1]:5000", "localhost:5000", "docker.io", "u:p@h", "h/x", "h:", "h:0", "h:65536", "[fe80::1%25eth0]", "a b", "ex\u00e4mple.com",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, addr string) {
-		host, loopback, err := apiHost(addr)
+		host, err := endpoint(store.ParseAddress(addr))
 		if err != nil {
 			if host != "" || err != errAddress { //nolint:errorlint // nothing is to be added
 				t.Fatalf("%q: %q, %v", addr, host, err)
@@ -137,9 +139,9 @@ func FuzzAPIHost(f *testing.F) {
 		if err != nil || u.Host != host || u.User != nil || u.Path != "/v2/" || u.RawQuery != "" || u.Hostname() == "" {
 			t.Fatalf("%q gives the host %q, and that the URL %v (%v)", addr, host, u, err)
 		}
-		again, same, err := apiHost(host)
-		if err != nil || again != host || same != loopback {
-			t.Fatalf("%q gives the host %q, and that %q, %v (%v)", addr, host, again, same, err)
+		again, err := endpoint(store.ParseAddress(host))
+		if err != nil || again != strings.TrimSuffix(host, ":443") { // which http:// keeps
+			t.Fatalf("%q gives the host %q, and that %q (%v)", addr, host, again, err)
 		}
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regshape/store"
 )
 
 // TestCertDirs has a registry with a CA of its own that wants a client certificate, a
@@ -96,7 +98,7 @@ func TestCertDirs(t *testing.T) {
 			}
 			st.tls.Certificates = nil
 			st.open()
-			r := st.client.Verify(t.Context(), "reg.example", "", alice)
+			r := st.client.Verify(t.Context(), store.ParseAddress("reg.example"), "", alice)
 			if r.Outcome != tt.want || !strings.Contains(r.Message, tt.says) {
 				t.Errorf("got %s: %q, want %s with %q", r.Outcome, r.Message, tt.want, tt.says)
 			}
@@ -118,11 +120,11 @@ func TestCertDirsNoFallback(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "ca.crt"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := client(t, Options{CertDirs: []string{dir}}).Verify(t.Context(), s.host(), "", alice); r.Outcome != TLS || s.seen() != "" {
+	if r := client(t, Options{CertDirs: []string{dir}}).Verify(t.Context(), store.ParseAddress(s.host()), "", alice); r.Outcome != TLS || s.seen() != "" {
 		t.Errorf("%v; asked: %s", r, s.seen())
 	}
 	// The user's word that there is no TLS makes the files meaningless.
-	if r := client(t, Options{CertDirs: []string{dir}, PlainHTTP: true}).Verify(t.Context(), s.host(), "", alice); r.Outcome != Verified {
+	if r := client(t, Options{CertDirs: []string{dir}, PlainHTTP: true}).Verify(t.Context(), store.ParseAddress(s.host()), "", alice); r.Outcome != Verified {
 		t.Error(r)
 	}
 }

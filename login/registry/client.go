@@ -34,6 +34,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"regshape/store"
 )
 
 // defaultTimeout is the network time for one verification when none is given.
@@ -120,13 +122,13 @@ type session struct {
 var errOutOfTime = errors.New("out of network time")
 
 // open prepares a session for one registry address.
-func (c *Client) open(ctx context.Context, host string) (context.Context, context.CancelFunc, *session, *failure) {
-	addr, loopback, err := apiHost(host)
+func (c *Client) open(ctx context.Context, address store.Address) (context.Context, context.CancelFunc, *session, *failure) {
+	host, err := endpoint(address)
 	if err != nil {
 		return nil, nil, nil, &failure{outcome: Protocol, message: err.Error()}
 	}
 	s := &session{
-		c: c, router: c.newRouter(), base: &url.URL{Scheme: "https", Host: addr}, loopback: loopback,
+		c: c, router: c.newRouter(), base: &url.URL{Scheme: "https", Host: host}, loopback: loopback(host),
 		deadline: c.now().Add(c.opt.Timeout), secrets: &redactor{},
 	}
 	s.router.base, s.router.plain = s.base, c.opt.PlainHTTP

@@ -20,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"regshape/store"
 )
 
 // A client certificate is shown to the registry alone, though every server asks for one:
@@ -73,10 +75,10 @@ func TestClientCertificateStays(t *testing.T) {
 				"reg.example:443": {"203.0.113.1", server}, "auth.example:443": {"203.0.113.2", server},
 				"other.example:443": {"203.0.113.3", server}, "id.example:443": {"203.0.113.4", server},
 			})
-			if r := c.Verify(t.Context(), "reg.example", "", alice); r.Outcome != Verified {
+			if r := c.Verify(t.Context(), store.ParseAddress("reg.example"), "", alice); r.Outcome != Verified {
 				t.Error(r)
 			}
-			ctx, done, s, fail := c.open(t.Context(), "reg.example")
+			ctx, done, s, fail := c.open(t.Context(), store.ParseAddress("reg.example"))
 			if fail != nil {
 				t.Fatal(fail)
 			}

@@ -33,7 +33,7 @@ func parseIssuer(issuer string) (*url.URL, error) {
 		return nil, errIssuer
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, strings.Contains(issuer, "#"):
 		return nil, errIssuerExtra
-	case u.Scheme == "http" && !Loopback(u.Host):
+	case u.Scheme == "http" && !loopback(u.Host):
 		return nil, errIssuerHTTP
 	}
 	return u, nil
@@ -166,7 +166,7 @@ func parseEndpoint(text string, base *url.URL) (*url.URL, *failure) {
 		return nil, &failure{outcome: Protocol, message: "it names an address that is not an http or https URL"}
 	case u.User != nil:
 		return nil, &failure{outcome: Protocol, message: "it names an address with a user name in it, which was refused"}
-	case u.Scheme == "http" && (base.Scheme != "http" || !Loopback(u.Host)):
+	case u.Scheme == "http" && (base.Scheme != "http" || !loopback(u.Host)):
 		return nil, &failure{outcome: Protocol, message: "it names " + origin(u) + ", which is plain http and was refused"}
 	}
 	u.Fragment = ""

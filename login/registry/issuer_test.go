@@ -66,7 +66,7 @@ func FuzzIssuerMetadata(f *testing.F) {
 			if e == nil {
 				continue
 			}
-			safe := e.Scheme == "https" || u.Scheme == "http" && Loopback(e.Host)
+			safe := e.Scheme == "https" || u.Scheme == "http" && loopback(e.Host)
 			if !safe || e.User != nil || e.Hostname() == "" {
 				t.Errorf("endpoint %s of %s", e, issuer)
 			}

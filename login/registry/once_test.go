@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"regshape/scripts/testregistry"
+	"regshape/store"
 )
 
 // breaks ends an exchange after the request was read, in one of many ways, the first n times.
@@ -80,7 +81,7 @@ func TestIdentityToken_sentOnce(t *testing.T) {
 				}
 			})
 			c := client(t, Options{Insecure: true})
-			c.Verify(t.Context(), s.host(), "", identity)
+			c.Verify(t.Context(), store.ParseAddress(s.host()), "", identity)
 			if got := count.Load(); got != want {
 				t.Errorf("sent %d times, want %d", got, want)
 			}
@@ -95,7 +96,7 @@ func TestIdentityToken_sentOnce(t *testing.T) {
 			bearerRegistry(s, w, r)
 		}
 	})
-	if r := client(t, Options{Insecure: true}).Verify(t.Context(), s.host(), "", alice); r.Outcome != Verified || count.Load() != 2 {
+	if r := client(t, Options{Insecure: true}).Verify(t.Context(), store.ParseAddress(s.host()), "", alice); r.Outcome != Verified || count.Load() != 2 {
 		t.Errorf("a password: %v after %d requests", r, count.Load())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"regshape/scripts/testregistry"
+	"regshape/store"
 )
 
 // nameServer has the one name of a test resolve to other addresses in turn; a connection
@@ -45,7 +46,7 @@ func TestLocalhostByAddress(t *testing.T) {
 		before := s.seen()
 		c := client(t, Options{})
 		c.dial = nameServer(s.Listener.Addr(), at)
-		r := c.Verify(t.Context(), "localhost:5000", "", alice)
+		r := c.Verify(t.Context(), store.ParseAddress("localhost:5000"), "", alice)
 		if r.Outcome != want {
 			t.Errorf("localhost at %s: got %s: %s, want %s", at, r.Outcome, r.Message, want)
 		}
@@ -56,7 +57,7 @@ func TestLocalhostByAddress(t *testing.T) {
 	// On the user's word it is.
 	c := client(t, Options{PlainHTTP: true})
 	c.dial = nameServer(s.Listener.Addr(), "203.0.113.9")
-	if r := c.Verify(t.Context(), "localhost:5000", "", alice); r.Outcome != Verified {
+	if r := c.Verify(t.Context(), store.ParseAddress("localhost:5000"), "", alice); r.Outcome != Verified {
 		t.Error(r)
 	}
 }
@@ -72,7 +73,7 @@ func TestPlainRealmByAddress(t *testing.T) {
 	})
 	c := client(t, Options{})
 	c.dial = nameServer(s.Listener.Addr(), "127.0.0.1", "127.0.0.1", "203.0.113.9")
-	if r := c.Verify(t.Context(), "localhost:5000", "", alice); r.Outcome != Protocol || !strings.Contains(r.Message, "auth.example: the address was refused") {
+	if r := c.Verify(t.Context(), store.ParseAddress("localhost:5000"), "", alice); r.Outcome != Protocol || !strings.Contains(r.Message, "auth.example: the address was refused") {
 		t.Errorf("got %s: %s", r.Outcome, r.Message)
 	}
 }
@@ -119,11 +120,11 @@ func TestRebindingBetweenVerifications(t *testing.T) {
 	s := serve(t, true, basicRegistry)
 	c := client(t, Options{Insecure: true})
 	c.dial = nameServer(s.Listener.Addr(), "203.0.113.1", "127.0.0.1")
-	if r := c.Verify(t.Context(), "reg.example", "", alice); r.Outcome != Verified {
+	if r := c.Verify(t.Context(), store.ParseAddress("reg.example"), "", alice); r.Outcome != Verified {
 		t.Fatal(r)
 	}
 	before := s.seen()
-	if r := c.Verify(t.Context(), "reg.example", "", alice); r.Outcome != Protocol || s.seen() != before {
+	if r := c.Verify(t.Context(), store.ParseAddress("reg.example"), "", alice); r.Outcome != Protocol || s.seen() != before {
 		t.Errorf("got %s: %s; asked %q", r.Outcome, r.Message, strings.TrimPrefix(s.seen(), before))
 	}
 }

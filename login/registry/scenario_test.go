@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"regshape/scripts/testenv"
+	"regshape/store"
 	"regshape/store/printable"
 )
 
@@ -103,7 +104,7 @@ func (sc scenario) play(t *testing.T, house *house) {
 		}
 	}
 	start := time.Now()
-	r := st.client.Verify(st.ctx, host, sc.scope, cred)
+	r := st.client.Verify(st.ctx, store.ParseAddress(host), sc.scope, cred)
 	if took := time.Since(start); took > st.opt.Timeout+2*time.Second {
 		t.Errorf("it took %s", took)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"regshape/store"
 )
 
 // canaries are the secrets of the fakes, and what stands for them on the wire.
@@ -74,7 +76,7 @@ func TestCanary(t *testing.T) {
 			c := client(t, Options{Insecure: true, WantIdentityToken: true, Wrap: []func(http.RoundTripper) http.RoundTripper{
 				Trace(&trace, time.Now), TimeCalls(&timing, time.Now),
 			}})
-			r := c.Verify(t.Context(), s.host(), "repository:a/b:pull", cred)
+			r := c.Verify(t.Context(), store.ParseAddress(s.host()), "repository:a/b:pull", cred)
 			said := trace.String() + timing.String() + r.Message + r.Suggested + r.Detail + fmt.Sprintf("%v %+v %#v %s", r, r, r, r) +
 				fmt.Sprintf("%v %+v %#v %s %q %d", cred, cred, cred, &cred, cred, cred)
 			said = strings.ReplaceAll(said, "id_canary00", "") // a field's name is no secret

@@ -11,13 +11,14 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"regshape/store"
 	"regshape/store/printable"
 )
 
 const rejectedText = "authentication rejected"
 
-// Verify asks the registry at host ("host[:port]"; registry-1.docker.io for the names of
-// Docker Hub) whether it accepts cred.
+// Verify asks the registry of an address (registry-1.docker.io for Docker Hub) whether it
+// accepts cred.
 //
 // With a scope such as "repository:team/app:pull" the token is for that scope, and where
 // /v2/ refuses the credential, as some registries do for robot accounts, the repository's
@@ -25,8 +26,8 @@ const rejectedText = "authentication rejected"
 //
 // It takes no longer than Options.Timeout and returns at once when ctx ends; the Result is
 // then Unreachable.
-func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential) Result {
-	ctx, done, s, fail := c.open(ctx, host)
+func (c *Client) Verify(ctx context.Context, address store.Address, scope string, cred Credential) Result {
+	ctx, done, s, fail := c.open(ctx, address)
 	if fail != nil {
 		return s.result("", fail)
 	}
@@ -60,8 +61,8 @@ func (c *Client) Verify(ctx context.Context, host, scope string, cred Credential
 // credential requests an anonymous token. The Outcome is Verified when the token server
 // issued one, and Unverified, with an empty Token, when the registry needs none. Whether the
 // registry accepts the token is not checked.
-func (c *Client) Token(ctx context.Context, host, scope string, cred Credential) (Token, Result) {
-	ctx, done, s, fail := c.open(ctx, host)
+func (c *Client) Token(ctx context.Context, address store.Address, scope string, cred Credential) (Token, Result) {
+	ctx, done, s, fail := c.open(ctx, address)
 	if fail != nil {
 		return Token{}, s.result("", fail)
 	}

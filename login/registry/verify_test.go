@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"regshape/store"
 )
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
@@ -20,11 +22,11 @@ func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 func TestToken(t *testing.T) {
 	c := client(t, Options{})
 	s := serve(t, false, bearerRegistry)
-	tok, r := c.Token(t.Context(), s.host(), "repository:a:pull", alice)
+	tok, r := c.Token(t.Context(), store.ParseAddress(s.host()), "repository:a:pull", alice)
 	if tok.Value != "access-canary-token" || tok.ExpiresIn != 5*time.Minute || r.Outcome != Verified {
 		t.Errorf("token %q for %s, %v", tok.Value, tok.ExpiresIn, r)
 	}
-	if tok, r := c.Token(t.Context(), serve(t, false, basicRegistry).host(), "", alice); tok.Value != "" || r.Outcome != Protocol {
+	if tok, r := c.Token(t.Context(), store.ParseAddress(serve(t, false, basicRegistry).host()), "", alice); tok.Value != "" || r.Outcome != Protocol {
 		t.Errorf("basic: %v", r)
 	}
 	anonymous := serve(t, false, func(s *site, w http.ResponseWriter, r *http.Request) {
@@ -34,23 +36,23 @@ func TestToken(t *testing.T) {
 		}
 		bearerRegistry(s, w, r)
 	})
-	if tok, r := c.Token(t.Context(), anonymous.host(), "", Credential{}); tok.Value != "anon" || tok.ExpiresIn != maxLife {
+	if tok, r := c.Token(t.Context(), store.ParseAddress(anonymous.host()), "", Credential{}); tok.Value != "anon" || tok.ExpiresIn != maxLife {
 		t.Errorf("anonymous: %v %s", r, tok.ExpiresIn)
 	}
 }
 
 func TestBadAddress(t *testing.T) {
 	c := client(t, Options{})
-	for _, host := range []string{"", "a b", "a/b", "u@h", "h:0", "h:99999", "h:", "h\n", "[::1", "h?x", ":5000"} {
-		if r := c.Verify(t.Context(), host, "", alice); r.Outcome != Protocol || r.Message != errAddress.Error() {
+	for _, host := range []string{"", "a b", "u@h", "h:0", "h:99999", "h:", "[::1", "::1", "h?x", ":5000"} {
+		if r := c.Verify(t.Context(), store.ParseAddress(host), "", alice); r.Outcome != Protocol || r.Message != errAddress.Error() {
 			t.Errorf("%q: %v", host, r)
 		}
 	}
 	for in, want := range map[string]string{
-		"docker.io": hubAPI, "index.docker.io": hubAPI, "Registry.Hub.Docker.com:443": hubAPI, "::1": "[::1]",
-		"[::1]:5000": "[::1]:5000", "GHCR.io": "ghcr.io", "docker.io:5000": "docker.io:5000", "my_reg": "my_reg",
+		"docker.io": hubAPI, "index.docker.io": hubAPI, "Registry.Hub.Docker.com:443": hubAPI, "http://docker.io": hubAPI, "docker.io/library/x": hubAPI,
+		"[::1]:5000": "[::1]:5000", "GHCR.io": "ghcr.io", "docker.io:5000": "docker.io:5000", "my_reg": "my_reg", "a/b": "a", "h\n": "h",
 	} {
-		if got, _, err := apiHost(in); got != want || err != nil {
+		if got, err := endpoint(store.ParseAddress(in)); got != want || err != nil {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
 	}
@@ -58,7 +60,7 @@ func TestBadAddress(t *testing.T) {
 		"localhost": true, "localhost:5000": true, "127.9.9.9": true, "[::1]:80": true, "[::ffff:127.0.0.1]:80": true,
 		"a.localhost": false, "localhost.example": false, "10.0.0.1": false, "0.0.0.0": false,
 	} {
-		if _, got, _ := apiHost(in); got != want {
+		if got := Loopback(store.ParseAddress(in)); got != want {
 			t.Errorf("%q: loopback %t", in, got)
 		}
 	}
@@ -96,7 +98,7 @@ func TestVerify_closesConnections(t *testing.T) {
 			open.Add(1)
 			return &countedConn{Conn: conn, open: &open}, nil
 		}
-		if r := c.Verify(t.Context(), s.host(), "", alice); r.Outcome != Verified {
+		if r := c.Verify(t.Context(), store.ParseAddress(s.host()), "", alice); r.Outcome != Verified {
 			t.Fatal(r)
 		}
 		for end := time.Now().Add(5 * time.Second); open.Load() > 0; time.Sleep(time.Millisecond) {
@@ -126,10 +128,10 @@ func TestParallel(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			if r := c.Verify(t.Context(), good.host(), "", alice); r.Outcome != Verified {
+			if r := c.Verify(t.Context(), store.ParseAddress(good.host()), "", alice); r.Outcome != Verified {
 				t.Error(r)
 			}
-			if r := c.Verify(t.Context(), bad.host(), "", Credential{Username: "x", Secret: "y"}); r.Outcome != Rejected {
+			if r := c.Verify(t.Context(), store.ParseAddress(bad.host()), "", Credential{Username: "x", Secret: "y"}); r.Outcome != Rejected {
 				t.Error(r)
 			}
 		})
@@ -149,7 +151,7 @@ func TestRetry_endsWithCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)
 	start := time.Now()
-	r := client(t, Options{PlainHTTP: true}).Verify(ctx, s.host(), "", alice)
+	r := client(t, Options{PlainHTTP: true}).Verify(ctx, store.ParseAddress(s.host()), "", alice)
 	if r.Message != "interrupted" || time.Since(start) > 2*time.Second {
 		t.Errorf("%v after %s", r, time.Since(start))
 	}

@@ -43,7 +43,7 @@ type Call struct {
 	Advice func(err error, own func(words ...string) string) string
 }
 
-// Named returns the program name in argv[0], without folder and ".exe", and whether it is
+// Named returns the program name in argv[0], without directory and ".exe", and whether it is
 // the helper's.
 func Named(argv0 string) (program string, helper bool) {
 	program = filepath.Base(argv0)
@@ -79,8 +79,8 @@ func Run(ctx context.Context, c Call) int {
 	_, _ = fmt.Fprintln(c.Out, line)
 	// docker shows stdout of a failed store and erase only. "Not found" is an everyday
 	// answer and stays silent.
-	told := action == credentials.ActionGet || action == credentials.ActionList
-	if told && !credentials.IsErrCredentialsNotFound(err) {
+	repeat := action == credentials.ActionGet || action == credentials.ActionList
+	if repeat && !credentials.IsErrCredentialsNotFound(err) {
 		_, _ = fmt.Fprintln(c.Err, line)
 	}
 	return 1
@@ -180,7 +180,7 @@ func (h helper) Add(c *credentials.Credentials) error {
 }
 
 // Delete removes exactly the address asked for; docker erases three spellings in a row,
-// so a missing one is no error.
+// so a missing one is not an error.
 func (h helper) Delete(serverURL string) error {
 	_, err := h.store.Erase(h.ctx, store.ParseAddress(serverURL))
 	return err

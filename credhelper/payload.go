@@ -34,9 +34,9 @@ func readInput(in io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// checkPayload refuses what the library would mend or report with parts of the input:
-// invalid UTF-8, half of a surrogate pair (both become U+FFFD in package json), and
-// what is no JSON object.
+// checkPayload refuses what the library would alter, or report with parts of the input:
+// invalid UTF-8, half of a surrogate pair (both become U+FFFD in package json), and what is
+// not a JSON object.
 func checkPayload(data []byte) error {
 	if !utf8.Valid(data) || hasLoneSurrogate(data) {
 		return errNotUTF8
@@ -49,7 +49,7 @@ func checkPayload(data []byte) error {
 }
 
 // hasLoneSurrogate looks for a \uD800–\uDFFF escape that is not part of a pair (RFC 8259
-// §8.2). Outside of strings a backslash is no JSON anyway.
+// §8.2). Outside of strings a backslash is not JSON anyway.
 func hasLoneSurrogate(data []byte) bool {
 	escape := func(i int) (rune, bool) {
 		if i+6 > len(data) || data[i] != '\\' || data[i+1] != 'u' {
@@ -65,7 +65,7 @@ func hasLoneSurrogate(data []byte) bool {
 		first, ok := escape(i)
 		switch {
 		case !ok:
-			i++ // \" \\ \n and so on: the next byte is no escape's begin
+			i++ // \" \\ \n and so on: the next byte starts no escape
 		case utf16.IsSurrogate(first):
 			second, ok := escape(i + 6)
 			if !ok || utf16.DecodeRune(first, second) == utf8.RuneError {

@@ -230,7 +230,7 @@ func TestCheck_threeDirectories(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	l.home, l.noHome = top, true
-	if p := l.Check(time.Now()); len(p) != 4 || p[0].Path != top || !strings.Contains(p[0].What, "no home folder") {
+	if p := l.Check(time.Now()); len(p) != 4 || p[0].Path != top || !strings.Contains(p[0].What, "no home directory") {
 		t.Errorf("where nobody named the home: %v", p)
 	}
 }

@@ -25,8 +25,8 @@ var (
 	ErrStray = errors.New("a file among the entries was not made by regshape")
 	// ErrNewer means that a newer regshape wrote or is rewriting what was found.
 	ErrNewer = errors.New("made by a newer regshape")
-	// ErrNoHome means that no folder was named and there is no home folder to have one in.
-	ErrNoHome = errors.New("no home folder")
+	// ErrNoHome means that no directory was named and there is no home directory for one.
+	ErrNoHome = errors.New("no home directory")
 	// ErrConfigDamaged means that the config cannot be read, or names no key.
 	ErrConfigDamaged = errors.New("the config is damaged")
 	// ErrUntrusted means that the user has not allowed a program that the store names; see

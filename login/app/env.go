@@ -85,7 +85,7 @@ type Env struct {
 }
 
 // FromEnvironment fills in what flags leave open. An empty variable is one that is not
-// set, as for the helper: kong would take an empty path for the present folder.
+// set, as for the helper: kong would take an empty path for the current directory.
 func FromEnvironment(e *Env) {
 	if e.Store == "" {
 		e.Store = absolute(e.Getenv("REGSHAPE_STORE"))

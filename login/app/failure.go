@@ -25,7 +25,7 @@ type UsageError struct{ Message, Hint string }
 
 func (e *UsageError) Error() string { return e.Message }
 
-// VerifyError is a command that ended with what the registry said.
+// VerifyError is a command that failed with a verification.
 type VerifyError struct {
 	Doing    string // "Login failed for"
 	Registry string
@@ -51,7 +51,7 @@ func (e *StoreError) Error() string {
 func (e *StoreError) Unwrap() error { return e.Err }
 
 // ErrReported is a failure that the command has already put into words.
-var ErrReported = errors.New("already told")
+var ErrReported = errors.New("already reported")
 
 // report is the JSON object of a failed command.
 type report struct {
@@ -60,7 +60,7 @@ type report struct {
 	Reason   string `json:"reason"` // an outcome of verification, or usage, store, input, interrupted; of import, setup and trust their name
 	Message  string `json:"message"`
 	Hint     string `json:"hint,omitempty"`
-	Detail   string `json:"detail,omitempty"` // what the registry itself said
+	Detail   string `json:"detail,omitempty"` // the registry's own message
 }
 
 // Fail tells an error with its hint, as text on standard error or as JSON on standard
@@ -69,10 +69,10 @@ func Fail(e *Env, err error) int {
 	if err == nil {
 		return ExitDone
 	}
-	switch told := errors.Is(err, ErrReported); {
-	case told && errors.Is(err, terminal.ErrInterrupted):
+	switch reported := errors.Is(err, ErrReported); {
+	case reported && errors.Is(err, terminal.ErrInterrupted):
 		return interruptedCode(e)
-	case told:
+	case reported:
 		return ExitFailed
 	}
 	r, code := Describe(e, err)

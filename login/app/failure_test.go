@@ -70,7 +70,7 @@ func TestFailureSaysHowToGoOn(t *testing.T) {
 		},
 		{
 			&StoreError{"r.example", "resolve r.example", syntax},
-			"Error: Could not resolve r.example: /h/config.json:3:4: not valid JSON\nHint: mend it at that line and column; nothing in it was changed\n",
+			"Error: Could not resolve r.example: /h/config.json:3:4: not valid JSON\nHint: fix the syntax error there; the file was not modified\n",
 		},
 		{errors.New("anything else"), "Error: anything else\n"},
 	} {

@@ -53,7 +53,7 @@ func Advice(err error, own func(words ...string) string) string {
 	case errors.Is(err, store.ErrDamaged):
 		return "log in to that registry again, or move the file away"
 	case errors.Is(err, store.ErrForgedNames):
-		return "run " + run("unlock") + ", which writes it anew"
+		return "run " + run("unlock") + ", which rewrites it"
 	case errors.Is(err, store.ErrStray):
 		return "move it away"
 	case errors.Is(err, store.ErrNewer):
@@ -68,13 +68,13 @@ func Advice(err error, own func(words ...string) string) string {
 	case errors.Is(err, durable.ErrUnsafe):
 		return ""
 	case errors.Is(err, store.ErrNoHome):
-		return "set HOME, or name a folder with --store or REGSHAPE_STORE"
+		return "set HOME, or name a directory with --store or REGSHAPE_STORE"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return "free some space, or name another folder with REGSHAPE_STORE"
+		return "free some space, or name another directory with REGSHAPE_STORE"
 	case isLinkError(err): // FAT says so in a different way on each system
-		return "name a folder on a file system that has hard links with REGSHAPE_STORE"
+		return "with REGSHAPE_STORE name a directory on a file system that has hard links"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
-		return "make it readable and writable for yourself, or name another folder with REGSHAPE_STORE"
+		return "make it readable and writable for yourself, or name another directory with REGSHAPE_STORE"
 	}
 	return ""
 }
@@ -114,7 +114,7 @@ func (e *Env) Advice(err error) string {
 		return registryHint(verify.Result)
 	}
 	if _, ok := errors.AsType[*authfile.SyntaxError](err); ok {
-		return "mend it at that line and column; nothing in it was changed"
+		return "fix the syntax error there; the file was not modified"
 	}
 	if errors.Is(err, authfile.ErrNotOnPath) {
 		return "install it, or change the setting that names it; '" + e.Own("auth", "doctor") + "' has the command"
@@ -130,7 +130,7 @@ func (e *Env) Problem(err error) string {
 	return err.Error()
 }
 
-// ofStore reports whether a path is one of the store's, or a folder that they are in.
+// ofStore reports whether a path is one of the store's, or a directory above them.
 func ofStore(e *Env, path string) bool {
 	loc, err := e.Locate()
 	if err != nil {
@@ -145,7 +145,7 @@ func ofStore(e *Env, path string) bool {
 	return false
 }
 
-// within reports whether a path is a folder or below it.
+// within reports whether a path is a directory or below it.
 func within(path, dir string) bool {
 	rest, err := filepath.Rel(dir, path)
 	return err == nil && filepath.IsLocal(rest)

@@ -30,7 +30,7 @@ func RegistryHint(r registry.Result) string {
 	case registry.MaybeClientCert:
 		return "if it wants a client certificate: --cert-file FILE --key-file FILE"
 	case registry.FixCertFile:
-		return "mend or remove that file; docker and podman read it, too"
+		return "fix or remove that file; docker and podman read it too"
 	case registry.FixProxy:
 		return "look at HTTP_PROXY and HTTPS_PROXY"
 	case registry.CheckName:

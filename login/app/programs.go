@@ -14,8 +14,7 @@ import (
 	"regshape/store/process"
 )
 
-// PathLine is the line that puts a folder on PATH and the file of the user's shell that
-// it belongs into. Shells other than fish and zsh read ~/.profile at a login; bash reads
+// PathLine is the line that puts a directory on PATH, and the file of the user's shell for it. Shells other than fish and zsh read ~/.profile at a login; bash reads
 // ~/.bashrc in every terminal.
 func PathLine(shell, home, dir string) (line, file string) {
 	if runtime.GOOS == "windows" {
@@ -27,7 +26,7 @@ func PathLine(shell, home, dir string) (line, file string) {
 	}
 	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`").Replace(dir)
 	if rest, below := strings.CutPrefix(dir, home+string(filepath.Separator)); below && home != "" && rest != "" && quoted == dir {
-		quoted = "$HOME/" + rest // the same home folder may have another path on the next machine
+		quoted = "$HOME/" + rest // the same home directory may have another path on the next machine
 	}
 	file = "~/.profile"
 	switch filepath.Base(shell) {

@@ -51,7 +51,7 @@ func (a RegistryArg) Target(command string) (store.Address, error) {
 		}
 	}
 	return store.Address{}, &UsageError{
-		fmt.Sprintf("%q is no registry address", printable.Line(spelling, 120)),
+		fmt.Sprintf("invalid registry address %q", printable.Line(spelling, 120)),
 		fmt.Sprintf("give HOST or HOST:PORT; for Docker Hub: regshape auth %s docker.io", command),
 	}
 }

@@ -17,7 +17,7 @@ import (
 // them to the log file.
 type logs struct {
 	file                   *os.File
-	calls, methods, stages io.Writer // nil where nobody wants them
+	calls, methods, stages io.Writer // nil where not wanted
 	Now                    func() time.Time
 }
 

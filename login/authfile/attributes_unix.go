@@ -21,7 +21,7 @@ const accessList = "system.posix_acl_access" // acl(5), of Linux
 //
 // What the system does not permit is left out, but for the list: its mask looks like the
 // permissions of the group, so the mode alone would grant what the list does not. A list
-// that the folder hands down to new files, and the old file does not have, is removed.
+// that the directory hands down to new files, and the old file does not have, is removed.
 func keepAttributes(f *os.File, target string) error {
 	names, err := attributes(func(b []byte) (int, error) { return unix.Llistxattr(target, b) })
 	if err != nil {
@@ -47,7 +47,7 @@ func keepAttributes(f *os.File, target string) error {
 	}
 	if runtime.GOOS == "linux" && !listed {
 		if err := unix.Fremovexattr(int(f.Fd()), accessList); err != nil && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.ENOTSUP) {
-			return fmt.Errorf("remove the folder's access control list from it: %w", err)
+			return fmt.Errorf("remove the directory's access control list from it: %w", err)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@
 //
 //   - Documents are standard JSON. Comments, trailing commas and a byte order
 //     mark are syntax errors here, because docker and podman refuse them too: a
-//     file that its owner cannot read is not ours to mend.
+//     file that its owner cannot read is not ours to fix.
 //   - An edit changes the bytes it must and no others. Unknown members, the
 //     order, the indentation, CRLF, and the final newline or its absence stay.
 //     What is added looks like its siblings.
@@ -25,7 +25,7 @@
 //     without regard to case, as encoding/json and so docker and podman match
 //     them. Hosts match exactly. Of duplicates the last wins when reading;
 //     editing one is refused, since readers differ about which one counts.
-//   - A file is replaced whole by a rename in its own folder or not at all. A
+//   - A file is replaced whole by a rename in its own directory or not at all. A
 //     malformed file is never touched.
 //   - No error text holds a byte of a value; a position is given instead.
 package authfile

@@ -17,7 +17,7 @@ import (
 	"regshape/store/process"
 )
 
-// Errors of a foreign helper. Each is wrapped with the program's name and what it said,
+// Errors of a foreign helper. Each is wrapped with the program's name and its message,
 // shortened, safe for a terminal and without the secret.
 var (
 	// ErrNoEntry is the helper's answer that it holds nothing for the address: not a failure.
@@ -29,7 +29,7 @@ var (
 	// ErrHelperTimeout says that the helper was stopped because it did not answer.
 	ErrHelperTimeout = errors.New("did not answer in time")
 	// ErrHelperAnswer is an answer that is too long, not UTF-8 or not the protocol's JSON.
-	ErrHelperAnswer = errors.New("gave an answer that makes no sense")
+	ErrHelperAnswer = errors.New("gave an invalid answer")
 	// ErrHelperFailed is any other failure of the helper.
 	ErrHelperFailed = errors.New("failed")
 )
@@ -167,7 +167,7 @@ func (h Helper) find() (string, error) {
 	}
 	path, err := look("docker-credential-" + h.Name) // Program's is shortened
 	if err != nil {
-		// The cause is dropped: it says the same, or that the present folder is on PATH,
+		// The cause is dropped: it says the same, or that the current directory is on PATH,
 		// from which nothing is run.
 		return "", fmt.Errorf("%s %w", h.Program(), ErrNotOnPath)
 	}

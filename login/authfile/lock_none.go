@@ -4,6 +4,6 @@ package authfile
 
 import "time"
 
-// lockFolder has no counterpart here: a folder cannot be locked, and a lock file
+// lockDir has no counterpart here: a directory cannot be locked, and a lock file
 // has no business among the user's own. The comparison before the rename remains.
-func lockFolder(string, time.Duration) (unlock func()) { return func() {} }
+func lockDir(string, time.Duration) (unlock func()) { return func() {} }

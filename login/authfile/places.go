@@ -13,17 +13,17 @@ import (
 type Env struct {
 	// Getenv answers for an environment variable, "" when it is not set; nil is an empty environment.
 	Getenv func(string) string
-	// Home is the home folder of the user. When it is "", no place below it exists:
-	// a relative path would be a file of whoever owns the present folder.
+	// Home is the home directory of the user. When it is "", no place below it exists:
+	// a relative path would be a file of whoever owns the present directory.
 	Home string
-	// GOOS is the operating system in Go's spelling; it decides which folders are asked.
+	// GOOS is the operating system in Go's spelling; it decides which directories are asked.
 	GOOS string
 	// UID is the numeric user, for /run/containers/UID.
 	UID int
-	// DockerConfig is the value of --docker-config: config.json itself or its folder; "" is not given.
+	// DockerConfig is the value of --docker-config: config.json itself or its directory; "" is not given.
 	DockerConfig string
 
-	root string // stands before the system's folders, in tests
+	root string // stands before the system's directories, in tests
 }
 
 func (e Env) get(name string) string {
@@ -33,7 +33,7 @@ func (e Env) get(name string) string {
 	return e.Getenv(name)
 }
 
-// home joins a path below the home folder; "" without one.
+// home joins a path below the home directory; "" without one.
 func (e Env) home(elem ...string) string {
 	if e.Home == "" {
 		return ""
@@ -56,10 +56,10 @@ func existing(paths ...string) []string {
 	return out
 }
 
-// DockerConfig is the path of docker's config.json: the flag (a file or a folder),
+// DockerConfig is the path of docker's config.json: the flag (a file or a directory),
 // else $DOCKER_CONFIG/config.json, else ~/.docker/config.json; "" without any of them.
 // A path of the flag that does not exist is a file if it ends in ".json".
-// Source: docker/cli, cli/config (--config and DOCKER_CONFIG name a folder).
+// Source: docker/cli, cli/config (--config and DOCKER_CONFIG name a directory).
 func DockerConfig(e Env) string {
 	const name = "config.json"
 	if p := e.DockerConfig; p != "" {
@@ -92,7 +92,7 @@ func ContainersAuth(e Env) []string {
 	}
 	first := ContainersAuthWrite(e)
 	// Where root has run podman, /run/containers is root's alone. Nobody else has a file in a
-	// folder that they cannot enter; one that a variable names is another matter.
+	// directory that they cannot enter; one that a variable names is another matter.
 	if _, err := os.Lstat(first); errors.Is(err, fs.ErrPermission) && e.GOOS == "linux" && e.get("XDG_RUNTIME_DIR") == "" {
 		first = ""
 	}
@@ -138,5 +138,5 @@ func AuthfileVariable(e Env) (path, variable string) { //nolint:revive // it is 
 	return "", ""
 }
 
-// system is a folder of the machine, not of the user.
+// system is a directory of the machine, not of the user.
 func (e Env) system(dir string) string { return filepath.Join(e.root, filepath.FromSlash(dir)) }

@@ -23,7 +23,7 @@ var (
 
 // Read reads a document from a file; symbolic links are followed. An empty file
 // is an empty document. Errors: fs.ErrNotExist and others of package os,
-// ErrIrregular (a folder, a device; it does not wait for a FIFO), ErrTooLarge,
+// ErrIrregular (a directory, a device; it does not wait for a FIFO), ErrTooLarge,
 // *SyntaxError.
 func Read(path string, f Format) (*Document, error) {
 	data, _, err := readText(path)

@@ -10,7 +10,7 @@ import (
 )
 
 // dropInName sorts our drop-in into the middle, so that an administrator of the user's
-// own folder can still write a file before it and one after it.
+// own directory can still write a file before it and one after it.
 const dropInName = "50-regshape.conf"
 
 // RegistriesConf lists the registries.conf files that count, in the order in which
@@ -25,7 +25,7 @@ const dropInName = "50-regshape.conf"
 // When the user's own main file is the one read, it hides the system's main file and the
 // system's drop-ins. A main file that a variable names hides only main files. The main
 // file is listed only if it exists or a variable names it. $XDG_CONFIG_HOME is not asked,
-// as containers/image does not. A folder that cannot be read is left out here;
+// as containers/image does not. A directory that cannot be read is left out here;
 // CredentialHelpers reports it.
 //
 // Source: containers/image pkg/sysregistriesv2 (5.23 to 5.36), containers-registries.conf.d(5);
@@ -36,7 +36,7 @@ func RegistriesConf(e Env) []string {
 }
 
 // RegistriesDropIn is the drop-in that setup writes for the user,
-// ~/.config/containers/registries.conf.d/50-regshape.conf; "" without a home folder.
+// ~/.config/containers/registries.conf.d/50-regshape.conf; "" without a home directory.
 func RegistriesDropIn(e Env) string {
 	return e.home(".config", "containers", "registries.conf.d", dropInName)
 }
@@ -44,7 +44,7 @@ func RegistriesDropIn(e Env) string {
 // registriesFiles is RegistriesConf with its error. named is the main file if a variable
 // named it: that one must exist.
 func registriesFiles(e Env) (files []string, named string, err error) {
-	system, vendor := e.registriesFolders()
+	system, vendor := e.registriesDirs()
 	user := e.home(".config", "containers")
 	dirs := []string{system, user}
 
@@ -86,9 +86,9 @@ func registriesFiles(e Env) (files []string, named string, err error) {
 	return files, named, err
 }
 
-// registriesFolders are the machine's folders: the administrator's and the vendor's.
+// registriesDirs are the machine's directories: the administrator's and the vendor's.
 // Windows has none but the one in %ProgramData%.
-func (e Env) registriesFolders() (system, vendor string) {
+func (e Env) registriesDirs() (system, vendor string) {
 	switch e.GOOS {
 	case "windows":
 		if dir := e.get("ProgramData"); dir != "" {

@@ -17,12 +17,12 @@ import (
 // stands there by now: then it reports false. The old file's info is nil if
 // there is none.
 func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileMode) (bool, error) {
-	folder, base := filepath.Split(target)
-	temporary := filepath.Join(folder, "."+base+"."+rand.Text()[:12]+".tmp")
+	dir, base := filepath.Split(target)
+	temporary := filepath.Join(dir, "."+base+"."+rand.Text()[:12]+".tmp")
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		// The name of the temporary file would mean nothing to the user.
-		return false, fmt.Errorf("%w: %w", ErrFolder, cause(err))
+		return false, fmt.Errorf("%w: %w", ErrDir, cause(err))
 	}
 	err = fill(f, after, target, old, mode)
 	// On NFS and with quotas, close is where a failed write may first show.
@@ -46,7 +46,7 @@ func replace(target string, before, after []byte, old fs.FileInfo, mode fs.FileM
 		}
 		return false, fmt.Errorf("cannot be written: %w", cause(err))
 	}
-	if err := durable.SyncDir(folder); err != nil {
+	if err := durable.SyncDir(dir); err != nil {
 		return true, fmt.Errorf("%w: %w", ErrUnsure, cause(err))
 	}
 	return true, nil

@@ -12,22 +12,22 @@ import (
 	"regshape/store/durable"
 )
 
-// maxTries is how often an edit starts over because somebody else changed the
+// maxTries is how often an edit starts over because another program changed the
 // file meanwhile. Whoever loses five times meets a program that never rests.
 const maxTries = 5
 
-// lockPatience bounds the wait for other writers of this program. An edit takes
-// milliseconds, so that a longer wait means somebody holds the lock for another
+// lockTimeout bounds the wait for other writers of this program. An edit takes
+// milliseconds, so that a longer wait means that a program holds the lock for another
 // reason; the comparison before the rename still guards the file then.
-const lockPatience = 10 * time.Second
+const lockTimeout = 10 * time.Second
 
 var (
 	// ErrContended means a file that changed at every try.
 	ErrContended = errors.New("another program keeps changing the file; try again")
 	// ErrMounted means a file that is a mount of its own, as in a container.
 	ErrMounted = errors.New("the file is mounted by itself and cannot be replaced; change it where it comes from")
-	// ErrFolder means a folder in which no file can be made.
-	ErrFolder = errors.New("its folder cannot be written to")
+	// ErrDir means a directory in which no file can be created.
+	ErrDir = errors.New("its directory cannot be written to")
 	// ErrUnsure means that the file was replaced, and that a power cut may undo it.
 	ErrUnsure = errors.New("changed, but perhaps not durably")
 )
@@ -42,7 +42,7 @@ type Names struct {
 // Update edits a file in place of its old content, whole or not at all, and
 // reports whether it changed. A symbolic link is followed and stays. A missing
 // file is an empty document and gets the mode given (0600 for what holds
-// secrets), missing folders get 0700; an existing file keeps its mode, its access
+// secrets), missing directories get 0700; an existing file keeps its mode, its access
 // control list (Linux) and, where permitted, its owner and extended attributes. If
 // edit changes nothing, nothing is written.
 //
@@ -52,22 +52,22 @@ type Names struct {
 // be called several times.
 //
 // Errors: those of Read and of edit, the refusals of Document, ErrContended,
-// ErrMounted, ErrFolder, ErrUnsure. After any but ErrUnsure, the file is what it was.
+// ErrMounted, ErrDir, ErrUnsure. After any but ErrUnsure, the file is what it was.
 func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error) (changed bool, err error) {
 	target, err := finalTarget(path)
 	if err != nil {
 		return false, err
 	}
 	if _, err := os.Lstat(filepath.Dir(target)); errors.Is(err, fs.ErrNotExist) {
-		// No folder is made for an edit that comes to nothing.
+		// No directory is made for an edit that changes nothing.
 		if _, after, err := apply(path, nil, f, edit); err != nil || len(after) == 0 {
 			return false, err
 		}
 		if err := durable.MakeDirs(filepath.Dir(target)); err != nil {
-			return false, fmt.Errorf("%s: its folder cannot be made: %w", path, cause(err))
+			return false, fmt.Errorf("%s: its directory cannot be created: %w", path, cause(err))
 		}
 	}
-	unlock := lockFolder(filepath.Dir(target), lockPatience)
+	unlock := lockDir(filepath.Dir(target), lockTimeout)
 	defer unlock()
 	for range maxTries {
 		// The link may lead elsewhere by now.
@@ -131,23 +131,23 @@ const maxLinks = 40
 func finalTarget(path string) (string, error) {
 	start := path
 	for range maxLinks {
-		// Without cleaning: ".." behind a linked folder means the real parent.
-		folder, base := filepath.Split(path)
-		if folder == "" {
-			folder = "."
+		// Without cleaning: ".." behind a linked directory means the real parent.
+		dir, base := filepath.Split(path)
+		if dir == "" {
+			dir = "."
 		}
-		if real, err := filepath.EvalSymlinks(folder); err == nil {
-			folder = real
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = real
 		} else if path != start {
-			return "", fmt.Errorf("%s: a symbolic link into a folder that cannot be used: %w", start, cause(err))
+			return "", fmt.Errorf("%s: a symbolic link into a directory that cannot be used: %w", start, cause(err))
 		}
-		path = filepath.Join(folder, base)
+		path = filepath.Join(dir, base)
 		link, ok := readLink(path)
 		if !ok {
 			return path, nil
 		}
 		if !filepath.IsAbs(link) {
-			link = folder + string(filepath.Separator) + link
+			link = dir + string(filepath.Separator) + link
 		}
 		path = link
 	}

@@ -81,8 +81,8 @@ func TestUpdate_readOnlyDirectory(t *testing.T) {
 	}
 	path := filepath.Join(folder, "config.json")
 	changed, err := Update(path, Docker, 0o600, setStore)
-	if changed || !errors.Is(err, ErrFolder) || !errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), ".tmp") || !strings.Contains(err.Error(), path) {
-		t.Errorf("got changed %t, %v, want %v", changed, err, ErrFolder)
+	if changed || !errors.Is(err, ErrDir) || !errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), ".tmp") || !strings.Contains(err.Error(), path) {
+		t.Errorf("got changed %t, %v, want %v", changed, err, ErrDir)
 	}
 	// An owner that cannot be kept: the group bits go with the group.
 	path = filepath.Join(folder, "open", "auth.json")

@@ -129,10 +129,10 @@ func TestRead_fifo(t *testing.T) {
 // Somebody else's lock on the folder delays an edit, and no more.
 func TestUpdate_foreignLock(t *testing.T) {
 	folder := t.TempDir()
-	holder := lockFolder(folder, time.Second)
+	holder := lockDir(folder, time.Second)
 	defer holder()
 	started := time.Now()
-	unlock := lockFolder(folder, 50*time.Millisecond)
+	unlock := lockDir(folder, 50*time.Millisecond)
 	unlock()
 	if took := time.Since(started); took < 20*time.Millisecond || took > 5*time.Second {
 		t.Errorf("waited %v", took)

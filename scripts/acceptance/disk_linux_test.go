@@ -54,8 +54,8 @@ rm "$HOME/disk/filler"
 echo "$new" | h store
 echo h.example | h get
 `)
-	want := `write the entry of h.example: write /.*: no space left on device: free some space, or name another folder with REGSHAPE_STORE
-write the entry of first.example: write /.*: no space left on device: free some space, or name another folder with REGSHAPE_STORE
+	want := `write the entry of h.example: write /.*: no space left on device: free some space, or name another directory with REGSHAPE_STORE
+write the entry of first.example: write /.*: no space left on device: free some space, or name another directory with REGSHAPE_STORE
 {"ServerURL":"h.example","Username":"u","Secret":"old"}
 {"ServerURL":"h.example","Username":"u","Secret":"new"}
 `
@@ -77,8 +77,8 @@ echo h.example | h erase && exit 9 || true
 echo h.example | h get
 h list
 `)
-	want := `write the entry of h.example: open /.*: read-only file system: make it readable and writable for yourself, or name another folder with REGSHAPE_STORE
-remove the entry of h.example: remove /.*: read-only file system: make it readable and writable for yourself, or name another folder with REGSHAPE_STORE
+	want := `write the entry of h.example: open /.*: read-only file system: make it readable and writable for yourself, or name another directory with REGSHAPE_STORE
+remove the entry of h.example: remove /.*: read-only file system: make it readable and writable for yourself, or name another directory with REGSHAPE_STORE
 {"ServerURL":"h.example","Username":"u","Secret":"old"}
 {"h.example":"u"}
 `

@@ -73,9 +73,9 @@
 // With the key source "slots" the store has an age identity of its own (X25519).
 // Its recipient is in the config; <id> is the first 16 hexadecimal digits of the
 // recipient's SHA-256. The identity is in each file of slots/<id>, encrypted once
-// for each way in: a passphrase, an age recipient, or a plugin's. key-<kid>.age is
-// the key line encrypted to the recipient. So a rotation needs none of the ways
-// in, and a new way in does not touch the others.
+// for each slot: to a passphrase, an age recipient, or a plugin's. key-<kid>.age is
+// the key line encrypted to the recipient. So a rotation needs no slot opened, and a
+// new slot does not touch the others.
 //
 // # Change of key
 //

@@ -180,7 +180,7 @@ func inSlots(t *testing.T, dir, how string) custody {
 	}
 	build := func(t *testing.T, dir, prefix string) {
 		fill(t, dir, places{}, prefix)
-		way, err := keys.RecipientWay(id.Recipient().String(), nil)
+		way, err := keys.ParseRecipient(id.Recipient().String(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

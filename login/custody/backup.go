@@ -67,15 +67,15 @@ func (*Backup) Manual() app.Manual {
 	}}
 }
 
-func (c *Backup) recipient(e *app.Env) (keys.Way, error) {
+func (c *Backup) recipient(e *app.Env) (keys.Recipient, error) {
 	if c.Recipient != "" {
-		return keys.RecipientWay(c.Recipient, pluginUI(e))
+		return keys.ParseRecipient(c.Recipient, pluginUI(e))
 	}
 	passphrase, err := newPassphrase(e, c.PassphraseFile)
 	if err != nil {
-		return keys.Way{}, err
+		return keys.Recipient{}, err
 	}
-	return keys.PassphraseWay(passphrase)
+	return keys.PassphraseRecipient(passphrase)
 }
 
 // Restore restores a lost key from a backup.

@@ -214,7 +214,7 @@ func (k *Session) PlaceNow() string { return keyPlace(k.Loc, k.Now.Source, k.Now
 
 // newSlots is what the user gave for new slots.
 type newSlots struct {
-	ways       []keys.Way
+	recipients []keys.Recipient
 	passphrase string // or ""
 	identity   string // the store's own, if it has slots
 	file       string // --identity, or ""
@@ -225,11 +225,11 @@ type newSlots struct {
 func (c *Protect) newSlots(k *Session) (*newSlots, error) {
 	p := &newSlots{e: k.E, identity: k.identity, file: c.Identity}
 	for _, text := range c.Recipient {
-		way, err := keys.RecipientWay(text, pluginUI(k.E))
+		recipient, err := keys.ParseRecipient(text, pluginUI(k.E))
 		if err != nil {
 			return nil, err
 		}
-		p.ways = append(p.ways, way)
+		p.recipients = append(p.recipients, recipient)
 	}
 	if !c.Passphrase && c.PassphraseFile == "" {
 		return p, nil
@@ -238,21 +238,21 @@ func (c *Protect) newSlots(k *Session) (*newSlots, error) {
 	if p.passphrase, err = newPassphrase(k.E, c.PassphraseFile); err != nil {
 		return nil, err
 	}
-	way, err := keys.PassphraseWay(p.passphrase)
-	p.ways = append(p.ways, way)
+	recipient, err := keys.PassphraseRecipient(p.passphrase)
+	p.recipients = append(p.recipients, recipient)
 	return p, err
 }
 
 // add creates the slots and returns those that it created, also after an error.
 func (p *newSlots) add(slots keys.Slots) (made []keys.Slot, err error) {
-	for _, way := range p.ways {
+	for _, recipient := range p.recipients {
 		// A plugin that the user names here may be started when the slot names it.
-		if plugin, ok := way.Program(); ok {
+		if plugin, ok := recipient.Program(); ok {
 			if err := trust.Add(slots.Location, plugin); err != nil {
 				return made, err
 			}
 		}
-		slot, err := slots.Add(p.e.Ctx, way, p.identity)
+		slot, err := slots.Add(p.e.Ctx, recipient, p.identity)
 		if err != nil {
 			return made, err
 		}
@@ -264,7 +264,7 @@ func (p *newSlots) add(slots keys.Slots) (made []keys.Slot, err error) {
 // checkProvable refuses recipients without anything to prove that they can be decrypted. Only
 // those of a plugin may need no identity file.
 func (p *newSlots) checkProvable() error {
-	if p.passphrase != "" || p.file != "" || slices.ContainsFunc(p.ways, keys.Way.OfPlugin) {
+	if p.passphrase != "" || p.file != "" || slices.ContainsFunc(p.recipients, keys.Recipient.OfPlugin) {
 		return nil
 	}
 	return &app.UsageError{

@@ -144,7 +144,7 @@ func protected(ctx context.Context, helper, dir string) (get *operation, lock fu
 	if err != nil {
 		return nil, nil, err
 	}
-	way, err := keys.PassphraseWay("a passphrase of the benchmark")
+	way, err := keys.PassphraseRecipient("a passphrase of the benchmark")
 	if err == nil {
 		_, err = slots.Add(ctx, way, "")
 	}

@@ -109,7 +109,7 @@ func addRecipient(t *testing.T, s Slots) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	way, err := RecipientWay(id.Recipient().String(), nil)
+	way, err := ParseRecipient(id.Recipient().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,18 +364,18 @@ func TestFIPS(t *testing.T) {
 	ctx, loc, k := t.Context(), slotsLocation(t), store.NewRootKey()
 	_, err := NewSlots(loc, time.Now().Add(time.Minute))
 	wantError(t, err, ErrFIPS, "FIPS 140 mode")
-	_, err = PassphraseWay("p")
+	_, err = PassphraseRecipient("p")
 	wantError(t, err, ErrFIPS)
-	_, err = RecipientWay("age1", nil)
+	_, err = ParseRecipient("age1", nil)
 	wantError(t, err, ErrFIPS)
 	_, err = ParseIdentities([]byte("AGE-SECRET-KEY-PQ-1"), nil, nil)
 	wantError(t, err, ErrFIPS)
 	_, err = OpenBackup(ctx, nil, Opener{})
 	wantError(t, err, ErrFIPS)
-	wantError(t, SealBackup(ctx, nil, k, Way{}), ErrFIPS)
+	wantError(t, SealBackup(ctx, nil, k, Recipient{}), ErrFIPS)
 	s := Slots{Location: loc, Recipient: "age1"}
 	wantError(t, s.Stage(ctx, k, ""), ErrFIPS)
-	_, err = s.Add(ctx, Way{}, "")
+	_, err = s.Add(ctx, Recipient{}, "")
 	wantError(t, err, ErrFIPS)
 	_, _, err = s.Open(ctx, k.KID(), Opener{})
 	wantError(t, err, ErrFIPS)

@@ -140,7 +140,7 @@ func limitedChild(t *testing.T, limit string) {
 	if err := unix.Setrlimit(number, &unix.Rlimit{Cur: value, Max: value}); err != nil {
 		t.Fatal(err)
 	}
-	way, err := passphraseWay("p", work)
+	way, err := passphraseRecipient("p", work)
 	if err == nil {
 		_, err = encrypt(t.Context(), "x", way)
 	}

@@ -104,7 +104,7 @@ func FuzzParseIdentities(f *testing.F) {
 
 // A recipient is taken as it is spelled, and what is mistyped is not repeated: it may be
 // an identity.
-func FuzzRecipientWay(f *testing.F) {
+func FuzzParseRecipient(f *testing.F) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		f.Fatal(err)
@@ -116,7 +116,7 @@ func FuzzRecipientWay(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		way, err := RecipientWay(text, nil)
+		way, err := ParseRecipient(text, nil)
 		if err != nil {
 			if quotes(err, text) {
 				t.Fatalf("%q: %v", text, err)
@@ -181,7 +181,7 @@ func FuzzSlotFiles(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	way, err := RecipientWay(id.Recipient().String(), nil)
+	way, err := ParseRecipient(id.Recipient().String(), nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func TestPassphrase(t *testing.T) {
 		t.Skip("takes a second of scrypt twice, and ten times that under the race detector")
 	}
 	const passphrase = "correct horse battery staple"
-	way, err := PassphraseWay(passphrase)
+	way, err := PassphraseRecipient(passphrase)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestPassphrase_library(t *testing.T) {
 }
 
 func TestPassphrase_empty(t *testing.T) {
-	if _, err := PassphraseWay(""); err == nil {
+	if _, err := PassphraseRecipient(""); err == nil {
 		t.Error("an empty passphrase is taken")
 	}
 }

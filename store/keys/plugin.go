@@ -27,7 +27,7 @@ type PluginUI struct {
 	Display func(text string)
 	Ask     func(prompt string, secret bool) (string, error)
 	Confirm func(prompt, yes, no string) (bool, error) // no may be ""
-	Explain func(err error) string                     // an error with what mends it; nil for the error alone
+	Explain func(err error) string                     // an error with its hint; nil for the error alone
 }
 
 func (ui *PluginUI) explain(err error) string {
@@ -107,6 +107,7 @@ func (c *conversation) client() *plugin.ClientUI {
 type pluginError struct{ err error }
 
 func (e *pluginError) Error() string { return e.err.Error() }
+
 func (e *pluginError) Unwrap() error { return e.err }
 
 // explain says what a plugin's error means to the user.
@@ -238,8 +239,8 @@ func Programs(loc store.Location, source store.KeySource) ([]trust.Program, erro
 	return nil, nil
 }
 
-// Program returns the plugin that a way in goes through; ok is false where there is none.
-func (w Way) Program() (p trust.Program, ok bool) {
+// Program returns the plugin that a slot goes through; ok is false where there is none.
+func (w Recipient) Program() (p trust.Program, ok bool) {
 	name, ok := strings.CutPrefix(w.kind, typePlugin)
 	if ok {
 		p = pluginProgram(name)

@@ -33,10 +33,10 @@ func buildPlugin(t *testing.T) {
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
-// pluginWay is a recipient of the test plugin, which behaves in a certain mode.
-func pluginWay(t *testing.T, mode string, ui *PluginUI) Way {
+// pluginOf is a recipient of the test plugin, which behaves in a certain mode.
+func pluginOf(t *testing.T, mode string, ui *PluginUI) Recipient {
 	t.Helper()
-	way, err := RecipientWay(plugin.EncodeRecipient(testPlugin, []byte(mode)), ui)
+	way, err := ParseRecipient(plugin.EncodeRecipient(testPlugin, []byte(mode)), ui)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestPlugin(t *testing.T) {
 	ctx := t.Context()
 	s, _ := freshSlots(t, time.Time{})
 	k := stageNew(t, s, "")
-	slot, err := s.Add(ctx, pluginWay(t, "", nil), "")
+	slot, err := s.Add(ctx, pluginOf(t, "", nil), "")
 	if err != nil || slot.Type != "plugin-"+testPlugin {
 		t.Fatalf("%v (%v)", slot, err)
 	}
@@ -120,7 +120,7 @@ func TestPlugin(t *testing.T) {
 		for _, ui := range []*PluginUI{nil, {}} {
 			err := open(pluginOpener(t, "pin", ui))
 			wantError(t, err, ErrNoSlot, "needs a terminal")
-			_, err = s.Add(ctx, pluginWay(t, "pin", ui), "")
+			_, err = s.Add(ctx, pluginOf(t, "pin", ui), "")
 			if err == nil || !strings.Contains(err.Error(), "needs a terminal") {
 				t.Errorf("add: %v", err)
 			}
@@ -148,7 +148,7 @@ func TestPlugin(t *testing.T) {
 		}
 		_, _, err := s.Open(limited(), k.KID(), pluginOpener(t, "hang", nil))
 		wantError(t, err, context.DeadlineExceeded)
-		_, err = s.Add(limited(), pluginWay(t, "hang", nil), "")
+		_, err = s.Add(limited(), pluginOf(t, "hang", nil), "")
 		wantError(t, err, context.DeadlineExceeded)
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("took %v", took)
@@ -168,7 +168,7 @@ func TestPlugin(t *testing.T) {
 		for _, o := range []Opener{{}, pluginOpener(t, "", nil)} {
 			wantError(t, open(o), ErrNoSlot, "age-plugin-regshapetest is not on PATH")
 		}
-		_, err := s.Add(ctx, pluginWay(t, "", nil), "")
+		_, err := s.Add(ctx, pluginOf(t, "", nil), "")
 		if err == nil || !strings.Contains(err.Error(), "age-plugin-regshapetest is not on PATH") {
 			t.Errorf("add: %v", err)
 		}

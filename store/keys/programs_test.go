@@ -110,7 +110,7 @@ func TestPlugin_ofSlot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	way, err := passphraseWay("right", 10)
+	way, err := passphraseRecipient("right", 10)
 	if err != nil {
 		t.Fatal(err)
 	}

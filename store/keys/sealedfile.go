@@ -25,11 +25,11 @@ var (
 
 // SealBackup writes the key line as an age file with armor, which the age program opens,
 // too. The error may be [ErrFIPS] or that of ctx.
-func SealBackup(ctx context.Context, w io.Writer, k store.RootKey, way Way) error {
+func SealBackup(ctx context.Context, w io.Writer, k store.RootKey, to Recipient) error {
 	if err := checkFIPS(); err != nil {
 		return err
 	}
-	data, err := encrypt(ctx, k.Line()+"\n", way)
+	data, err := encrypt(ctx, k.Line()+"\n", to)
 	if err != nil {
 		return err
 	}
@@ -178,16 +178,16 @@ func (f ageFile) open(ctx context.Context, id age.Identity) ([]byte, error) {
 }
 
 // encrypt returns an age file without armor.
-func encrypt(ctx context.Context, plaintext string, way Way) ([]byte, error) {
-	if way.recipient == nil {
+func encrypt(ctx context.Context, plaintext string, to Recipient) ([]byte, error) {
+	if to.recipient == nil {
 		return nil, errors.New("there is nothing to encrypt to")
 	}
-	if way.kind == typePassphrase {
+	if to.kind == typePassphrase {
 		defer debug.FreeOSMemory() // see open
 	}
 	data, err := interruptible(ctx, func() ([]byte, error) {
 		var sealed bytes.Buffer
-		w, err := age.Encrypt(&sealed, way.recipient)
+		w, err := age.Encrypt(&sealed, to.recipient)
 		if err != nil {
 			return nil, err
 		}

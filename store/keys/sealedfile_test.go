@@ -23,7 +23,7 @@ func TestBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ways := map[string]Way{
+	ways := map[string]Recipient{
 		"recipient":  mustRecipient(t, id.Recipient().String()),
 		"hybrid":     mustRecipient(t, hybrid.Recipient().String()),
 		"passphrase": mustPassphrase(t, "right"),

@@ -11,29 +11,29 @@ import (
 	"filippo.io/age/plugin"
 )
 
-// Way is one way in: what a slot or a backup is encrypted to. It never prints itself,
+// Recipient is what a slot or a backup is encrypted to. It never prints itself,
 // as it may hold a passphrase.
-type Way struct {
+type Recipient struct {
 	kind      string // the slot's type
 	recipient age.Recipient
 }
 
 // OfPlugin reports that it is a plugin's recipient.
-func (w Way) OfPlugin() bool { return strings.HasPrefix(w.kind, typePlugin) }
+func (w Recipient) OfPlugin() bool { return strings.HasPrefix(w.kind, typePlugin) }
 
-// String hides what the way holds from every fmt verb, and GoString from %#v.
-func (w Way) String() string { return "way in (" + w.kind + ")" }
+// String hides what the recipient holds from every fmt verb, and GoString from %#v.
+func (w Recipient) String() string { return "recipient (" + w.kind + ")" }
 
-// GoString hides what the way holds.
-func (w Way) GoString() string { return w.String() }
+// GoString hides what the recipient holds.
+func (w Recipient) GoString() string { return w.String() }
 
-// RecipientWay is an age recipient: "age1…", post-quantum "age1pq1…", or a plugin's,
+// ParseRecipient is an age recipient: "age1…", post-quantum "age1pq1…", or a plugin's,
 // "age1NAME1…", whose program age-plugin-NAME runs when something is encrypted to it and
 // may then ask through ui. SSH keys are not supported. The error is [ErrFIPS] or says
 // what is wrong with the recipient.
-func RecipientWay(text string, ui *PluginUI) (Way, error) {
+func ParseRecipient(text string, ui *PluginUI) (Recipient, error) {
 	if err := checkFIPS(); err != nil {
-		return Way{}, err
+		return Recipient{}, err
 	}
 	text = strings.TrimSpace(text)
 	var r age.Recipient
@@ -41,9 +41,9 @@ func RecipientWay(text string, ui *PluginUI) (Way, error) {
 	kind := typeRecipient
 	switch {
 	case strings.HasPrefix(text, "ssh-"), strings.HasPrefix(text, "ecdsa-"):
-		return Way{}, errSSH
+		return Recipient{}, errSSH
 	case strings.HasPrefix(strings.ToUpper(text), "AGE-"):
-		return Way{}, errors.New("that is an age identity, which is secret: give its recipient, which begins with age1")
+		return Recipient{}, errors.New("that is an age identity, which is secret: give its recipient, which begins with age1")
 	case strings.HasPrefix(text, "age1pq1"):
 		r, err = age.ParseHybridRecipient(text)
 	case strings.HasPrefix(text, "age1") && strings.Count(text, "1") > 1: // the data part of Bech32 has no 1
@@ -57,12 +57,12 @@ func RecipientWay(text string, ui *PluginUI) (Way, error) {
 	case strings.HasPrefix(text, "age1"):
 		r, err = age.ParseX25519Recipient(text)
 	default:
-		return Way{}, errors.New("an age recipient begins with age1")
+		return Recipient{}, errors.New("an age recipient begins with age1")
 	}
 	if err != nil { // the cause quotes what was given
-		return Way{}, errors.New("the age recipient is mistyped or cut short")
+		return Recipient{}, errors.New("the age recipient is mistyped or cut short")
 	}
-	return Way{kind, r}, nil
+	return Recipient{kind, r}, nil
 }
 
 // errSSH is for keys that age itself would take: golang.org/x/crypto/ssh, linked in,
@@ -137,27 +137,29 @@ var ErrWrongPassphrase = errors.New("the passphrase is wrong")
 // 256 MiB, for each guess. It is what the age program uses.
 const workFactor = 18
 
-// PassphraseWay is a passphrase, which scrypt turns into a key. It takes about a second
+// PassphraseRecipient is a passphrase, which scrypt turns into a key. It takes about a second
 // and 256 MiB when something is encrypted, and says here already when that is not there.
 // An empty passphrase is refused. The error may be [ErrFIPS].
-func PassphraseWay(passphrase string) (Way, error) { return passphraseWay(passphrase, workFactor) }
+func PassphraseRecipient(passphrase string) (Recipient, error) {
+	return passphraseRecipient(passphrase, workFactor)
+}
 
-func passphraseWay(passphrase string, logN int) (Way, error) {
+func passphraseRecipient(passphrase string, logN int) (Recipient, error) {
 	if err := checkFIPS(); err != nil {
-		return Way{}, err
+		return Recipient{}, err
 	}
 	if passphrase == "" {
-		return Way{}, errors.New("the passphrase is empty")
+		return Recipient{}, errors.New("the passphrase is empty")
 	}
 	if err := checkMemory(logN); err != nil {
-		return Way{}, err
+		return Recipient{}, err
 	}
 	r, err := age.NewScryptRecipient(passphrase)
 	if err != nil {
-		return Way{}, err
+		return Recipient{}, err
 	}
 	r.SetWorkFactor(logN)
-	return Way{typePassphrase, r}, nil
+	return Recipient{typePassphrase, r}, nil
 }
 
 var errCannotAsk = errors.New("it takes a passphrase, and there is no terminal to ask for it")

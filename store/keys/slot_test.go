@@ -14,7 +14,7 @@ import (
 	"regshape/scripts/testenv"
 )
 
-func TestRecipientWay(t *testing.T) {
+func TestParseRecipient(t *testing.T) {
 	const canary = "CANARY7F3A"
 	hybrid, err := age.GenerateHybridIdentity()
 	if err != nil {
@@ -27,7 +27,7 @@ func TestRecipientWay(t *testing.T) {
 		"\t" + native + "\r\n":      "recipient",
 		plugin.EncodeRecipient("yubi.key", []byte("data")): "plugin-yubi.key",
 	} {
-		way, err := RecipientWay(text, nil)
+		way, err := ParseRecipient(text, nil)
 		if err != nil || way.kind != want {
 			t.Errorf("%s: %q (%v), want %q", text, way.kind, err, want)
 		}
@@ -44,7 +44,7 @@ func TestRecipientWay(t *testing.T) {
 		"age1x1" + canary:                        "mistyped",
 		"age1" + canary:                          "mistyped",
 	} {
-		_, err := RecipientWay(text, nil)
+		_, err := ParseRecipient(text, nil)
 		if err == nil || !strings.Contains(err.Error(), word) || strings.Contains(err.Error(), canary) {
 			t.Errorf("%q: %v", text, err)
 		}

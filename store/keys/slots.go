@@ -19,8 +19,8 @@ import (
 
 // Slots is a root key encrypted with age, in two steps. The store has an age identity of
 // its own, and the key line is encrypted to it. Each slot holds that identity, encrypted
-// for one way in: a passphrase, an age recipient, a plugin. So a new root key needs none
-// of the ways in, and a new way in needs only the identity.
+// to one recipient: a passphrase's, an age recipient, a plugin's. So a new root key needs no
+// slot opened, and a new slot needs only the identity.
 //
 // Nothing of age runs on a lookup: [Slots.Unlock] leaves the key in the operating
 // system's cache, and Load only looks there.
@@ -44,8 +44,8 @@ type newSlots struct {
 
 var _ store.Key = Slots{}
 
-// NewSlots makes an identity for a store, and nothing on disk: [Slots.Add] the first way
-// in, then let the store turn to this source. Keys that are staged through the returned
+// NewSlots makes an identity for a store, and nothing on disk: [Slots.Add] the first
+// slot, then let the store turn to this source. Keys that are staged through the returned
 // value stay unlocked until the given time; a time that is past leaves them locked. The
 // error is [ErrFIPS].
 func NewSlots(loc store.Location, until time.Time) (Slots, error) {
@@ -162,7 +162,7 @@ func (s Slots) Stage(ctx context.Context, k store.RootKey, from string) error {
 	if err != nil {
 		return err
 	}
-	data, err := encrypt(ctx, k.Line()+"\n", Way{recipient: recipient})
+	data, err := encrypt(ctx, k.Line()+"\n", Recipient{recipient: recipient})
 	if err != nil {
 		return err
 	}

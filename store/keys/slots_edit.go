@@ -67,10 +67,10 @@ func (s Slots) List() ([]Slot, error) {
 	return slots, nil
 }
 
-// Add encrypts the store's identity for a way in, durably. identity is what
+// Add encrypts the store's identity to a recipient, durably. identity is what
 // [Slots.Unlocked] or [Slots.Open] returned, or "" for the one that [NewSlots] made.
 // The error is [ErrFIPS], that of ctx, what a plugin says, or that of a write.
-func (s Slots) Add(ctx context.Context, way Way, identity string) (Slot, error) {
+func (s Slots) Add(ctx context.Context, to Recipient, identity string) (Slot, error) {
 	if err := checkFIPS(); err != nil {
 		return Slot{}, err
 	}
@@ -80,11 +80,11 @@ func (s Slots) Add(ctx context.Context, way Way, identity string) (Slot, error) 
 	if err := s.Prove(identity); err != nil {
 		return Slot{}, err
 	}
-	data, err := encrypt(ctx, identity+"\n", way)
+	data, err := encrypt(ctx, identity+"\n", to)
 	if err != nil {
 		return Slot{}, err
 	}
-	slot, err := s.publish(way.kind, data)
+	slot, err := s.publish(to.kind, data)
 	if err == nil && s.fresh != nil {
 		s.fresh.mu.Lock()
 		s.fresh.made[slot.File] = data
@@ -183,7 +183,7 @@ func (s Slots) Remove(number int) error {
 	return nil
 }
 
-var errLastSlot = errors.New("the last slot cannot be removed: add another way in first")
+var errLastSlot = errors.New("the last slot cannot be removed: add another slot first")
 
 // inWords lists slots for an error.
 func inWords(slots []Slot) string {

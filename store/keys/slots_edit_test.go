@@ -71,7 +71,7 @@ func TestSlotsAdd_anotherIdentity(t *testing.T) {
 			t.Errorf("add: %v", err)
 		}
 	}
-	if _, err := s.Add(t.Context(), Way{}, ""); err == nil {
+	if _, err := s.Add(t.Context(), Recipient{}, ""); err == nil {
 		t.Error("added a slot for nobody")
 	}
 }

@@ -20,9 +20,9 @@ import (
 // testWork is a work factor for tests that are not about its cost.
 const testWork = 10
 
-func mustPassphrase(t *testing.T, passphrase string) Way {
+func mustPassphrase(t *testing.T, passphrase string) Recipient {
 	t.Helper()
-	way, err := passphraseWay(passphrase, testWork)
+	way, err := passphraseRecipient(passphrase, testWork)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,9 +58,9 @@ func newIdentity(t *testing.T) *age.X25519Identity {
 	return id
 }
 
-func mustRecipient(t *testing.T, text string) Way {
+func mustRecipient(t *testing.T, text string) Recipient {
 	t.Helper()
-	way, err := RecipientWay(text, nil)
+	way, err := ParseRecipient(text, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,9 @@ type blockedCache struct{}
 func (blockedCache) load(string) (unlocked, error) {
 	return unlocked{}, fmt.Errorf("%w: why", errCacheBlocked)
 }
+
 func (blockedCache) keep(unlocked) error { return fmt.Errorf("%w: why", errCacheBlocked) }
+
 func (blockedCache) forget(string) error { return fmt.Errorf("%w: why", errCacheBlocked) }
 
 func TestSlots_noCache(t *testing.T) {

@@ -362,6 +362,14 @@ func TestCheck_texts(t *testing.T) {
 				What: "refused as unsafe: " + path + " is a symbolic link, which only the store's top directory may be", Path: path,
 			}}
 		},
+		"a stray among the entries": func(_ Location, g string, do func(...error)) []Problem {
+			path := filepath.Join(g, "notes.txt")
+			do(write(path))
+			return []Problem{{
+				What: "a file among the entries was not made by regshape; it does no harm, and can be moved away: " + path,
+				Path: g, Harmless: true,
+			}}
+		},
 		"strays among the entries": func(_ Location, g string, do func(...error)) []Problem {
 			one, two := filepath.Join(g, "notes.txt"), filepath.Join(g, "zz")
 			do(write(one), os.Mkdir(two, 0o755))
@@ -371,12 +379,16 @@ func TestCheck_texts(t *testing.T) {
 			}}
 		},
 		"slots that others may look at": func(l Location, _ string, do func(...error)) []Problem {
-			one := l.SlotsDir("age1")
+			one, two := l.SlotsDir("age1"), l.SlotsDir("age2")
+			if one > two {
+				one, two = two, one
+			}
 			all := filepath.Dir(one)
-			do(os.MkdirAll(one, 0o700), os.Chmod(all, 0o710), os.Chmod(one, 0o701))
+			do(os.MkdirAll(one, 0o700), os.MkdirAll(two, 0o700), os.Chmod(all, 0o710), os.Chmod(one, 0o701), os.Chmod(two, 0o701))
 			return []Problem{
 				{What: "other users have access to " + all + " (mode 0710)", Path: all, Fix: []string{"chmod", "700", all}},
 				{What: "other users have access to " + one + " (mode 0701)", Path: one, Fix: []string{"chmod", "700", one}},
+				{What: "other users have access to " + two + " (mode 0701)", Path: two, Fix: []string{"chmod", "700", two}},
 			}
 		},
 		"a generation is another user's": func(_ Location, g string, do func(...error)) []Problem {
@@ -495,5 +507,41 @@ func TestCheck_texts(t *testing.T) {
 		if got := check(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", what, got, want)
 		}
+	}
+}
+
+// All directories around a profile are checked.
+func TestCheck_profile(t *testing.T) {
+	home := t.TempDir()
+	inHome(t, home, nil)
+	l, err := Locate(Options{Profile: "work"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, dir := range append(slices.Clone(l.above), l.Data, l.State, l.Config) {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o702)); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, dir)
+	}
+	var got []string
+	for _, p := range l.Check(time.Now()) {
+		got = append(got, p.Path)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("open to others: %q, want %q", got, want)
+	}
+}
+
+func TestMarkers_openToOthers(t *testing.T) {
+	s, _, kid := markedStore(t, oneToken)
+	if err := os.Chmod(s.loc.markerDir(kid), 0o702); err != nil {
+		t.Fatal(err)
+	}
+	if tokens, err := s.markers(kid); !errors.Is(err, durable.ErrUnsafe) {
+		t.Errorf("markers that others may write: %q, %v; want %v", tokens, err, durable.ErrUnsafe)
 	}
 }

@@ -12,24 +12,24 @@
 //   - name key: HKDF(RK, "regshape/v1/names", 32 bytes).
 //   - address: the canonical form of a registry address, see [ParseAddress].
 //   - entry name: lower-case base32hex without padding of the first 20 bytes of
-//     HMAC-SHA256(name key, address); 32 characters. It tells nothing of the
-//     registry to whoever lacks the name key.
+//     HMAC-SHA256(name key, address); 32 characters. Without the name key it reveals
+//     nothing about the registry.
 //   - generation: all entries sealed under one root key.
 //
 // # Files
 //
 //	DATA/v1/g-<kid>/<entry name>   sealed credentials
 //	DATA/v1/g-<kid>/.tmp-*         files being written, never read
-//	DATA/v1/g-<kid>/.rekey/<token> tells writers of a change of key
+//	DATA/v1/g-<kid>/.rekey/<token> announces a change of key to writers
 //	DATA/v1/.new-<token>           a generation being made
 //	DATA/v1/.retired-*             generations being removed
 //	DATA/v1/key-<kid>.age          key source "slots": the key line, see below
-//	DATA/v1/slots/<id>/<n>.<type>.age  and the ways in to it
+//	DATA/v1/slots/<id>/<n>.<type>.age  and the slots that open it
 //	STATE/key                      key source "file": the key line
-//	STATE/key.next-<kid>           a key that the store is about to turn to
+//	STATE/key.next-<kid>           a key that the store is about to switch to
 //	STATE/names                    the names line
 //	CONFIG/config                  JSON: version, key source, pinned kid
-//	CONFIG/config.next-<token>     the config that a change of key will make
+//	CONFIG/config.next-<token>     the config after a change of key
 //
 // DATA, STATE and CONFIG are $XDG_DATA_HOME/regshape, $XDG_STATE_HOME/regshape and
 // $XDG_CONFIG_HOME/regshape, or all three the one directory named by --store; a
@@ -51,17 +51,17 @@
 // that has no entry, and only that. While a rotation runs, the names file has a
 // line for each of the two keys, and never two for one.
 //
-// The checksum of the names line is no seal: with a name key of their own, whoever
-// can write the file makes every entry seem to be missing. Where a run has the root
-// key, it uses the name key derived from that, tells of a names line that has another,
-// and writes it anew when it writes. A lookup that finds nothing does not ask a
-// keyring or a program for the key, and a locked store has none: there a forged line
-// hides logins until the key is next at hand.
+// The checksum of the names line does not authenticate it: with a name key of their own,
+// anybody who can write the file makes every entry seem to be missing. A run that has the
+// root key uses the name key derived from that, reports a names line with another one, and
+// replaces it when it writes. A lookup that finds nothing does not ask a keyring or a program
+// for the key, and a locked store has none: there a forged line hides logins until the key
+// is next available.
 //
 // The config names the key source, chosen once and never probed, and pins the
 // kid: a key that derives another kid is refused, so key and data cannot be
-// replaced together without the config. It also says where the key before this
-// one was, so that any later run can clear it away. The OS keyring has keys of other
+// replaced together without the config. It also records where the previous key was,
+// so that any later run can clear it away. The OS keyring has keys of other
 // stores, too: a key is removed from there only if it vouches for the other key of the
 // change with "proof", the hexadecimal digits of HKDF(RK, "regshape/v1/turn/" + the other
 // key's kid, 16 bytes). Fields that this version does not know are kept when the config
@@ -70,26 +70,26 @@
 //
 // # Slots
 //
-// With the key source "slots" the store has an age identity of its own (X25519).
+// With the key source "slots" the store has its own age identity (X25519).
 // Its recipient is in the config; <id> is the first 16 hexadecimal digits of the
 // recipient's SHA-256. The identity is in each file of slots/<id>, encrypted once
-// for each slot: to a passphrase, an age recipient, or a plugin's. key-<kid>.age is
-// the key line encrypted to the recipient. So a rotation needs no slot opened, and a
+// to one recipient: a passphrase, an age recipient, or a plugin's. key-<kid>.age is
+// the key line encrypted to the store's recipient. So a rotation needs no slot, and a
 // new slot does not touch the others.
 //
 // # Change of key
 //
 // A change of the key, of the place it is in, or of both is a transition:
 //
-//  1. write CONFIG/config.next-<token>, the config to be. The token is 16 random
+//  1. write CONFIG/config.next-<token>, the next config. The token is 16 random
 //     hexadecimal digits;
-//  2. make the new key durable in its place, beside the present one;
-//  3. mark the present generation with .rekey/<token>; refuse if another token is
+//  2. make the new key durable in its place, beside the current one;
+//  3. mark the current generation with .rekey/<token>; refuse if another token is
 //     there;
-//  4. seal every entry anew into DATA/v1/.new-<token>, read each copy back, let the
+//  4. re-encrypt every entry into DATA/v1/.new-<token>, read each copy back, let the
 //     names file answer for both keys, and rename the directory to the new generation. An
 //     entry that cannot be found was erased meanwhile only if its directory does not
-//     list it any more: a network file system may say "not there" of what is;
+//     list it any more: a network file system may say "not there" of a file that is;
 //  5. rename config.next-<token> over the config: the commit;
 //  6. clear away the old key and the staged names, rename the old generation to
 //     .retired-*, and remove it. What it holds beside entries and markers was not made

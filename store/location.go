@@ -19,7 +19,7 @@ import (
 
 // Options choose which store to use.
 type Options struct {
-	Dir     string // one folder for data, key and config (REGSHAPE_STORE); "" for the XDG folders
+	Dir     string // one directory for data, key and config (REGSHAPE_STORE); "" for the XDG directories
 	Profile string // "" for the default profile (REGSHAPE_PROFILE)
 	SudoUID string // the environment's SUDO_UID, "" outside sudo
 
@@ -44,7 +44,7 @@ func (l Location) passedOver(err error) {
 	if l.notice == nil {
 		return
 	}
-	if _, told := l.noticed.LoadOrStore(err.Error(), true); !told {
+	if _, reported := l.noticed.LoadOrStore(err.Error(), true); !reported {
 		l.notice(err)
 	}
 }
@@ -218,7 +218,7 @@ func (l Location) checkWritable() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at the home directory: %w", err)
+		return fmt.Errorf("check the home directory: %w", err)
 	}
 	if uid, known := durable.OwnerOf(info); l.sudoUID != "" && known && os.Geteuid() == 0 && uid != 0 {
 		return fmt.Errorf("%w: under sudo this would put root's files into %s, which belongs to uid %d: run it without sudo, or with sudo -H",

@@ -157,7 +157,7 @@ func TestLocate_missingHome(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Location{home: filepath.Join(file, "x")}).checkWritable(); err == nil || !strings.Contains(err.Error(), "look at the home directory") {
+	if err := (Location{home: filepath.Join(file, "x")}).checkWritable(); err == nil || !strings.Contains(err.Error(), "check the home directory") {
 		t.Errorf("a home below a file: %v", err)
 	}
 }
@@ -171,6 +171,20 @@ func TestLocate_belowMissingHome(t *testing.T) {
 		dirs[i] = inside
 		if (Location{Data: dirs[0], State: dirs[1], Config: dirs[2], home: home}).checkWritable() == nil {
 			t.Errorf("%q is accepted", dirs)
+		}
+	}
+}
+
+func TestLocation_dirs(t *testing.T) {
+	v1 := filepath.Join("d", "v1")
+	l := Location{Data: "d", State: "s", Config: "s"}
+	for _, test := range []struct{ above, tops, below []string }{
+		{nil, []string{"d", "s"}, []string{v1}},
+		{[]string{"a", "a/profiles", "b", "b/profiles"}, []string{"a", "b"}, []string{v1, "d", "s", "a/profiles", "b/profiles"}},
+	} {
+		l.above = test.above
+		if tops, below := l.dirs(); !slices.Equal(tops, test.tops) || !slices.Equal(below, test.below) {
+			t.Errorf("dirs with %q above: %q and %q, want %q and %q", test.above, tops, below, test.tops, test.below)
 		}
 	}
 }

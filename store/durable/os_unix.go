@@ -16,10 +16,10 @@ const NoWait = syscall.O_NONBLOCK
 // openNoFollow also refuses a symbolic link.
 const openNoFollow = syscall.O_NOFOLLOW | NoWait
 
-// ModesMatter says that permission bits decide who may read a file.
+// ModesMatter reports whether permission bits decide who may read a file.
 const ModesMatter = true
 
-// isSymlinkError recognizes what open says with O_NOFOLLOW (ELOOP; EMLINK on FreeBSD).
+// isSymlinkError recognizes the error of open with O_NOFOLLOW (ELOOP; EMLINK on FreeBSD).
 func isSymlinkError(err error) bool {
 	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK)
 }
@@ -38,8 +38,8 @@ func RenameOver(from, to string) error { return os.Rename(from, to) }
 
 func removeFile(path string) error { return os.Remove(path) }
 
-// SyncDir makes renames within a directory durable; "" is the present one. File systems that cannot sync a
-// directory (EINVAL, ENOTSUP) keep what they promise without it.
+// SyncDir makes renames within a directory durable; "" is the current one. File systems that
+// cannot sync a directory (EINVAL, ENOTSUP) need no sync.
 func SyncDir(path string) error {
 	f, err := os.Open(filepath.Join(path, "."))
 	if err != nil {

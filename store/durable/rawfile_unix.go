@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// rawFile is a file that is only read. Package os would offer each one to the network
-// poller, in vain: six system calls of a lookup, and one for each entry of a list.
+// rawFile is a file that is only read. Package os would try to register each one with the
+// network poller: six needless system calls of a lookup, and one for each entry of a list.
 type rawFile struct {
 	fd   int
 	path string
@@ -54,7 +54,7 @@ func (f rawFile) Read(p []byte) (n int, err error) {
 
 func (f rawFile) close() { _ = syscall.Close(f.fd) }
 
-// again repeats what a signal interrupts, and says of an error what it is about.
+// again retries what a signal interrupts, and adds operation and path to an error.
 func (f rawFile) again(op string, act func() error) error {
 	for {
 		switch err := act(); {

@@ -15,7 +15,7 @@ import (
 // character of it escaped in JSON, stays below.
 const MaxFile = 1 << 20
 
-// Secrecy says who else may have access to a file of the store.
+// Secrecy is the permission bits that a file of the store must not have.
 type Secrecy fs.FileMode
 
 // What a file is read as.
@@ -28,7 +28,7 @@ const (
 // large, and private. Opening never blocks, whatever stands at the path.
 func ReadFile(path string, s Secrecy) ([]byte, error) { return ReadInto(nil, path, s) }
 
-// ReadInto is readFile that uses the memory of buf where that is enough.
+// ReadInto is [ReadFile] that reuses the memory of buf if that is large enough.
 func ReadInto(buf []byte, path string, s Secrecy) ([]byte, error) {
 	f, err := openRaw(path)
 	if err != nil {
@@ -58,7 +58,7 @@ func ReadInto(buf []byte, path string, s Secrecy) ([]byte, error) {
 	return data, nil
 }
 
-// rawInfo is what a read wants to know of its file.
+// rawInfo is what a read checks of its file.
 type rawInfo struct {
 	regular bool
 	perm    fs.FileMode
@@ -71,7 +71,7 @@ type rawInfo struct {
 // are [ErrUnsafe] where others have access to it, and those of package os.
 func ReadSecret(path string) ([]byte, error) { return ReadFile(path, Secret) }
 
-// Exists looks without opening or following.
+// Exists reports whether something is at a path, without opening it or following links.
 func Exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +92,7 @@ func CheckDir(path string) error {
 	return checkInfo(path, info)
 }
 
-// CheckTopDir is CheckDir for the directory that holds all others. It may be a link, if link
+// CheckTopDir is [CheckDir] for the directory that holds all others. It may be a link if link
 // and directory are the user's.
 func CheckTopDir(path string) error {
 	info, err := os.Lstat(path)
@@ -129,8 +129,8 @@ func CheckDirIfAny(path string) error {
 }
 
 // OpenNamed opens a file that the user has named and that decides whom to trust. It follows
-// links, and never waits for the other end of a pipe. [ErrUnsafe] is for what is no regular
-// file, or belongs to another user who is not root, or can be written by others.
+// links, and never waits for the other end of a pipe. [ErrUnsafe] means that it is not a regular
+// file, belongs to another user who is not root, or can be written by others.
 func OpenNamed(path string) (*os.File, error) {
 	trusted := func(info fs.FileInfo) error {
 		if uid, known := OwnerOf(info); known && uid != os.Geteuid() && uid != 0 {
@@ -142,7 +142,7 @@ func OpenNamed(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := trusted(link); err != nil { // whoever owns a link says where it leads
+	if err := trusted(link); err != nil { // the owner of a link decides where it leads
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|NoWait, 0)
@@ -166,7 +166,7 @@ func OpenNamed(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Foreign reports that a file is known to be another user's.
+// Foreign reports whether a file is known to be another user's.
 func Foreign(info fs.FileInfo) bool {
 	uid, known := OwnerOf(info)
 	return known && uid != os.Geteuid()

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Disk is what a write needs of a file system, and what tells a writer that it was lied to.
-// Tests put one in that fails or lies at a chosen step.
+// Disk is what a write needs of a file system, and what detects wrong answers of it. Tests use
+// one that fails or lies at a chosen step.
 type Disk interface {
 	OpenNew(path string) (NewFile, error)
 	Rename(from, to string) error
@@ -69,7 +69,7 @@ func Place(d Disk, path string, data []byte, show func(from, to string) error) e
 		return err
 	}
 	if err := fill(f, data); err != nil {
-		_ = d.Remove(temporary) // the first error is the one to tell
+		_ = d.Remove(temporary) // the first error matters
 		return err
 	}
 	if err := show(temporary, path); err != nil {
@@ -97,9 +97,9 @@ func fill(f NewFile, data []byte) error {
 	return err
 }
 
-// Settled is how old a directory's last change must be for its own creation to be taken as
-// durable: another run may have made it and be about to sync its parent, or have been killed
-// before. ext4 writes its journal every 5 s of its own accord, xfs and btrfs every 30 s.
+// Settled is how old a directory's last change must be for its creation to count as durable:
+// another run may have made it and be about to sync its parent, or have been killed before that.
+// ext4 writes its journal every 5 s on its own, xfs and btrfs every 30 s.
 const Settled = time.Minute
 
 // MakeDirsOn creates path and its missing parents with mode 0700, each durable in its
@@ -130,13 +130,13 @@ func MakeDirsOn(d Disk, path string) error {
 	return nil
 }
 
-// Recent reports that a file or directory may have been made just now, or is not there.
+// Recent reports whether a file or directory may have been made just now, or does not exist.
 func Recent(path string) bool {
 	info, err := os.Stat(path)
 	return err != nil || time.Since(info.ModTime()) <= Settled
 }
 
-// owns reports that a directory is the user's own, or may be.
+// owns reports whether a directory is the user's own, or may be.
 func owns(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -151,15 +151,15 @@ func holds(path string, data []byte) bool {
 	return err == nil && bytes.Equal(found, data)
 }
 
-// OS is the real thing.
+// OS is the [Disk] of the operating system.
 type OS struct{}
 
-// OpenNew makes a file that nobody else has.
+// OpenNew creates a file that must not exist yet.
 func (OS) OpenNew(path string) (NewFile, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openNoFollow, 0o600)
 }
 
-// Rename puts a file in place of another one.
+// Rename puts a file in the place of another one.
 func (OS) Rename(from, to string) error { return RenameOver(from, to) }
 
 // Link gives a file a second name, unless that is taken.
@@ -209,7 +209,7 @@ func WriteUnread(path string, data []byte) error {
 		return err
 	}
 	if err := fill(f, data); err != nil {
-		_ = os.Remove(path) // the first error is the one to tell
+		_ = os.Remove(path) // the first error matters
 		return err
 	}
 	return SyncDir(filepath.Dir(path))

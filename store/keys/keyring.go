@@ -100,7 +100,7 @@ func (k Keyring) Unlock(ctx context.Context) error {
 }
 
 // Available returns nil where the keyring can be used now. Otherwise the error is the one
-// that Load would return; [store.ErrLocked] Unlock may help.
+// that Load would return; after [store.ErrLocked] try Unlock.
 func (k Keyring) Available(ctx context.Context) error {
 	_, err := k.ring.get(ctx, "none")
 	if errors.Is(err, errNoItem) {

@@ -22,7 +22,7 @@ type Sources struct {
 var _ store.Sources = Sources{}
 
 // Default is the named file where there is one, on macOS and Windows the keyring, and
-// elsewhere the key file: there a session without a desktop is no exception.
+// elsewhere the key file: sessions without a desktop are common there.
 func (s Sources) Default() store.KeySource {
 	switch {
 	case s.KeyFile != "":

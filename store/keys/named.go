@@ -92,7 +92,7 @@ func (n Named) Stage(ctx context.Context, k store.RootKey, _ string) error {
 	return err
 }
 
-// Promote has nothing to do: the lines are told apart by their kid.
+// Promote has nothing to do: lines are found by their kid.
 func (Named) Promote(context.Context, string) error { return nil }
 
 // Discard has nothing to do: the line is the user's to remove.

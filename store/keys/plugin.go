@@ -103,7 +103,7 @@ func (c *conversation) client() *plugin.ClientUI {
 	}
 }
 
-// pluginError is what went wrong with a plugin, told apart from a damaged file.
+// pluginError is an error of a plugin, as opposed to a damaged file.
 type pluginError struct{ err error }
 
 func (e *pluginError) Error() string { return e.err.Error() }
@@ -239,7 +239,7 @@ func Programs(loc store.Location, source store.KeySource) ([]trust.Program, erro
 	return nil, nil
 }
 
-// Program returns the plugin that a slot goes through; ok is false where there is none.
+// Program returns the plugin that a slot needs; ok is false if there is none.
 func (w Recipient) Program() (p trust.Program, ok bool) {
 	name, ok := strings.CutPrefix(w.kind, typePlugin)
 	if ok {

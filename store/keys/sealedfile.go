@@ -208,8 +208,8 @@ func encrypt(ctx context.Context, plaintext string, to Recipient) ([]byte, error
 }
 
 // interruptible returns when ctx ends, and leaves work to itself then: age takes no
-// context, a plugin may wait for a touch for ever, and it is told to end when this
-// process does, by the end of its input.
+// context, a plugin may wait for a touch forever, and it ends when this
+// process does, because its input ends.
 func interruptible(ctx context.Context, work func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		data []byte

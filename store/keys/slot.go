@@ -22,7 +22,7 @@ type Recipient struct {
 func (w Recipient) OfPlugin() bool { return strings.HasPrefix(w.kind, typePlugin) }
 
 // String hides what the recipient holds from every fmt verb, and GoString from %#v.
-func (w Recipient) String() string { return "recipient (" + w.kind + ")" }
+func (w Recipient) String() string { return "slot recipient (" + w.kind + ")" }
 
 // GoString hides what the recipient holds.
 func (w Recipient) GoString() string { return w.String() }

@@ -19,8 +19,8 @@ import (
 
 // Slots is a root key encrypted with age, in two steps. The store has an age identity of
 // its own, and the key line is encrypted to it. Each slot holds that identity, encrypted
-// to one recipient: a passphrase's, an age recipient, a plugin's. So a new root key needs no
-// slot opened, and a new slot needs only the identity.
+// to one recipient: a passphrase, an age recipient, a plugin. So a new root key needs none of
+// them, and a new slot needs only the identity.
 //
 // Nothing of age runs on a lookup: [Slots.Unlock] leaves the key in the operating
 // system's cache, and Load only looks there.
@@ -107,7 +107,7 @@ func (s Slots) Unlocked(kid string) (until time.Time, identity string, err error
 	return u.Until, u.Identity, nil
 }
 
-// Lock forgets the unlocked key. One that is not unlocked is no error.
+// Lock forgets the unlocked key. It is not an error if none is unlocked.
 func (s Slots) Lock(kid string) error { return s.unlockedKeys().forget(kid) }
 
 // lockedError adds why, unless it is just that nobody has unlocked it.
@@ -141,9 +141,9 @@ func (s Slots) prove(identity string) (*age.X25519Recipient, error) {
 	return id.Recipient(), nil
 }
 
-// Stage encrypts the key line to the store's identity, which has to be at hand, and unlocks
+// Stage encrypts the key line to the store's identity, which must be available, and unlocks
 // k for as long as the key that it replaces is. It refuses while there is no slot, since
-// nobody could open what it writes. That the key cannot be kept unlocked is no error: it
+// nobody could open what it writes. Failing to keep the key unlocked is not an error: it
 // is safe on disk.
 func (s Slots) Stage(ctx context.Context, k store.RootKey, from string) error {
 	if err := checkFIPS(); err != nil {

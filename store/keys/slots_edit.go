@@ -67,7 +67,7 @@ func (s Slots) List() ([]Slot, error) {
 	return slots, nil
 }
 
-// Add encrypts the store's identity to a recipient, durably. identity is what
+// Add encrypts the store's identity to a new slot, durably. identity is what
 // [Slots.Unlocked] or [Slots.Open] returned, or "" for the one that [NewSlots] made.
 // The error is [ErrFIPS], that of ctx, what a plugin says, or that of a write.
 func (s Slots) Add(ctx context.Context, to Recipient, identity string) (Slot, error) {

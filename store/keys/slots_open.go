@@ -98,8 +98,8 @@ type slotFile struct {
 	file ageFile
 }
 
-// openIdentity opens the first slot that can be opened. What goes wrong with one does
-// not keep the others from being tried, and is told when none opens.
+// openIdentity opens the first slot that can be opened. A failure of one does not keep the
+// others from being tried, and is reported if none opens.
 func (s Slots) openIdentity(ctx context.Context, o Opener) (*age.X25519Identity, error) {
 	slots, err := s.List()
 	if err != nil {

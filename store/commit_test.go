@@ -346,3 +346,39 @@ func TestMarkers_vanishing(t *testing.T) {
 		}
 	}
 }
+
+// Two moves of one key to one place would own one file: the second is refused, and so is one
+// that another run has completed meanwhile.
+func TestStage_samePlace(t *testing.T) {
+	s, _ := notingStore(t, false)
+	moved := func(to string) Config {
+		next := s.config
+		next.Key = KeySource{Source: to}
+		return next
+	}
+	const third, fourth = "0000000000000003", "0000000000000004"
+	for _, test := range []struct {
+		token, to string
+		want      error
+	}{
+		{oneToken, SourceFile, nil},
+		{twoToken, SourceKeyring, nil},
+		{third, SourceFile, ErrRotating},
+		{fourth, SourceKeyring, ErrRotating},
+	} {
+		if err := s.stage(test.token, moved(test.to)); !errors.Is(err, test.want) {
+			t.Errorf("stage a move to %s: %v, want %v", test.to, err, test.want)
+		}
+	}
+	for _, token := range []string{oneToken, third, fourth} {
+		if err := os.Remove(s.loc.stagedConfig(token)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(s.loc.stagedConfig(twoToken), s.loc.configFile()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.stage(oneToken, moved(SourceFile)); !errors.Is(err, errKeyChanged) {
+		t.Errorf("stage after another move: %v, want %v", err, errKeyChanged)
+	}
+}

@@ -31,6 +31,28 @@ func TestKeySource_samePlace(t *testing.T) {
 			t.Errorf("%s: only the user can put a key there: %t", source, got)
 		}
 	}
+	for source, want := range map[string]bool{
+		SourceFile: true, SourceSlots: false, SourceKeyring: false, SourceCommand: false, SourceEnvironment: true,
+	} {
+		if got := (KeySource{Source: source}).inFile(); got != want {
+			t.Errorf("%s: the key is in a file: %t, want %t", source, got, want)
+		}
+	}
+	slots := func(recipient string) KeySource { return KeySource{Source: SourceSlots, Recipient: recipient} }
+	for _, test := range []struct {
+		one, other Pin
+		want       bool
+	}{
+		{Pin{Key: slots("a"), KID: "k"}, Pin{Key: slots("b"), KID: "k"}, true},
+		{Pin{Key: slots("a"), KID: "k"}, Pin{Key: slots("a"), KID: "l"}, false},
+		{Pin{Key: slots("a"), KID: "k"}, Pin{Key: KeySource{Source: SourceFile}, KID: "k"}, false},
+		{Pin{Key: KeySource{Source: SourceFile}, KID: "k"}, Pin{Key: KeySource{Source: SourceFile}, KID: "k"}, true},
+		{Pin{Key: KeySource{Source: SourceFile}, KID: "k"}, Pin{Key: slots("a"), KID: "k"}, false},
+	} {
+		if got := test.one.sameFile(test.other); got != test.want {
+			t.Errorf("%v and %v have one file: %t, want %t", test.one, test.other, got, test.want)
+		}
+	}
 }
 
 func TestConfig_noKey(t *testing.T) {

@@ -229,6 +229,11 @@ func TestForget(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("it says %q, want %q", got, want)
 	}
+	aside := l.Aside()
+	slices.Sort(aside)
+	if !slices.Equal(aside, want) {
+		t.Errorf("aside are %q, want %q", aside, want)
+	}
 	for _, path := range append(want, rest...) {
 		if there, err := durable.Exists(path); !there || err != nil {
 			t.Errorf("%s is not there (%v)", path, err)
@@ -247,6 +252,19 @@ func TestForget(t *testing.T) {
 	}
 	if there, err := durable.Exists(l.KeyFile()); !there || err != nil {
 		t.Errorf("the key was moved before the generation (%v)", err)
+	}
+}
+
+// Of three directories one may be missing.
+func TestAside_missingDirectory(t *testing.T) {
+	dir := t.TempDir()
+	l := Location{Data: filepath.Join(dir, "none"), State: filepath.Join(dir, "state"), Config: filepath.Join(dir, "config")}
+	path := filepath.Join(l.Config, "old-config.forgotten-x")
+	if err := errors.Join(os.Mkdir(l.Config, 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Aside(); !slices.Equal(got, []string{path}) {
+		t.Errorf("aside are %q, want %q", got, path)
 	}
 }
 

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"os"
 	"strings"
@@ -310,5 +313,42 @@ func TestRotate_lockedPlaceRefusesTheKey(t *testing.T) {
 	}
 	if got := secretOf(s, "a.example"); got != "s" {
 		t.Error(got)
+	}
+}
+
+func TestRootKey_equal(t *testing.T) {
+	one, other := NewRootKey(), NewRootKey()
+	again, err := ParseKeyLine(one.Line())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		what       string
+		one, other RootKey
+		want       bool
+	}{
+		{"itself", one, one, true},
+		{"its copy", one, again, true},
+		{"another key", one, other, false},
+		{"no key", one, RootKey{}, false},
+		{"a key, of no key,", RootKey{}, one, false},
+		{"no key, of no key,", RootKey{}, RootKey{}, true},
+	} {
+		if got := test.one.Equal(test.other); got != test.want {
+			t.Errorf("%s is equal: %t, want %t", test.what, got, test.want)
+		}
+	}
+}
+
+// The proof is part of the format.
+func TestRootKey_vouch(t *testing.T) {
+	k := NewRootKey()
+	const kid = "0011223344556677"
+	want, err := hkdf.Key(sha256.New, k.key.secret.b[:], nil, "regshape/v1/turn/"+kid, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := k.vouch(kid); got != hex.EncodeToString(want) {
+		t.Errorf("the proof is %s, want %x", got, want)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"regshape/store/durable"
 )
 
 // The names file is written when that is needed, and only then.
@@ -168,5 +170,44 @@ func TestNamesFile_forged(t *testing.T) {
 		key.locked = false
 		mustPut(t, s, "b.example", "s")
 		isGood("put over two lines")
+	}
+}
+
+func TestNamesLines_twoOfOneKey(t *testing.T) {
+	s, _ := notingStore(t, true)
+	line := NewRootKey().nameKey().line() + "\n"
+	if err := durable.WriteOver(s.loc.namesFile(), []byte(line+line)); err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := s.namesLines(); !errors.Is(err, ErrKeyDamaged) {
+		t.Errorf("two lines: %d read, %v; want %v", len(lines), err, ErrKeyDamaged)
+	}
+}
+
+func TestRewriteNames_errors(t *testing.T) {
+	key := &memoryKey{}
+	s := memoryStore(t, t.TempDir(), key)
+	mustPut(t, s, "a.example", "s")
+	if err := os.Remove(s.loc.namesFile()); err != nil {
+		t.Fatal(err)
+	}
+	key.locked = true
+	if err := s.RewriteNames(t.Context()); !errors.Is(err, ErrLocked) {
+		t.Errorf("of a locked store: %v, want %v", err, ErrLocked)
+	}
+	key.locked = false
+	homeless := *s
+	homeless.loc.home, homeless.loc.noHome = t.TempDir(), true
+	if err := homeless.RewriteNames(t.Context()); !errors.Is(err, ErrNoHome) {
+		t.Errorf("without a home: %v, want %v", err, ErrNoHome)
+	}
+	cause, stopped := errors.New("disk"), false
+	failing := *s
+	failing.disk = fault{step: "rename", err: cause, stopped: &stopped}.disk()
+	if err := failing.RewriteNames(t.Context()); !errors.Is(err, cause) {
+		t.Errorf("on a failing disk: %v, want %v", err, cause)
+	}
+	if there, err := durable.Exists(s.loc.namesFile()); there || err != nil {
+		t.Errorf("the names file exists: %t (%v), want false", there, err)
 	}
 }

@@ -17,10 +17,7 @@ import (
 func (l Location) Aside() []string {
 	var aside []string
 	for _, dir := range slices.Compact([]string{l.v1(), l.State, l.Config}) {
-		files, err := os.ReadDir(dir)
-		if err != nil {
-			continue // it does not exist, or Check reports it
-		}
+		files, _ := os.ReadDir(dir) // a missing one has none, and Check reports an unreadable one
 		for _, f := range files {
 			if isAside(f.Name()) {
 				aside = append(aside, filepath.Join(dir, f.Name()))

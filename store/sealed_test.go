@@ -163,6 +163,14 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		Root *RootKey
 		In   hidden
 	}
+	for got, want := range map[string]string{
+		fmt.Sprintf("%x %v %d", root, root, &root): "root key (hidden) root key (hidden) root key (hidden)",
+		fmt.Sprintf("%x %v", names, names):         "name key (hidden) name key (hidden)",
+	} {
+		if got != want {
+			t.Errorf("printed is %q, want %q", got, want)
+		}
+	}
 	v := view{store: &Store{}, root: root, names: names}
 	for _, value := range []any{
 		root, &root, names, &names,
@@ -302,6 +310,18 @@ func TestOpenSealed_newer(t *testing.T) {
 		changed[i]++
 		if _, err := root.sealer().open(nil, "n", changed); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "another key") {
 			t.Errorf("byte %d: %v", i, err)
+		}
+	}
+}
+
+// A newer version's file may be shorter than any of ours.
+func TestOpen_headerOnly(t *testing.T) {
+	s := NewRootKey().sealer()
+	newer := slices.Clone(s.header[:])
+	newer[4] = sealVersion + 1
+	for want, sealed := range map[error][]byte{ErrNewer: newer, ErrDamaged: s.header[:]} {
+		if _, err := s.open(nil, "n", sealed); !errors.Is(err, want) {
+			t.Errorf("open of %x: %v, want %v", sealed, err, want)
 		}
 	}
 }

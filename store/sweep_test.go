@@ -296,3 +296,37 @@ func TestSweep_links(t *testing.T) {
 		t.Errorf("a link into another directory: left are %v", slices.Collect(maps.Keys(left)))
 	}
 }
+
+func TestKeepStray(t *testing.T) {
+	s, _ := notingStore(t, false)
+	generation := s.loc.Generation(s.config.KID)
+	write := func(dir, content string) string {
+		t.Helper()
+		path := filepath.Join(dir, "notes")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write(generation, "one")
+	if err := s.keepStray(write(t.TempDir(), "two")); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(generation, "notes*"))
+	if err != nil || len(found) != 2 {
+		t.Fatalf("there are %q (%v), want two files", found, err)
+	}
+	for path, want := range map[string]string{found[0]: "one", found[1]: "two"} {
+		if data, err := os.ReadFile(path); string(data) != want || err != nil {
+			t.Errorf("%s holds %q (%v), want %q", path, data, err, want)
+		}
+	}
+	if suffix, ok := strings.CutPrefix(filepath.Base(found[1]), "notes."); !ok || !isKID(suffix) {
+		t.Errorf("the second is %s, want notes. and a token", filepath.Base(found[1]))
+	}
+	cause, stopped := errors.New("disk"), false
+	s.disk = fault{step: "rename", err: cause, stopped: &stopped}.disk()
+	if err := s.keepStray(write(t.TempDir(), "three")); !errors.Is(err, cause) || !errors.Is(err, ErrStray) {
+		t.Errorf("on a failing disk: %v, want %v and %v", err, ErrStray, cause)
+	}
+}

@@ -34,7 +34,7 @@ func (l list) read() ([]byte, error) {
 	if err != nil {
 		return nil, ifThere(err)
 	}
-	if uid, known := ownerOf(info); known && uid != os.Geteuid() {
+	if uid, known := durable.OwnerOf(info); known && uid != os.Geteuid() {
 		return nil, fmt.Errorf("%w: %s belongs to uid %d and you are uid %d", durable.ErrUnsafe, l.path, uid, os.Geteuid())
 	}
 	data, err := durable.ReadSecret(l.path)
@@ -48,10 +48,10 @@ func ifThere(err error) error {
 	return err
 }
 
-// edit changes the list's lines, durably. The new list is first made, by link(2), under a
-// name that one writer at a time can have, and that is its turn: it looks whether the list is
-// still the one that it has changed, and renames the new one over it. Then it looks again,
-// since a writer that was stopped for long may have lost its turn, and its change.
+// edit changes the list's lines, durably. The new list is first made, by link(2), under a name
+// that only one writer at a time can have. That writer checks that the list is still the one it
+// changed, and renames the new one over it. Then it checks again, since a writer that was
+// stopped for long may have lost its turn, and its change.
 func (l list) edit(change func(lines []string) []string) error {
 	turn := l.path + ".next"
 	began, waiting := time.Now(), time.Now()

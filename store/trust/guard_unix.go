@@ -14,18 +14,18 @@ import (
 	"regshape/store/durable"
 )
 
-// maxLinks is what Linux follows in one path.
+// maxLinks is how many links Linux follows in one path.
 const maxLinks = 40
 
-// adminGroup is the group of macOS whose members may become root at any time. What Homebrew
-// installs, in /opt/homebrew or /usr/local, can be written by it.
+// adminGroup is the group of macOS whose members may become root at any time. It can write to
+// what Homebrew installs, in /opt/homebrew or /usr/local.
 const adminGroup = 80
 
-// guarded refuses a path that another user, unless root, could make lead elsewhere: all that
-// it leads through, links and what they point to included, belongs to root or to the
-// effective user, and nobody else can write it. In a directory with the sticky bit, such as
-// /tmp, others can write and yet not touch what is not theirs. Access control lists show in
-// the group's bits on Linux; those of other systems are not looked at.
+// guarded refuses a path that another user, unless root, could redirect: every part of it, with
+// links and their targets, must belong to root or the effective user, and nobody else may write
+// to it. In a directory with the sticky bit, such as /tmp, others can write but not touch files
+// of others. Access control lists show in the group's bits on Linux; those of other systems are
+// not checked.
 func guarded(path string) error {
 	at, rest, links := "/", strings.Split(path, "/"), 0
 	if err := ours(path, at, nil); err != nil {
@@ -68,7 +68,7 @@ func guarded(path string) error {
 	return nil
 }
 
-// ours looks at one part of a path.
+// ours checks one part of a path.
 func ours(path, part string, info fs.FileInfo) (err error) {
 	if info == nil {
 		if info, err = os.Lstat(part); err != nil {
@@ -94,12 +94,4 @@ func ours(path, part string, info fs.FileInfo) (err error) {
 			durable.ErrUnsafe, shown(path), shown(part), info.Mode().Perm())
 	}
 	return nil
-}
-
-func ownerOf(info fs.FileInfo) (uid int, known bool) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
-	}
-	return int(st.Uid), true
 }

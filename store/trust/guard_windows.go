@@ -1,16 +1,11 @@
 package trust
 
-import (
-	"io/fs"
-	"os"
-)
+import "os"
 
-// guarded only looks whether the path is there: owners and access control lists are not
-// looked at here, as nowhere in package store. What is below Program Files and a user's
-// profile is closed to other users unless somebody has changed that.
+// guarded only checks that the path exists: owners and access control lists are not checked
+// here, as nowhere in package store. By default other users cannot write to Program Files and a
+// user's profile.
 func guarded(path string) error {
 	_, err := os.Stat(path)
 	return err
 }
-
-func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }

@@ -101,7 +101,7 @@ func Add(loc store.Location, p Program) error {
 	return nil
 }
 
-// Revoke takes every line of a store off the list, durably, and returns their number.
+// Revoke removes every line of a store from the list, durably, and returns their number.
 func Revoke(loc store.Location) (n int, err error) {
 	where, err := locate(loc)
 	if errors.Is(err, errNoHome) {
@@ -118,12 +118,12 @@ func Revoke(loc store.Location) (n int, err error) {
 		})
 	}
 	if err != nil {
-		return n, fmt.Errorf("take the trust in programs back: %w", err)
+		return n, fmt.Errorf("revoke trust in programs: %w", err)
 	}
 	return n, nil
 }
 
-// Damaged returns the list's path, and how many of its lines have not the form of one.
+// Damaged returns the list's path, and how many of its lines are malformed.
 func Damaged(loc store.Location) (path string, n int, err error) {
 	where, err := find(loc)
 	if err != nil {
@@ -138,7 +138,7 @@ func Damaged(loc store.Location) (path string, n int, err error) {
 	return where.path, n, err
 }
 
-// found refuses a program that is not named by a whole path: PATH did not lead to one.
+// found refuses a program without an absolute path: it is not on PATH.
 func (p Program) found() error {
 	switch {
 	case len(p.Words) == 0:
@@ -150,11 +150,11 @@ func (p Program) found() error {
 }
 
 // Guarded refuses a program that another user, unless root, could replace. The error wraps
-// [durable.ErrUnsafe], or says why the program cannot be looked at.
+// [durable.ErrUnsafe], or says why the program cannot be checked.
 func (p Program) Guarded() error {
 	err := guarded(p.Words[0])
 	if err != nil && !errors.Is(err, durable.ErrUnsafe) {
-		// Not wrapped: that a program does not exist must not pass for an entry that does not.
+		// Not wrapped: a missing program must not pass for a missing entry.
 		err = errors.New(shown(err.Error()))
 	}
 	return err
@@ -162,7 +162,7 @@ func (p Program) Guarded() error {
 
 func (p Program) shown() string { return shown(p.Words[0]) }
 
-// shown makes a path, which a store may have named, fit for a line of text.
+// shown makes a path, which a store may have named, safe to print on one line.
 func shown(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -180,8 +180,8 @@ type list struct {
 
 var errNoHome = errors.New("there is no home directory for the list of trusted programs: set HOME")
 
-// find locates the list and refuses one that would be among the store's own files: whoever
-// can write those would allow anything.
+// find locates the list and refuses one that would be among the store's own files: who can
+// write those could allow anything.
 func find(loc store.Location) (list, error) {
 	where, err := locate(loc)
 	if err != nil {

@@ -155,7 +155,7 @@ func (c *checker) file(path string) {
 		c.add(Problem{What: err.Error(), Path: path})
 		return
 	}
-	switch judge(info) {
+	switch classify(info) {
 	case irregular:
 		c.add(Problem{What: path + " is not a regular file of a sensible size", Path: path, Fix: []string{"mv", path, path + ".aside"}})
 	case notOurs:
@@ -185,7 +185,7 @@ func (c *checker) entries(l Location, dir string) {
 			continue
 		}
 		if info, err := f.Info(); err == nil { // else it was erased meanwhile
-			s := judge(info)
+			s := classify(info)
 			found[s] = append(found[s], filepath.Join(dir, f.Name()))
 		}
 	}
@@ -281,8 +281,8 @@ const (
 	exposed
 )
 
-// judge reports whether the store, and only the user, can read the file.
-func judge(info fs.FileInfo) fileState {
+// classify checks that the store can read a file, and nobody else.
+func classify(info fs.FileInfo) fileState {
 	mode := info.Mode()
 	switch {
 	case !mode.IsRegular() || info.Size() > durable.MaxFile:

@@ -264,7 +264,7 @@ func TestCheck_foreignTop(t *testing.T) {
 	}
 }
 
-// What cannot be looked at is told, and not looked into.
+// What cannot be looked at is reported, and not looked into.
 func TestCheck_unreadable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -304,7 +304,7 @@ func TestLocate_goneDirectory(t *testing.T) {
 	}
 }
 
-// Each thing that can be wrong is told in its own words, with the command that mends it.
+// Each thing that can be wrong is reported in its own words, with the command that fixes it.
 func TestCheck_texts(t *testing.T) {
 	const other = 12345
 	hours := func(path string, n time.Duration) error {

@@ -166,7 +166,7 @@ func TestFinish_finished(t *testing.T) {
 	mustPut(t, s, "b.example", "b")
 }
 
-// Names that cannot be written after the commit are left behind, and told.
+// Names that cannot be written after the commit are left behind, and reported.
 func TestFinish_namesLeftBehind(t *testing.T) {
 	s, key := notingStore(t, false)
 	key.note = func(what string) {

@@ -79,7 +79,7 @@ func (m *memoryKey) root(t *testing.T) RootKey {
 }
 
 // lyingDisk asks lie about every step. do does the step; what lie returns is what the store
-// is told of it.
+// is informed of it.
 type lyingDisk struct {
 	durable.OS
 	mu  sync.Mutex // a rotation copies several entries at once

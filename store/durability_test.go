@@ -130,7 +130,7 @@ func TestRotate_powerCut(t *testing.T) {
 		{"name", "config.next-"},         // what is to be,
 		{"sync directory", ""},           // durable,
 		{"stage", "key"},                 // the key in its place,
-		{"name", ".rekey"},               // writers told,
+		{"name", ".rekey"},               // writers informed,
 		{"name", s.loc.Generation("")},   // the copies in theirs,
 		{"sync directory", s.loc.v1()},   // durable,
 		{"name", s.loc.configFile()},     // the commit,

@@ -77,7 +77,7 @@ func TestEraseAll_counts(t *testing.T) {
 	}
 }
 
-// A generation that is another's in any way ends it, and is told.
+// A generation that is another's in any way ends it, and is reported.
 func TestEraseAll_everyGeneration(t *testing.T) {
 	for want, spoil := range map[error]func(dir string) error{
 		ErrNewer:          func(dir string) error { return os.WriteFile(filepath.Join(dir, ".rekey"), nil, 0o600) },

@@ -91,7 +91,7 @@ func everyAct() []act {
 }
 
 // What stands in the place of a file or directory of the store is an error to everything that
-// has to do with it, never passed over, and told by its path.
+// has to do with it, never passed over, and reported by its path.
 func TestEveryAct_inTheWay(t *testing.T) {
 	inPlace := func(path func(Location, string) string, put func(path string) error) func(*testing.T, Location, string) {
 		return func(t *testing.T, loc Location, kid string) {

@@ -140,7 +140,7 @@ func TestFirstKey_failingDisk(t *testing.T) {
 	}
 }
 
-// What happens to the config meanwhile is told.
+// What happens to the config meanwhile is reported.
 func TestFirstKey_fails(t *testing.T) {
 	s, _ := keyless(t)
 	s.disk = strangeDisk{linked: func(string) error { return os.WriteFile(s.loc.configFile(), []byte("garbage"), 0o600) }}

@@ -62,7 +62,7 @@ func TestGet_unsafeGeneration(t *testing.T) {
 	}
 }
 
-// A key that costs nothing is asked for at once, and another store's is told from a
+// A key that costs nothing is asked for at once, and another store's is distinguished from a
 // missing entry.
 func TestGet_cheapKey(t *testing.T) {
 	s, key := notingStore(t, false)

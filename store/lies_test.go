@@ -35,21 +35,21 @@ func once(step string, n int, cause error, done bool, met *int, at *string) *lyi
 
 // lie is what a server or its client says wrongly.
 type lie struct {
-	name string
-	step string
-	err  syscall.Errno
-	done bool // the step was done all the same
-	told told
+	name   string
+	step   string
+	err    syscall.Errno
+	done   bool // the step was done all the same
+	report report
 }
 
-// told says whether the command has to report a lie. Where it need not, it may have done
+// report says whether the command has to report a lie. Where it need not, it may have done
 // the step over.
-type told string
+type report string
 
 const (
-	never  told = "never" // all is as it should be
-	always told = "always"
-	either told = "either"
+	never  report = "never" // all is as it should be
+	always report = "always"
+	either report = "either"
 )
 
 var lies = []lie{
@@ -130,14 +130,14 @@ func lieAt(t *testing.T, l lie, a asked, n int) bool {
 		}
 		return false
 	}
-	must := l.told
+	must := l.report
 	switch {
 	case a.name == "rotate" && l.step == "rename" && must == never:
 		must = either // a directory that was renamed is not recognized; the rotation is refused
 	case a.name == "first put" && l.step == "sync directory" && path == dir:
 		must = either // a config that may not be durable is made anew, with another key
 	}
-	checkTold(t, must, what, path, err, l.err)
+	checkReport(t, must, what, path, err, l.err)
 	s = memoryStore(t, dir, key)
 	got := secretOf(s, "h")
 	removed := a.name == "erase" && l.step == "sync directory" // as the error says
@@ -161,8 +161,8 @@ func lieAt(t *testing.T, l lie, a asked, n int) bool {
 	return true
 }
 
-// checkTold fails unless a command says what is so: the file and the cause, and no secret.
-func checkTold(t *testing.T, must told, what, path string, err, cause error) {
+// checkReport fails unless a command says what is so: the file and the cause, and no secret.
+func checkReport(t *testing.T, must report, what, path string, err, cause error) {
 	t.Helper()
 	switch {
 	case err == nil:

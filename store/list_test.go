@@ -67,10 +67,10 @@ func TestWhileHeldEnds(t *testing.T) {
 	}
 }
 
-// listingDisk says what is in a generation: what is there, and what told returns of it.
+// listingDisk says what is in a generation: what is there, and what listed returns of it.
 type listingDisk struct {
 	durable.OS
-	told func(dir string, names []string) ([]string, error)
+	listed func(dir string, names []string) ([]string, error)
 }
 
 func (d listingDisk) List(path string) ([]string, error) {
@@ -78,7 +78,7 @@ func (d listingDisk) List(path string) ([]string, error) {
 	if err != nil || !strings.HasPrefix(filepath.Base(path), "g-") {
 		return names, err
 	}
-	return d.told(path, names)
+	return d.listed(path, names)
 }
 
 // What a directory lists, and a look does not find, is not taken for erased.
@@ -112,7 +112,7 @@ func TestStale_listedAndNotFound(t *testing.T) {
 			for times, want := range map[int]error{-1: errStale, 1: nil, 0: nil} {
 				s, key := notingStore(t, false)
 				phantom := key.root(t).nameKey().name("b.example")
-				s.disk = listingDisk{told: func(_ string, names []string) ([]string, error) {
+				s.disk = listingDisk{listed: func(_ string, names []string) ([]string, error) {
 					if times == 0 {
 						return names, nil
 					}
@@ -163,7 +163,7 @@ func TestStale_showsLate(t *testing.T) {
 			if name == "erase, with the list" {
 				hidden = 0
 			}
-			s.disk = listingDisk{told: func(_ string, names []string) ([]string, error) {
+			s.disk = listingDisk{listed: func(_ string, names []string) ([]string, error) {
 				if hidden == 0 {
 					if err := os.Rename(aside, path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 						t.Error(err)
@@ -196,7 +196,7 @@ func TestStale_notFoundAndNotListed(t *testing.T) {
 	root := key.root(t)
 	v := view{store: s, names: root.nameKey(), root: root}
 	phantom := v.names.name("b.example")
-	s.disk = listingDisk{told: func(string, []string) ([]string, error) { return nil, syscall.EIO }}
+	s.disk = listingDisk{listed: func(string, []string) ([]string, error) { return nil, syscall.EIO }}
 	if erased, err := s.Erase(t.Context(), ParseAddress("b.example")); erased || !errors.Is(err, syscall.EIO) {
 		t.Errorf("erase: %t, %v", erased, err)
 	}

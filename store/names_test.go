@@ -83,21 +83,21 @@ func forge(t *testing.T, s *Store, kid string) string {
 	return string(good)
 }
 
-// With the key at hand a forged names file hides nothing, is told, and is written anew by
+// With the key available a forged names file hides nothing, is reported, and is rewritten by
 // whatever writes.
 func TestNamesFile_forged(t *testing.T) {
 	for _, cheap := range []bool{true, false} {
 		s, key := notingStore(t, false)
 		key.cheap = cheap
-		var told []error
-		s.loc.notice, s.loc.noticed = func(err error) { told = append(told, err) }, new(sync.Map)
-		fresh := func() { told, s.loc.noticed = nil, new(sync.Map) }
+		var reported []error
+		s.loc.notice, s.loc.noticed = func(err error) { reported = append(reported, err) }, new(sync.Map)
+		fresh := func() { reported, s.loc.noticed = nil, new(sync.Map) }
 		kid := key.root(t).KID()
 		good := forge(t, s, kid)
-		wasTold := func(how string) {
+		wasReported := func(how string) {
 			t.Helper()
-			if len(told) != 1 || !errors.Is(told[0], ErrForgedNames) {
-				t.Errorf("cheap %t, %s tells %v", cheap, how, told)
+			if len(reported) != 1 || !errors.Is(reported[0], ErrForgedNames) {
+				t.Errorf("cheap %t, %s tells %v", cheap, how, reported)
 			}
 			fresh()
 		}
@@ -111,12 +111,12 @@ func TestNamesFile_forged(t *testing.T) {
 		if len(found) != 1 || len(damaged) != 0 || err != nil {
 			t.Errorf("cheap %t: list: %v, %v, %v", cheap, found, damaged, err)
 		}
-		wasTold("list")
+		wasReported("list")
 		if cheap {
 			if got := secretOf(s, "a.example"); got != "s" {
 				t.Errorf("get: %s", got)
 			}
-			wasTold("get")
+			wasReported("get")
 		}
 		if err := s.CheckNames(t.Context()); !errors.Is(err, ErrForgedNames) {
 			t.Errorf("check: %v", err)
@@ -125,15 +125,15 @@ func TestNamesFile_forged(t *testing.T) {
 		if erased, err := s.Erase(t.Context(), ParseAddress("a.example")); !erased || err != nil {
 			t.Errorf("cheap %t: erase: %t, %v", cheap, erased, err)
 		}
-		wasTold("erase")
+		wasReported("erase")
 		mustPut(t, s, "a.example", "s")
-		wasTold("put")
+		wasReported("put")
 		isGood("put")
 		forge(t, s, kid)
 		if err := s.RewriteNames(t.Context()); err != nil {
 			t.Error(err)
 		}
-		wasTold("mend")
+		wasReported("mend")
 		isGood("mend")
 		forge(t, s, kid)
 		if err := s.Rotate(t.Context(), Rotation{Source: key.Default(), Place: key}); err != nil {
@@ -145,8 +145,8 @@ func TestNamesFile_forged(t *testing.T) {
 			t.Errorf("after the rotation get says %s", got)
 		}
 		fresh()
-		if _, _, err := s.List(t.Context()); err != nil || len(told) != 0 {
-			t.Errorf("a good names file: %v, told %v", err, told)
+		if _, _, err := s.List(t.Context()); err != nil || len(reported) != 0 {
+			t.Errorf("a good names file: %v, reported %v", err, reported)
 		}
 		// A line of the forger's before or behind the good one makes both useless.
 		kid = key.root(t).KID()

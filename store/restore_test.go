@@ -131,7 +131,7 @@ func TestRestore_meetsAnother(t *testing.T) {
 	}
 }
 
-// A place that does not give the key up is told as left behind: the store has turned.
+// A place that does not give the key up is reported as left behind: the store has turned.
 func TestFinish_leftBehind(t *testing.T) {
 	s, key := notingStore(t, false)
 	unknown := errors.New("unknown place")

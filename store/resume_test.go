@@ -226,7 +226,7 @@ func TestResume_progress(t *testing.T) {
 	settledTree(t, s, key.memoryKey)
 }
 
-// Two that were cut short, and what they left, are taken back together, and told.
+// Two that were cut short, and what they left, are taken back together, and reported.
 func TestTakeBack_several(t *testing.T) {
 	s, key, kid := markedStore(t, oneToken, twoToken)
 	stray := []string{s.loc.Generation("00000000000000aa"), s.loc.Generation("00000000000000bb")}
@@ -258,7 +258,7 @@ func TestTakeBack_several(t *testing.T) {
 			t.Errorf("%s is gone (%v)", path, err)
 		}
 	}
-	// Copies alone are told, too, by nobody but removed.
+	// Copies alone are reported, too, by nobody but removed.
 	s, key, _ = markedStore(t)
 	if err := os.Mkdir(s.loc.copiesDir(oneToken), 0o700); err != nil {
 		t.Fatal(err)
@@ -282,7 +282,7 @@ func TestTakeBack_several(t *testing.T) {
 	}
 }
 
-// A store at rest is not under way, and what is staged is told once.
+// A store at rest is not under way, and what is staged is reported once.
 func TestUnderWay(t *testing.T) {
 	s, _, _ := markedStore(t)
 	if underWay, err := s.UnderWay(); underWay || err != nil {
@@ -311,7 +311,7 @@ func TestUnderWay(t *testing.T) {
 	}
 }
 
-// Key files that a change left are discarded in their place; where that fails it is told.
+// Key files that a change left are discarded in their place; where that fails it is reported.
 func TestTakeBack_keyFiles(t *testing.T) {
 	s, key := notingStore(t, false)
 	discarded := 0

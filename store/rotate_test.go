@@ -57,11 +57,11 @@ func TestRotate(t *testing.T) {
 		mustPut(t, s, fmt.Sprintf("r%d.example", i), fmt.Sprint("secret ", i))
 	}
 	before := key.root(t)
-	told := 0
+	calls := 0
 	r := here(key)
 	r.Progress = func(done, total int) {
-		if told++; done != told || total != 30 {
-			t.Errorf("progress %d of %d, %d calls", done, total, told)
+		if calls++; done != calls || total != 30 {
+			t.Errorf("progress %d of %d, %d calls", done, total, calls)
 		}
 	}
 	old := memoryStore(t, s.loc.Data, key) // opened before, used after
@@ -69,8 +69,8 @@ func TestRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	settledTree(t, s, key)
-	if key.root(t).Equal(before) || told != 30 {
-		t.Errorf("the key is the old one, or the progress was told %d times", told)
+	if key.root(t).Equal(before) || calls != 30 {
+		t.Errorf("the key is the old one, or the progress was reported %d times", calls)
 	}
 	for _, s := range []*Store{s, old, memoryStore(t, s.loc.Data, key)} {
 		for i := range 30 {
@@ -292,7 +292,7 @@ func TestPut_takesRotationBack(t *testing.T) {
 	settledTree(t, s, key)
 }
 
-// Two rotations at once: one key wins, and the other run is told.
+// Two rotations at once: one key wins, and the other run is reported.
 func TestRotate_atOnce(t *testing.T) {
 	key := &memoryKey{}
 	dir := t.TempDir()

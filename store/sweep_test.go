@@ -193,12 +193,12 @@ func TestClear_noConfig(t *testing.T) {
 	}
 }
 
-// What somebody else has put among the entries, whatever its name, is told, stops nothing,
+// What somebody else has put among the entries, whatever its name, is reported, stops nothing,
 // and is never lost: a rotation takes it along.
 func TestSweep_keepsStrays(t *testing.T) {
 	key := &memoryKey{}
-	var told []string
-	loc, err := Locate(Options{Dir: t.TempDir(), Notice: func(err error) { told = append(told, err.Error()) }})
+	var reported []string
+	loc, err := Locate(Options{Dir: t.TempDir(), Notice: func(err error) { reported = append(reported, err.Error()) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,13 +228,13 @@ func TestSweep_keepsStrays(t *testing.T) {
 	}
 	delete(strays, strings.Repeat("v", 32)+"/x")
 	for round := range 3 {
-		told = nil
+		reported = nil
 		found, damaged, err := s.List(t.Context())
 		if len(found) != 1 || len(damaged) != 0 || err != nil {
 			t.Fatalf("list %d: %v, %v, %v", round, found, damaged, err)
 		}
-		if all := strings.Join(told, "\n"); len(told) != 5 || !strings.Contains(all, "notes.txt") || strings.ContainsAny(all, "\x1b\a") {
-			t.Errorf("list %d tells %q", round, told)
+		if all := strings.Join(reported, "\n"); len(reported) != 5 || !strings.Contains(all, "notes.txt") || strings.ContainsAny(all, "\x1b\a") {
+			t.Errorf("list %d tells %q", round, reported)
 		}
 		mustPut(t, s, "a.example", "s")
 		if _, err := s.Erase(t.Context(), ParseAddress("b.example")); err != nil {

@@ -201,7 +201,7 @@ func (g *target) answer(what string, request login, c store.Credential, err erro
 	return wrong
 }
 
-func (g *target) listed(creds []store.Credential, told bool) verdict {
+func (g *target) listed(creds []store.Credential, reported bool) verdict {
 	secrets := map[string]string{}
 	for _, l := range tamperLogins {
 		secrets[l.server] = l.secret
@@ -220,7 +220,7 @@ func (g *target) listed(creds []store.Credential, told bool) verdict {
 	switch {
 	case worst != right || len(creds) == len(tamperLogins):
 		return worst
-	case told:
+	case reported:
 		return refused
 	}
 	return hidden

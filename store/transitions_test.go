@@ -89,14 +89,14 @@ func TestRotate_stopped(t *testing.T) {
 	before := key.root(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	told := 0
+	calls := 0
 	r := here(key.memoryKey)
 	r.Progress = func(int, int) {
-		told++
+		calls++
 		stop()
 	}
-	if err := s.Rotate(ctx, r); !errors.Is(err, context.Canceled) || told >= entries || told == 0 {
-		t.Errorf("%v, after %d of %d entries", err, told, entries)
+	if err := s.Rotate(ctx, r); !errors.Is(err, context.Canceled) || calls >= entries || calls == 0 {
+		t.Errorf("%v, after %d of %d entries", err, calls, entries)
 	}
 	if !key.root(t).Equal(before) {
 		t.Error("the key was changed")
@@ -233,7 +233,7 @@ func TestPrepare_meetsRotation(t *testing.T) {
 }
 
 // Two runs that move the same key to the same place at once keep it in one file there: one of
-// them is told, and what it clears away is not the other's.
+// them is reported, and what it clears away is not the other's.
 func TestMove_atOnce(t *testing.T) {
 	for what, to := range map[string][2]KeySource{
 		"the same place":   {{Source: "memory"}, {Source: "memory"}},

@@ -117,18 +117,18 @@ func TestPlugin_ofSlot(t *testing.T) {
 	if _, err := s.Add(t.Context(), way, ""); err != nil {
 		t.Fatal(err)
 	}
-	told := ""
-	ui := &PluginUI{Display: func(text string) { told += text }, Explain: func(err error) string { return "explained: " + err.Error() }}
+	reported := ""
+	ui := &PluginUI{Display: func(text string) { reported += text }, Explain: func(err error) string { return "explained: " + err.Error() }}
 	for _, passphrase := range []string{"wrong", "right"} {
 		ask := func() (string, error) { return passphrase, nil }
 		_, _, err = s.Open(t.Context(), k.KID(), Opener{UI: ui, Passphrase: ask})
 		if opened := passphrase == "right"; (err == nil) != opened || errors.Is(err, store.ErrUntrusted) == opened || sprung() {
 			t.Errorf("untrusted, and the %s passphrase: %v, started: %v", passphrase, err, sprung())
 		}
-		if !strings.HasPrefix(told, "explained: ") || !strings.Contains(told, path+" was not started") {
-			t.Errorf("before the passphrase was asked for: %q", told)
+		if !strings.HasPrefix(reported, "explained: ") || !strings.Contains(reported, path+" was not started") {
+			t.Errorf("before the passphrase was asked for: %q", reported)
 		}
-		told = ""
+		reported = ""
 	}
 	programs, err := Programs(s.Location, s.Source())
 	if err != nil || len(programs) != 1 || programs[0].Words[0] != path {

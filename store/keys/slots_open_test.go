@@ -116,10 +116,10 @@ func TestOpenDamaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var reported []string
 	o := Opener{
 		Identities: []age.Identity{id}, Passphrase: answer("wrong"),
-		UI: &PluginUI{Display: func(text string) { told = append(told, text) }},
+		UI: &PluginUI{Display: func(text string) { reported = append(reported, text) }},
 	}
 	for what, data := range map[string][]byte{
 		"empty":             {},
@@ -133,7 +133,7 @@ func TestOpenDamaged(t *testing.T) {
 		"nonsense":          nonsense,
 		"a passphrase's":    []byte(ageIntro + "-> scrypt " + canary + " 10\n" + canary + "\n--- x\n"),
 	} {
-		told = nil
+		reported = nil
 		if err := os.WriteFile(slots[0].File, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -142,8 +142,8 @@ func TestOpenDamaged(t *testing.T) {
 		if strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: the error quotes the file: %v", what, err)
 		}
-		if len(told) != 1 || !strings.Contains(told[0], slots[0].File) {
-			t.Errorf("%s: before the passphrase was said %q", what, told)
+		if len(reported) != 1 || !strings.Contains(reported[0], slots[0].File) {
+			t.Errorf("%s: before the passphrase was said %q", what, reported)
 		}
 	}
 	o.Passphrase = answer("p") // a damaged slot does not keep the others from opening

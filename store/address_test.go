@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestParseAddress_canonical(t *testing.T) {
@@ -310,5 +311,13 @@ func TestLookups_endAboveHost(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A message holds no more of a long address than a line or two.
+func TestName_long(t *testing.T) {
+	name := ParseAddress("h.example/" + strings.Repeat("a", 400)).Name()
+	if got := utf8.RuneCountInString(name); got != 300 {
+		t.Errorf("the name of a long address has %d characters, want 300", got)
 	}
 }

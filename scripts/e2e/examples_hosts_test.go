@@ -61,7 +61,7 @@ func TestExampleWSL(t *testing.T) {
 		if got := h.files()[".docker/config.json"]; got != config {
 			t.Errorf("the refusal left %q", got)
 		}
-		h.script(r, "regshape auth setup --keep").ok("Set up").quiet()
+		h.script(r, "regshape auth setup --keep").ok("Setup done").quiet()
 		h.login(r, r.password).ok("Login Succeeded").quiet()
 		tools[0].look(h, r).ok().quiet()
 	})

@@ -109,7 +109,7 @@ func setupAndImport(t *testing.T, byDocker, byPodman, neither *registry) {
 	h := plainHome(t)
 	h.plainLogins(byDocker, byPodman)
 
-	h.run("regshape", "auth", "setup").ok(byDocker.host, byPodman.host, "Set up").quiet()
+	h.run("regshape", "auth", "setup").ok(byDocker.host, byPodman.host, "Setup done").quiet()
 	h.run("regshape", "auth", "import", "--remove").ok().quiet()
 	if left := h.plaintext(); len(left) > 0 {
 		t.Errorf("still in plaintext: %v", left)
@@ -137,7 +137,7 @@ func TestSetupUndo(t *testing.T) {
 	h.plainLogins(byDocker, byPodman)
 	before := h.files()
 
-	h.run("regshape", "auth", "setup").ok("Set up").quiet()
+	h.run("regshape", "auth", "setup").ok("Setup done").quiet()
 	h.allSee(byDocker)
 	h.allSee(byPodman)
 	h.run("regshape", "auth", "setup", "--undo").ok().quiet()

@@ -27,7 +27,7 @@ const (
 // address is the n-th address of a store, from 0.
 func address(n int) string { return "registry-" + strconv.Itoa(n) + ".example.com" }
 
-// fill makes a store of size credentials in the folder dir. It goes through package
+// fill makes a store of size credentials in the directory dir. It goes through package
 // store, since ten thousand processes would take minutes. A large one is made in memory,
 // where nothing waits for the disk, and then copied: the files are the same.
 func fill(ctx context.Context, dir string, size int) error {
@@ -103,7 +103,7 @@ func put(ctx context.Context, dir string, size int) error {
 	return nil
 }
 
-// fillPlaintext writes a config.json with size credentials into the folder dir.
+// fillPlaintext writes a config.json with size credentials into the directory dir.
 func fillPlaintext(dir string, size int) error {
 	type auth struct {
 		Auth string `json:"auth"`
@@ -128,11 +128,11 @@ const unlockedGet = "`get`, unlocked with a passphrase"
 // protected makes a store whose key a passphrase protects, unlocked for as long as a
 // benchmark may take, and returns the get that is timed on it. lock ends that.
 func protected(ctx context.Context, helper, dir string) (get *operation, lock func(), err error) {
-	folder := filepath.Join(dir, "protected")
-	if err := fill(ctx, folder, 1); err != nil {
+	directory := filepath.Join(dir, "protected")
+	if err := fill(ctx, directory, 1); err != nil {
 		return nil, nil, err
 	}
-	loc, err := store.Locate(store.Options{Dir: folder})
+	loc, err := store.Locate(store.Options{Dir: directory})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,7 +161,7 @@ func protected(ctx context.Context, helper, dir string) (get *operation, lock fu
 	}
 	get = &operation{
 		tool: ours, action: actGet, size: 1, name: unlockedGet,
-		command: []string{helper, "get"}, env: testenv.Environ(dir, ourEnvironment(folder)...), input: input,
+		command: []string{helper, "get"}, env: testenv.Environ(dir, ourEnvironment(directory)...), input: input,
 	}
 	lock = func() { _ = slots.Lock(custody.KID) }
 	if err := get.check(ctx); err != nil {

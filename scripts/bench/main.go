@@ -152,12 +152,12 @@ func (r *results) addOwn(ctx context.Context, dir string, built programs, sizes 
 	}
 	for _, size := range filled {
 		began := time.Now()
-		folder, plain := filepath.Join(dir, fmt.Sprintf("store-%d", size)), filepath.Join(dir, fmt.Sprintf("config-%d", size))
-		if err := errors.Join(fill(ctx, folder, size), fillPlaintext(plain, size)); err != nil {
+		directory, plain := filepath.Join(dir, fmt.Sprintf("store-%d", size)), filepath.Join(dir, fmt.Sprintf("config-%d", size))
+		if err := errors.Join(fill(ctx, directory, size), fillPlaintext(plain, size)); err != nil {
 			return err
 		}
 		fmt.Fprintf(progress, "stored %s in %.1f s\n", page.Thousands(size), time.Since(began).Seconds())
-		own, err := helper.operations(ctx, dir, size, ourEnvironment(folder)...)
+		own, err := helper.operations(ctx, dir, size, ourEnvironment(directory)...)
 		if err != nil {
 			return err
 		}
@@ -175,8 +175,8 @@ func (r *results) addOwn(ctx context.Context, dir string, built programs, sizes 
 }
 
 // ourEnvironment leads regshape to a store, whatever the user's own is.
-func ourEnvironment(folder string) []string {
-	return []string{"REGSHAPE_STORE=" + folder, "REGSHAPE_PROFILE=", "REGSHAPE_KEY_FILE="}
+func ourEnvironment(directory string) []string {
+	return []string{"REGSHAPE_STORE=" + directory, "REGSHAPE_PROFILE=", "REGSHAPE_KEY_FILE="}
 }
 
 // addPeers makes the stores of the other tools. One that is not installed is noted, but in

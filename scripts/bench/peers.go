@@ -88,8 +88,8 @@ func fillPass(ctx context.Context, t tool, dir, store string, size int, env []st
 		return fmt.Errorf("%s: %w: %s", first, err, out)
 	}
 	file := func(n int) string {
-		folder := base64.URLEncoding.EncodeToString([]byte(address(n)))
-		return filepath.Join(store, "docker-credential-helpers", folder, benchUser+".gpg")
+		directory := base64.URLEncoding.EncodeToString([]byte(address(n)))
+		return filepath.Join(store, "docker-credential-helpers", directory, benchUser+".gpg")
 	}
 	sealed, err := os.ReadFile(file(0))
 	if err != nil {

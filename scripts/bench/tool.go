@@ -125,7 +125,7 @@ func main() {
 `
 
 // build builds regshape under its second name, the plaintext reader and an empty
-// program, all with the same flags, below dir. The working folder must be the top of the tree.
+// program, all with the same flags, below dir. The working directory must be the top of the tree.
 func build(ctx context.Context, dir string) (programs, error) {
 	suffix := ""
 	if runtime.GOOS == "windows" {

@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	bin := flag.String("bin", "", "folder that holds regshape and docker-credential-regshape")
+	bin := flag.String("bin", "", "directory that holds regshape and docker-credential-regshape")
 	flag.Parse()
 	if *bin == "" || flag.NArg() > 0 {
 		flag.Usage()
@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-// programs makes sure that both names are there, and returns their folder.
+// programs makes sure that both names are there, and returns their directory.
 func programs(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -39,7 +39,7 @@ type stage struct {
 }
 
 func newStage(ctx context.Context, out io.Writer, bin, host, password string) (*stage, error) {
-	// A short name: podman refuses a run folder whose path is over 50 characters.
+	// A short name: podman refuses a run directory whose path is over 50 characters.
 	home, err := os.MkdirTemp("", "demo-")
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (s *stage) clear() error {
 		// Without root, podman leaves a process that holds its user namespace, until this.
 		s.ctx = context.WithoutCancel(s.ctx)
 		s.try("", "podman", "system", "migrate")
-		// It also leaves folders that even their owner may not write to.
+		// It also leaves directories that even their owner may not write to.
 		_ = filepath.WalkDir(s.home, func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.IsDir() {
 				err = os.Chmod(path, 0o700)

@@ -42,7 +42,7 @@ func run(ctx context.Context, bin string, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, s.clear()) }()
 
 	s.say("A private registry, for this demo alone, listens at %s: user %s, a random password.", host, user)
-	s.say("HOME is a temporary folder (~ below). Your own logins and settings are not touched.")
+	s.say("HOME is a temporary directory (~ below). Your own logins and settings are not touched.")
 	for _, step := range []func() error{s.login, s.list, s.get, s.pull, s.leaks, s.logout, s.refused} {
 		if err := step(); err != nil {
 			return err

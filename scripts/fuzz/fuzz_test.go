@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// module makes a module with these files the present folder.
+// module makes a module with these files the present directory.
 func module(t *testing.T, files map[string]string) {
 	t.Helper()
 	dir := t.TempDir()

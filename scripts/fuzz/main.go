@@ -80,7 +80,7 @@ type result struct {
 	took                      time.Duration
 }
 
-// list asks go test for all targets below the present folder.
+// list asks go test for all targets below the present directory.
 func list(ctx context.Context) ([]target, error) {
 	out, err := testenv.CommandContext(ctx, testenv.Go(), "go", "test", "-list", "^Fuzz", "./...").CombinedOutput()
 	if err != nil {

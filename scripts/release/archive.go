@@ -38,7 +38,7 @@ func sharedFiles(ctx context.Context, s stamp) ([]file, error) {
 	for _, name := range documents {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("a release is made in the top folder of a checkout: %w", err)
+			return nil, fmt.Errorf("a release is made in the top directory of a checkout: %w", err)
 		}
 		files = append(files, file{name: name, data: data})
 	}
@@ -75,7 +75,7 @@ func completion(ctx context.Context, s stamp, shell string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// archive packs one system's files below one folder, in the order of their names.
+// archive packs one system's files below one directory, in the order of their names.
 func (r *release) archive(t target, program string, files []file) error {
 	data, err := os.ReadFile(program)
 	if err != nil {
@@ -123,8 +123,8 @@ func (f file) mode() os.FileMode {
 	return 0o644
 }
 
-// folders are those that the files stand in, top first.
-func folders(top string, files []file) []string {
+// directories are those that the files stand in, top first.
+func directories(top string, files []file) []string {
 	names := []string{top}
 	for _, f := range files {
 		if dir, _, ok := strings.Cut(f.name, "/"); ok && !slices.Contains(names, top+dir+"/") {
@@ -138,7 +138,7 @@ func folders(top string, files []file) []string {
 func packTar(top string, files []file, when time.Time) ([]byte, error) {
 	var packed bytes.Buffer
 	w := tar.NewWriter(&packed)
-	for _, dir := range folders(top, files) {
+	for _, dir := range directories(top, files) {
 		h := &tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755, ModTime: when, Format: tar.FormatUSTAR}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err

@@ -18,10 +18,10 @@ import (
 // are commits of their own. It takes one to three minutes.
 func TestRelease(t *testing.T) {
 	tool(t, "git")
-	// Nothing of a first build may show in the second: not its folder, home, caches,
+	// Nothing of a first build may show in the second: not its directory, home, caches,
 	// umask, time zone or settings.
 	first := newCopy(t, t.TempDir())
-	second := filepath.Join(t.TempDir(), "another", "folder with a space")
+	second := filepath.Join(t.TempDir(), "another", "directory with a space")
 	must(t, "git", "clone", "-q", first, second)
 	ignoreBuilt(t, second)
 	cache := strings.TrimSpace(must(t, "go", "env", "GOCACHE"))

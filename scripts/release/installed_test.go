@@ -17,7 +17,7 @@ import (
 )
 
 // enter makes this machine's system into one of its own, in a mount namespace: an overlay
-// takes what is written, homes and temporary folders are empty, and regshape is not there.
+// takes what is written, homes and temporary directories are empty, and regshape is not there.
 // It is pivoted into, since in a chroot podman could not make its user namespace.
 const enter = `set -e
 mount -t tmpfs none "$1"

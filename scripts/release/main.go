@@ -3,7 +3,7 @@
 //
 //	release [-out dist] [-only linux/amd64] [-key FILE]
 //
-// In the folder -out, for each system (all six, or those of -only):
+// In the directory -out, for each system (all six, or those of -only):
 //
 //	regshape_VERSION_OS_ARCH.tar.gz    the program, manual, completions, licences; .zip for windows
 //	regshape_VERSION_linux_ARCH.deb    the same for Debian and its kin
@@ -14,7 +14,7 @@
 //	SHA256SUMS.sig                     its signature, where -key or REGSHAPE_SIGNING_KEY names a key
 //
 // The commit gives version and time, so it refuses a checkout with changes of its own. It
-// runs in the top folder of the checkout and needs Go, git and, to sign, ssh-keygen.
+// runs in the top directory of the checkout and needs Go, git and, to sign, ssh-keygen.
 package main
 
 import (
@@ -35,7 +35,7 @@ import (
 )
 
 func main() {
-	out := flag.String("out", "dist", "`folder` to write to; it must be empty or missing")
+	out := flag.String("out", "dist", "`directory` to write to; it must be empty or missing")
 	only := flag.String("only", "", "systems to build for, such as `linux/amd64,darwin/arm64`; all without it")
 	key := flag.String("key", os.Getenv("REGSHAPE_SIGNING_KEY"), "ssh private key `file` that signs SHA256SUMS")
 	flag.Parse()
@@ -57,7 +57,7 @@ type release struct {
 	ctx   context.Context
 	say   io.Writer
 	out   string // absolute
-	work  string // a temporary folder
+	work  string // a temporary directory
 	stamp stamp
 	files []string // names in out that SHA256SUMS is to list
 }
@@ -75,7 +75,7 @@ func run(ctx context.Context, say io.Writer, out, only, key string) error {
 		return err
 	}
 	if left, err := os.ReadDir(out); err == nil && len(left) > 0 {
-		return fmt.Errorf("%s is not empty: remove it, or choose another folder with -out", out)
+		return fmt.Errorf("%s is not empty: remove it, or choose another directory with -out", out)
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err

@@ -142,7 +142,7 @@ func TestStampRefuses(t *testing.T) {
 	}
 }
 
-// commitAll makes a folder a git checkout of one commit, the same each time.
+// commitAll makes a directory a git checkout of one commit, the same each time.
 func commitAll(t *testing.T, dir, tag string) {
 	t.Helper()
 	must(t, "git", "-C", dir, "init", "-q")
@@ -158,7 +158,7 @@ func commitAll(t *testing.T, dir, tag string) {
 	must(t, "git", "-C", dir, "tag", tag)
 }
 
-// What is in the folder already may be anybody's, and would not be in SHA256SUMS.
+// What is in the directory already may be anybody's, and would not be in SHA256SUMS.
 func TestOutputMustBeEmpty(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "LICENSE", "")
@@ -167,7 +167,7 @@ func TestOutputMustBeEmpty(t *testing.T) {
 	letter := filepath.Join(out, "letter.txt")
 	write(t, letter, "")
 	if err := run(t.Context(), io.Discard, out, "", ""); err == nil || !strings.Contains(err.Error(), "not empty") {
-		t.Errorf("a folder that is in use: %v", err)
+		t.Errorf("a directory that is in use: %v", err)
 	}
 	if _, err := os.Stat(letter); err != nil {
 		t.Error(err)

@@ -3,7 +3,7 @@
 // Command untouched runs one program, and fails if that reaches for the files of whoever
 // runs it. The program meets the environment of a developer who uses all that the tests
 // are about: a store at its usual place and one that REGSHAPE_STORE names, docker's and
-// podman's files, a D-Bus session, an SSH agent. Each variable leads into a folder that is
+// podman's files, a D-Bus session, an SSH agent. Each variable leads into a directory that is
 // made for this run, and in which nothing may be opened, changed, made or removed.
 //
 //	go test -exec "$PWD/bin/untouched" ./...

@@ -12,7 +12,7 @@ var ErrUnsafe = errors.New("refused as unsafe")
 // ErrUnsure means that data was written but may not survive a power cut.
 var ErrUnsure = errors.New("written, but its directory could not be synced; after a power cut it may be missing")
 
-// OwnerError is about a file or folder of the store that is another user's. It matches
+// OwnerError is about a file or directory of the store that is another user's. It matches
 // [ErrUnsafe].
 type OwnerError struct {
 	Path string

@@ -65,7 +65,7 @@ func (c *deviceFlags) confirm(e *app.Env, client *registry.Client, to lookup.Des
 		}
 		cred.Secret, cred.Expires = token, time.Time{} // it ends when the account's owner deletes it
 	}
-	cred.Username = cmp.Or(e.GivenUsername(), claimed, known.Username, anyUser)
+	cred.Username = cmp.Or(app.GivenUsername(e), claimed, known.Username, anyUser)
 	return cred, nil
 }
 

@@ -57,7 +57,7 @@ func (c *Login) Run(e *app.Env) error {
 		}
 	}
 	options := app.ClientOptions(e, address, nil)
-	options.WantIdentityToken = !c.Device && c.obtains(e.GivenUsername())
+	options.WantIdentityToken = !c.Device && c.obtains(app.GivenUsername(e))
 	client, err := registry.New(options)
 	if err != nil {
 		return err
@@ -183,9 +183,9 @@ func (c *Login) check(e *app.Env) (store.Address, error) {
 		err = &app.UsageError{Message: "--device takes no password", Hint: "leave out -p and --password-stdin"}
 	case c.PasswordStdin && e.Password != "":
 		err = &app.UsageError{Message: "--password and --password-stdin exclude each other", Hint: "give one of them"}
-	case c.PasswordStdin && e.GivenUsername() == "" && !c.IdentityToken:
+	case c.PasswordStdin && app.GivenUsername(e) == "" && !c.IdentityToken:
 		err = &app.UsageError{Message: "--password-stdin needs a user name", Hint: "add -u USER or set REGSHAPE_USERNAME"}
-	case !c.Device && c.SkipVerify && c.obtains(e.GivenUsername()):
+	case !c.Device && c.SkipVerify && c.obtains(app.GivenUsername(e)):
 		err = &app.UsageError{Message: "--identity-token has to ask the registry's token server, and --skip-verify forbids it", Hint: "leave one of them out"}
 	default:
 		if refused := refusePlainHTTP(e, "login", address); refused != nil {
@@ -219,7 +219,7 @@ func (c *Login) credential(e *app.Env, address store.Address) (store.Credential,
 
 func (c *Login) ask(e *app.Env, address store.Address) (username, secret string, err error) {
 	name, what := address.Name(), "password"
-	username, secret = e.GivenUsername(), e.Password
+	username, secret = app.GivenUsername(e), e.Password
 	token := c.IdentityToken && username == "" // the secret is one itself
 	if token {
 		username, what = authfile.TokenUser, "token"

@@ -166,7 +166,7 @@ func (e *Env) Foreign(name string) authfile.Helper {
 }
 
 // GivenUsername is the user name of the flag or the environment, or "".
-func (e *Env) GivenUsername() string {
+func GivenUsername(e *Env) string {
 	if e.Username != "" {
 		return e.Username
 	}

@@ -106,7 +106,7 @@ func (q Query) Resolve(others bool) (resolution, error) {
 	decided := false
 	for _, s := range q.Sources() {
 		found, err := s.Look()
-		if found != nil && q.E.GivenUsername() != "" && found.Username != q.E.GivenUsername() {
+		if found != nil && app.GivenUsername(q.E) != "" && found.Username != app.GivenUsername(q.E) {
 			found = nil
 		}
 		switch {

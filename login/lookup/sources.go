@@ -11,7 +11,7 @@ import (
 
 // commandLine is what was given with this very command; both parts or nothing.
 func (q Query) commandLine() []Source {
-	username, secret := q.E.GivenUsername(), q.E.Password
+	username, secret := app.GivenUsername(q.E), q.E.Password
 	if secret == "" {
 		secret = q.E.Getenv("REGSHAPE_PASSWORD")
 	}

@@ -304,7 +304,7 @@ func TestRotate_atOnce(t *testing.T) {
 			for range 10 {
 				err := s.Rotate(context.Background(), here(key))
 				// The last is for a run that the others were in the way of each time.
-				if err != nil && !errors.Is(err, ErrRotating) && !LeftBehind(err) && !strings.Contains(err.Error(), "try again when it is quiet") {
+				if err != nil && !errors.Is(err, ErrRotating) && !LeftBehind(err) && !strings.Contains(err.Error(), "try again when it is idle") {
 					t.Errorf("rotate: %v", err)
 				}
 				if got := secretOf(s, "a.example"); got != "s" {
@@ -318,6 +318,9 @@ func TestRotate_atOnce(t *testing.T) {
 	if _, err := s.Resume(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
+	// A run that ends while the next one begins may leave the names of its own key, which
+	// answer nothing. The next write replaces them.
+	mustPut(t, s, "a.example", "s")
 	settledTree(t, s, key)
 }
 

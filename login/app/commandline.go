@@ -1,8 +1,6 @@
 package app
 
-import (
-	"regshape/store/printable"
-)
+import "regshape/store/printable"
 
 // DeleteAside is the command that deletes what a reset moved aside.
 func DeleteAside(aside []string) string {

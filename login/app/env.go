@@ -76,12 +76,12 @@ type Env struct {
 	Call
 	Globals
 	Ctx context.Context
-	// Interrupt ends ctx; its cause is a Signal.
+	// Interrupt ends Ctx; its cause is a Signal.
 	Interrupt context.CancelCauseFunc
 	Stops     *terminal.Stops
 	Now       func() time.Time
-	Logs      logs
-	Clients   *Clients // shared by copies of env
+	Logs      Logs
+	Clients   *Clients // shared by copies of Env
 }
 
 // FromEnvironment fills in what flags leave open. An empty variable is one that is not

@@ -53,8 +53,8 @@ func (e *StoreError) Unwrap() error { return e.Err }
 // ErrReported is a failure that the command has already put into words.
 var ErrReported = errors.New("already reported")
 
-// report is the JSON object of a failed command.
-type report struct {
+// Report is the JSON object of a failed command.
+type Report struct {
 	Status   string `json:"status"` // "error"
 	Registry string `json:"registry,omitempty"`
 	Reason   string `json:"reason"` // an outcome of verification, or usage, store, input, interrupted; of import, setup and trust their name
@@ -89,8 +89,8 @@ func Fail(e *Env, err error) int {
 }
 
 // Describe turns an error into what is reported of it, and the exit code.
-func Describe(e *Env, err error) (report, int) {
-	r := report{Status: "error", Reason: "input", Message: err.Error(), Hint: e.Advice(err)}
+func Describe(e *Env, err error) (Report, int) {
+	r := Report{Status: "error", Reason: "input", Message: err.Error(), Hint: e.Advice(err)}
 	var usage *UsageError
 	var verify *VerifyError
 	var stored *StoreError

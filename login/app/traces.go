@@ -13,15 +13,16 @@ import (
 	"regshape/store/printable"
 )
 
-// logs are where traces and timings go: to standard error as the flags say, and all of
+// Logs are where traces and timings go: to standard error as the flags say, and all of
 // them to the log file.
-type logs struct {
+type Logs struct {
 	file                   *os.File
 	calls, methods, stages io.Writer // nil where not wanted
 	Now                    func() time.Time
 }
 
-func (l *logs) Open(e *Env) error {
+// Open opens the log file, if one is named.
+func (l *Logs) Open(e *Env) error {
 	l.Now = e.Now
 	if e.LogFile != "" {
 		f, err := os.OpenFile(e.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND|durable.NoWait, 0o600)
@@ -36,7 +37,7 @@ func (l *logs) Open(e *Env) error {
 	return nil
 }
 
-func (l *logs) to(shown bool, terminal io.Writer) io.Writer {
+func (l *Logs) to(shown bool, terminal io.Writer) io.Writer {
 	switch {
 	case shown && l.file != nil:
 		return io.MultiWriter(terminal, printable.Writer{W: l.file})
@@ -49,7 +50,7 @@ func (l *logs) to(shown bool, terminal io.Writer) io.Writer {
 }
 
 // wrap are the decorators for a registry client.
-func (l *logs) wrap() []registry.Decorator {
+func (l *Logs) wrap() []registry.Decorator {
 	var wrap []registry.Decorator
 	if l.calls != nil {
 		wrap = append(wrap, registry.Trace(l.calls, l.Now))
@@ -60,7 +61,8 @@ func (l *logs) wrap() []registry.Decorator {
 	return wrap
 }
 
-func (l *logs) Close() error {
+// Close closes the log file.
+func (l *Logs) Close() error {
 	if l.file == nil {
 		return nil
 	}
@@ -72,13 +74,14 @@ func (l *logs) Close() error {
 
 // Scenario times the steps of a command.
 type Scenario struct {
-	logs        *logs
+	logs        *Logs
 	name        string
 	begin, last time.Time
 	steps       []string
 }
 
-func (l *logs) Scenario(name string) *Scenario {
+// Scenario begins to time a command.
+func (l *Logs) Scenario(name string) *Scenario {
 	now := l.Now()
 	return &Scenario{logs: l, name: name, begin: now, last: now}
 }

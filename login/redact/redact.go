@@ -167,7 +167,7 @@ func isBase64(c byte) bool {
 	return isHex(c) || 'g' <= c && c <= 'z' || 'G' <= c && c <= 'Z' || strings.IndexByte("+/-_", c) >= 0
 }
 
-// unescape replaces the escapes that a mark begins: %XX, or \uXXXX, \xXX, \" and their kin.
+// unescape replaces the escapes that a mark begins: %HH, or \uHHHH, \xHH, \" and their kin.
 // What is no escape stays.
 func unescape(text string, mark byte) string {
 	var out strings.Builder
@@ -218,7 +218,7 @@ func writeHexByte(out *strings.Builder, digits string) (read int) {
 	return 2
 }
 
-// writeRune reads \uXXXX at the beginning of text, with the second half of a surrogate pair.
+// writeRune reads \uHHHH at the beginning of text, with the second half of a surrogate pair.
 // It returns how much it read after the backslash.
 func writeRune(out *strings.Builder, text string) (read int) {
 	unit := func(s string) (rune, bool) {

@@ -1,8 +1,6 @@
 package durable
 
-import (
-	"time"
-)
+import "time"
 
 // How long to wait for a file that another process holds. Readers of the store and virus
 // scanners take milliseconds; what takes longer keeps it open.

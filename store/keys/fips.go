@@ -1,8 +1,6 @@
 package keys
 
-import (
-	"crypto/fips140"
-)
+import "crypto/fips140"
 
 // checkFIPS stands before every use of age. A key that is unlocked already needs none.
 func checkFIPS() error {

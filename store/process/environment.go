@@ -1,9 +1,7 @@
 // Package process keeps secrets out of child processes and core dumps.
 package process
 
-import (
-	"strings"
-)
+import "strings"
 
 // ChildEnvironment is an environment without what no child process may see: the password
 // of the command line, and docker's logins in a variable.

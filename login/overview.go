@@ -46,7 +46,7 @@ func (overviewCmd) Run(e *app.Env) error {
 		o.Problem = e.Problem(err)
 	}
 	for _, p := range lookup.Places(e) {
-		if d, err := authfile.Read(p.Path, p.Format); err == nil && slices.ContainsFunc(d.Entries(), lookup.IsLogin) {
+		if d, err := authfile.Read(p.Path, p.Format); err == nil && slices.ContainsFunc(lookup.Entries(d), lookup.IsLogin) {
 			o.Plaintext = append(o.Plaintext, p.Path)
 		}
 	}

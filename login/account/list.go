@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"regshape/login/app"
-	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/login/terminal"
 	"regshape/store"
@@ -33,10 +32,14 @@ type listed struct {
 // Run lists all logins. Damaged entries are named and make the exit code 1; they do not
 // hide the others.
 func (c *List) Run(e *app.Env) error {
-	if path, _ := e.OnlyFile(); path != "" {
-		return listFile(e, path)
+	only, named := lookup.Only(e)
+	profile, own := e.Profile, false
+	if named {
+		if profile, own = only.StoreOf(e); !own {
+			return listFile(e, only.Place)
+		}
 	}
-	where, found, damaged, err := listStore(e, "list the logins")
+	where, found, damaged, err := listStore(e, profile, "list the logins")
 	if err != nil {
 		return err
 	}
@@ -68,9 +71,9 @@ func (*List) Manual() app.Manual {
 	}}
 }
 
-// listStore lists the store, which is in the directory where.
-func listStore(e *app.Env, doing string) (where string, found []store.Credential, damaged []*store.EntryError, err error) {
-	s, err := e.OpenStore()
+// listStore lists the store of a profile, which is in the directory where.
+func listStore(e *app.Env, profile, doing string) (where string, found []store.Credential, damaged []*store.EntryError, err error) {
+	s, err := app.OpenProfile(e, profile)
 	if err == nil {
 		where = s.Location().Data
 		found, damaged, err = s.List(e.Ctx)
@@ -82,20 +85,20 @@ func listStore(e *app.Env, doing string) (where string, found []store.Credential
 }
 
 // listFile lists the logins of the file that is used in place of all others.
-func listFile(e *app.Env, path string) error {
-	d, err := lookup.Read(path, authfile.Containers)
+func listFile(e *app.Env, p lookup.Place) error {
+	d, err := lookup.Read(p.Path, p.Format)
 	if err != nil {
 		return err
 	}
 	rows, broken := []listed{}, 0
-	for _, entry := range d.Entries() {
+	for _, entry := range lookup.Entries(d) {
 		switch {
 		case entry.Err != nil:
-			e.Warn("%s: the entry of %s: %v.", path, printable.Address(entry.Key), entry.Err)
+			e.Warn("%s: the entry of %s: %v.", p.Path, printable.Address(entry.Key), entry.Err)
 			broken++
 		case !entry.Marker:
 			c := lookup.FromEntry(entry)
-			rows = append(rows, listed{Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: path})
+			rows = append(rows, listed{Registry: c.For.Name(), Username: c.Username, Kind: string(c.Kind), Where: p.Path})
 		}
 	}
 	if err := writeRows(e, rows); err != nil || broken == 0 {

@@ -37,8 +37,17 @@ func (c *Logout) Run(e *app.Env) error {
 	q := lookup.Query{E: e, Address: store.ParseAddress(spelling)}
 	name := q.Address.Bare().Name()
 	r := logoutResult{Status: "success", Registry: name, Still: []string{}}
-	if path, _ := e.OnlyFile(); path == "" {
-		r.Removed, err = eraseOwn(q)
+	only, named := lookup.Only(e)
+	profile, own := e.Profile, true
+	if named {
+		profile, own = only.StoreOf(e)
+	}
+	if own {
+		r.Removed, err = eraseOwn(q, profile)
+	}
+	if _, image := app.HostOfImage(spelling); image && q.Address.Opaque() && !r.Removed && err == nil {
+		_, err = c.Target("logout")
+		return err
 	}
 	if err == nil {
 		err = eraseForeign(q, &r)
@@ -68,11 +77,11 @@ func (*Logout) Manual() app.Manual {
 	}}
 }
 
-// eraseOwn removes the address from regshape's store, and revokes a device login's refresh
+// eraseOwn removes the address from the store of a profile, and revokes a device login's refresh
 // token. With Docker Hub goes what docker's web login keeps beside it; with a host its
 // http:// spelling, as docker does.
-func eraseOwn(q lookup.Query) (removed bool, err error) {
-	s, err := q.E.OpenStore()
+func eraseOwn(q lookup.Query, profile string) (removed bool, err error) {
+	s, err := app.OpenProfile(q.E, profile)
 	if err != nil {
 		return false, err
 	}
@@ -112,11 +121,13 @@ func eraseForeign(q lookup.Query, r *logoutResult) error {
 			return s.Failed(err)
 		case err != nil:
 			r.Still = append(r.Still, s.Where+" (which cannot be read) perhaps")
-		case found == nil || found.Address().Bare().String() != q.Address.Bare().String(): // of a scope, or the host
+		case found == nil || found.For.String() != q.Address.Bare().String(): // of a scope, or the host
 		case s.Erase == nil || done:
-			r.Still = append(r.Still, s.Where)
+			if !slices.Contains(r.Still, s.Where) { // docker's file is read in two ways
+				r.Still = append(r.Still, s.Where)
+			}
 		default:
-			if err := s.Erase(found.ServerURL); err != nil {
+			if err := s.Erase(*found); err != nil {
 				return s.Failed(err)
 			}
 			r.Removed, done = true, true
@@ -155,7 +166,7 @@ func (c *Logout) runAll(e *app.Env) error {
 		return &app.StoreError{Registry: "", Doing: "remove credentials", Err: err}
 	}
 	for _, p := range lookup.Places(e) {
-		if d, err := authfile.Read(p.Path, p.Format); err == nil && slices.ContainsFunc(d.Entries(), lookup.IsLogin) {
+		if d, err := authfile.Read(p.Path, p.Format); err == nil && slices.ContainsFunc(lookup.Entries(d), lookup.IsLogin) {
 			r.Still = append(r.Still, p.Path)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"regshape/login/app"
-	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/login/registry"
 	"regshape/login/terminal"
@@ -158,19 +157,14 @@ func (v *verifier) all(checks []func() Checked, p *terminal.Progress) ([]Checked
 
 // stored are the checks of the logins that list shows, in its order.
 func (v *verifier) stored() (checks []func() Checked, err error) {
-	if path, _ := v.e.OnlyFile(); path != "" {
-		d, err := lookup.Read(path, authfile.Containers)
-		if err != nil {
-			return nil, err
+	only, named := lookup.Only(v.e)
+	profile, own := v.e.Profile, false
+	if named {
+		if profile, own = only.StoreOf(v.e); !own {
+			return v.storedIn(only.Place)
 		}
-		for _, entry := range d.Entries() {
-			if !entry.Marker {
-				checks = append(checks, func() Checked { return v.entry(entry, path) })
-			}
-		}
-		return checks, nil
 	}
-	where, found, damaged, err := listStore(v.e, "check the logins")
+	where, found, damaged, err := listStore(v.e, profile, "check the logins")
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +173,20 @@ func (v *verifier) stored() (checks []func() Checked, err error) {
 	}
 	for _, d := range damaged {
 		checks = append(checks, func() Checked { return Checked{Where: d.File}.unreadable(v.e, d) })
+	}
+	return checks, nil
+}
+
+// storedIn are the checks of the logins in a file.
+func (v *verifier) storedIn(p lookup.Place) (checks []func() Checked, err error) {
+	d, err := lookup.Read(p.Path, p.Format)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range lookup.Entries(d) {
+		if !entry.Marker {
+			checks = append(checks, func() Checked { return v.entry(entry, p.Path) })
+		}
 	}
 	return checks, nil
 }
@@ -197,8 +205,8 @@ func (v *verifier) own(c store.Credential, where string) Checked {
 }
 
 // entry checks an entry of the file that is used in place of all others.
-func (v *verifier) entry(entry authfile.Entry, path string) Checked {
-	address, login := store.ParseAddress(entry.Key).Bare(), lookup.FromEntry(entry)
+func (v *verifier) entry(entry lookup.Entry, path string) Checked {
+	address, login := entry.Address, lookup.FromEntry(entry)
 	row := newRow(address, path, login)
 	switch {
 	case entry.Err != nil:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -33,6 +34,39 @@ const (
 	nameCredsStore  = "credsStore"
 	nameCredHelpers = "credHelpers"
 )
+
+// Guess is the format of a file that no tool is known for: by its name, else by what is in
+// it. Without any sign of docker's or of the older format it is the one given.
+func Guess(path string, otherwise Format) Format {
+	switch strings.ToLower(filepath.Base(path)) {
+	case ".dockercfg", "dockercfg":
+		return DockercfgFormat
+	case "config.json", "docker-config.json", ".dockerconfigjson":
+		return Docker
+	case "auth.json":
+		return Containers
+	}
+	d, err := Read(path, Containers)
+	if err != nil {
+		return otherwise
+	}
+	flat := len(d.root.Members) > 0
+	for i := range d.root.Members {
+		m := &d.root.Members[i]
+		for _, name := range [...]string{nameAuths, nameCredsStore, nameCredHelpers} {
+			flat = flat && !strings.EqualFold(nameOf(m), name)
+		}
+		flat = flat && m.Value.Value.Kind() == '{'
+	}
+	_, hub := d.Lookup("https://index.docker.io/v1/") // which podman does not write
+	switch {
+	case flat:
+		return DockercfgFormat
+	case hub || d.CredsStore() != "":
+		return Docker
+	}
+	return otherwise
+}
 
 var (
 	// ErrDuplicate means that a name to be edited stands twice in the document,

@@ -124,6 +124,9 @@ func decodeEntry(key string, v hujson.Value) Entry {
 			return fail(what)
 		}
 		f.Username, f.Password = user, password
+		if user == "" { // of nobody: podman takes it for no login, docker refuses the file
+			f.Auth = ""
+		}
 	}
 	switch {
 	case f.RegistryToken != "":
@@ -197,7 +200,7 @@ func decodeAuth(auth string) (user, password, wrong string) {
 	switch {
 	case !found:
 		return "", "", "auth has no colon between user name and password"
-	case user == "":
+	case user == "" && password != "":
 		return "", "", "auth has no user name"
 	}
 	return user, strings.Trim(password, "\x00"), ""

@@ -127,10 +127,15 @@ func Singularity(e Env) []string {
 func Microagent(e Env) string { return e.home(".microagent", "auth.json") }
 
 // AuthfileVariable is the file that an environment variable names in place of every
-// other, and the name of that variable: REGISTRY_AUTH_FILE (containers), else
-// SINGULARITY_AUTHFILE (SingularityCE); both "" when neither is set.
+// other, and the name of that variable: REGISTRY_AUTH_FILE (containers), else Apptainer's,
+// else SingularityCE's; both "" when none is set. Apptainer's user guide has both spellings;
+// its program reads AUTH_FILE (1.5, cmd/internal/cli), SingularityCE's AUTHFILE.
 func AuthfileVariable(e Env) (path, variable string) { //nolint:revive // it is the variable of the --authfile flag
-	for _, name := range [...]string{"REGISTRY_AUTH_FILE", "SINGULARITY_AUTHFILE"} {
+	for _, name := range [...]string{
+		"REGISTRY_AUTH_FILE",
+		"APPTAINER_AUTHFILE", "APPTAINER_AUTH_FILE",
+		"SINGULARITY_AUTHFILE", "SINGULARITY_AUTH_FILE",
+	} {
 		if p := e.get(name); p != "" {
 			return p, name
 		}

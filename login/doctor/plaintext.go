@@ -26,9 +26,8 @@ func checkPlaintext(e *app.Env, _ *storeState) []finding {
 		reported := p.Path == authfile.DockerConfig(e.Where()) // by checkDocker, if broken
 		found = append(found, plaintextIn(e, p, reported, e.Own("auth", "import", "--remove"))...)
 	}
-	if path, namedBy := e.OnlyFile(); path != "" && !slices.ContainsFunc(places, func(p lookup.Place) bool { return p.Path == path }) {
-		p := lookup.Place{Tool: namedBy, Path: path, Format: authfile.Containers}
-		found = append(found, plaintextIn(e, p, false, e.Own("auth", "import", "--remove", "--from", path))...)
+	if only, ok := lookup.Only(e); ok && !slices.Contains(places, only.Place) {
+		found = append(found, plaintextIn(e, only.Place, false, e.Own("auth", "import", "--remove", "--from", only.Path))...)
 	}
 	if text := e.Getenv(dockerAuthVariable); text != "" {
 		found = append(found, plaintextVariable(e, text)...)
@@ -79,7 +78,7 @@ func plaintextVariable(e *app.Env, text string) []finding {
 // loginsOf lists the registries for which a document has a secret.
 func loginsOf(doc *authfile.Document) []string {
 	var hosts []string
-	for _, entry := range doc.Entries() {
+	for _, entry := range lookup.Entries(doc) {
 		switch host := printable.Address(entry.Key); {
 		case entry.Marker:
 		case errors.Is(entry.Err, authfile.ErrRegistryToken):

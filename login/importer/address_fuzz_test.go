@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"encoding/json"
 	"testing"
 
 	"regshape/login/authfile"
@@ -15,17 +16,33 @@ func FuzzFileAddress(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key string) {
 		for _, format := range []authfile.Format{authfile.Docker, authfile.Containers, authfile.DockercfgFormat} {
-			a := fileAddress(key, format)
+			l := loginUnder(t, key, format)
+			a := l.Address
 			if again := store.ParseAddress(a.String()); again.String() != a.String() {
 				t.Fatalf("%q is stored under %q, which is %q", key, a, again)
 			}
-			l := Login{Entry: authfile.Entry{Key: key}, Address: a}
 			if stored := store.ParseAddress(l.credential().ServerURL); stored.String() != a.String() {
 				t.Fatalf("%q is %q and would be stored under %q", key, a, stored)
 			}
-			if rank := l.rank(format); rank < 0 || rank > 2 {
-				t.Fatalf("%q has rank %d", key, rank)
-			}
 		}
 	})
+}
+
+// loginUnder is a login that a file has under a key.
+func loginUnder(t *testing.T, key string, format authfile.Format) Login {
+	t.Helper()
+	entries := map[string]any{key: map[string]string{"username": "u", "password": "p"}}
+	var file any = map[string]any{"auths": entries}
+	if format == authfile.DockercfgFormat {
+		file = entries
+	}
+	text, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := authfile.Parse("file", text, format)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fileLogins(d)[0]
 }

@@ -140,14 +140,14 @@ var tokenMakers = map[string]bool{"ecr-login": true, "gcloud": true, "gcr": true
 // importGroups finds what --from names, or all that exist. Helpers come before files: docker
 // and podman ask them first.
 func importGroups(e *app.Env, from []string) ([]group, error) {
-	path, namedBy := e.OnlyFile()
+	only, named := lookup.Only(e)
 	if len(from) > 0 && e.Authfile != "" {
 		return nil, &app.UsageError{Message: "--authfile and --from both say where the logins are", Hint: "give one of them"}
 	}
-	if len(from) == 0 && path != "" {
-		g := group{sources: []Source{FileSource(lookup.Place{Tool: "", Path: path, Format: authfile.Containers})}}
+	if len(from) == 0 && named {
+		g := group{sources: []Source{FileSource(only.Place)}}
 		if e.Authfile != "" {
-			g.named = namedBy
+			g.named = only.By
 		}
 		return []group{g}, nil
 	}
@@ -167,7 +167,7 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 		case slices.Contains(knownTools, name):
 			g.sources = sourcesOf(e, slices.DeleteFunc(slices.Clone(places), func(p lookup.Place) bool { return p.Tool != name }))
 		default:
-			p, err := importFile(name, places)
+			p, err := importFile(e, name)
 			if err != nil {
 				return nil, err
 			}
@@ -208,9 +208,8 @@ func sourcesOf(e *app.Env, places []lookup.Place) []Source {
 	return append(lookup.Unique(helpers, func(s Source) string { return s.Name }), files...)
 }
 
-// importFile is a file that the user names. Its format is that of the known place, else it
-// is guessed from the name.
-func importFile(path string, places []lookup.Place) (lookup.Place, error) {
+// importFile is a file that the user names.
+func importFile(e *app.Env, path string) (lookup.Place, error) {
 	if !strings.ContainsAny(path, `./\`) {
 		return lookup.Place{}, &app.UsageError{
 			Message: fmt.Sprintf("cannot import logins from %q", printable.Line(path, 60)),
@@ -221,15 +220,5 @@ func importFile(path string, places []lookup.Place) (lookup.Place, error) {
 	if err != nil {
 		return lookup.Place{}, fmt.Errorf("find the file: %w", err)
 	}
-	if i := slices.IndexFunc(places, func(p lookup.Place) bool { return p.Path == absolute }); i >= 0 {
-		return places[i], nil
-	}
-	format := authfile.Docker
-	switch filepath.Base(absolute) {
-	case ".dockercfg", "dockercfg":
-		format = authfile.DockercfgFormat
-	case "auth.json":
-		format = authfile.Containers
-	}
-	return lookup.Place{Tool: "", Path: absolute, Format: format}, nil
+	return lookup.PlaceOf(e, absolute, authfile.Containers), nil
 }

@@ -147,13 +147,25 @@ const replaceHint = "'regshape auth import --replace', with the same --from if a
 // refusal concerns this login alone, err the store and so all logins that follow. Without
 // any of them it is to be stored.
 func classify(e *app.Env, s *store.Store, l Login, o Options) (has bool, refused *Failure, err error) {
-	switch first, claimed := o.Claims[l.Address.String()]; {
-	case !claimed:
-		return compare(e.Ctx, s, l, o)
-	case !first.equal(l):
+	first, claimed := o.Claims[l.Address.String()]
+	switch {
+	case claimed && first.equal(l):
+		return true, nil, nil
+	case claimed && l.Namespace():
+		return false, l.failure("not moved: " + keepNamespace), nil
+	case claimed:
 		return false, l.failure("another login for it comes first: " + printable.Line(printable.Address(first.Key), 200) + " in " + lookup.Tilde(e, first.from)), nil
 	}
-	return true, nil, nil
+	if l.Namespace() && l.Address.Scope() != "" {
+		// In the store it would answer crane, which asks helpers for namespaces first, in
+		// place of the registry's login.
+		host, err := s.Get(e.Ctx, l.Address.Registry())
+		first, claimed := o.Claims[l.Address.Registry().String()]
+		if err == nil && !l.matches(host) || claimed && !first.equal(l) {
+			return false, l.failure("not moved: " + keepNamespace), nil
+		}
+	}
+	return compare(e.Ctx, s, l, o)
 }
 
 // compare is what the store alone has to say about a login, as classify returns it.

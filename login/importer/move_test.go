@@ -179,7 +179,8 @@ func TestFrom_nothing(t *testing.T) {
 }
 
 func TestLogin_hidesSecret(t *testing.T) {
-	l := Login{Entry: authfile.Entry{Key: "r.example", Username: "u", Secret: "canary"}}
+	l := loginUnder(t, "r.example", authfile.Docker)
+	l.Secret = "canary"
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if text := fmt.Sprintf(format, l); strings.Contains(text, "canary") {
 			t.Errorf("%s shows the secret: %s", format, text)
@@ -210,7 +211,7 @@ func TestFileAddress(t *testing.T) {
 		{"R.Example:443", authfile.Docker, "r.example"},
 		{"no such host!", authfile.Docker, "no such host!"},
 	} {
-		l := Login{Entry: authfile.Entry{Key: c.key}, Address: fileAddress(c.key, c.format)}
+		l := loginUnder(t, c.key, c.format)
 		if got := l.Address.String(); got != c.want {
 			t.Errorf("%s becomes %s, want %s", c.key, got, c.want)
 		}
@@ -281,7 +282,8 @@ func TestFrom_helperIsThisStore(t *testing.T) {
 	e, s, _ := importBench(t, ctx, 0)
 	var logins []Login
 	for _, host := range []string{"a.example", "b.example"} {
-		l := Login{Entry: authfile.Entry{Key: host, Username: "u", Secret: "only-here-" + host}, Address: store.ParseAddress(host)}
+		l := loginUnder(t, host, authfile.Docker)
+		l.Secret = "only-here-" + host
 		if err := s.Put(t.Context(), l.credential()); err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,9 @@ type Source struct {
 	remove func(ctx context.Context, logins []Login) (removal, error)
 }
 
+// InFile reports whether it is a file.
+func (s Source) InFile() bool { return s.file }
+
 // removal is what became of logins that were to be removed from a source.
 type removal struct {
 	removed int
@@ -40,9 +43,8 @@ type removal struct {
 
 // Login is an entry of a source and where it goes.
 type Login struct {
-	authfile.Entry // of a helper, too; Marker also means a key that no client asks for
-	Address        store.Address
-	keep           string // why it stays in its source although the store has it, or ""
+	lookup.Entry        // of a helper, too; Marker also means a key that no client asks for
+	keep         string // why it stays in its source although the store has it, or ""
 }
 
 // String names the login without its secret.
@@ -51,10 +53,11 @@ func (l Login) String() string { return l.Username + "@" + printable.Address(l.K
 // GoString hides the secret from %#v.
 func (l Login) GoString() string { return l.String() }
 
-// credential is what the store is given.
+// credential is what the store is given. A port that its scheme implies stays in what lists
+// show: classic builds match "host:443" to the letter.
 func (l Login) credential() store.Credential {
 	c := lookup.FromEntry(l.Entry).Credential
-	if !l.Address.Opaque() {
+	if !l.Address.Opaque() && (strings.Contains(l.Key, "/") || store.ParseAddress(l.Key).String() != l.Address.String()) {
 		c.ServerURL = l.Address.String()
 	}
 	return c
@@ -91,68 +94,35 @@ func FileSource(p lookup.Place) Source {
 	}
 }
 
-// maxKey bounds the keys of files: a host name has 253 characters at most, and a namespace
-// that a client asks for has room in the rest.
-const maxKey = 2048
-
-// fileLogins reads the entries of a file. Several may mean one registry: the one that
-// the file's own tool asks for comes first.
+// fileLogins reads the entries of a file.
 func fileLogins(d *authfile.Document) []Login {
-	toFile := map[string]bool{} // the addresses for which docker does not ask a helper
+	toFile := map[string]bool{} // the keys for which docker does not ask a helper
 	for _, c := range d.CredHelpers() {
 		toFile[c.Host] = c.Helper == "" && d.Format() == authfile.Docker
 	}
-	entries := d.Entries()
+	entries := lookup.Entries(d)
 	logins := make([]Login, 0, len(entries))
 	for _, e := range entries {
-		l := Login{Entry: e, Address: fileAddress(e.Key, d.Format())}
+		l := Login{Entry: e}
 		switch {
-		case strings.TrimSpace(e.Key) == "" || len(e.Key) > maxKey:
-			l.Entry = authfile.Entry{Key: e.Key, Marker: true} // no client can ask for it
 		case errors.Is(e.More, authfile.ErrTwoSecrets):
 			l.Err = fmt.Errorf("cannot be moved: %w", e.More)
 		case e.More != nil:
 			l.keep = e.More.Error()
-		case l.Address.Scope() != "":
-			l.keep = "docker and podman ask a helper only for whole registries"
+		case e.Namespace():
+			l.keep = keepNamespace
 		case toFile[l.Address.String()]:
 			l.keep = "credHelpers has docker look for it in the file"
 		}
 		logins = append(logins, l)
 	}
-	slices.SortStableFunc(logins, func(a, b Login) int {
-		return a.rank(d.Format()) - b.rank(d.Format())
-	})
+	// Whether a namespace is moved depends on what its registry has.
+	slices.SortStableFunc(logins, func(a, b Login) int { return min(1, len(a.Address.Scope())) - min(1, len(b.Address.Scope())) })
 	return logins
 }
 
-// fileAddress is the address that a key of a file means. After a scheme, and anywhere in
-// .dockercfg, a path is that of an API and is ignored (docker's
-// ConvertToHostname, containers' normalizeAuthFileKey); elsewhere it is a namespace. The
-// tokens of docker's web login and keys that are not addresses are kept to the letter.
-func fileAddress(key string, f authfile.Format) store.Address {
-	a := store.ParseAddress(key)
-	if f == authfile.DockercfgFormat || strings.Contains(key, "://") {
-		a = a.Registry()
-	}
-	return a.Bare()
-}
-
-// rank orders the spellings of one registry in a file: both tools ask for one spelling
-// first and search the others only after it, in no order that could be relied on.
-func (l Login) rank(f authfile.Format) int {
-	first := l.Address.String()
-	if f == authfile.Containers && l.Address.Hub() {
-		first = store.HubHost
-	}
-	switch {
-	case l.Key == first:
-		return 0
-	case strings.HasPrefix(l.Key, "http://"):
-		return 2
-	}
-	return 1
-}
+// keepNamespace is why a namespace's login stays in its file.
+const keepNamespace = "podman asks helpers for whole registries, and finds a namespace in the file alone"
 
 // removeEntries removes the entries that are still what was imported: somebody may have
 // logged in meanwhile. An entry that is gone already is fine.
@@ -215,9 +185,7 @@ func HelperSource(e *app.Env, name string) Source {
 				silent = silent || errors.Is(l.Err, authfile.ErrHelperTimeout)
 				logins = append(logins, l)
 			}
-			slices.SortStableFunc(logins, func(a, b Login) int {
-				return a.rank(authfile.Docker) - b.rank(authfile.Docker)
-			})
+			slices.SortStableFunc(logins, func(a, b Login) int { return a.helperRank() - b.helperRank() })
 			listed = logins
 			return logins, ctx.Err()
 		},
@@ -277,7 +245,8 @@ var errNotAsked = errors.New("the helper did not answer in time for another logi
 // helperLogin asks a helper for one login, unless it is silent. Clients ask a helper by the
 // very key, so a path in it is a namespace.
 func helperLogin(ctx context.Context, h authfile.Helper, key string, silent bool) Login {
-	l := Login{Entry: authfile.Entry{Key: key, Err: errNotAsked}, Address: store.ParseAddress(key).Bare()}
+	var l Login
+	l.Entry.Entry, l.Address = authfile.Entry{Key: key, Err: errNotAsked}, store.ParseAddress(key).Bare()
 	if silent {
 		return l
 	}
@@ -288,6 +257,17 @@ func helperLogin(ctx context.Context, h authfile.Helper, key string, silent bool
 		l.Err = errors.New("the helper lists it, but does not return it")
 	}
 	return l
+}
+
+// helperRank orders the keys of a helper that mean one registry: clients ask for the first.
+func (l Login) helperRank() int {
+	switch {
+	case l.Key == l.Address.String():
+		return 0
+	case strings.HasPrefix(l.Key, "http://"):
+		return 2
+	}
+	return 1
 }
 
 // eraseFromHelper removes one login, if it still is what was imported, and says why not.

@@ -19,31 +19,56 @@ type Destination struct {
 
 func (d Destination) String() string { return d.words + " " + d.Place }
 
-// Destination chooses: the one file that the user named, else the helper that docker's or
-// podman's settings have for the registry, else regshape's own store. Nothing else is
-// ever written in plaintext.
+// Destination chooses: the one file that the user named, or the store that it leads to; else
+// the helper that docker's or podman's settings have for the registry, else regshape's own
+// store. Nothing else is ever written in plaintext.
 func (q Query) Destination() (Destination, error) {
-	if path, by := q.E.OnlyFile(); path != "" {
-		return q.fileDestination(path, by), nil
+	places := helperPlaces(q.E)
+	only, named := Only(q.E)
+	if named {
+		places = []Place{only.Place}
 	}
-	for _, p := range helperPlaces(q.E) {
-		name, err := q.credHelper(p)
-		switch profile, own := ownProfile(name, q.E.Profile); {
-		case err != nil:
+	for _, p := range places {
+		d, err := Read(p.Path, p.Format)
+		if err != nil {
 			return Destination{}, err
+		}
+		name, _, ok := q.credHelper(d)
+		if !ok && named {
+			name = d.CredsStore()
+			if !IsOwn(name) && p.Format != authfile.Docker {
+				name = "" // podman does not read it
+			}
+		}
+		switch profile, own := ownProfile(name, q.E.Profile); {
 		case own:
 			return q.storeDestination(profile)
 		case name != "":
-			h := q.E.Foreign(name)
-			return Destination{words: "stored by", Place: h.Program(), Save: func(ctx context.Context, c store.Credential) error {
-				if err := withoutEnd(c, h.Program()); err != nil {
-					return err
-				}
-				return h.Store(ctx, c.ServerURL, c.Username, c.Secret)
-			}}, nil
+			return q.helperDestination(name, p.Format), nil
+		case ok && p.Format == authfile.Docker && !named:
+			q.E.Warn("docker takes the login for %s from %s alone, since credHelpers there has an empty entry for it; to change that: %s",
+				q.Address.Name(), Tilde(q.E, p.Path), q.E.Own("auth", "setup", "--docker", "--host", q.Address.Registry().Name(), "--keep"))
 		}
 	}
+	if named {
+		return q.fileDestination(only), nil
+	}
 	return q.storeDestination(q.E.Profile)
+}
+
+// helperDestination is the helper that a file of another tool names.
+func (q Query) helperDestination(name string, f authfile.Format) Destination {
+	h := q.E.Foreign(name)
+	return Destination{words: "stored by", Place: h.Program(), Save: func(ctx context.Context, c store.Credential) error {
+		if err := withoutEnd(c, h.Program()); err != nil {
+			return err
+		}
+		key := c.ServerURL
+		if key == store.HubAddress && f == authfile.Containers {
+			key = store.HubHost // which podman asks for
+		}
+		return h.Store(ctx, key, c.Username, c.Secret)
+	}}
 }
 
 func (q Query) storeDestination(profile string) (Destination, error) {
@@ -54,21 +79,28 @@ func (q Query) storeDestination(profile string) (Destination, error) {
 	return Destination{words: "sealed in", Place: s.Location().Data, Store: s, Save: s.Put}, nil
 }
 
-// fileDestination is an auth.json that the user named.
-func (q Query) fileDestination(path, namedBy string) Destination {
-	return Destination{words: "stored in", Place: path, Save: func(_ context.Context, c store.Credential) error {
-		if err := withoutEnd(c, path); err != nil {
+// fileDestination is a file that the user named. Other spellings of Docker Hub in it go: its
+// readers prefer different ones.
+func (q Query) fileDestination(only OnlyPlace) Destination {
+	return Destination{words: "stored in", Place: only.Path, Save: func(_ context.Context, c store.Credential) error {
+		if err := withoutEnd(c, only.Path); err != nil {
 			return err
 		}
 		key := c.ServerURL
-		if key == store.HubAddress {
+		hub := key == store.HubAddress
+		if hub && only.Format == authfile.Containers {
 			key = store.HubHost // as podman and skopeo write it
 		}
-		err := Update(q.E, path, authfile.Containers, func(doc *authfile.Document) error {
-			return doc.SetAuth(key, c.Username, c.Secret, c.Kind == store.KindIdentityToken)
+		err := Update(q.E, only.Path, only.Format, func(d *authfile.Document) error {
+			for _, e := range Entries(d) {
+				if hub && e.Address.Hub() && e.Key != key {
+					d.RemoveAuth(e.Key)
+				}
+			}
+			return d.SetAuth(key, c.Username, c.Secret, c.Kind == store.KindIdentityToken)
 		})
 		if err == nil {
-			q.E.Warn("the password is in %s (%s) in base64, which is not encrypted.", path, namedBy)
+			q.E.Warn("the password is in %s (%s) in base64, which is not encrypted.", only.Path, only.By)
 		}
 		return err
 	}}

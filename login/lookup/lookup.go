@@ -3,31 +3,34 @@
 package lookup
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"regshape/login/app"
-	"regshape/login/authfile"
 	"regshape/store"
 )
 
 // Answer is a credential as one source has it, with its key there as ServerURL.
 type Answer struct {
 	store.Credential
-	Own bool // the whole entry of a store of regshape's
+	For store.Address // the registry or namespace that the source uses it for
+	Own bool          // the whole entry of a store of regshape's
 }
 
 // Source is one place where a credential for a registry may be.
 type Source struct {
 	Kind  string // the step of the chain, for JSON
 	Where string // the file or program, for messages
+	keys  string // what a helper is asked for
 	final bool   // docker and podman ask nobody else when it has nothing
+	next  bool   // podman asks the next source when it fails
 	// Look returns nil where there is nothing for the registry. A source that cannot be
 	// read is an error, never a miss.
 	Look func() (*Answer, error)
-	// Erase removes what Look found; nil where regshape cannot.
-	Erase func(key string) error
+	// Erase removes what Look found, in all its spellings; nil where regshape cannot.
+	Erase func(found Answer) error
 }
 
 // The steps of the chain, as JSON names them.
@@ -60,8 +63,8 @@ type Query struct {
 // Sources is the chain: the first that has something wins. The order is that of docker
 // and podman, with regshape's own store where they have their helper.
 func (q Query) Sources() []Source {
-	if path, by := q.E.OnlyFile(); path != "" {
-		return append(q.commandLine(), q.onlyFile(path, by))
+	if only, ok := Only(q.E); ok {
+		return append(q.commandLine(), q.onlyFile(only)...)
 	}
 	// Settings of several tools often name the same helper.
 	return Unique(slices.Concat(
@@ -72,7 +75,7 @@ func (q Query) Sources() []Source {
 		[]Source{q.storeOf(FromStore, q.E.Profile)},
 		q.credsStore(),
 		q.files(),
-	), func(s Source) string { return s.Where })
+	), func(s Source) string { return s.Where + "\x00" + s.keys })
 }
 
 // Unique keeps the first of each name.
@@ -99,11 +102,26 @@ type Match struct {
 	Err   error
 }
 
+// other notes a further place, unless it is docker's file, which podman reads like docker.
+func (r *resolution) other(m Match) {
+	same := func(s Source, found *Answer) bool {
+		return s.Where == m.From.Where && (found == nil || m.Found == nil || found.ServerURL == m.Found.ServerURL)
+	}
+	if r.Found != nil && same(r.From, r.Found) || slices.ContainsFunc(r.Others, func(o Match) bool { return same(o.From, o.Found) }) {
+		return
+	}
+	r.Others = append(r.Others, m)
+}
+
 // Resolve finds what would be used. With others set it also asks the sources after the one
 // that has it. -u NAME without a password skips other users' credentials.
+//
+// Like podman it goes on past a helper of registries.conf that fails, and reports that if
+// no other source has something.
 func (q Query) Resolve(others bool) (resolution, error) {
 	r := resolution{From: Source{Kind: FromNowhere}}
 	decided := false
+	var failed error
 	for _, s := range q.Sources() {
 		found, err := s.Look()
 		if found != nil && app.GivenUsername(q.E) != "" && found.Username != app.GivenUsername(q.E) {
@@ -111,8 +129,11 @@ func (q Query) Resolve(others bool) (resolution, error) {
 		}
 		switch {
 		case decided && (found != nil || err != nil):
-			r.Others = append(r.Others, Match{s, found, err})
+			r.other(Match{s, found, err})
 		case decided:
+		case err != nil && s.next && q.E.Ctx.Err() == nil:
+			r.other(Match{s, nil, err})
+			failed = errors.Join(failed, s.Failed(err))
 		case err != nil:
 			return r, s.Failed(err)
 		case found != nil:
@@ -124,29 +145,34 @@ func (q Query) Resolve(others bool) (resolution, error) {
 			break
 		}
 	}
+	if r.Found == nil && failed != nil {
+		return r, failed
+	}
 	return r, nil
 }
 
 // Candidates are the addresses that may answer, the longest scope first and the bare
 // registry last, as podman looks a namespaced login up.
 func (q Query) Candidates() []store.Address {
-	list := q.Address.Lookups()
+	list := q.Address.Bare().Lookups()
 	if q.Address.Scope() != "" {
-		list = append(list, q.Address.Registry())
+		list = append(list, q.Address.Registry().Bare())
 	}
 	return list
 }
 
 // answer is what a file or a helper has under a key.
 func answer(key, username, secret string, identityToken bool) *Answer {
-	a := &Answer{Credential: store.Credential{ServerURL: key, Username: username, Secret: secret, Kind: store.KindPassword}}
+	c := store.Credential{ServerURL: key, Username: username, Secret: secret, Kind: store.KindPassword}
 	if identityToken {
-		a.Kind = store.KindIdentityToken
+		c.Kind = store.KindIdentityToken
 	}
-	return a
+	return &Answer{Credential: c, For: c.Address().Bare()}
 }
 
 // FromEntry is the answer of an entry of another tool's file.
-func FromEntry(e authfile.Entry) *Answer {
-	return answer(e.Key, e.Username, e.Secret, e.IdentityToken)
+func FromEntry(e Entry) *Answer {
+	a := answer(e.Key, e.Username, e.Secret, e.IdentityToken)
+	a.For = e.Address
+	return a
 }

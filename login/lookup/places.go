@@ -42,9 +42,76 @@ func Places(e *app.Env) []Place {
 
 // helperPlaces are the files whose settings name helpers.
 func helperPlaces(e *app.Env) []Place {
-	return slices.DeleteFunc(Places(e), func(p Place) bool {
+	return slices.DeleteFunc(append(Places(e), podmansDocker(e)...), func(p Place) bool {
 		return p.Format == authfile.DockercfgFormat || p.Tool != "docker" && p.Tool != "podman"
 	})
+}
+
+// PodmanPlaces are the files that podman, skopeo and buildah read, in their order and as they
+// read them: docker's are last.
+func PodmanPlaces(e *app.Env) []Place {
+	var own, dockercfg []Place
+	if path, _ := authfile.AuthfileVariable(e.Where()); path != "" {
+		own = append(own, Place{"podman", path, authfile.Containers})
+	}
+	for _, p := range Places(e) {
+		switch {
+		case p.Tool == "podman":
+			own = append(own, p)
+		case p.Format == authfile.DockercfgFormat:
+			dockercfg = append(dockercfg, p)
+		}
+	}
+	return slices.Concat(own, podmansDocker(e), dockercfg)
+}
+
+// podmansDocker is docker's file as podman reads it.
+func podmansDocker(e *app.Env) []Place {
+	path := authfile.DockerConfig(e.Where())
+	if path == "" {
+		return nil
+	}
+	return []Place{{"podman", path, authfile.Containers}}
+}
+
+// OnlyPlace is the file that the user named in place of all others.
+type OnlyPlace struct {
+	Place
+	By string // the flag or the variable
+}
+
+// Only is that file; ok is false where nothing names one. The variables of Apptainer and
+// SingularityCE name files in docker's format.
+func Only(e *app.Env) (only OnlyPlace, ok bool) {
+	path, by := e.OnlyFile()
+	if path == "" {
+		return only, false
+	}
+	format := authfile.Containers
+	if strings.HasPrefix(by, "APPTAINER_") || strings.HasPrefix(by, "SINGULARITY_") {
+		format = authfile.Docker
+	}
+	return OnlyPlace{PlaceOf(e, path, format), by}, true
+}
+
+// PlaceOf is a file that the user names: one of the known places, else of a format that is
+// guessed.
+func PlaceOf(e *app.Env, path string, otherwise authfile.Format) Place {
+	for _, p := range Places(e) {
+		if p.Path == path {
+			return p
+		}
+	}
+	return Place{Path: path, Format: authfile.Guess(path, otherwise)}
+}
+
+// StoreOf is the profile of regshape's whose store has the logins of that file.
+func (o OnlyPlace) StoreOf(e *app.Env) (profile string, own bool) {
+	d, err := Read(o.Path, o.Format)
+	if err != nil {
+		return "", false
+	}
+	return ownProfile(d.CredsStore(), e.Profile)
 }
 
 // Read reads a file of another tool. One that does not exist is empty.
@@ -73,7 +140,7 @@ func IsOwn(helper string) bool {
 }
 
 // IsLogin reports whether an entry holds a credential.
-func IsLogin(entry authfile.Entry) bool { return !entry.Marker && entry.Err == nil }
+func IsLogin(entry Entry) bool { return !entry.Marker && entry.Err == nil }
 
 // Update edits a file of another tool, and warns of the names under which its old content
 // stays.

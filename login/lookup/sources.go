@@ -7,6 +7,7 @@ import (
 	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // commandLine is what was given with this very command; both parts or nothing.
@@ -23,11 +24,23 @@ func (q Query) commandLine() []Source {
 	}}}
 }
 
-// onlyFile is the file that takes everything else's place.
-func (q Query) onlyFile(path, namedBy string) Source {
-	s := q.file(Place{"podman", path, authfile.Containers})
-	s.Kind, s.Where = fromAuthfile, fmt.Sprintf("%s (%s)", path, namedBy)
-	return s
+// onlyFile is the file that takes everything else's place, and the helper that it names:
+// whoever has credsStore there keeps no login in the file.
+func (q Query) onlyFile(only OnlyPlace) []Source {
+	s := q.file(only.Place)
+	s.Kind, s.Where = fromAuthfile, fmt.Sprintf("%s (%s)", only.Path, only.By)
+	d, err := Read(only.Path, only.Format)
+	if err != nil {
+		return []Source{broken(s.Kind, s.Where, err)}
+	}
+	helper := q.credHelpersOf(only.Place, d)
+	if len(helper) == 0 && (IsOwn(d.CredsStore()) || only.Format == authfile.Docker && d.CredsStore() != "") {
+		helper = []Source{q.helper(fromCredsStore, d.CredsStore(), q.dockerKeys())}
+	}
+	if len(helper) > 0 {
+		return helper
+	}
+	return []Source{s}
 }
 
 // variable is docker's configuration in an environment variable.
@@ -49,33 +62,54 @@ func (q Query) variable() []Source {
 func (q Query) credHelpers() []Source {
 	var list []Source
 	for _, p := range helperPlaces(q.E) {
-		name, err := q.credHelper(p)
-		switch {
-		case err != nil:
+		d, err := Read(p.Path, p.Format)
+		if err != nil {
 			list = append(list, broken(fromCredHelpers, p.Path, err))
-		case name != "":
-			s := q.helper(fromCredHelpers, name)
-			s.final = true
-			list = append(list, s)
+			continue
 		}
+		list = append(list, q.credHelpersOf(p, d)...)
 	}
 	return list
 }
 
-// credHelper is the helper that one file names for the registry; "" for none.
-func (q Query) credHelper(p Place) (string, error) {
-	d, err := Read(p.Path, p.Format)
-	if err != nil {
-		return "", err
+// credHelpersOf is what credHelpers of one file has for the registry: a helper or, where
+// docker's file names none, that file itself. Podman cannot run a helper without a name.
+func (q Query) credHelpersOf(p Place, d *authfile.Document) []Source {
+	name, key, ok := q.credHelper(d)
+	var s Source
+	switch {
+	case !ok:
+		return nil
+	case name != "":
+		s = q.helper(fromCredHelpers, name, []string{key})
+	case p.Format == authfile.Docker:
+		s = q.file(p)
+		s.Kind = fromCredHelpers
+	default:
+		return []Source{broken(fromCredHelpers, p.Path, fmt.Errorf("%w for %s", ErrNoHelper, printable.Address(key)))}
 	}
-	for _, candidate := range q.Candidates() {
+	s.final = true
+	return []Source{s}
+}
+
+// ErrNoHelper means an empty name in credHelpers of a containers file.
+var ErrNoHelper = errors.New("credHelpers has an empty name of a helper")
+
+// credHelper is the helper that one file names for the registry, and the key there. The
+// tools take the keys to the letter.
+func (q Query) credHelper(d *authfile.Document) (name, key string, ok bool) {
+	keys := q.dockerKeys()
+	if d.Format() == authfile.Containers {
+		keys = q.podmanKeys()
+	}
+	for _, key := range keys {
 		for _, h := range d.CredHelpers() {
-			if store.ParseAddress(h.Host).Bare().String() == candidate.String() {
-				return h.Helper, nil
+			if h.Host == key {
+				return h.Helper, key, true
 			}
 		}
 	}
-	return "", nil
+	return "", "", false
 }
 
 // registriesConf are podman's helpers for every registry, in its order.
@@ -87,7 +121,9 @@ func (q Query) registriesConf() []Source {
 	var list []Source
 	for _, name := range names {
 		if from != "" && name != authfile.AuthFileHelper {
-			list = append(list, q.helper(fromRegistries, name))
+			s := q.helper(fromRegistries, name, q.podmanKeys())
+			s.next = true
+			list = append(list, s)
 		}
 	}
 	return list
@@ -103,20 +139,20 @@ func (q Query) credsStore() []Source {
 	case d.CredsStore() == "":
 		return nil
 	}
-	return []Source{q.helper(fromCredsStore, d.CredsStore())}
+	return []Source{q.helper(fromCredsStore, d.CredsStore(), q.dockerKeys())}
 }
 
-// files are the logins that tools keep unencrypted.
+// files are the logins that tools keep unencrypted. Podman, too, reads docker's file.
 func (q Query) files() []Source {
 	var list []Source
-	for _, p := range Places(q.E) {
+	for _, p := range append(Places(q.E), podmansDocker(q.E)...) {
 		list = append(list, q.file(p))
 	}
 	return list
 }
 
 func (q Query) file(p Place) Source {
-	return Source{
+	s := Source{
 		Kind: fromFile, Where: p.Path,
 		Look: func() (*Answer, error) {
 			d, err := Read(p.Path, p.Format)
@@ -125,51 +161,44 @@ func (q Query) file(p Place) Source {
 			}
 			return q.in(d)
 		},
-		Erase: func(key string) error {
+		Erase: func(Answer) error {
 			return Update(q.E, p.Path, p.Format, func(d *authfile.Document) error {
-				d.RemoveAuth(key)
+				q.remove(d)
 				return nil
 			})
 		},
 	}
+	if p.Tool == "podman" {
+		s.keys = p.Tool // docker may take another entry of the same file
+	}
+	return s
 }
 
-// in finds the registry in a document: the longest scope first; of several spellings of
-// one address the plain one, which is what tools write today.
+// in finds the registry in a document.
 func (q Query) in(d *authfile.Document) (*Answer, error) {
-	entries := d.Entries()
-	for _, candidate := range q.Candidates() {
-		var match *authfile.Entry
-		for i, entry := range entries {
-			if entry.Marker || store.ParseAddress(entry.Key).Bare().String() != candidate.String() {
-				continue
-			}
-			if match == nil || entry.Key == candidate.String() || entry.Key == candidate.Host() {
-				match = &entries[i]
-			}
-		}
-		if match == nil {
-			continue
-		}
-		if match.Err != nil {
-			return nil, fmt.Errorf("the entry of %s: %w", candidate.Name(), match.Err)
-		}
-		return FromEntry(*match), nil
+	switch e, address := q.find(d); {
+	case e == nil, e.Marker:
+		return nil, nil //nolint:nilnil // nothing found is not an error
+	case e.Err != nil:
+		return nil, fmt.Errorf("the entry of %s: %w", address.Name(), e.Err)
+	default:
+		a := FromEntry(*e)
+		a.For = address
+		return a, nil
 	}
-	return nil, nil //nolint:nilnil // nothing found is not an error
 }
 
 // helper asks a credential helper by the name that settings have for it. regshape's own
 // are answered by the store itself.
-func (q Query) helper(kind, name string) Source {
+func (q Query) helper(kind, name string, keys []string) Source {
 	if profile, own := ownProfile(name, q.E.Profile); own {
 		return q.storeOf(kind, profile)
 	}
 	h := q.E.Foreign(name)
 	return Source{
-		Kind: kind, Where: h.Program(),
+		Kind: kind, Where: h.Program(), keys: keys[len(keys)-1],
 		Look: func() (*Answer, error) {
-			for _, key := range q.helperKeys() {
+			for _, key := range keys {
 				username, secret, err := h.Get(q.E.Ctx, key)
 				if errors.Is(err, authfile.ErrNoEntry) {
 					continue
@@ -181,17 +210,27 @@ func (q Query) helper(kind, name string) Source {
 			}
 			return nil, nil //nolint:nilnil // nothing found is not an error
 		},
-		Erase: func(key string) error { return h.Erase(q.E.Ctx, key) },
+		Erase: func(found Answer) error { return h.Erase(q.E.Ctx, found.ServerURL) },
 	}
 }
 
-// helperKeys are what clients ask helpers for: the repository, then the registry.
-func (q Query) helperKeys() []string {
+// dockerKeys are what docker and its relatives look up: crane asks for the repository
+// first.
+func (q Query) dockerKeys() []string {
 	keys := []string{q.Address.Bare().String()}
 	if q.Address.Scope() != "" {
 		keys = append(keys, q.Address.Registry().Bare().String())
 	}
 	return keys
+}
+
+// podmanKeys is what podman, skopeo and buildah ask helpers for: the registry alone.
+func (q Query) podmanKeys() []string {
+	registry := q.Address.Registry().Bare()
+	if registry.Hub() {
+		return []string{store.HubHost}
+	}
+	return []string{registry.String()}
 }
 
 func (q Query) storeOf(kind, profile string) Source {
@@ -207,7 +246,7 @@ func (q Query) storeOf(kind, profile string) Source {
 		for _, address := range []store.Address{q.Address, q.Address.Registry()} {
 			c, err := opened.Get(q.E.Ctx, address)
 			if err == nil {
-				return &Answer{c, true}, nil
+				return &Answer{c, c.Address().Bare(), true}, nil
 			}
 			if !errors.Is(err, store.ErrNotFound) {
 				return nil, err
@@ -215,10 +254,10 @@ func (q Query) storeOf(kind, profile string) Source {
 		}
 		return nil, nil //nolint:nilnil // nothing found is not an error
 	}
-	s.Erase = func(key string) error {
+	s.Erase = func(found Answer) error {
 		opened, err := app.OpenProfile(q.E, profile)
 		if err == nil {
-			_, err = opened.Erase(q.E.Ctx, store.ParseAddress(key))
+			_, err = opened.Erase(q.E.Ctx, found.Address())
 		}
 		return err
 	}

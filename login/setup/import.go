@@ -94,11 +94,11 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 	var sources []importer.Source
 	seen := map[string]bool{} // found in a source of higher precedence
 	if x.Tool == "podman" {
-		for _, p := range s.podmanPlaces() {
+		for _, p := range lookup.PodmanPlaces(s.Env) {
 			if !x.hidesFiles {
 				break
 			}
-			sources = append(sources, inUse(importer.FileSource(p), seen, nil))
+			sources = append(sources, s.inUse(importer.FileSource(p), seen, nil))
 		}
 		return sources, nil
 	}
@@ -110,7 +110,7 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 	if len(hosts) == 0 {
 		previous[d.CredsStore()] = nil
 		for _, c := range d.CredHelpers() { // docker still uses these
-			seen[store.ParseAddress(c.Host).String()] = true
+			seen[c.Host] = true
 		}
 	}
 	for host, helper := range x.Hosts {
@@ -121,32 +121,46 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 	}
 	for _, helper := range slices.Sorted(maps.Keys(previous)) {
 		if helper != "" && helper != s.helper {
-			sources = append(sources, inUse(importer.HelperSource(s.Env, helper), seen, previous[helper]))
+			sources = append(sources, s.inUse(importer.HelperSource(s.Env, helper), seen, previous[helper]))
 		}
 	}
 	// If a helper is named, docker does not read the logins in the file.
-	sources = append(sources, inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: x.File, Format: authfile.Docker}), seen, hosts))
+	sources = append(sources, s.inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: x.File, Format: authfile.Docker}), seen, hosts))
 	if !x.Existed { // docker before 23 reads .dockercfg if there is no config.json
-		sources = append(sources, inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: authfile.Dockercfg(s.Where()), Format: authfile.DockercfgFormat}), seen, hosts))
+		sources = append(sources, s.inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: authfile.Dockercfg(s.Where()), Format: authfile.DockercfgFormat}), seen, hosts))
 	}
 	return sources, nil
 }
 
 // inUse narrows a source to what a tool uses: the logins of hosts (all if empty), and the
-// first one of an address.
-func inUse(src importer.Source, seen map[string]bool, hosts []string) importer.Source {
+// first one of an address. A namespace's stays where podman looks for it.
+func (s *setup) inUse(src importer.Source, seen map[string]bool, hosts []string) importer.Source {
 	all := src.List
 	src.List = func(ctx context.Context) ([]importer.Login, error) {
 		logins, err := all(ctx)
 		return slices.DeleteFunc(logins, func(l importer.Login) bool {
-			if len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()) || seen[l.Address.String()] {
+			if len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()) || seen[l.Address.String()] || !l.Used() {
 				return true
 			}
 			seen[l.Address.String()] = !l.Marker
+			if l.Address.Scope() != "" && src.InFile() && lookup.IsLogin(l.Entry) {
+				s.keep(l, src)
+				return true
+			}
 			return false
 		}), err
 	}
 	return src
+}
+
+// keep notes a login that stays in its file.
+func (s *setup) keep(l importer.Login, src importer.Source) {
+	kept := importer.Imported{Registry: l.Address.Name(), Username: l.Username, From: src.Name}
+	if !slices.Contains(s.result.Kept, kept) {
+		s.result.Kept = append(s.result.Kept, kept)
+		s.say("%s: %s stays in %s, where podman finds it: it asks helpers only for whole registries.",
+			kept.Registry, printable.Line(kept.Username, 120), lookup.Tilde(s.Env, kept.From))
+	}
 }
 
 // warnFailed warns of logins that cannot be moved.

@@ -62,30 +62,13 @@ func (s *setup) planPodman() (plannedEdit, error) {
 	return x, nil
 }
 
-// podmanPlaces lists the files that podman reads, in its order: docker's are last.
-func (s *setup) podmanPlaces() []lookup.Place {
-	var own, docker []lookup.Place
-	if path, _ := authfile.AuthfileVariable(s.Where()); path != "" {
-		own = append(own, lookup.Place{Tool: "podman", Path: path, Format: authfile.Containers})
-	}
-	for _, p := range lookup.Places(s.Env) {
-		switch p.Tool {
-		case "podman":
-			own = append(own, p)
-		case "docker":
-			docker = append(docker, p)
-		}
-	}
-	return append(own, docker...)
-}
-
 // moreHelpers lists the helpers of single hosts in the files that podman does not read once
 // the drop-in exists. Such a helper often creates its credentials on request, so they cannot
 // be moved and podman has to ask it, now for all hosts. One that is not on PATH is left out:
 // it would be an error for all hosts.
 func (s *setup) moreHelpers() ([]string, error) {
 	var names []string
-	for _, p := range s.podmanPlaces() {
+	for _, p := range lookup.PodmanPlaces(s.Env) {
 		d, err := authfile.Read(p.Path, p.Format)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -33,6 +33,7 @@ type setupResult struct {
 	Changed  []setupChange       `json:"changed"` // in order
 	Imported []importer.Imported `json:"imported"`
 	Failed   []importer.Failure  `json:"failed"`           // what could not be moved into the store
+	Kept     []importer.Imported `json:"kept,omitempty"`   // logins of namespaces, which stay in podman's files
 	DryRun   bool                `json:"dry_run"`          // nothing was written: changed and imported are what would be
 	Reason   string              `json:"reason,omitempty"` // "setup"
 	Message  string              `json:"message,omitempty"`
@@ -282,7 +283,7 @@ func (s *setup) done(edits []plannedEdit, name secondName) error {
 		s.say("Setup done; '%s' reverts it.", s.Own("auth", "setup", "--undo"))
 	}
 	for _, p := range lookup.Places(s.Env) {
-		if d, err := authfile.Read(p.Path, p.Format); err == nil && slices.ContainsFunc(d.Entries(), lookup.IsLogin) {
+		if d, err := authfile.Read(p.Path, p.Format); err == nil && slices.ContainsFunc(lookup.Entries(d), lookup.IsLogin) {
 			s.say("Still in plaintext in %s: '%s' removes it.", p.Path, s.Own("auth", "import", "--remove"))
 		}
 	}

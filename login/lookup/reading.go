@@ -1,0 +1,173 @@
+package lookup
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"regshape/login/authfile"
+	"regshape/store"
+	"regshape/store/printable"
+)
+
+// What a key of a file means is for the tool to say whose file it is:
+//
+//   - docker reads config.json: the key asked for, else any key with that host, whatever its
+//     scheme and path. It asks for Docker Hub by [store.HubAddress] alone. Source: docker/cli
+//     29.7, cli/config/credentials (ConvertToHostname) and configfile.
+//   - podman, skopeo and buildah read auth.json: the repository and its namespaces to the
+//     letter, then the host, then keys with a scheme by their host. They read config.json in
+//     the same way, and .dockercfg by hosts alone. Source: go.podman.io/image 5.42,
+//     pkg/docker/config.
+
+// maxKey bounds the keys of files: a host name has 253 characters at most, and a namespace
+// that a client asks for has room in the rest.
+const maxKey = 2048
+
+// rank orders the keys that mean one registry.
+type rank int
+
+const (
+	exact   rank = iota // what the file's owner looks for first
+	inexact             // found by its host, if there is no exact key
+	unused              // only other tools take it for that registry
+)
+
+// ErrAmbiguous means keys of one file of which its owner may use either.
+var ErrAmbiguous = errors.New("several entries are for it, and they differ")
+
+// Entry is an entry of a file, with the registry or namespace that the file's owner uses it
+// for. An entry that no client can ask for is a marker.
+type Entry struct {
+	authfile.Entry
+	Address store.Address
+	rank    rank
+}
+
+// Namespace reports that podman uses the entry for a namespace, and so looks for it in the
+// file alone: it asks helpers for whole registries.
+func (e Entry) Namespace() bool {
+	a, rank := keyAddress(e.Key, authfile.Containers)
+	return a.Scope() != "" && rank == exact
+}
+
+// Used reports whether the file's owner uses the entry, unless an exact one stands beside it.
+func (e Entry) Used() bool { return e.rank != unused }
+
+// Entries reads the entries of a file. Of those for one registry the one that the owner
+// uses comes first. Where that is left to chance each has [ErrAmbiguous].
+func Entries(d *authfile.Document) []Entry {
+	var entries []Entry
+	chosen := map[string]rank{}
+	for _, entry := range d.Entries() {
+		e := Entry{Entry: entry}
+		e.Address, e.rank = keyAddress(e.Key, d.Format())
+		if !askable(e.Key) {
+			e.Entry, e.rank = authfile.Entry{Key: e.Key, Marker: true}, unused
+		}
+		if best, seen := chosen[e.Address.String()]; !seen || e.rank < best {
+			chosen[e.Address.String()] = e.rank
+		}
+		entries = append(entries, e)
+	}
+	byAddress := map[string][]int{} // where chance decides
+	for i, e := range entries {
+		if e.rank == inexact && chosen[e.Address.String()] == inexact && !e.Marker {
+			byAddress[e.Address.String()] = append(byAddress[e.Address.String()], i)
+		}
+	}
+	for _, same := range byAddress {
+		differ := slices.ContainsFunc(same, func(i int) bool { return !sameLogin(entries[i].Entry, entries[same[0]].Entry) })
+		if !differ {
+			continue
+		}
+		var keys []string
+		for _, i := range same {
+			keys = append(keys, fmt.Sprintf("%q", printable.Line(printable.Address(entries[i].Key), 200)))
+		}
+		for _, i := range same {
+			entries[i].Err = fmt.Errorf("%w: %s", ErrAmbiguous, strings.Join(keys, ", "))
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b Entry) int { return int(a.rank - b.rank) })
+	return entries
+}
+
+// sameLogin reports whether it does not matter which of two entries is used.
+func sameLogin(a, b authfile.Entry) bool {
+	return a.Err == nil && b.Err == nil && a.Username == b.Username && a.Secret == b.Secret && a.IdentityToken == b.IdentityToken
+}
+
+// askable reports whether a client can ask for a key: CI jobs write "" for an unset variable.
+func askable(key string) bool {
+	return key != "" && len(key) <= maxKey && key == strings.TrimSpace(key)
+}
+
+// keyAddress is what the owner of a file takes a key for. The tokens of docker's web login
+// and keys that are not addresses are kept to the letter.
+func keyAddress(key string, f authfile.Format) (store.Address, rank) {
+	letter := store.ParseAddress(key)
+	host, path, scheme := splitKey(key)
+	a := store.ParseAddress(host)
+	if f == authfile.Containers && !scheme && path != "" {
+		a = letter
+	}
+	a = a.Bare()
+	switch {
+	case a.Opaque(), letter.Opaque() && store.ParseAddress(host).Hub():
+		return letter, exact
+	case f == authfile.Docker && a.Hub() && key == store.HubAddress, f != authfile.Docker && a.Hub() && key == store.HubHost:
+		return a, exact
+	case f == authfile.Docker && a.Hub():
+		return a, unused
+	case !a.Hub() && key == a.String():
+		return a, exact
+	case f == authfile.Containers && !scheme && path != "":
+		return a, unused
+	}
+	return a, inexact
+}
+
+// splitKey cuts a key into host, with its port, and path.
+func splitKey(key string) (host, path string, scheme bool) {
+	_, rest, scheme := strings.Cut(key, "://")
+	if !scheme {
+		rest = key
+	}
+	host, path = rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		host, path = rest[:i], rest[i:]
+	}
+	return host[strings.LastIndexByte(host, '@')+1:], path, scheme
+}
+
+// find returns the entry that is used, for what, or nil: one for a namespace as podman looks
+// it up, the longest first, then that of the registry as the file's owner does.
+func (q Query) find(d *authfile.Document) (*Entry, store.Address) {
+	entries := Entries(d)
+	for _, candidate := range q.Candidates() {
+		for _, e := range entries { // exact ones come first
+			if e.Key == candidate.String() || e.rank != unused && e.Address.String() == candidate.String() {
+				return &e, candidate
+			}
+		}
+	}
+	return nil, q.Address
+}
+
+// remove removes the entries of a document that mean the registry, all spellings of it.
+// With Docker Hub goes what docker's web login keeps beside it.
+func (q Query) remove(d *authfile.Document) {
+	address := q.Address.Bare()
+	var tokens []store.Address
+	if address.Hub() {
+		tokens = store.HubTokens()
+	}
+	for _, e := range Entries(d) {
+		token := slices.ContainsFunc(tokens, func(t store.Address) bool { return t.String() == e.Key })
+		if token || e.Key == address.String() || e.Address.String() == address.String() {
+			d.RemoveAuth(e.Key)
+		}
+	}
+}

@@ -116,6 +116,9 @@ func (e *Env) Advice(err error) string {
 	if _, ok := errors.AsType[*authfile.SyntaxError](err); ok {
 		return "fix the syntax error there; the file was not modified"
 	}
+	if errors.Is(err, authfile.ErrYAML) {
+		return "write it as JSON: kubectl get secret NAME -o json"
+	}
 	if errors.Is(err, authfile.ErrNotOnPath) {
 		return "install it, or change the setting that names it; '" + e.Own("auth", "doctor") + "' has the command"
 	}

@@ -44,5 +44,5 @@ func loginUnder(t *testing.T, key string, format authfile.Format) Login {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fileLogins(d)[0]
+	return fileLogins(d, "")[0]
 }

@@ -167,11 +167,11 @@ func importGroups(e *app.Env, from []string) ([]group, error) {
 		case slices.Contains(knownTools, name):
 			g.sources = sourcesOf(e, slices.DeleteFunc(slices.Clone(places), func(p lookup.Place) bool { return p.Tool != name }))
 		default:
-			p, err := importFile(e, name)
+			src, err := importFile(e, name)
 			if err != nil {
 				return nil, err
 			}
-			g.sources = []Source{FileSource(p)}
+			g.sources = []Source{src}
 		}
 		groups = append(groups, g)
 	}
@@ -209,16 +209,24 @@ func sourcesOf(e *app.Env, places []lookup.Place) []Source {
 }
 
 // importFile is a file that the user names.
-func importFile(e *app.Env, path string) (lookup.Place, error) {
+func importFile(e *app.Env, path string) (Source, error) {
 	if !strings.ContainsAny(path, `./\`) {
-		return lookup.Place{}, &app.UsageError{
+		return Source{}, &app.UsageError{
 			Message: fmt.Sprintf("cannot import logins from %q", printable.Line(path, 60)),
 			Hint:    "give docker, podman, singularity, microagent, helper:NAME, or a file as ./FILE",
 		}
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
-		return lookup.Place{}, fmt.Errorf("find the file: %w", err)
+		return Source{}, fmt.Errorf("find the file: %w", err)
 	}
-	return lookup.PlaceOf(e, absolute, authfile.Containers), nil
+	// What else is wrong with the file is reported with its logins.
+	secrets, err := authfile.PullSecrets(absolute)
+	if errors.Is(err, authfile.ErrYAML) {
+		return Source{}, err
+	}
+	if len(secrets) > 0 {
+		return secretSource(absolute, secrets), nil
+	}
+	return FileSource(lookup.PlaceOf(e, absolute, authfile.Containers)), nil
 }

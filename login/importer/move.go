@@ -151,12 +151,12 @@ func classify(e *app.Env, s *store.Store, l Login, o Options) (has bool, refused
 	switch {
 	case claimed && first.equal(l):
 		return true, nil, nil
-	case claimed && l.Namespace():
+	case claimed && l.podmans:
 		return false, l.failure("not moved: " + keepNamespace), nil
 	case claimed:
 		return false, l.failure("another login for it comes first: " + printable.Line(printable.Address(first.Key), 200) + " in " + lookup.Tilde(e, first.from)), nil
 	}
-	if l.Namespace() && l.Address.Scope() != "" {
+	if l.podmans && l.Address.Scope() != "" {
 		// In the store it would answer crane, which asks helpers for namespaces first, in
 		// place of the registry's login.
 		host, err := s.Get(e.Ctx, l.Address.Registry())

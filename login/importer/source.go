@@ -45,6 +45,7 @@ type removal struct {
 type Login struct {
 	lookup.Entry        // of a helper, too; Marker also means a key that no client asks for
 	keep         string // why it stays in its source although the store has it, or ""
+	podmans      bool   // podman finds it there for a namespace
 }
 
 // String names the login without its secret.
@@ -73,7 +74,7 @@ func FileSource(p lookup.Place) Source {
 			if err != nil {
 				return nil, err
 			}
-			return fileLogins(d), nil
+			return fileLogins(d, p.Tool), nil
 		},
 		remove: func(_ context.Context, logins []Login) (r removal, err error) {
 			names := authfile.NamesOf(p.Path)
@@ -82,7 +83,7 @@ func FileSource(p lookup.Place) Source {
 				if info, err := os.Stat(p.Path); err == nil && info.Size() > 0 && len(d.Bytes()) == 0 {
 					return fmt.Errorf("%s exists, but was not found: try again in a minute", p.Path)
 				}
-				r.left = removeEntries(d, logins)
+				r.left = removeEntries(d, p.Tool, logins)
 				return nil
 			})
 			if changed {
@@ -94,8 +95,31 @@ func FileSource(p lookup.Place) Source {
 	}
 }
 
-// fileLogins reads the entries of a file.
-func fileLogins(d *authfile.Document) []Login {
+// secretSource moves logins out of the Secrets in a file, and leaves the file alone: it
+// stands for what a cluster has.
+func secretSource(path string, documents []*authfile.Document) Source {
+	return Source{
+		Name: path, file: true,
+		List: func(context.Context) (logins []Login, err error) {
+			for _, d := range documents {
+				logins = append(logins, fileLogins(d, "")...)
+			}
+			for i := range logins {
+				logins[i].keep = "a Kubernetes Secret is not edited; delete the file when you do not need it"
+			}
+			return logins, nil
+		},
+		remove: func(_ context.Context, logins []Login) (r removal, err error) {
+			for _, l := range logins {
+				r.left = append(r.left, l.failure("not removed: "+l.keep))
+			}
+			return r, nil
+		},
+	}
+}
+
+// fileLogins reads the entries of a file of a tool; "" is a file that only the user knows.
+func fileLogins(d *authfile.Document, tool string) []Login {
 	toFile := map[string]bool{} // the keys for which docker does not ask a helper
 	for _, c := range d.CredHelpers() {
 		toFile[c.Host] = c.Helper == "" && d.Format() == authfile.Docker
@@ -110,7 +134,7 @@ func fileLogins(d *authfile.Document) []Login {
 		case e.More != nil:
 			l.keep = e.More.Error()
 		case e.Namespace():
-			l.keep = keepNamespace
+			l.keep, l.podmans = keepNamespace, tool != ""
 		case toFile[l.Address.String()]:
 			l.keep = "credHelpers has docker look for it in the file"
 		}
@@ -126,9 +150,9 @@ const keepNamespace = "podman asks helpers for whole registries, and finds a nam
 
 // removeEntries removes the entries that are still what was imported: somebody may have
 // logged in meanwhile. An entry that is gone already is fine.
-func removeEntries(d *authfile.Document, logins []Login) (left []*Failure) {
+func removeEntries(d *authfile.Document, tool string, logins []Login) (left []*Failure) {
 	now := make(map[string]Login)
-	for _, l := range fileLogins(d) {
+	for _, l := range fileLogins(d, tool) {
 		now[l.Key] = l
 	}
 	for _, l := range logins {

@@ -91,7 +91,11 @@ func Only(e *app.Env) (only OnlyPlace, ok bool) {
 	if strings.HasPrefix(by, "APPTAINER_") || strings.HasPrefix(by, "SINGULARITY_") {
 		format = authfile.Docker
 	}
-	return OnlyPlace{PlaceOf(e, path, format), by}, true
+	only = OnlyPlace{PlaceOf(e, path, format), by}
+	if only.Tool == "" {
+		only.Tool = "podman"
+	}
+	return only, true
 }
 
 // PlaceOf is a file that the user names: one of the known places, else of a format that is

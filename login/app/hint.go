@@ -116,6 +116,12 @@ func (e *Env) Advice(err error) string {
 	if _, ok := errors.AsType[*authfile.SyntaxError](err); ok {
 		return "fix the syntax error there; the file was not modified"
 	}
+	if errors.Is(err, authfile.ErrAmbiguous) {
+		return "remove all but one of them from the file, or log in with '" + e.Own("auth", "login", "REGISTRY") + "'"
+	}
+	if errors.Is(err, authfile.ErrNoHelper) {
+		return "remove that entry from credHelpers of the file, or name a helper there"
+	}
 	if errors.Is(err, authfile.ErrYAML) {
 		return "write it as JSON: kubectl get secret NAME -o json"
 	}

@@ -22,6 +22,11 @@ var (
 	ErrRegistryToken = errors.New("cannot be moved: registry token")
 	// ErrEntry means an entry that holds no usable login, though it should.
 	ErrEntry = errors.New("broken entry")
+	// ErrAmbiguous means entries of which their owner may use either.
+	ErrAmbiguous = errors.New("several entries are for it, and they differ")
+	// ErrNoHelper means an empty name in credHelpers of a containers file, which podman
+	// cannot run.
+	ErrNoHelper = errors.New("credHelpers has an empty name of a helper")
 	// ErrTwoSecrets means an entry with a password beside its identity token. A client uses
 	// either, as the registry asks.
 	ErrTwoSecrets = errors.New("a password beside an identity token")

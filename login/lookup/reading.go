@@ -1,7 +1,6 @@
 package lookup
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,9 +33,6 @@ const (
 	unused              // only other tools take it for that registry
 )
 
-// ErrAmbiguous means keys of one file of which its owner may use either.
-var ErrAmbiguous = errors.New("several entries are for it, and they differ")
-
 // Entry is an entry of a file, with the registry or namespace that the file's owner uses it
 // for. An entry that no client can ask for is a marker.
 type Entry struct {
@@ -56,7 +52,7 @@ func (e Entry) Namespace() bool {
 func (e Entry) Used() bool { return e.rank != unused }
 
 // Entries reads the entries of a file. Of those for one registry the one that the owner
-// uses comes first. Where that is left to chance each has [ErrAmbiguous].
+// uses comes first. Where that is left to chance each has [authfile.ErrAmbiguous].
 func Entries(d *authfile.Document) []Entry {
 	var entries []Entry
 	chosen := map[string]rank{}
@@ -87,7 +83,7 @@ func Entries(d *authfile.Document) []Entry {
 			keys = append(keys, fmt.Sprintf("%q", printable.Line(printable.Address(entries[i].Key), 200)))
 		}
 		for _, i := range same {
-			entries[i].Err = fmt.Errorf("%w: %s", ErrAmbiguous, strings.Join(keys, ", "))
+			entries[i].Err = fmt.Errorf("%w: %s", authfile.ErrAmbiguous, strings.Join(keys, ", "))
 		}
 	}
 	slices.SortStableFunc(entries, func(a, b Entry) int { return int(a.rank - b.rank) })

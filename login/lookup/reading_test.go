@@ -98,8 +98,8 @@ func TestEntries_owner(t *testing.T) {
 			}
 			if err != nil {
 				got = "?"
-				if !errors.Is(err, ErrAmbiguous) {
-					t.Errorf("the error is %v, want %v", err, ErrAmbiguous)
+				if !errors.Is(err, authfile.ErrAmbiguous) {
+					t.Errorf("the error is %v, want %v", err, authfile.ErrAmbiguous)
 				}
 			}
 			if got != c.want {

@@ -86,14 +86,11 @@ func (q Query) credHelpersOf(p Place, d *authfile.Document) []Source {
 		s = q.file(p)
 		s.Kind = fromCredHelpers
 	default:
-		return []Source{broken(fromCredHelpers, p.Path, fmt.Errorf("%w for %s", ErrNoHelper, printable.Address(key)))}
+		return []Source{broken(fromCredHelpers, p.Path, fmt.Errorf("%w for %s", authfile.ErrNoHelper, printable.Address(key)))}
 	}
 	s.final = true
 	return []Source{s}
 }
-
-// ErrNoHelper means an empty name in credHelpers of a containers file.
-var ErrNoHelper = errors.New("credHelpers has an empty name of a helper")
 
 // credHelper is the helper that one file names for the registry, and the key there. The
 // tools take the keys to the letter.

@@ -82,7 +82,7 @@ func (p *manPage) program(program *kong.Node, leaves []*kong.Node) {
 		{"REGSHAPE_STORE, REGSHAPE_PROFILE", "Like --store and --profile; the helper reads them too."},
 		{"REGSHAPE_KEY_FILE", "A file that holds the store's key line; it takes precedence over the store's config."},
 		{"DOCKER_CONFIG, DOCKER_AUTH_CONFIG", "Docker's configuration directory, and logins as JSON."},
-		{"REGISTRY_AUTH_FILE, SINGULARITY_AUTHFILE", "Like --authfile."},
+		{"REGISTRY_AUTH_FILE, APPTAINER_AUTHFILE, APPTAINER_AUTH_FILE, SINGULARITY_AUTHFILE, SINGULARITY_AUTH_FILE", "Like --authfile; the first that is set."},
 		{"XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME", "Where the store's files are; see FILES."},
 	} {
 		p.item(v.name, v.what)

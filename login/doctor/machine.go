@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"regshape/login/app"
+	"regshape/login/authfile"
 	"regshape/store/printable"
 )
 
@@ -59,6 +60,7 @@ func checkVariables(e *app.Env, _ *storeState) []finding {
 		found = append(found, note("regshape does not read "+strings.Join(ignored, ", ")+
 			", on purpose: without a registry their secret could be sent to any", "", printable.Shell(append([]string{"unset"}, ignored...)...)))
 	}
+	_, authfileVariable := authfile.AuthfileVariable(e.Where())
 	for _, v := range []struct {
 		name, effect string
 		secret       bool
@@ -68,14 +70,13 @@ func checkVariables(e *app.Env, _ *storeState) []finding {
 		{"REGSHAPE_KEY_FILE", "the key is read from this file", false},
 		{"REGSHAPE_USERNAME", "the user name for the registry on the command line", true},
 		{"REGSHAPE_PASSWORD", "the password for the registry on the command line", true},
-		{"REGISTRY_AUTH_FILE", "logins are read from and written to this file only", false},
-		{"SINGULARITY_AUTHFILE", "logins are read from and written to this file only, unless REGISTRY_AUTH_FILE is set", false},
+		{authfileVariable, "logins are read from and written to this file only", false},
 		{"DOCKER_CONFIG", "docker's configuration is in this directory", false},
 		{dockerAuthVariable, "its logins take precedence over those of every helper", true},
 	} {
 		value := e.Getenv(v.name)
 		switch {
-		case value == "":
+		case v.name == "", value == "":
 		case v.secret:
 			found = append(found, note(v.name+" is set: "+v.effect, "$"+v.name, ""))
 		default:

@@ -146,7 +146,7 @@ func fileLogins(d *authfile.Document, tool string) []Login {
 }
 
 // keepNamespace is why a namespace's login stays in its file.
-const keepNamespace = "podman asks helpers for whole registries, and finds a namespace in the file alone"
+const keepNamespace = "podman finds the login of a namespace only in the file"
 
 // removeEntries removes the entries that are still what was imported: somebody may have
 // logged in meanwhile. An entry that is gone already is fine.

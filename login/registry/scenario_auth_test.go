@@ -40,6 +40,8 @@ func challengeScenarios() []scenario {
 		"commas within quotes":                   {`Digest realm="a, Bearer realm=\"https://other.example/\"", Basic realm="b, c"`},
 		"Basic without a realm":                  {`Basic`},
 		"Bearer without a realm, then Basic":     {`Bearer service="x"`, `Basic realm="y"`},
+		"Basic, then Bearer with an empty realm": {`Basic realm="y", Bearer realm="",service="x"`},
+		"Bearer with a token68, then Basic":      {`Bearer abc==, Basic realm="y"`},
 		"Basic twice":                            {`Basic realm="x"`, `Basic realm="y"`},
 		"Basic behind rubbish":                   {`@@@, ===, Basic realm="x"`},
 		"Basic behind a control character":       {"Digest realm=\"a\tb\"", `Basic realm="x"`},

@@ -140,12 +140,38 @@ func realmScenarios() []scenario {
 		"without a host":         {"https://:443/token", noURL},
 		"not a URL":              {"https://auth.example:port/%zz", noURL},
 		"an escape":              {`https://auth.example%1b/`, noURL},
-		"an empty one":           {"x", noURL},
+		"a port beyond all":      {"https://auth.example:65536/token", noURL},
+		"blanks around it":       {" https://auth.example/token ", noURL},
+		"a name for people":      {"Registry Realm", noURL},
 	} {
+		bearer := `Bearer realm="` + tt.realm + `",service="fake"`
 		group = append(group, scenario{
-			name: "realm: " + name, reg: asks(nil, `Bearer realm="`+tt.realm+`",service="fake"`), auth: gives(nil),
+			name: "realm: " + name, reg: asks(nil, bearer), auth: gives(nil),
 			scheme: "bearer", want: Protocol, message: tt.message, asked: ping,
 		})
+		// A realm that nobody can ask gives way to Basic; one that was refused does not.
+		for how, challenges := range map[string][]string{
+			"Basic before":               {`Basic realm="x"`, bearer},
+			"Basic behind":               {bearer, `Basic realm="x"`},
+			"Basic before in one header": {`BASIC realm="x", ` + bearer},
+			"Basic behind in one header": {bearer + `, basic realm="x"`},
+			"Basic among others":         {"Negotiate", bearer, `Digest realm="y", nonce="z"`, "NTLM abc==", `Basic realm="a \"b\", c"`},
+		} {
+			sc := scenario{
+				name: "realm: " + name + ", " + how, reg: asks(nil, challenges...), auth: gives(nil),
+				scheme: "bearer", want: Protocol, message: tt.message, asked: ping,
+			}
+			if tt.message == noURL {
+				sc.scheme, sc.want, sc.message, sc.asked = "basic", Verified, accepted, basic2
+			}
+			group = append(group, sc)
+		}
+		if tt.message == noURL {
+			group = append(group, scenario{
+				name: "realm: " + name + ", another Bearer behind", reg: asks(nil, `Basic realm="x", `+bearer, bearerTo), auth: gives(nil),
+				scheme: "bearer", want: Verified, message: accepted, asked: proof3,
+			})
+		}
 	}
 	group = append(group, rebindingScenarios()...)
 	return append(group,
@@ -166,6 +192,14 @@ func realmScenarios() []scenario {
 			},
 			scheme: "bearer", want: Protocol, asked: ping,
 			message: "https://localhost:PORT: the address was refused: it is at a loopback address and the registry is not",
+		},
+		scenario{
+			name: "realm: at a refused address, Basic beside", reg: asks(nil, `Basic realm="x"`, bearerTo), auth: gives(nil), at: map[string]string{"auth": "127.0.0.1"},
+			scheme: "bearer", want: Protocol, message: fmt.Sprintf(refused, "loopback"), asked: ping,
+		},
+		scenario{
+			name: "realm: no such host, Basic beside", reg: asks(nil, `Bearer realm="https://nowhere.example/token"`, `Basic realm="x"`),
+			scheme: "bearer", want: Unreachable, message: "the token server nowhere.example: no such host", asked: ping,
 		},
 		scenario{
 			name: "realm: no such host", reg: asks(nil, `Bearer realm="https://nowhere.example/token"`),

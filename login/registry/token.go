@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,15 +59,27 @@ func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Cr
 	return g, fail
 }
 
+// realmURL is the URL of a realm, or nil where no client could ask there.
+func realmURL(realm string) *url.URL {
+	u, err := url.Parse(realm)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		return nil
+	}
+	if _, err := strconv.ParseUint(port(u), 10, 16); err != nil {
+		return nil
+	}
+	return u
+}
+
 // parseRealm checks the realm of a Bearer challenge before anything is sent there.
 // Where it resolves to is checked at dial time.
 func parseRealm(realm string, registry *url.URL) (*url.URL, *failure) {
-	u, err := url.Parse(realm)
+	u := realmURL(realm)
 	refuse := func(what string) (*url.URL, *failure) {
 		return nil, &failure{outcome: Protocol, message: what}
 	}
 	switch {
-	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Hostname() == "":
+	case u == nil:
 		return refuse("the token realm is not an http or https URL")
 	case u.User != nil:
 		return refuse("the token realm at " + printable.Line(u.Host, 200) + " carries a user name and was refused")

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -279,20 +280,24 @@ func (s *session) ping(ctx context.Context) (*response, error) {
 }
 
 // chooseChallenge prefers Bearer to Basic: where both are offered, Basic is often a legacy
-// method that not every account has.
+// method that not every account has. A Bearer whose realm is not a URL counts only where there
+// is no Basic: nobody can get a token from it. A realm that is a URL and is refused for safety
+// is not passed over, although Basic would do no harm: clients that take the stored login would
+// send the password there.
 func chooseChallenge(res *response) (challenge, *failure) {
 	all := parseChallenges(res.header.Values("WWW-Authenticate"))
+	for _, usable := range []func(challenge) bool{
+		func(c challenge) bool { return c.scheme == "bearer" && realmURL(c.params["realm"]) != nil },
+		func(c challenge) bool { return c.scheme == "basic" },
+		func(c challenge) bool { return c.scheme == "bearer" && c.params["realm"] != "" }, // parseRealm says what is wrong
+	} {
+		if i := slices.IndexFunc(all, usable); i >= 0 {
+			return all[i], nil
+		}
+	}
 	var names []string
 	for _, c := range all {
-		if c.scheme == "bearer" && c.params["realm"] != "" {
-			return c, nil
-		}
 		names = append(names, c.scheme)
-	}
-	for _, c := range all {
-		if c.scheme == "basic" {
-			return c, nil
-		}
 	}
 	what := "the registry wants a login but names no method"
 	if len(names) > 0 {

@@ -23,7 +23,7 @@
 //     for that host alone; see [CertDirs]. A client certificate is sent to the
 //     registry alone, and only its own host may go unverified.
 //   - Everything is bounded: network time by [Options.Timeout], headers by 64 KiB,
-//     bodies by 1 MiB, redirects by 5, retries by 3.
+//     bodies by 1 MiB after decompression, redirects by 5, retries by 3.
 //   - No raw remote text and no secret reaches a message; see package printable.
 package registry
 

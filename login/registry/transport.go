@@ -244,6 +244,9 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 		r.certRequested.Store(true)
 		return &tls.Certificate{}, nil
 	}
+	// Compressed answers are asked for and decompressed, as by every client written in Go: some
+	// proxies compress unasked, and net/http decompresses only what it asked for. What is read of
+	// a body is bounded behind the decompression.
 	t := &http.Transport{
 		DialContext:     r.dial(u.Scheme, how),
 		TLSClientConfig: cfg,
@@ -251,7 +254,6 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 		TLSHandshakeTimeout:    min(r.c.opt.Timeout/3, 10*time.Second),
 		MaxResponseHeaderBytes: maxHeader,
 		ForceAttemptHTTP2:      true,
-		DisableCompression:     true,
 		MaxIdleConnsPerHost:    1,
 	}
 	if how == proxied {

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -40,7 +42,7 @@ func (q request) secret() bool { return q.auth != "" || q.form != nil }
 type response struct {
 	status int
 	header http.Header
-	body   []byte // at most maxBody; cut is set when there was more
+	body   []byte // at most maxBody; cut is set when there was more, or nothing arrived of it
 	cut    bool
 	url    *url.URL // of the server that sent it
 }
@@ -143,6 +145,8 @@ func (s *session) send(ctx context.Context, q request) (*response, error) {
 	// parse.
 	if len(res.body) > maxBody {
 		res.body, res.cut = res.body[:maxBody], true
+	} else if len(res.body) == 0 {
+		res.cut = err != nil
 	}
 	return res, nil
 }
@@ -174,11 +178,22 @@ func (b *onceBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// isPage reports whether the response is a web page, and not a registry's.
+// isPage reports whether the response is a web page, and not a registry's. The type alone does
+// not tell: some registries, or the proxies in front of them, call an empty body or JSON HTML. The
+// error page of a gateway says nothing about what is behind it.
 func (r *response) isPage() bool {
-	kind, _, _ := mime.ParseMediaType(r.header.Get("Content-Type"))
-	return r.header.Get("Docker-Distribution-Api-Version") == "" &&
-		(kind == "text/html" || kind == "application/xhtml+xml")
+	switch {
+	case r.status >= 500, r.status == http.StatusTooManyRequests, r.status == http.StatusBadRequest, r.status == http.StatusProxyAuthRequired,
+		r.header.Get("Docker-Distribution-Api-Version") != "", !r.isHTML():
+		return false
+	}
+	return r.cut || len(bytes.TrimSpace(r.body)) > 0 && !json.Valid(r.body)
+}
+
+// isHTML reports whether the response is HTML by its type, or without one by how it begins.
+func (r *response) isHTML() bool {
+	kind, _, _ := mime.ParseMediaType(first(r.header.Get("Content-Type"), http.DetectContentType(r.body)))
+	return kind == "text/html" || kind == "application/xhtml+xml"
 }
 
 func statusText(code int) string {

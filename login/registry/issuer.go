@@ -90,7 +90,7 @@ func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (meta
 			elsewhere = &failure{outcome: Protocol, message: s.issuerLabel() + " redirects to " + origin(res.url) + " for its metadata, which was refused"}
 			continue
 		}
-		if res.status != http.StatusOK || res.isPage() {
+		if res.status != http.StatusOK || res.isPage() || len(res.body) == 0 {
 			if last.message == "" || temporary(res.status) {
 				last = s.statusFailure(res, s.issuerLabel())
 			}

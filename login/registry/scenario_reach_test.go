@@ -399,7 +399,12 @@ func troubleScenarios() []scenario {
 		}
 		return strings.Join(out, "; ")
 	}
-	return []scenario{
+	const (
+		open = "the registry did not ask for a credential"
+		page = "not a registry: it answers /v2/ with a web page"
+		html = "Content-Type: text/html"
+	)
+	group := []scenario{
 		{name: "429, then well", reg: firstSays(1, says(429, "", "Retry-After: 2"), asksBasic(nil)), scheme: "basic", want: Verified, message: accepted, asked: again(1, ping, "2s") + "; " + basic2},
 		{name: "429 by date", reg: firstSays(1, says(429, "", "Retry-After: Thu, 01 Jan 2026 00:00:03 GMT"), asksBasic(nil)), scheme: "basic", want: Verified, message: accepted, asked: again(1, ping, "3s") + "; " + basic2},
 		{name: "429 with an odd wait", reg: firstSays(1, says(429, "", "Retry-After: soon"), asksBasic(nil)), scheme: "basic", want: Verified, message: accepted, asked: again(1, ping, "250ms") + "; " + basic2},
@@ -429,7 +434,46 @@ func troubleScenarios() []scenario {
 		{name: "an empty answer", reg: says(204, ""), want: Protocol, message: "the registry answered 204 No Content", asked: ping},
 		{name: "Docker Hub by another name", host: "docker.io", reg: asksBasic(nil), transport: "-", want: Unreachable, message: "no such host"},
 		{name: "no such host", host: "nowhere.example", transport: "-", want: Unreachable, message: "no such host"},
+		{name: "503 with a page", reg: says(503, "<html>", html), want: Unreachable, message: "the registry answered 503 Service Unavailable", asked: again(4, ping, "250ms", "500ms", "1s")},
+		{name: "429 with a page", reg: says(429, "<html>", html, "Retry-After: 3600"), want: Throttled, message: "too many requests; the registry asks to wait 3600 s", asked: ping},
+		{name: "403 with a page", reg: says(403, "<html>", html), want: Forbidden, message: "the registry refuses access before it asks for a credential", asked: ping},
+		{name: "404 with a page", reg: says(404, "<html>", html), want: NotARegistry, message: page, advice: CheckName, asked: ping},
+		{name: "400 with a page over plain http", noTLS: true, reg: says(400, "<html>", html), want: Protocol, message: "the registry answered 400 Bad Request", advice: MaybeHTTPS, asked: ping},
+		{name: "a page behind a redirect", reg: moves("/v2/", "https://other.example/login", 302, false, says(200, "")), other: says(200, "<!DOCTYPE html>", html), want: NotARegistry, message: page, advice: CheckName, asked: ping + "; other GET /login"},
 	}
+	// What answers /v2/ with 200 is a registry unless it is a page for people.
+	for name, tt := range map[string]struct {
+		body   string
+		header string
+		page   bool
+	}{
+		"an empty page":             {"", html, false},
+		"an empty page of XHTML":    {"", "Content-Type: application/xhtml+xml", false},
+		"blanks":                    {" \r\n", html + "; charset=utf-8", false},
+		"an empty text":             {"", "Content-Type: text/plain", false},
+		"nothing, without a type":   {"", "Content-Type: ", false},
+		"JSON called a page":        {"{}", html, false},
+		"true called a page":        {"true", html, false},
+		"JSON without a type":       {"{}", "Content-Type: ", false},
+		"a text":                    {"OK", "Content-Type: text/plain", false},
+		"a page, type in capitals":  {"<html>", "Content-Type: TEXT/HTML", true},
+		"a page, type malformed":    {"<html>", html + "; charset", true},
+		"a page without a type":     {"\n<!doctype html><title>Log in</title>", "Content-Type: ", true},
+		"a page of one word":        {"hello", html, true},
+		"a page that is half JSON":  {`{"a":`, html, true},
+		"a page without end":        {strings.Repeat("<p>", maxBody), html, true},
+		"a page that never arrives": {"", html + "\nContent-Length: 9", true},
+	} {
+		answer := says(200, tt.body, strings.Split(tt.header, "\n")...)
+		before := scenario{name: "200 with " + name, reg: answer, want: Unverified, message: open, asked: ping}
+		after := scenario{name: "200 behind the login with " + name, reg: asksBasic(answer), scheme: "basic", want: Verified, message: accepted, asked: basic2}
+		if tt.page {
+			before.want, before.message, before.advice = NotARegistry, page, CheckName
+			after.want, after.message, after.advice = NotARegistry, page, CheckName
+		}
+		group = append(group, before, after)
+	}
+	return group
 }
 
 func waits(_ *stage, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }

@@ -55,7 +55,7 @@ func TestLogin_identityToken(t *testing.T) {
 		says, not string
 	}{
 		"obtained":       {[]string{"-u", "alice", "--identity-token"}, password, first, first, store.KindIdentityToken, 0, "Identity token for ", "alice"},
-		"none to obtain": {[]string{"-u", "alice", "--identity-token"}, password, "", "", "", 1, "the token server issues no identity tokens; log in without --identity-token", "Succeeded"},
+		"none to obtain": {[]string{"-u", "alice", "--identity-token"}, password, "", "", "", 1, "the token server issues no identity tokens\nHint: log in without --identity-token", "Succeeded"},
 		"wrong password": {[]string{"-u", "alice", "--identity-token"}, "wrong-canary", first, "", "", 1, "authentication rejected", "Succeeded"},
 		"given":          {[]string{"--identity-token"}, first, "", first, store.KindIdentityToken, 0, "Identity token for ", ""},
 		"given by mark":  {[]string{"-u", "<token>"}, first, "", first, store.KindIdentityToken, 0, "Identity token for ", ""},

@@ -47,9 +47,9 @@ func (c IdentityArg) takeToken(cred *store.Credential, name string, result regis
 		}
 	case !c.obtains(cred.Username):
 	case result.Challenge == "bearer":
-		return noIdentityToken(name, result, "the token server issues no identity tokens; log in without --identity-token")
+		return noIdentityToken(name, result, "the token server issues no identity tokens")
 	default:
-		return noIdentityToken(name, result, "the registry has no token server for identity tokens; log in without --identity-token")
+		return noIdentityToken(name, result, "the registry has no token server for identity tokens")
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (c IdentityArg) fromDevice(cred *store.Credential, name string) error {
 	case !c.IdentityToken || cred.Kind != store.KindDevice:
 		return nil
 	case !hasRefreshToken(*cred):
-		return noIdentityToken(name, registry.Result{}, "the issuer gave no refresh token; log in without --identity-token")
+		return noIdentityToken(name, registry.Result{}, "the issuer gave no refresh token")
 	}
 	cred.Username, cred.Secret, cred.Kind = authfile.TokenUser, cred.Renew.Token, store.KindIdentityToken
 	cred.Expires = time.Time{} // that was the access token's
@@ -72,5 +72,5 @@ func (c IdentityArg) fromDevice(cred *store.Credential, name string) error {
 func noIdentityToken(name string, result registry.Result, message string) error {
 	result.Outcome, result.Message = registry.Protocol, message
 	result.Advice, result.Detail = "", ""
-	return &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result}
+	return &app.VerifyError{Doing: "Login failed for", Registry: name, Result: result, Hint: "log in without --identity-token"}
 }

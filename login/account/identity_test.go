@@ -30,8 +30,8 @@ func TestIdentityArg_device(t *testing.T) {
 		t.Errorf("takeToken of a rotated token: %v, secret %q", err, cred.Secret)
 	}
 	none := made("")
-	if err := want.fromDevice(&none, "h.example"); err == nil || !strings.Contains(err.Error(), "log in without --identity-token") {
-		t.Errorf("fromDevice without a refresh token = %v, want an error that says to log in without --identity-token", err)
+	if err := want.fromDevice(&none, "h.example"); err == nil || !strings.Contains(err.Error(), "the issuer gave no refresh token") {
+		t.Errorf("fromDevice without a refresh token = %v, want an error that says so", err)
 	}
 	plain := made("first")
 	if err := (IdentityArg{}).fromDevice(&plain, "h.example"); err != nil || plain.Kind != store.KindDevice || plain.Secret != "access" {

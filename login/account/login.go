@@ -128,6 +128,11 @@ func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credenti
 			Hint: "the login was confirmed, but the registry does not accept the token for the user " +
 				printable.Line(cred.Username, 100) + ": try -u USER, or --device-scope",
 		}
+	case e.Ctx.Err() == nil && result.Advice == registry.NoAPI:
+		return "", &app.VerifyError{
+			Doing: "Login failed for", Registry: name, Result: result,
+			Hint: app.RegistryHint(result) + "; --skip-verify stores the login without asking",
+		}
 	case e.Ctx.Err() != nil || !result.Outcome.Stores():
 		return "", failed(e, "Login failed for", name, result)
 	}

@@ -209,7 +209,7 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	case result.Outcome == registry.Rejected:
 		return row.failed(string(result.Outcome), "the issuer no longer renews it: "+result.Message, again)
 	case result.Outcome != registry.Verified:
-		return row.failed(string(result.Outcome), result.Message, app.RegistryHint(result))
+		return row.failed(string(result.Outcome), result.Message, e.Advice(&app.VerifyError{Result: result}))
 	case replaced || errors.Is(err, store.ErrNotFound):
 		c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Token: grant.RefreshToken}
 		revokeUnused(e, client, s, c)

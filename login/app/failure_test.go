@@ -62,11 +62,11 @@ func TestFailureSaysHowToGoOn(t *testing.T) {
 		},
 		{
 			&VerifyError{Doing: "Login failed for", Registry: "r.example", Result: registry.Result{Outcome: registry.Forbidden, Message: "access forbidden: not you", Detail: "not you"}},
-			"Error: Login failed for r.example: access forbidden: not you\n",
+			"Error: Login failed for r.example: access forbidden: not you\nHint: ask the registry's operator for access for this account, and from this network\n",
 		},
 		{
 			&VerifyError{Doing: "Login failed for", Registry: "r.example", Result: registry.Result{Outcome: registry.Protocol, Message: "odd", Detail: "why"}},
-			"Error: Login failed for r.example: odd\nThe registry says: why\n",
+			"Error: Login failed for r.example: odd\nThe registry says: why\nHint: the operator of that server has to fix this; --debug-calls shows what it answers\n",
 		},
 		{
 			&StoreError{"r.example", "resolve r.example", syntax},

@@ -13,8 +13,14 @@ func RegistryHint(r registry.Result) string {
 		return "trust its CA with --ca-file FILE; --insecure is for the registry's own host alone"
 	case registry.FixName:
 		return "use a name the certificate is for, or --ca-file FILE with the right CA if it was put in the way, or --insecure"
+	case registry.ReplaceOtherCertificate:
+		return "have that server's certificate replaced and check this machine's clock; --insecure is for the registry's own host alone"
 	case registry.RenewCertificate:
 		return "have the certificate renewed and check this machine's clock; --insecure goes on without verification"
+	case registry.ReissueCertificate:
+		return "have it reissued with the registry's name as subjectAltName, as docker and podman want it, too; --insecure goes on without verification"
+	case registry.UpgradeTLS:
+		return "have TLS 1.2 or newer enabled there, as docker and podman want it, too; --insecure does not change this"
 	case registry.FixCertificate:
 		return "trust the registry's CA with --ca-file FILE, or go on without verification with --insecure"
 	case registry.AllowHTTP:
@@ -29,16 +35,28 @@ func RegistryHint(r registry.Result) string {
 		return "give it one with --cert-file FILE --key-file FILE"
 	case registry.MaybeClientCert:
 		return "if it wants a client certificate: --cert-file FILE --key-file FILE"
+	case registry.ReplaceClientCert:
+		return "give it another one with --cert-file FILE --key-file FILE"
 	case registry.FixCertFile:
 		return "fix or remove that file; docker and podman read it too"
 	case registry.FixProxy:
-		return "look at HTTP_PROXY and HTTPS_PROXY"
+		return "check HTTP_PROXY and HTTPS_PROXY, and the registry's name; hosts in NO_PROXY are reached without the proxy"
+	case registry.ProxyLogin:
+		return "put USER:PASSWORD@ before the proxy's host in HTTP_PROXY and HTTPS_PROXY, or check the user name and the password there"
 	case registry.CheckName:
 		return "check the name and the port"
+	case registry.NoAPI:
+		return "check the name and the port: a registry answers at /v2/ of the host itself"
 	case registry.GiveCredential:
 		return "the registry wants a user name and a password"
 	case registry.GivePassword:
 		return "log in with a user name and a password"
+	case registry.CheckUsername:
+		return "check the user name"
+	case registry.NoToken:
+		return "use it without a token, with the user name and the password if it wants them"
+	case registry.ConfirmAgain:
+		return "log in again with --device, and confirm it in the browser"
 	case registry.GiveScope:
 		return "a robot account may need --scope NAME/OF/REPOSITORY"
 	case registry.GiveIssuer:
@@ -69,6 +87,8 @@ func registryHint(r registry.Result) string {
 		return "check the registry's name, the port and the network, or try again later"
 	case registry.Throttled:
 		return "wait a while, then try again"
+	case registry.Forbidden:
+		return "ask the registry's operator for access for this account, and from this network"
 	}
-	return ""
+	return "the operator of that server has to fix this; --debug-calls shows what it answers"
 }

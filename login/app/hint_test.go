@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"testing"
 
-	"regshape/login/registry"
 	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/keys"
@@ -63,46 +62,6 @@ func TestAdvice(t *testing.T) {
 		own := func(words ...string) string { return "rs " + strings.Join(words, " ") }
 		if got := Advice(fmt.Errorf("while reading: %w", test.err), own); got != test.want {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
-		}
-	}
-}
-
-// Whatever the registry client advises has its words, with the flags that do it.
-func TestRegistryHint(t *testing.T) {
-	for _, test := range []struct {
-		advice registry.Advice
-		want   []string
-	}{
-		{registry.TrustCA, []string{"registry's CA", "--ca-file FILE"}},
-		{registry.TrustOtherCA, []string{"its CA", "--ca-file FILE"}},
-		{registry.InsecureElsewhere, []string{"--ca-file FILE", "--insecure is for the registry's own host alone"}},
-		{registry.FixName, []string{"--ca-file FILE", "--insecure"}},
-		{registry.RenewCertificate, []string{"clock", "--insecure"}},
-		{registry.FixCertificate, []string{"--ca-file FILE", "--insecure"}},
-		{registry.AllowHTTP, []string{"--plain-http"}},
-		{registry.MaybeHTTP, []string{"if ", "--plain-http"}},
-		{registry.UseHTTPS, []string{"leave out --plain-http"}},
-		{registry.MaybeHTTPS, []string{"if ", "leave out --plain-http"}},
-		{registry.GiveClientCert, []string{"--cert-file FILE --key-file FILE"}},
-		{registry.MaybeClientCert, []string{"if ", "--cert-file FILE --key-file FILE"}},
-		{registry.FixCertFile, []string{"that file"}},
-		{registry.FixProxy, []string{"HTTP_PROXY", "HTTPS_PROXY"}},
-		{registry.CheckName, []string{"name", "port"}},
-		{registry.OtherRegistry, []string{"log in to other.example"}},
-		{registry.GiveCredential, []string{"user name", "password"}},
-		{registry.GivePassword, []string{"user name", "password"}},
-		{registry.GiveScope, []string{"--scope NAME"}},
-		{registry.GiveIssuer, []string{"--device-issuer URL"}},
-		{registry.CheckIssuerURL, []string{"--device-issuer"}},
-		{registry.UseIssuer, []string{"--device-issuer other.example"}},
-		{registry.CheckClientID, []string{"--device-client-id"}},
-		{registry.OtherScope, []string{"--device-scope"}},
-	} {
-		got := RegistryHint(registry.Result{Advice: test.advice, Suggested: "other.example"})
-		for _, want := range test.want {
-			if !strings.Contains(got, want) {
-				t.Errorf("%s: %q, want %q in it", test.advice, got, want)
-			}
 		}
 	}
 }

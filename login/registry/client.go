@@ -125,7 +125,7 @@ var errOutOfTime = errors.New("out of network time")
 func (c *Client) open(ctx context.Context, address store.Address) (context.Context, context.CancelFunc, *session, *failure) {
 	host, err := endpoint(address)
 	if err != nil {
-		return nil, nil, nil, &failure{outcome: Protocol, message: err.Error()}
+		return nil, nil, nil, &failure{outcome: Protocol, message: err.Error(), advice: CheckName}
 	}
 	s := &session{
 		c: c, router: c.newRouter(), base: &url.URL{Scheme: "https", Host: host}, loopback: loopback(host),

@@ -103,6 +103,33 @@ func TestClientCertificateStays(t *testing.T) {
 	}
 }
 
+// In TLS 1.3 the alert about a client certificate is lost to a reset, or arrives.
+func TestClientCertificate_refused(t *testing.T) {
+	pair, certPEM, keyPEM := selfSigned(t, time.Now().Add(time.Hour), "127.0.0.1")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert})
+			_ = server.HandshakeContext(t.Context())
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close()
+		}
+	}()
+	file := writeFile(t, "c.pem", certPEM)
+	c := client(t, Options{CAFile: file, CertFile: file, KeyFile: writeFile(t, "k.pem", keyPEM)})
+	if r := c.Verify(t.Context(), store.ParseAddress(l.Addr().String()), "", alice); r.Outcome != TLS || r.Message != refusedClientCert.message || r.Advice != ReplaceClientCert {
+		t.Errorf("got %s: %s (%s)", r.Outcome, r.Message, r.Advice)
+	}
+}
+
 // --insecure is about the registry: what a device login obtains goes to an issuer whose
 // certificate was verified.
 func TestInsecure_notForIssuers(t *testing.T) {
@@ -117,7 +144,7 @@ func TestInsecure_notForIssuers(t *testing.T) {
 	}
 }
 
-// selfSigned makes a certificate that is its own CA.
+// selfSigned makes a certificate that is its own CA. A name "CN=…" is its common name alone.
 func selfSigned(t *testing.T, until time.Time, names ...string) (tls.Certificate, []byte, []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -131,7 +158,9 @@ func selfSigned(t *testing.T, until time.Time, names ...string) (tls.Certificate
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
+		if common, alone := strings.CutPrefix(name, "CN="); alone {
+			tmpl.Subject.CommonName = common
+		} else if ip := net.ParseIP(name); ip != nil {
 			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
 		} else {
 			tmpl.DNSNames = append(tmpl.DNSNames, name)

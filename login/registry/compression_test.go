@@ -12,22 +12,6 @@ import (
 	"regshape/store"
 )
 
-// Some proxies compress whatever passes, asked or not.
-func zipped(next http.Handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		answer := httptest.NewRecorder()
-		next.ServeHTTP(answer, r)
-		for name, values := range answer.Header() {
-			w.Header()[name] = values
-		}
-		w.Header().Set("Content-Encoding", "gzip")
-		w.WriteHeader(answer.Code)
-		z := gzip.NewWriter(w)
-		_, _ = answer.Body.WriteTo(z)
-		_ = z.Close()
-	}
-}
-
 // endless compresses zeros until the client has had enough.
 func endless(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
@@ -51,7 +35,7 @@ func TestGzip_registry(t *testing.T) {
 	} {
 		for _, secure := range []bool{false, true} {
 			s := serve(t, secure, func(s *site, w http.ResponseWriter, r *http.Request) {
-				zipped(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				testregistry.Zipped(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					switch user, _, _ := r.BasicAuth(); {
 					case r.URL.Path == "/token" && user == "robot":
 						reply(w, http.StatusOK, map[string]any{"token": "robots-token"})
@@ -60,7 +44,7 @@ func TestGzip_registry(t *testing.T) {
 					default:
 						bearerRegistry(s, w, r)
 					}
-				}))(w, r)
+				})).ServeHTTP(w, r)
 			})
 			if r := client(t, Options{Insecure: true}).Verify(t.Context(), store.ParseAddress(s.host()), "", tt.cred); r.Outcome != tt.want || r.Message != tt.message {
 				t.Errorf("%s, TLS %t: got %s: %s, want %s: %s", name, secure, r.Outcome, r.Message, tt.want, tt.message)
@@ -71,7 +55,7 @@ func TestGzip_registry(t *testing.T) {
 
 func TestGzip_issuer(t *testing.T) {
 	issuer := testregistry.NewIssuer(testregistry.IssuerOptions{})
-	s := httptest.NewServer(zipped(issuer))
+	s := httptest.NewServer(testregistry.Zipped(issuer))
 	t.Cleanup(s.Close)
 	c, d := client(t, Options{}), DeviceClient{Issuer: s.URL, ClientID: "cli"}
 	g, r := c.DeviceLogin(t.Context(), d, (&watched{}).screen())

@@ -93,7 +93,7 @@ func (s *session) deviceLogin(ctx context.Context, d DeviceClient, u *url.URL, s
 		return DeviceGrant{}, fail
 	}
 	if meta.device == nil {
-		return DeviceGrant{}, &failure{outcome: Protocol, message: s.issuerLabel() + " does not support device logins"}
+		return DeviceGrant{}, &failure{outcome: Protocol, message: s.issuerLabel() + " does not support device logins", advice: GivePassword}
 	}
 	scopes := meta.scopeFor(d.Scope)
 	ask := oauth2.Config{
@@ -255,9 +255,9 @@ func (t *issuerTransport) wait(req *http.Request, why, code string) *http.Respon
 
 // expired is the failure of an expired code, with the reason if the issuer did not respond.
 func (t *issuerTransport) expired() *failure {
-	f := &failure{outcome: Expired, message: expiredText}
+	f := &failure{outcome: Expired, message: expiredText, advice: ConfirmAgain}
 	if t.lastError != "" {
-		f.message = "the issuer did not answer (" + t.lastError + ") until the code expired; run the command again"
+		f.message = "the issuer did not answer (" + t.lastError + ") until the code expired"
 	}
 	return f
 }

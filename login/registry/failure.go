@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,10 +34,12 @@ func (s *session) explain(ctx context.Context, err error) *failure {
 		return &failure{outcome: Unreachable, message: "interrupted"}
 	case s.router.serverSpokeFirst.Load():
 		return notHTTP
-	case s.router.certRequested.Load():
-		return noClientCert
 	}
-	return classify(err)
+	f = classify(err)
+	if silent := s.router.certRequested.Load(); silent != nil && (silent != refusedClientCert || f.outcome == Unreachable) {
+		return silent
+	}
+	return f
 }
 
 // failed is explain for a request to u. The options that relax checks are for the registry's
@@ -46,27 +50,52 @@ func (s *session) failed(ctx context.Context, u *url.URL, err error) *failure {
 		f.message = origin(u) + ": " + f.message
 	}
 	if f.outcome == TLS && (s.router.issuer || !strings.EqualFold(u.Hostname(), s.base.Hostname())) {
-		f.advice = ""
-		if f.untrusted {
-			f.advice = TrustOtherCA
-			if s.c.opt.Insecure {
-				f.advice = InsecureElsewhere
-			}
-		}
+		f.advice = adviceElsewhere(f.advice, s.c.opt.Insecure)
 	}
 	return &f
 }
 
+// adviceElsewhere is the advice about a server other than the registry.
+func adviceElsewhere(a Advice, insecure bool) Advice {
+	switch a {
+	case TrustCA, FixCertificate:
+		if insecure {
+			return InsecureElsewhere
+		}
+		return TrustOtherCA
+	case FixName, RenewCertificate, ReissueCertificate:
+		return ReplaceOtherCertificate
+	case UpgradeTLS, TrustOtherCA, FixProxy:
+		return a
+	}
+	return ""
+}
+
 // classify is explain without a session: for timing lines, too.
 func classify(err error) *failure {
-	if f := classifyTLS(err); f != nil {
+	f := classifyTLS(err)
+	if f == nil {
+		f = classifyOther(err)
+	}
+	var op *net.OpError
+	// net/http calls a failure to connect to an HTTP proxy "proxyconnect", a refusal of a SOCKS one
+	// "socks connect".
+	if !errors.As(err, &op) || op.Op != "proxyconnect" && !strings.HasPrefix(op.Op, "socks") {
 		return f
 	}
+	out := *f
+	out.message, out.advice = "the proxy: "+f.message, FixProxy
+	if f.advice == TrustCA {
+		out.advice = TrustOtherCA
+	}
+	return &out
+}
+
+func classifyOther(err error) *failure {
 	var (
 		f   *failure
 		z   *addressError
 		dns *net.DNSError
-		op  *net.OpError
 		no  syscall.Errno
 		out = &failure{outcome: Unreachable, message: "the connection was lost"}
 	)
@@ -104,21 +133,29 @@ func classify(err error) *failure {
 		// net/http has no types for these.
 		return notHTTP
 	}
-	if errors.As(err, &op) && op.Op == "proxyconnect" {
-		out.message = "the proxy: " + out.message
-	}
 	return out
 }
 
-// noClientCert is a server that requires a client certificate. Since TLS 1.3 the alert comes
-// after the handshake, and may be lost to the reset that follows it.
-var noClientCert = &failure{
-	outcome: TLS, message: "the server asks for a client certificate, and refused the connection without one",
-	advice: GiveClientCert,
-}
+// What a server that asked for a client certificate did not answer to: none, since there is none
+// or it named other authorities; and one. Since TLS 1.3 the alert comes after the handshake, and
+// may be lost to the reset that follows it.
+var (
+	noClientCert = &failure{
+		outcome: TLS, message: "the server asks for a client certificate, and refused the connection without one",
+		advice: GiveClientCert,
+	}
+	otherClientCert = &failure{
+		outcome: TLS, message: "the server accepts no client certificate of this authority, and refused the connection without one",
+		advice: ReplaceClientCert,
+	}
+	refusedClientCert = &failure{
+		outcome: TLS, message: "the server closed the connection when it got the client certificate",
+		advice: ReplaceClientCert,
+	}
+)
 
 // notHTTP is a response of another protocol.
-var notHTTP = &failure{outcome: Protocol, message: "the response is not HTTP"}
+var notHTTP = &failure{outcome: Protocol, message: "the response is not HTTP", advice: CheckName}
 
 func timedOut(err error) bool {
 	var t net.Error
@@ -134,19 +171,23 @@ func classifyTLS(err error) *failure {
 		verify    *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
 		op        *net.OpError
-		out       = &failure{outcome: TLS, advice: TrustCA}
+		out       = &failure{outcome: TLS}
 	)
-	switch {
+	switch text := err.Error(); {
 	case errors.As(err, &authority):
-		out.message, out.untrusted = "the certificate is signed by an unknown authority", true
+		out.message = "the certificate is signed by an unknown authority"
+		out.advice = TrustCA
+	case errors.As(err, &name) && !hasAltNames(name.Certificate):
+		out.message = "the certificate has no subjectAltName, and a common name alone does not count"
+		out.advice = ReissueCertificate
 	case errors.As(err, &name):
-		out.message, out.untrusted = "the certificate is for another name"+certNames(name.Certificate), true
+		out.message = "the certificate is for another name" + certNames(name.Certificate)
 		out.advice = FixName
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		out.message, out.untrusted = "the certificate has expired or is not yet valid", true
+		out.message = "the certificate has expired or is not yet valid"
 		out.advice = RenewCertificate
 	case errors.As(err, &invalid), errors.As(err, &verify):
-		out.message, out.untrusted = "the certificate is not valid", true
+		out.message = "the certificate is not valid"
 		out.advice = FixCertificate
 	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/", errors.Is(err, http.ErrSchemeMismatch):
 		out.message = "the server speaks plain http, not https"
@@ -156,14 +197,37 @@ func classifyTLS(err error) *failure {
 		out.advice = MaybeHTTP
 	case errors.As(err, &op) && op.Op == "remote error":
 		// An alert; its text is from the TLS library's own table.
-		out.message = "the server refused the TLS connection (" + printable.Line(strings.TrimPrefix(op.Err.Error(), "tls: "), 80) + ")"
-		out.advice = MaybeClientCert
-	case strings.Contains(err.Error(), "tls: ") && !strings.Contains(err.Error(), "malformed"):
-		out.message, out.advice = "the TLS connection failed", ""
+		alert := printable.Line(strings.TrimPrefix(op.Err.Error(), "tls: "), 80)
+		switch {
+		case alert == "protocol version not supported":
+			return oldTLS
+		case slices.Contains(certAlerts, alert):
+			out.message, out.advice = "the server refused the client certificate ("+alert+")", ReplaceClientCert
+		default:
+			out.message, out.advice = "the server refused the TLS connection ("+alert+")", MaybeClientCert
+		}
+	case strings.HasPrefix(text, "tls: server selected unsupported protocol version"):
+		return oldTLS
+	case strings.Contains(text, "tls: ") && !strings.Contains(text, "malformed"):
+		out.message = "the TLS connection failed"
 	default:
 		return nil
 	}
 	return out
+}
+
+// oldTLS is a server that has only versions that RFC 8996 forbids. It says so in an alert, or, if
+// it is older than 1.2 itself, selects one that was not offered.
+var oldTLS = &failure{
+	outcome: TLS, message: "the server's TLS protocol version is too old: it has none from 1.2 on",
+	advice: UpgradeTLS,
+}
+
+// certAlerts are the alerts about a certificate (RFC 8446 §6.2), which from a server is the
+// client's.
+var certAlerts = []string{
+	"bad certificate", "unsupported certificate", "revoked certificate", "expired certificate", "unknown certificate",
+	"unknown certificate authority",
 }
 
 // speaksTLS reports whether a failed handshake shows that the server does speak TLS, so that
@@ -172,33 +236,64 @@ func speaksTLS(err error) bool {
 	return classifyTLS(err) != nil && !errors.As(err, new(tls.RecordHeaderError))
 }
 
-func certNames(c *x509.Certificate) string {
-	if c == nil || len(c.DNSNames) == 0 {
-		return ""
-	}
-	return " (" + printable.Line(strings.Join(c.DNSNames, ", "), 80) + ")"
+// hasAltNames reports whether a certificate has a subjectAltName (RFC 5280 §4.2.1.6), which
+// alone counts (RFC 9525 §6.3).
+func hasAltNames(c *x509.Certificate) bool {
+	return c == nil || slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.String() == "2.5.29.17" })
 }
 
+func certNames(c *x509.Certificate) string {
+	if c == nil {
+		return ""
+	}
+	names := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + printable.Line(strings.Join(names, ", "), 80) + ")"
+}
+
+// theRegistry is who answers, in a message, unless it is a token server or an issuer.
+const theRegistry = "the registry"
+
 // statusFailure turns a status that says nothing about the credential into a failure; who is
-// "the registry" or the token server with its host.
+// theRegistry, or another server with its host.
 func (s *session) statusFailure(res *response, who string) *failure {
 	detail := s.detail(res)
 	f := &failure{outcome: Protocol, message: who + " answered " + statusText(res.status), detail: detail}
 	switch {
+	case res.status == http.StatusProxyAuthRequired:
+		return proxyAnswer(res.status)
 	case res.status == http.StatusTooManyRequests:
 		f.outcome, f.message = Throttled, "too many requests"
 		if wait, ok := retryAfter(res.header, s.c.now()); ok && wait > 0 {
 			f.message += "; " + who + " asks to wait " + strconv.Itoa(int(wait.Seconds())) + " s"
 		}
 		return f
-	case res.status >= 500, res.status == http.StatusProxyAuthRequired:
+	case res.status >= 500:
 		f.outcome = Unreachable
 	case res.status == http.StatusBadRequest && s.base.Scheme == "http":
 		// What TLS servers respond to plain http.
 		f.advice = MaybeHTTPS
+	case res.status == http.StatusBadRequest && who == theRegistry && res.isHTML():
+		// What nginx responds without a client certificate; a registry's own answer is JSON.
+		f.advice = MaybeClientCert
 	}
 	if detail != "" {
 		f.message += ": " + detail
+	}
+	return f
+}
+
+// proxyAnswer is a status of the proxy's own: to CONNECT, or 407, which only proxies send (RFC
+// 9110 §15.5.8). The registry was not reached, so this is Unreachable.
+func proxyAnswer(status int) *failure {
+	f := &failure{outcome: Unreachable, message: "the proxy answered " + statusText(status), advice: FixProxy}
+	if status == http.StatusProxyAuthRequired {
+		f.advice = ProxyLogin
 	}
 	return f
 }

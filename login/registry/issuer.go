@@ -87,7 +87,10 @@ func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (meta
 			return metadata{}, s.asIssuer(s.explain(ctx, err))
 		}
 		if res.status == http.StatusOK && !sameOrigin(res.url, s.base) {
-			elsewhere = &failure{outcome: Protocol, message: s.issuerLabel() + " redirects to " + origin(res.url) + " for its metadata, which was refused"}
+			elsewhere = &failure{
+				outcome: Protocol, message: s.issuerLabel() + " redirects to " + origin(res.url) + " for its metadata, which was refused",
+				advice: CheckIssuerURL,
+			}
 			continue
 		}
 		if res.status != http.StatusOK || res.isPage() || len(res.body) == 0 {
@@ -133,7 +136,7 @@ func readMetadata(issuer string, base *url.URL, res *response) (metadata, *failu
 		return metadata{}, &failure{outcome: Protocol, message: "its metadata is not valid"}
 	}
 	if body.Issuer != issuer {
-		f := &failure{outcome: Protocol, message: "its metadata names another issuer; nothing was sent to it"}
+		f := &failure{outcome: Protocol, message: "its metadata names another issuer; nothing was sent to it", advice: CheckIssuerURL}
 		if strings.TrimSuffix(body.Issuer, "/") == strings.TrimSuffix(issuer, "/") {
 			f.advice, f.suggested = UseIssuer, printable.Line(body.Issuer, 200)
 		}

@@ -48,10 +48,16 @@ const (
 	TrustOtherCA Advice = "trust-other-ca"
 	// InsecureElsewhere is TrustOtherCA where only the registry's certificate goes unverified.
 	InsecureElsewhere Advice = "insecure-elsewhere"
+	// ReplaceOtherCertificate: a server other than the registry needs another certificate.
+	ReplaceOtherCertificate Advice = "replace-other-certificate"
 	// FixName: ask by a name that the certificate is for.
 	FixName Advice = "fix-name"
 	// RenewCertificate: it has expired, or the clock is wrong.
 	RenewCertificate Advice = "renew-certificate"
+	// ReissueCertificate: it needs the registry's name as subjectAltName.
+	ReissueCertificate Advice = "reissue-certificate"
+	// UpgradeTLS: the server needs TLS 1.2 or newer.
+	UpgradeTLS Advice = "upgrade-tls"
 	// FixCertificate: trust its authority, or do without verification.
 	FixCertificate Advice = "fix-certificate"
 	// AllowHTTP: allow plain http, which the server speaks.
@@ -66,18 +72,30 @@ const (
 	GiveClientCert Advice = "give-client-cert"
 	// MaybeClientCert: the server may want a client certificate.
 	MaybeClientCert Advice = "maybe-client-cert"
+	// ReplaceClientCert: the server refuses this client certificate.
+	ReplaceClientCert Advice = "replace-client-cert"
 	// FixCertFile: a file below Options.CertDirs cannot be used.
 	FixCertFile Advice = "fix-cert-file"
-	// FixProxy: the environment's proxy is not a URL.
+	// FixProxy: the environment's proxy is not a URL, cannot be reached, or does not connect.
 	FixProxy Advice = "fix-proxy"
+	// ProxyLogin: give the proxy a user name and a password.
+	ProxyLogin Advice = "proxy-login"
 	// CheckName: there is something else at this name and port.
 	CheckName Advice = "check-name"
+	// NoAPI: there is no /v2/ at this name and port.
+	NoAPI Advice = "no-api"
 	// OtherRegistry: log in to Result.Suggested.
 	OtherRegistry Advice = "other-registry"
 	// GiveCredential: give a user name and a password.
 	GiveCredential Advice = "give-credential" //nolint:gosec // a name, not a credential
-	// GivePassword: an identity token is not taken.
+	// GivePassword: an identity token or a device login is not taken.
 	GivePassword Advice = "give-password"
+	// CheckUsername: the user name cannot be one of Basic authentication.
+	CheckUsername Advice = "check-username"
+	// NoToken: the registry is used without tokens.
+	NoToken Advice = "no-token"
+	// ConfirmAgain: a device login has to be confirmed again.
+	ConfirmAgain Advice = "confirm-again"
 	// GiveScope: name a repository that the credential is for.
 	GiveScope Advice = "give-scope"
 	// GiveIssuer: the issuer's URL cannot be one.
@@ -159,7 +177,6 @@ type failure struct {
 	message, detail string
 	advice          Advice
 	suggested       string
-	untrusted       bool // a certificate that could not be verified
 }
 
 func (f *failure) Error() string { return f.message }

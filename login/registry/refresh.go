@@ -117,7 +117,7 @@ func (c *Client) Revoke(ctx context.Context, d DeviceClient, refreshToken string
 }
 
 // expiredText is the message of an expired code.
-const expiredText = "the code has expired; run the command again"
+const expiredText = "the code has expired"
 
 // oauthFailure turns an error of x/oauth2 into an outcome and a message. Its own texts hold the
 // body of the response and are never shown.
@@ -144,18 +144,18 @@ func (s *session) oauthRefusal(res *response) *failure {
 	f := &failure{outcome: Forbidden, detail: s.detail(res)}
 	switch code {
 	case "access_denied":
-		f.outcome, f.message = Rejected, "the login was denied in the browser"
+		f.outcome, f.message, f.advice = Rejected, "the login was denied in the browser", ConfirmAgain
 	case "expired_token":
-		f.outcome, f.message = Expired, expiredText
+		f.outcome, f.message, f.advice = Expired, expiredText, ConfirmAgain
 	case "invalid_client", "unauthorized_client":
 		f.message = s.issuerLabel() + " does not allow this client the device login"
 		f.advice = CheckClientID
 	case "unsupported_grant_type":
-		f.message = s.issuerLabel() + " does not support device logins"
+		f.message, f.advice = s.issuerLabel()+" does not support device logins", GivePassword
 	case "invalid_scope":
 		f.message, f.advice = s.issuerLabel()+" refuses the scope", OtherScope
 	case "invalid_grant":
-		f.outcome, f.message = Rejected, s.issuerLabel()+" no longer accepts the code or token"
+		f.outcome, f.message, f.advice = Rejected, s.issuerLabel()+" no longer accepts the code or token", ConfirmAgain
 	default:
 		if isRedirect(res.status) {
 			return &failure{outcome: Protocol, message: s.issuerLabel() + " redirects; the redirect was not followed"}

@@ -127,14 +127,14 @@ func basicScenarios() []scenario {
 		},
 		{
 			name: "a colon in the user name", reg: asksBasic(nil), cred: Credential{Username: "a:b", Secret: "x"}, want: Protocol,
-			message: "a user name with a colon cannot be sent with Basic authentication", asked: ping,
+			message: "a user name with a colon cannot be sent with Basic authentication", advice: CheckUsername, asked: ping,
 		},
 		{
 			name: "an identity token where passwords are wanted", reg: asksBasic(nil), cred: identity, want: Protocol,
 			message: "the registry does not accept identity tokens: it uses Basic authentication",
 			advice:  GivePassword, asked: ping,
 		},
-		{name: "no API behind the login", reg: asksBasic(says(404, "")), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", advice: CheckName, asked: basic2},
+		{name: "no API behind the login", reg: asksBasic(says(404, "")), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", advice: NoAPI, asked: basic2},
 		{name: "a teapot behind the login", reg: asksBasic(says(418, "")), want: Protocol, message: "the registry answered 418 I'm a teapot", asked: basic2},
 		{name: "forbidden", reg: asksBasic(says(403, "")), want: Forbidden, message: "access forbidden", advice: GiveScope, asked: basic2},
 	}
@@ -211,7 +211,7 @@ func bearerScenarios() []scenario {
 		{name: "token, right password", reg: asksBearer(nil), auth: gives(nil), want: Verified, message: accepted, asked: proof3},
 		{name: "token, wrong password", reg: asksBearer(nil), auth: gives(nil), cred: wrong, want: Rejected, message: rejectedText, asked: getTok + "-wrong"},
 		{name: "token, no credential", reg: asksBearer(nil), auth: gives(nil), cred: nobody, want: Rejected, message: rejectedText, advice: GiveCredential, asked: ping},
-		{name: "token, a colon in the user name", reg: asksBearer(nil), auth: gives(nil), cred: Credential{Username: "a:b", Secret: "x"}, want: Protocol, message: "a user name with a colon cannot be sent with Basic authentication", asked: ping},
+		{name: "token, a colon in the user name", reg: asksBearer(nil), auth: gives(nil), cred: Credential{Username: "a:b", Secret: "x"}, want: Protocol, message: "a user name with a colon cannot be sent with Basic authentication", advice: CheckUsername, asked: ping},
 		{name: "a token server without GET (405)", reg: asksBearer(nil), auth: only("POST", 405, gives(nil)), want: Verified, message: accepted, asked: getTok + "; " + passwordPost + proof},
 		{name: "a token server without GET (404)", reg: asksBearer(nil), auth: only("POST", 404, gives(nil)), want: Verified, message: accepted, asked: getTok + "; " + passwordPost + proof},
 		{name: "a token server without GET, wrong password", reg: asksBearer(nil), auth: only("POST", 405, gives(nil)), cred: wrong, want: Rejected, message: rejectedText, asked: getTok + "-wrong; " + passwordPost},

@@ -52,19 +52,41 @@ func tunnels(st *stage, w http.ResponseWriter, r *http.Request) {
 	go func() { _, _ = io.Copy(conn, out); _ = conn.Close() }()
 }
 
+// lends is tunnels for the registry alone.
+func lends(status int) handler {
+	return func(st *stage, w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Host, "far-auth.") {
+			w.WriteHeader(status)
+			return
+		}
+		tunnels(st, w, r)
+	}
+}
+
 // proxyScenarios have HTTPS_PROXY and HTTP_PROXY set, with a password, and NO_PROXY for
 // all but far.example and far-auth.example. The proxy sits on loopback, which must not
 // be held against the registry: the literal host of the realm is judged.
 func proxyScenarios() []scenario {
-	const connect = "proxy CONNECT far.example:443; "
+	const (
+		connect = "proxy CONNECT far.example:443; "
+		login   = "the proxy answered 407 Proxy Authentication Required"
+	)
 	realm := func(host string) handler { return asks(nil, `Bearer realm="https://`+host+`/token",service="fake"`) }
 	group := []scenario{
 		{name: "proxy", reg: asksBasic(nil), proxy: tunnels, scheme: "basic", want: Verified, message: accepted, asked: connect + basic2},
 		{name: "proxy to the token server, too", reg: realm("far-auth.example"), auth: gives(nil), proxy: tunnels, scheme: "bearer", want: Verified, message: accepted, asked: connect + ping + "; proxy CONNECT far-auth.example:443; auth GET /token?account=alice&service=fake basic; reg GET /v2/ bearer"},
 		{name: "proxy, but not to the token server", reg: realm("auth.example"), auth: gives(nil), proxy: tunnels, scheme: "bearer", want: Verified, message: accepted, asked: connect + proof3},
 		{name: "proxy for plain http", noTLS: true, reg: asksBasic(nil), proxy: tunnels, scheme: "basic", want: Verified, message: accepted, asked: "proxy GET http://far.example/v2/; proxy GET http://far.example/v2/ basic"},
-		{name: "proxy that wants a login", reg: asksBasic(nil), proxy: says(407, ""), transport: "-", want: Unreachable, message: "the proxy answered 407 Proxy Authentication Required", asked: "proxy CONNECT far.example:443"},
-		{name: "proxy that is not there", reg: asksBasic(nil), transport: "-", want: Unreachable, message: "the proxy: connection refused"},
+		{name: "proxy that wants a login", reg: asksBasic(nil), proxy: says(407, "px:proxy-canary", "Content-Type: text/plain"), transport: "-", want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy CONNECT far.example:443"},
+		{name: "proxy that wants a login, plain http", noTLS: true, reg: asksBasic(nil), proxy: says(407, "px:proxy-canary", "Content-Type: text/plain"), want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy GET http://far.example/v2/"},
+		{name: "proxy that wants a login with a page, plain http", noTLS: true, reg: asksBasic(nil), proxy: says(407, "<html>", "Content-Type: text/html", `Proxy-Authenticate: Basic realm="x"`), want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy GET http://far.example/v2/"},
+		{name: "proxy that wants a login for the token server", reg: realm("far-auth.example"), auth: gives(nil), proxy: lends(407), scheme: "bearer", want: Unreachable, message: "the token server far-auth.example: " + login, advice: ProxyLogin, asked: connect + ping + "; proxy CONNECT far-auth.example:443"},
+		{name: "proxy that wants a login for the token server, plain http", noTLS: true, reg: asks(nil, `Bearer realm="http://far-auth.example/token",service="fake"`), proxy: lends(407), scheme: "bearer", want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy GET http://far.example/v2/; proxy GET http://far-auth.example/token?account=alice&service=fake basic"},
+		{name: "proxy behind the proxy that wants a login", reg: says(407, ""), proxy: tunnels, want: Unreachable, message: login, advice: ProxyLogin, asked: connect + ping},
+		{name: "proxy that forbids", reg: asksBasic(nil), proxy: says(403, ""), transport: "-", want: Unreachable, message: "the proxy answered 403 Forbidden", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
+		{name: "proxy that forbids the token server", reg: realm("far-auth.example"), auth: gives(nil), proxy: lends(403), scheme: "bearer", want: Unreachable, message: "the token server far-auth.example: the proxy answered 403 Forbidden", advice: FixProxy, asked: connect + ping + "; proxy CONNECT far-auth.example:443"},
+		{name: "proxy that finds nobody", reg: asksBasic(nil), proxy: says(502, ""), transport: "-", want: Unreachable, message: "the proxy answered 502 Bad Gateway", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
+		{name: "proxy that is not there", reg: asksBasic(nil), transport: "-", want: Unreachable, message: "the proxy: connection refused", advice: FixProxy},
 	}
 	group[len(group)-1].before = func(st *stage) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -316,9 +338,18 @@ func tlsScenarios() []scenario {
 			st.opt.CAFile = writeFile(st.t, "own.pem", certPEM)
 		}
 	}
-	mutual := func(version uint16, given bool) func(*stage) {
+	// otherAuth has the token server alone be so.
+	otherAuth := func(change func(*stage)) func(*stage) {
 		return func(st *stage) {
-			_, certPEM, keyPEM := selfSigned(st.t, time.Now().Add(time.Hour), "alice")
+			reg, caFile := st.tls, st.opt.CAFile
+			st.tls = st.tls.Clone()
+			change(st)
+			st.authTLS, st.tls, st.opt.CAFile = st.tls, reg, caFile
+		}
+	}
+	mutual := func(version uint16, until time.Duration, given bool) func(*stage) {
+		return func(st *stage) {
+			_, certPEM, keyPEM := selfSigned(st.t, time.Now().Add(until), "alice")
 			pool := x509.NewCertPool()
 			pool.AppendCertsFromPEM(certPEM)
 			st.tls.ClientAuth, st.tls.ClientCAs, st.tls.MaxVersion = tls.RequireAndVerifyClientCert, pool, version
@@ -335,6 +366,10 @@ func tlsScenarios() []scenario {
 		unknown = "the certificate is signed by an unknown authority"
 		refused = "the server asks for a client certificate, and refused the connection without one"
 		noTLS   = "the server speaks plain http, not https"
+		noSAN   = "the certificate has no subjectAltName, and a common name alone does not count"
+		old     = "the server's TLS protocol version is too old: it has none from 1.2 on"
+		// What OpenSSL 0.9.8 answers: a ServerHello of TLS 1.0.
+		oldHello = "\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01" + "01234567890123456789012345678901" + "\x00\x00\x2f\x00"
 	)
 	b := asksBasic(nil)
 	return []scenario{
@@ -346,14 +381,34 @@ func tlsScenarios() []scenario {
 		{name: "a certificate of the future", reg: b, before: signed(96*time.Hour, "reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", advice: RenewCertificate},
 		{name: "a certificate for another name", reg: b, before: signed(time.Hour, "elsewhere.example"), transport: "-", want: TLS, message: "the certificate is for another name (elsewhere.example)", advice: FixName},
 		{name: "a certificate for another name, insecure", reg: b, before: signed(time.Hour, "elsewhere.example"), opt: Options{Insecure: true}, transport: "https-insecure", scheme: "basic", want: Verified, message: accepted, asked: basic2},
-		{name: "a client certificate is missing", reg: b, before: mutual(tls.VersionTLS13, false), transport: "-", want: TLS, message: refused, advice: GiveClientCert},
-		{name: "a client certificate is missing (TLS 1.2)", reg: b, before: mutual(tls.VersionTLS12, false), transport: "-", want: TLS, message: refused, advice: GiveClientCert},
-		{name: "a client certificate", reg: b, before: mutual(tls.VersionTLS13, true), scheme: "basic", want: Verified, message: accepted, asked: basic2},
+		{name: "a client certificate is missing", reg: b, before: mutual(tls.VersionTLS13, time.Hour, false), transport: "-", want: TLS, message: refused, advice: GiveClientCert},
+		{name: "a client certificate is missing (TLS 1.2)", reg: b, before: mutual(tls.VersionTLS12, time.Hour, false), transport: "-", want: TLS, message: refused, advice: GiveClientCert},
+		{name: "a client certificate", reg: b, before: mutual(tls.VersionTLS13, time.Hour, true), scheme: "basic", want: Verified, message: accepted, asked: basic2},
+		{name: "a client certificate that expired", reg: b, before: mutual(tls.VersionTLS12, -time.Hour, true), transport: "-", want: TLS, message: "the server refused the client certificate (expired certificate)", advice: ReplaceClientCert},
+		{name: "a client certificate of another authority", reg: b, before: func(st *stage) {
+			mutual(tls.VersionTLS13, time.Hour, false)(st)
+			_, certPEM, keyPEM := selfSigned(st.t, time.Now().Add(time.Hour), "bob")
+			st.opt.CertFile, st.opt.KeyFile = writeFile(st.t, "c.pem", certPEM), writeFile(st.t, "k.pem", keyPEM)
+		}, transport: "-", want: TLS, message: "the server accepts no client certificate of this authority, and refused the connection without one", advice: ReplaceClientCert},
+		{name: "a client certificate is missing at nginx", reg: says(400, "<html>", "Content-Type: text/html"), want: Protocol, message: "the registry answered 400 Bad Request", advice: MaybeClientCert, asked: ping},
 		{name: "a token server of an unknown authority", reg: b, auth: gives(nil), before: stranger, at: map[string]string{"reg": "203.0.113.9"}, transport: "-", want: TLS, message: unknown, advice: TrustCA},
 		{name: "a token server of an unknown authority, insecure", reg: asksBearer(nil), auth: gives(nil), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "bearer", want: TLS, message: "the token server auth.example: " + unknown, advice: InsecureElsewhere, asked: ping},
 		{name: "a token server at another port of the registry, insecure", reg: moveTo("/token", gives(nil), asks(nil, `Bearer realm="https://reg.example:5001/token",service="fake"`)), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "bearer", want: Verified, message: accepted, asked: ping + "; reg GET /token?account=alice&service=fake basic; reg GET /v2/ bearer"},
 		{name: "a redirect to an unknown authority, insecure", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, before: stranger, opt: Options{Insecure: true}, transport: "-", want: TLS, message: unknown, advice: InsecureElsewhere, asked: ping},
-		{name: "TLS of the past", reg: b, before: func(st *stage) { st.tls.MinVersion, st.tls.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, transport: "-", want: TLS, message: "the server refused the TLS connection (protocol version not supported)", advice: MaybeClientCert},
+		{name: "TLS of the past", reg: b, before: func(st *stage) { st.tls.MinVersion, st.tls.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, transport: "-", want: TLS, message: old, advice: UpgradeTLS},
+		{name: "TLS of the past, insecure", reg: b, before: func(st *stage) { st.tls.MinVersion, st.tls.MaxVersion = tls.VersionTLS10, tls.VersionTLS10 }, opt: Options{Insecure: true}, transport: "-", want: TLS, message: old, advice: UpgradeTLS},
+		{name: "TLS of the past at a server that knows no other", raw: oldHello, transport: "-", want: TLS, message: old, advice: UpgradeTLS},
+		{name: "no common cipher", reg: b, before: func(st *stage) {
+			st.tls.MaxVersion, st.tls.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+		}, transport: "-", want: TLS, message: "the server refused the TLS connection (handshake failure)", advice: MaybeClientCert},
+		{name: "a certificate without subjectAltName", reg: b, before: signed(time.Hour, "CN=reg.example"), transport: "-", want: TLS, message: noSAN, advice: ReissueCertificate},
+		{name: "a certificate without subjectAltName for another name", reg: b, before: signed(time.Hour, "CN=elsewhere.example"), transport: "-", want: TLS, message: noSAN, advice: ReissueCertificate},
+		{name: "a certificate without subjectAltName, insecure", reg: b, before: signed(time.Hour, "CN=reg.example"), opt: Options{Insecure: true}, transport: "https-insecure", scheme: "basic", want: Verified, message: accepted, asked: basic2},
+		{name: "a certificate without subjectAltName that expired", reg: b, before: signed(-time.Hour, "CN=reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", advice: RenewCertificate},
+		{name: "a certificate for an address", reg: b, before: signed(time.Hour, "192.0.2.1"), transport: "-", want: TLS, message: "the certificate is for another name (192.0.2.1)", advice: FixName},
+		{name: "a token server without subjectAltName", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(signed(time.Hour, "CN=auth.example")), scheme: "bearer", want: TLS, message: "the token server auth.example: " + noSAN, advice: ReplaceOtherCertificate, asked: ping},
+		{name: "a token server whose certificate expired", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(signed(-time.Hour, "auth.example")), scheme: "bearer", want: TLS, message: "the token server auth.example: the certificate has expired or is not yet valid", advice: ReplaceOtherCertificate, asked: ping},
+		{name: "a token server of the past", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(func(st *stage) { st.tls.MaxVersion = tls.VersionTLS11 }), scheme: "bearer", want: TLS, message: "the token server auth.example: " + old, advice: UpgradeTLS, asked: ping},
 		{name: "plain http unasked", host: "plain.example", plain: b, transport: "-", want: TLS, message: noTLS, advice: AllowHTTP},
 		{name: "plain http unasked, insecure", host: "plain.example", plain: b, opt: Options{Insecure: true}, transport: "-", want: TLS, message: noTLS, advice: AllowHTTP},
 		{name: "plain http asked for", noTLS: true, reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
@@ -382,7 +437,7 @@ func rawScenarios() []scenario {
 	for i := range group {
 		group[i].transport, group[i].noTLS = "-", group[i].name != "SSH asked by TLS"
 		if group[i].want == "" {
-			group[i].want = Protocol
+			group[i].want, group[i].advice = Protocol, CheckName
 		}
 	}
 	return group
@@ -429,7 +484,7 @@ func troubleScenarios() []scenario {
 		{name: "an open registry", reg: says(200, "{}", jsonHeader), want: Unverified, message: "the registry did not ask for a credential", asked: ping},
 		{name: "a web page", reg: says(200, "<html>", "Content-Type: text/html; charset=utf-8"), want: NotARegistry, message: "not a registry: it answers /v2/ with a web page", advice: CheckName, asked: ping},
 		{name: "a web page that says who it is", reg: says(200, "<html>", "Content-Type: text/html", "Docker-Distribution-Api-Version: registry/2.0"), want: Unverified, message: "the registry did not ask for a credential", asked: ping},
-		{name: "no API", reg: says(404, ""), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", advice: CheckName, asked: ping},
+		{name: "no API", reg: says(404, ""), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", advice: NoAPI, asked: ping},
 		{name: "forbidden at once", reg: says(403, ""), want: Forbidden, message: "the registry refuses access before it asks for a credential", asked: ping},
 		{name: "an empty answer", reg: says(204, ""), want: Protocol, message: "the registry answered 204 No Content", asked: ping},
 		{name: "Docker Hub by another name", host: "docker.io", reg: asksBasic(nil), transport: "-", want: Unreachable, message: "no such host"},

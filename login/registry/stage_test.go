@@ -46,7 +46,9 @@ type stage struct {
 	cancel context.CancelFunc
 	opt    Options
 	tls    *tls.Config // of reg and auth
-	client *Client
+	// authTLS is auth's, if it has one of its own.
+	authTLS *tls.Config
+	client  *Client
 
 	mu      sync.Mutex
 	log     []string
@@ -122,6 +124,9 @@ func (st *stage) serve(role string, h handler) {
 		s.Start()
 	} else {
 		s.TLS, s.EnableHTTP2 = st.tls, true
+		if role == "auth" && st.authTLS != nil {
+			s.TLS = st.authTLS
+		}
 		s.StartTLS()
 	}
 	st.servers[role] = s

@@ -144,7 +144,9 @@ type router struct {
 	plain            bool     // http to any address; else to loopback alone
 	proxy            func(*http.Request) (*url.URL, error)
 	serverSpokeFirst atomic.Bool // the registry sent before it got a request
-	certRequested    atomic.Bool // a server asked for a client certificate, got none, and has not answered
+	// A server asked for a client certificate and has not answered yet: what that means if it
+	// never does.
+	certRequested atomic.Pointer[failure]
 
 	mu         sync.Mutex
 	transports map[route]*http.Transport
@@ -238,10 +240,15 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 	cfg.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		for i := range certs {
 			if info.SupportsCertificate(&certs[i]) == nil {
+				r.certRequested.Store(refusedClientCert)
 				return &certs[i], nil
 			}
 		}
-		r.certRequested.Store(true)
+		if len(certs) > 0 {
+			r.certRequested.Store(otherClientCert)
+		} else {
+			r.certRequested.Store(noClientCert)
+		}
 		return &tls.Certificate{}, nil
 	}
 	// Compressed answers are asked for and decompressed, as by every client written in Go: some
@@ -262,7 +269,7 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 			if res.StatusCode == http.StatusOK {
 				return nil
 			}
-			return &failure{outcome: Unreachable, message: "the proxy answered " + statusText(res.StatusCode)}
+			return proxyAnswer(res.StatusCode)
 		}
 	}
 	r.transports[key] = t
@@ -295,7 +302,7 @@ func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	res, err := t.RoundTrip(req)
 	if err == nil {
-		r.certRequested.Store(false)
+		r.certRequested.Store(nil)
 	}
 	return res, err
 }

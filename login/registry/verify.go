@@ -71,10 +71,16 @@ func (c *Client) Token(ctx context.Context, address store.Address, scope string,
 	s.secrets.Learn(cred.Secret)
 	ch, _, fail := s.findChallenge(ctx, scope)
 	if fail != nil {
+		if fail.outcome == Unverified {
+			fail.advice = NoToken
+		}
 		return Token{}, s.result("", fail)
 	}
 	if ch.scheme != "bearer" {
-		return Token{}, s.result(ch.scheme, &failure{outcome: Protocol, message: "the registry does not issue tokens: it uses Basic authentication"})
+		return Token{}, s.result(ch.scheme, &failure{
+			outcome: Protocol, message: "the registry does not issue tokens: it uses Basic authentication",
+			advice: NoToken,
+		})
 	}
 	g, fail := s.grant(ctx, ch, scope, cred)
 	if fail != nil {
@@ -151,7 +157,7 @@ func (s *session) try(ctx context.Context, u *url.URL, auth string) *failure {
 	case res.status == http.StatusOK, res.status == http.StatusNotFound:
 		return nil
 	}
-	return s.statusFailure(res, "the registry")
+	return s.statusFailure(res, theRegistry)
 }
 
 func (s *session) forbidden(res *response, what string) *failure {
@@ -163,11 +169,11 @@ func (s *session) forbidden(res *response, what string) *failure {
 }
 
 func (s *session) notARegistry(res *response) *failure {
-	what := "it answers /v2/ with " + statusText(res.status)
+	what, advice := statusText(res.status), NoAPI
 	if res.isPage() {
-		what = "it answers /v2/ with a web page"
+		what, advice = "a web page", CheckName
 	}
-	return &failure{outcome: NotARegistry, message: "not a registry: " + what, advice: CheckName}
+	return &failure{outcome: NotARegistry, message: "not a registry: it answers /v2/ with " + what, advice: advice}
 }
 
 func (s *session) at(path string) *url.URL {
@@ -206,7 +212,7 @@ var errColon = errors.New("a user name with a colon cannot be sent with Basic au
 
 func basicValue(user, secret string) (string, *failure) {
 	if strings.Contains(user, ":") {
-		return "", &failure{outcome: Protocol, message: errColon.Error()}
+		return "", &failure{outcome: Protocol, message: errColon.Error(), advice: CheckUsername}
 	}
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+secret)), nil
 }
@@ -240,7 +246,7 @@ func (s *session) findChallenge(ctx context.Context, scope string) (challenge, *
 	case res.status == http.StatusOK:
 		return challenge{}, nil, &failure{outcome: Unverified, message: "the registry did not ask for a credential"}
 	}
-	return challenge{}, nil, s.statusFailure(res, "the registry")
+	return challenge{}, nil, s.statusFailure(res, theRegistry)
 }
 
 // ping requests /v2/ without a credential, and finds out whether the registry speaks https

@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,8 +13,10 @@ import (
 )
 
 // registry KIND starts a registry on loopback and sets REGISTRY to its address. Kinds:
-// open, basic, bearer, robot (basic, but /v2/ is closed), tls (basic over https; the CA is written to ca.pem), page (a web
-// page), silent (never answers), closed (nothing listens), broken (500), busy (429), garbage (no HTTP).
+// open, basic, bearer, zipped (bearer, with compressed tokens), choice (basic beside a Bearer that nobody can use), robot
+// (basic, but /v2/ is closed), tls (basic over https; the CA is written to ca.pem), oldtls (no TLS version from 1.2 on), oldcert
+// (a certificate without subjectAltName), page (a web page), blank (an empty one), noapi (404), silent (never answers), closed
+// (nothing listens), broken (500), busy (429), garbage (no HTTP), proxy (not a registry, but a proxy that wants a login).
 func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: registry KIND")
@@ -23,7 +26,7 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "open":
 		handler = testregistry.New(testregistry.Options{})
-	case "basic", "tls":
+	case "basic", "tls", "oldtls", "oldcert":
 		handler = testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: users})
 	case "robot": // /v2/ is closed to the account, its repository is open
 		basic := testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: users})
@@ -36,16 +39,38 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 			}
 			basic.ServeHTTP(w, r)
 		})
-	case "bearer":
+	case "choice":
+		basic := testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: users})
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, _, ok := r.BasicAuth(); !ok {
+				w.Header().Set("WWW-Authenticate", `Basic realm="Registry", Bearer realm="Registry"`)
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			basic.ServeHTTP(w, r)
+		})
+	case "bearer", "zipped":
 		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{Users: users})
 		ts.Check(err)
 		realm := httptest.NewServer(tokens)
+		if args[0] == "zipped" {
+			realm.Config.Handler = testregistry.Zipped(tokens)
+		}
 		ts.Defer(realm.Close)
 		handler = testregistry.New(testregistry.Options{Auth: testregistry.Bearer, Realm: realm.URL, Tokens: tokens})
-	case "page":
+	case "page", "blank":
 		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
-			_, _ = w.Write([]byte("<html>hello</html>"))
+			if args[0] == "page" {
+				_, _ = w.Write([]byte("<html>hello</html>"))
+			}
+		})
+	case "noapi":
+		handler = http.NotFoundHandler()
+	case "proxy":
+		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Proxy-Authenticate", `Basic realm="proxy"`)
+			w.WriteHeader(http.StatusProxyAuthRequired)
 		})
 	case "busy":
 		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -61,9 +86,14 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no registry of kind %q", args[0])
 	}
 	server := httptest.NewUnstartedServer(handler)
-	if args[0] == "tls" {
-		startTLS(ts, server)
-	} else {
+	switch args[0] {
+	case "tls":
+		startTLS(ts, server, 0)
+	case "oldtls":
+		startTLS(ts, server, tls.VersionTLS11)
+	case "oldcert":
+		startTLS(ts, server, 0, "CN=127.0.0.1")
+	default:
 		server.Start()
 	}
 	ts.Defer(server.Close)
@@ -92,11 +122,14 @@ func listen(ts *testscript.TestScript, kind string) string {
 	return l.Addr().String()
 }
 
-func startTLS(ts *testscript.TestScript, server *httptest.Server) {
+func startTLS(ts *testscript.TestScript, server *httptest.Server, newest uint16, hosts ...string) {
 	authority, err := testregistry.NewAuthority()
 	ts.Check(err)
-	server.TLS, err = authority.ServerTLS()
+	server.TLS, err = authority.ServerTLS(hosts...)
 	ts.Check(err)
+	if newest != 0 {
+		server.TLS.MinVersion, server.TLS.MaxVersion = 0, newest
+	}
 	server.StartTLS()
 	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), authority.CertPEM(), 0o600))
 }

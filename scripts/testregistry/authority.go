@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -56,8 +57,9 @@ func (a *Authority) CertPEM() []byte {
 }
 
 // Server issues a TLS server certificate for the given host names and IP
-// addresses, or for localhost, 127.0.0.1 and ::1 when none is given. Both results
-// are PEM; the key is PKCS #8.
+// addresses, or for localhost, 127.0.0.1 and ::1 when none is given. "CN=host" is
+// the common name alone, as in certificates of old. Both results are PEM; the key
+// is PKCS #8.
 func (a *Authority) Server(hosts ...string) (certPEM, keyPEM []byte, err error) {
 	if len(hosts) == 0 {
 		hosts = []string{"localhost", "127.0.0.1", "::1"}
@@ -73,7 +75,9 @@ func (a *Authority) Server(hosts ...string) (certPEM, keyPEM []byte, err error) 
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	for _, host := range hosts {
-		if ip := net.ParseIP(host); ip != nil {
+		if name, alone := strings.CutPrefix(host, "CN="); alone {
+			template.Subject.CommonName = name
+		} else if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
 		} else {
 			template.DNSNames = append(template.DNSNames, host)

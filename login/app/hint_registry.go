@@ -20,7 +20,7 @@ func RegistryHint(r registry.Result) string {
 	case registry.ReissueCertificate:
 		return "have it reissued with the registry's name as subjectAltName, as docker and podman want it, too; --insecure goes on without verification"
 	case registry.UpgradeTLS:
-		return "have TLS 1.2 or newer enabled there, as docker and podman want it, too; --insecure does not change this"
+		return "have TLS 1.2 or newer enabled there; --insecure does not change this"
 	case registry.FixCertificate:
 		return "trust the registry's CA with --ca-file FILE, or go on without verification with --insecure"
 	case registry.AllowHTTP:

@@ -492,7 +492,8 @@ func troubleScenarios() []scenario {
 		{name: "503 with a page", reg: says(503, "<html>", html), want: Unreachable, message: "the registry answered 503 Service Unavailable", asked: again(4, ping, "250ms", "500ms", "1s")},
 		{name: "429 with a page", reg: says(429, "<html>", html, "Retry-After: 3600"), want: Throttled, message: "too many requests; the registry asks to wait 3600 s", asked: ping},
 		{name: "403 with a page", reg: says(403, "<html>", html), want: Forbidden, message: "the registry refuses access before it asks for a credential", asked: ping},
-		{name: "404 with a page", reg: says(404, "<html>", html), want: NotARegistry, message: page, advice: CheckName, asked: ping},
+		{name: "404 with a page", reg: says(404, "<html>", html), want: NotARegistry, message: "not a registry: it answers /v2/ with 404 Not Found", advice: NoAPI, asked: ping},
+		{name: "405 with a page", reg: says(405, "<html>", html), want: NotARegistry, message: page, advice: CheckName, asked: ping},
 		{name: "400 with a page over plain http", noTLS: true, reg: says(400, "<html>", html), want: Protocol, message: "the registry answered 400 Bad Request", advice: MaybeHTTPS, asked: ping},
 		{name: "a page behind a redirect", reg: moves("/v2/", "https://other.example/login", 302, false, says(200, "")), other: says(200, "<!DOCTYPE html>", html), want: NotARegistry, message: page, advice: CheckName, asked: ping + "; other GET /login"},
 	}

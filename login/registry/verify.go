@@ -169,9 +169,9 @@ func (s *session) forbidden(res *response, what string) *failure {
 }
 
 func (s *session) notARegistry(res *response) *failure {
-	what, advice := statusText(res.status), NoAPI
-	if res.isPage() {
-		what, advice = "a web page", CheckName
+	what, advice := "a web page", CheckName
+	if res.status == http.StatusNotFound { // most servers say it with a page
+		what, advice = statusText(res.status), NoAPI
 	}
 	return &failure{outcome: NotARegistry, message: "not a registry: it answers /v2/ with " + what, advice: advice}
 }

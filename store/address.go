@@ -39,14 +39,7 @@ func ParseAddress(s string) Address {
 	}
 	s = strings.TrimSpace(s)
 	opaque := Address{canonical: s}
-	rest := s
-	for {
-		after, cut := cutPrefixFold(rest, "docker://", "oras://")
-		if !cut {
-			break
-		}
-		rest = after
-	}
+	rest := WithoutTransport(s)
 	var a Address
 	if after, cut := cutPrefixFold(rest, "http://"); cut {
 		a.plain, rest = true, after
@@ -81,6 +74,18 @@ func ParseAddress(s string) Address {
 	}
 	a.canonical = a.spell(len(a.path))
 	return a
+}
+
+// WithoutTransport cuts what podman, skopeo, oras and helm write in front of an image or a chart:
+// docker://, oras:// and oci://, however cased.
+func WithoutTransport(s string) string {
+	for {
+		after, cut := cutPrefixFold(s, "docker://", "oras://", "oci://")
+		if !cut {
+			return s
+		}
+		s = after
+	}
 }
 
 // String returns the canonical form. It parses to the same address again.

@@ -52,6 +52,11 @@ func TestParseAddress_canonical(t *testing.T) {
 		{"http://ghcr.io", "http://ghcr.io"},
 		{"localhost:5000", "localhost:5000"},
 		{"oras://localhost:5000/v2", "localhost:5000"},
+		{"oci://ghcr.io", "ghcr.io"},
+		{"oci://https://ghcr.io:443/v2/", "ghcr.io"},
+		{"oci://registry-1.docker.io/", HubAddress},
+		{"oci://http://localhost:5000", "http://localhost:5000"},
+		{"oci://GHCR.io/Team/charts", "ghcr.io/Team/charts"},
 		{"docker://https://ghcr.io", "ghcr.io"},
 		{"127.0.0.1:5000", "127.0.0.1:5000"},
 		{"[::1]:5000", "[::1]:5000"},
@@ -182,7 +187,7 @@ func TestAddress_bareAndName(t *testing.T) {
 func FuzzParseAddress(f *testing.F) {
 	for _, s := range []string{
 		"docker.io", "https://index.docker.io/v1/", "https://index.docker.io/v1//access-token", "http://h:80/a/b",
-		"[::ffff:1.2.3.4]:443/x", "docker://oras://h", "index.docker.io/v1/v1/x", "h/v2/v2", "ſ://x", "a\nb", "http:///x",
+		"[::ffff:1.2.3.4]:443/x", "docker://oras://oci://h", "index.docker.io/v1/v1/x", "h/v2/v2", "ſ://x", "a\nb", "http:///x",
 	} {
 		f.Add(s)
 	}
@@ -236,6 +241,14 @@ func TestParseAddress_oddSpellings(t *testing.T) {
 		"ho\nst\r.example":                  "host.example", // line breaks within, as the protocol's reader does
 		"docker://docker://h":               "h",
 		"DOCKER://OrAs://h":                 "h",
+		"OCI://oci://docker://Oci://h":      "h",
+		"https://oci://h":                   "https://oci://h", // the scheme of the registry comes last
+		"oci:h":                             "oci:h",
+		"oci:/h":                            "oci:/h",
+		"oci://":                            "oci://",
+		"oci://h/app:v1":                    "oci://h/app:v1",
+		"docker-daemon:h":                   "docker-daemon:h",
+		"docker-daemon://h":                 "docker-daemon://h",
 		"h///":                              "h",
 		"h/a//":                             "h/a",
 		"h:1":                               "h:1",

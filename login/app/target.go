@@ -46,7 +46,7 @@ func (a RegistryArg) Target(command string) (store.Address, error) {
 	}
 	if host, ok := HostOfImage(spelling); ok {
 		return store.Address{}, &UsageError{
-			fmt.Sprintf("%s is an image, not a registry", printable.Line(spelling, 120)),
+			fmt.Sprintf("%s is an image, not a registry", printable.Line(store.WithoutTransport(spelling), 120)),
 			fmt.Sprintf("run 'regshape auth %s %s'", command, host),
 		}
 	}
@@ -59,7 +59,7 @@ func (a RegistryArg) Target(command string) (store.Address, error) {
 // HostOfImage finds the registry in "host/ns/app:tag", "host/app@sha256:…" and "app:tag".
 // A first part without dot, port or the name localhost is Docker Hub's, as for docker.
 func HostOfImage(spelling string) (host string, ok bool) {
-	first, rest, nested := strings.Cut(strings.TrimSpace(spelling), "/")
+	first, rest, nested := strings.Cut(store.WithoutTransport(strings.TrimSpace(spelling)), "/")
 	if !nested {
 		name, _, tagged := strings.Cut(first, ":")
 		image := tagged && !store.ParseAddress(name).Opaque() && !strings.Contains(name, ".")

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -94,5 +95,7 @@ func newParser(g *grammar, e *app.Env, exit func(int)) (*kong.Kong, error) {
 		kong.Vars{"version": version(e)},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.Help(printHelp),
+		kong.KindMapper(reflect.String, kong.MapperFunc(exactString)),
+		kong.PostBuild(takeFlagValues),
 	)
 }

@@ -80,11 +80,17 @@ func parse(g *grammar, e *app.Env) (command *kong.Context, code int, err error) 
 		if errors.As(err, &parseErr) && parseErr.Context != nil && parseErr.Context.Selected() != nil {
 			path, leaf = parseErr.Context.Selected().FullPath(), parseErr.Context.Selected().Leaf()
 		}
-		hint := "run '" + path + " --help'"
+		message, hint := withoutValues(err.Error(), leaf), "run '"+path+" --help'"
+		if message == notShown {
+			hint = "put a value with blanks in quotes; see '" + path + " --help'"
+		}
 		if command, ok := belowAuth(parser, err.Error()); ok && path == "regshape" {
 			hint = "run '" + command + "'"
 		}
-		return nil, app.ExitUsage, &app.UsageError{Message: printable.Line(withoutValues(err.Error(), leaf), 200), Hint: hint}
+		if slices.ContainsFunc(e.Args, hasLongDash) {
+			hint = "flags begin with '-', not with a longer dash as on web pages"
+		}
+		return nil, app.ExitUsage, &app.UsageError{Message: printable.Line(message, 200), Hint: hint}
 	}
 	return command, app.ExitDone, nil
 }
@@ -103,6 +109,13 @@ func belowAuth(parser *kong.Kong, message string) (command string, ok bool) {
 	return "", false
 }
 
+// hasLongDash recognizes a flag that was copied from where programs make "–p" of "-p".
+func hasLongDash(arg string) bool {
+	return strings.IndexAny(strings.TrimLeft(arg, "-"), "\u2010\u2011\u2012\u2013\u2014\u2015\u2212") == 0
+}
+
+const notShown = "unexpected argument (not shown, it may be a secret)"
+
 // withoutValues removes from the parser's message what may be a secret in the wrong place,
 // which should not be in a build log. The name of an unknown command stays.
 func withoutValues(message string, leaf bool) string {
@@ -110,7 +123,7 @@ func withoutValues(message string, leaf bool) string {
 	word, unexpected := strings.CutPrefix(message, "unexpected argument ")
 	switch {
 	case unexpected && leaf:
-		return "unexpected argument (not shown, it may be a secret)"
+		return notShown
 	case unexpected:
 		return "unknown command " + printable.Address(word)
 	case strings.HasSuffix(message, ": expected duration"):

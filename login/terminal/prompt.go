@@ -18,6 +18,9 @@ import (
 // ErrInterrupted is Ctrl-C at a prompt or while waiting for the network.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrStdin is a password that standard input does not have.
+var ErrStdin = errors.New("on standard input")
+
 // MaxSecret is the limit of the helper protocol, and enough for any registry.
 const MaxSecret = 64 << 10
 
@@ -142,12 +145,17 @@ func ReadSecret(in io.Reader) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the password from standard input: %w", err)
 	}
-	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	secret := WithoutLineEnd(string(data))
 	switch {
 	case len(secret) > MaxSecret:
-		return "", errors.New("the password on standard input is over 64 KiB")
+		return "", fmt.Errorf("a password over 64 KiB %w", ErrStdin)
 	case secret == "":
-		return "", errors.New("no password on standard input")
+		return "", fmt.Errorf("no password %w", ErrStdin)
 	}
 	return secret, nil
+}
+
+// WithoutLineEnd cuts one line ending, LF, CRLF or CR, off the end.
+func WithoutLineEnd(s string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
 }

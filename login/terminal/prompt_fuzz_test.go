@@ -14,7 +14,7 @@ func FuzzPasswordInput(f *testing.F) {
 		f.Add(s, "rest")
 	}
 	f.Fuzz(func(t *testing.T, text, rest string) {
-		for _, ending := range []string{"\n", "\r\n"} {
+		for _, ending := range []string{"\n", "\r\n", "\r"} {
 			got, err := ReadSecret(iotest.OneByteReader(strings.NewReader(text + ending)))
 			want := text
 			if ending == "\n" {

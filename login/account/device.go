@@ -50,7 +50,7 @@ func (c *deviceFlags) confirm(e *app.Env, client *registry.Client, to lookup.Des
 	grant, result := client.DeviceLogin(e.Ctx, d, registry.DeviceScreen{Show: screen.show, Pause: screen.pause})
 	screen.end()
 	if e.Ctx.Err() != nil || result.Outcome != registry.Verified {
-		return store.Credential{}, failed(e, "Login failed for", name, result)
+		return store.Credential{}, failed(e, "Login failed for", name, store.Credential{}, result)
 	}
 	cred := store.Credential{
 		ServerURL: address.String(), Secret: grant.AccessToken, Kind: store.KindDevice, Expires: grant.Expires,
@@ -61,7 +61,7 @@ func (c *deviceFlags) confirm(e *app.Env, client *registry.Client, to lookup.Des
 		var token string
 		if claimed, token, result = client.HubToken(e.Ctx, grant.AccessToken); result.Outcome != registry.Verified {
 			revokeUnused(e, client, to.Store, cred)
-			return store.Credential{}, failed(e, "Login failed for", name, result)
+			return store.Credential{}, failed(e, "Login failed for", name, store.Credential{}, result)
 		}
 		cred.Secret, cred.Expires = token, time.Time{} // it ends when the account's owner deletes it
 	}

@@ -46,6 +46,9 @@ func (c *Get) Run(e *app.Env) error {
 		return err
 	}
 	name := address.Bare().Name()
+	if err := app.TakeAccount(e, name); err != nil {
+		return err
+	}
 	found, err := lookup.Query{E: e, Address: address}.Resolve(true)
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "resolve " + name, Err: err}

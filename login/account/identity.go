@@ -1,10 +1,7 @@
 package account
 
 import (
-	"fmt"
 	"time"
-
-	"golang.org/x/term"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
@@ -22,16 +19,6 @@ type IdentityArg struct {
 // token, rather than stored. Without a user name the secret is such a token itself.
 func (c IdentityArg) obtains(username string) bool {
 	return c.IdentityToken && username != "" && username != authfile.TokenUser
-}
-
-// askToken asks for an identity token as for a password.
-func askToken(e *app.Env, name string) (string, error) {
-	token, err := e.Prompt().Ask(fmt.Sprintf("Identity token for %s: ", name), func(fd int) (string, error) {
-		line, err := term.ReadPassword(fd)
-		return string(line), err
-	})
-	_, _ = fmt.Fprintln(e.Err) // the user's own line end was not echoed
-	return token, err
 }
 
 // takeToken replaces what was verified by the identity token that the token server gave for

@@ -21,10 +21,9 @@ import (
 type Login struct {
 	app.RegistryArg
 	IdentityArg
-	PasswordStdin bool           `name:"password-stdin" help:"Read the password from standard input; one trailing newline is removed."`
-	Scope         string         `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
-	For           *time.Duration `xor:"lifetime" placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
-	SkipVerify    bool           `name:"skip-verify" help:"Store the credential without asking the registry."`
+	Scope      string         `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
+	For        *time.Duration `xor:"lifetime" placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
+	SkipVerify bool           `name:"skip-verify" help:"Store the credential without asking the registry."`
 	deviceFlags
 }
 
@@ -134,7 +133,7 @@ func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credenti
 			Hint: app.RegistryHint(result) + "; --skip-verify stores the login without asking",
 		}
 	case e.Ctx.Err() != nil || !result.Outcome.Stores():
-		return "", failed(e, "Login failed for", name, result)
+		return "", failed(e, "Login failed for", name, *cred, result)
 	}
 	if err := c.takeToken(cred, name, result); err != nil {
 		return "", err
@@ -155,11 +154,37 @@ func (c *Login) verify(e *app.Env, client *registry.Client, cred *store.Credenti
 }
 
 // failed is the error of what a registry or an issuer refused, or that of Ctrl-C.
-func failed(e *app.Env, doing, name string, result registry.Result) error {
+func failed(e *app.Env, doing, name string, cred store.Credential, result registry.Result) error {
 	if e.Ctx.Err() != nil {
 		return terminal.ErrInterrupted
 	}
-	return &app.VerifyError{Doing: doing, Registry: name, Result: result}
+	err := &app.VerifyError{Doing: doing, Registry: name, Result: result}
+	if odd := oddText(cred); odd != "" && result.Outcome == registry.Rejected {
+		err.Hint = odd + ": check how it was copied or piped"
+	}
+	return err
+}
+
+// oddText says what a rejected user name or secret has in it that hardly any has on purpose,
+// or "".
+func oddText(c store.Credential) string {
+	what := "password"
+	if c.Kind != store.KindPassword {
+		what = "token"
+	}
+	for _, text := range [][2]string{{"user name", c.Username}, {what, c.Secret}} {
+		switch {
+		case strings.Contains(text[1], "\ufeff"):
+			return "the " + text[0] + " has a byte order mark (BOM) in it"
+		case strings.Contains(text[1], "\x00"):
+			return "the " + text[0] + " has NUL characters in it, as text in UTF-16 has"
+		case strings.ContainsAny(text[1], "\r\n"):
+			return "the " + text[0] + " has a line break in it"
+		case strings.TrimSpace(text[1]) != text[1]:
+			return "the " + text[0] + " begins or ends with a blank"
+		}
+	}
+	return ""
 }
 
 // Validate refuses flags that cannot work together, whatever the environment.
@@ -184,17 +209,15 @@ func (c *Login) check(e *app.Env) (store.Address, error) {
 	address, err := c.Target("login")
 	switch {
 	case err != nil:
-	case c.Device && (c.PasswordStdin || e.Password != ""):
+	case c.Device && (e.PasswordStdin || e.Password != ""):
 		err = &app.UsageError{Message: "--device takes no password", Hint: "leave out -p and --password-stdin"}
-	case c.PasswordStdin && e.Password != "":
-		err = &app.UsageError{Message: "--password and --password-stdin exclude each other", Hint: "give one of them"}
-	case c.PasswordStdin && app.GivenUsername(e) == "" && !c.IdentityToken:
-		err = &app.UsageError{Message: "--password-stdin needs a user name", Hint: "add -u USER or set REGSHAPE_USERNAME"}
 	case !c.Device && c.SkipVerify && c.obtains(app.GivenUsername(e)):
 		err = &app.UsageError{Message: "--identity-token has to ask the registry's token server, and --skip-verify forbids it", Hint: "leave one of them out"}
 	default:
 		if refused := refusePlainHTTP(e, "login", address); refused != nil {
 			err = refused
+		} else {
+			err = app.CheckAccount(e, c.IdentityToken)
 		}
 	}
 	return address.Bare(), err
@@ -215,6 +238,9 @@ func refusePlainHTTP(e *app.Env, command string, a store.Address) *app.UsageErro
 // the user, in this order.
 func (c *Login) credential(e *app.Env, address store.Address) (store.Credential, error) {
 	username, secret, err := c.ask(e, address)
+	if err == nil {
+		err = app.CheckText(username, secret)
+	}
 	cred := store.Credential{ServerURL: address.String(), Username: username, Secret: secret, Kind: store.KindPassword}
 	if username == authfile.TokenUser { // it marks an identity token
 		cred.Kind = store.KindIdentityToken
@@ -224,19 +250,16 @@ func (c *Login) credential(e *app.Env, address store.Address) (store.Credential,
 
 func (c *Login) ask(e *app.Env, address store.Address) (username, secret string, err error) {
 	name, what := address.Name(), "password"
-	username, secret = app.GivenUsername(e), e.Password
+	username = app.GivenUsername(e)
 	token := c.IdentityToken && username == "" // the secret is one itself
 	if token {
 		username, what = authfile.TokenUser, "token"
 	}
-	switch {
-	case c.PasswordStdin:
-		secret, err = terminal.ReadSecret(e.In)
-		return username, secret, err
-	case secret != "":
+	if e.Password != "" {
 		e.Warn("other processes can see a %s given with -p; use --password-stdin.", what)
-	default:
-		secret = e.Getenv("REGSHAPE_PASSWORD")
+	}
+	if secret, err = app.GivenPassword(e, name); err != nil {
+		return "", "", err
 	}
 	if (username == "" || secret == "") && !e.Prompt().Interactive() {
 		return "", "", cannotAsk(e, name, username, secret, token)
@@ -257,7 +280,7 @@ func (c *Login) ask(e *app.Env, address store.Address) (username, secret string,
 	case secret != "":
 	case token:
 		what = "identity token"
-		secret, err = askToken(e, name)
+		secret, err = e.Prompt().Secret("Identity token for " + name + ": ")
 	default:
 		secret, err = e.Prompt().Password(name)
 	}

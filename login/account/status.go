@@ -28,6 +28,11 @@ func (c *Status) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
+	if len(addresses) == 1 {
+		if err := app.TakeAccount(e, addresses[0].Bare().Name()); err != nil {
+			return err
+		}
+	}
 	scenario := e.Logs.Scenario("status")
 	defer scenario.End()
 	progress := terminal.NewProgress(e.Err, "Verifying")
@@ -73,7 +78,7 @@ func (c *Status) check(e *app.Env) ([]store.Address, error) {
 	switch {
 	case len(addresses) == 0 && (e.PlainHTTP || e.Insecure):
 		err = &app.UsageError{Message: "--plain-http and --insecure are for a registry that is named, not for every login", Hint: one}
-	case len(addresses) != 1 && (e.Username != "" || e.Password != ""):
+	case len(addresses) != 1 && (e.Username != "" || e.Password != "" || e.PasswordStdin):
 		err = &app.UsageError{Message: "--username and --password are for one registry", Hint: one}
 	case len(addresses) != 1 && c.Scope != "":
 		err = &app.UsageError{Message: "--scope is for one registry", Hint: one}

@@ -136,6 +136,9 @@ func (r Checked) result(e *app.Env, address store.Address, login *lookup.Answer,
 		r.Hint = ""
 	case registry.Rejected:
 		r.Hint = r.logInAgain(e, login.Credential)
+		if odd := oddText(login.Credential); odd != "" {
+			r.Hint = odd + "; " + r.Hint
+		}
 		switch login.Kind {
 		case store.KindIdentityToken:
 			r.Message += ": the identity token has expired or was revoked"

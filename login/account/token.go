@@ -33,6 +33,9 @@ func (c *Token) Run(e *app.Env) error {
 		return err
 	}
 	name := address.Bare().Name()
+	if err := app.TakeAccount(e, name); err != nil {
+		return err
+	}
 	found, err := lookup.Query{E: e, Address: address}.Resolve(false)
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "resolve " + name, Err: err}
@@ -52,7 +55,7 @@ func (c *Token) Run(e *app.Env) error {
 		result.Message = "the registry does not issue tokens: it never asks for a login"
 	}
 	if e.Ctx.Err() != nil || result.Outcome != registry.Verified {
-		return failed(e, "No token from", name, result)
+		return failed(e, "No token from", name, login, result)
 	}
 	if e.JSON {
 		return app.WriteJSON(e.Out, tokenResult{"success", name, token.Value, int(token.ExpiresIn.Seconds())}, token.Value)

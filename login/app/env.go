@@ -20,8 +20,11 @@ import (
 // Globals are the flags that every command accepts.
 type Globals struct {
 	Username string `short:"u" placeholder:"USER" group:"Account" help:"User name ($REGSHAPE_USERNAME)."`
-	Password string `short:"p" placeholder:"SECRET" group:"Account" help:"Password; other processes can see it, so prefer --password-stdin or $REGSHAPE_PASSWORD."`
-	JSON     bool   `name:"json" help:"Print one JSON value on standard output."`
+	Password string `short:"p" placeholder:"SECRET" group:"Account" help:"Password, which other processes can see; - is --password-stdin. Prefer that or $REGSHAPE_PASSWORD."`
+
+	PasswordStdin bool `name:"password-stdin" group:"Account" help:"Read the password from standard input; one line ending at the end is removed."`
+
+	JSON bool `name:"json" help:"Print one JSON value on standard output."`
 
 	Profile string `placeholder:"NAME" group:"Store" help:"Use the store of this profile, for a second account ($REGSHAPE_PROFILE)."`
 	Store   string `placeholder:"DIR" type:"path" group:"Store" help:"Keep data, key and config below this directory ($REGSHAPE_STORE)."`
@@ -85,13 +88,16 @@ type Env struct {
 }
 
 // FromEnvironment fills in what flags leave open. An empty variable is one that is not
-// set, as for the helper: kong would take an empty path for the current directory.
+// set, as for the helper. Only on the command line "-" is no password.
 func FromEnvironment(e *Env) {
 	if e.Store == "" {
 		e.Store = absolute(e.Getenv("REGSHAPE_STORE"))
 	}
 	if e.Profile == "" {
 		e.Profile = e.Getenv("REGSHAPE_PROFILE")
+	}
+	if e.Password == "-" {
+		e.Password, e.PasswordStdin = "", true
 	}
 }
 
@@ -163,14 +169,6 @@ func (e *Env) OnlyFile() (path, namedBy string) {
 // Foreign is another tool's credential helper. What it says beside its answers is shown.
 func (e *Env) Foreign(name string) authfile.Helper {
 	return authfile.Helper{Name: name, Warn: func(text string) { e.Warn("%s", text) }}
-}
-
-// GivenUsername is the user name of the flag or the environment, or "".
-func GivenUsername(e *Env) string {
-	if e.Username != "" {
-		return e.Username
-	}
-	return e.Getenv("REGSHAPE_USERNAME")
 }
 
 // Say writes a line of the result.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"regshape/login/authfile"
+	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/keys"
@@ -124,6 +125,12 @@ func (e *Env) Advice(err error) string {
 	}
 	if errors.Is(err, authfile.ErrYAML) {
 		return "write it as JSON: kubectl get secret NAME -o json"
+	}
+	if errors.Is(err, store.ErrNotUTF8) {
+		return "check the encoding of the terminal, or of the file or program that it comes from"
+	}
+	if errors.Is(err, terminal.ErrStdin) {
+		return "check the variable, file or program that it is piped from"
 	}
 	if errors.Is(err, authfile.ErrNotOnPath) {
 		return "install it, or change the setting that names it; '" + e.Own("auth", "doctor") + "' has the command"

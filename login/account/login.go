@@ -303,6 +303,7 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 		Status: "success", Registry: cred.Address().Name(), Username: cred.Username, Reason: reason,
 		Transport: string(cred.Transport), Where: to.Place, Expires: timeOrNil(cred.Expires),
 	}
+	defer c.warnOfNamespace(e, to, cred)
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)
 	}
@@ -318,6 +319,39 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 		err = e.Say("Renew it with: %s", e.Own("auth", "refresh", r.Registry))
 	}
 	return err
+}
+
+// warnOfNamespace warns of a login that docker and podman do not ask a helper for. In a file
+// podman finds it.
+func (c *Login) warnOfNamespace(e *app.Env, to lookup.Destination, cred store.Credential) {
+	address := cred.Address()
+	file, _ := e.OnlyFile()
+	if address.Scope() == "" || to.Store == nil && file != "" {
+		return
+	}
+	host, username := address.Registry().Name(), app.GivenUsername(e)
+	if cred.Kind == store.KindPassword {
+		username = cred.Username
+	}
+	words := []string{"auth", "login", host}
+	if username != "" {
+		words = append(words, "-u", username)
+	}
+	for _, flag := range []struct {
+		given bool
+		words []string
+	}{
+		{c.IdentityToken, []string{"--identity-token"}},
+		{c.Device, []string{"--device"}},
+		{e.PlainHTTP, []string{"--plain-http"}},
+		{e.Insecure, []string{"--insecure"}},
+		{e.CAFile != "", []string{"--ca-file", e.CAFile}},
+	} {
+		if flag.given {
+			words = append(words, flag.words...)
+		}
+	}
+	e.Warn("docker and podman ask for %s alone and do not find this login; for them: %s", host, e.Own(words...))
 }
 
 // cannotAsk says what is missing where there is no terminal to ask at.

@@ -41,6 +41,9 @@ func (v flagValue) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	text, _ := token.Value.(string)
 	hint := "check the variable it comes from, or leave out " + flag
 	if token.Type == kong.ShortFlagTailToken {
+		if name, _, _ := strings.Cut(string(ctx.Value.Flag.Short)+text, "="); v.flags["--"+name] {
+			return &app.UsageError{Message: "-" + name + " is not a flag", Hint: "long flags begin with two dashes: --" + name}
+		}
 		text = strings.TrimPrefix(text, "=")
 	}
 	follows := token.Type == kong.UntypedToken && v.isFlag(text, ctx.Value.Name == "password")

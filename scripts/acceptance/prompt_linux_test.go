@@ -45,6 +45,44 @@ func TestPrompt_login(t *testing.T) {
 	}
 }
 
+// Standard input at a terminal is asked for without echo, and what is typed is cleaned and
+// checked as what is given.
+func TestPrompt_text(t *testing.T) {
+	t.Parallel()
+	const secret = "canary-at-the-prompt"
+	server := httptest.NewServer(testregistry.New(testregistry.Options{Auth: testregistry.Basic, Users: map[string]string{"alice": secret}}))
+	defer server.Close()
+	host := server.Listener.Addr().String()
+	for _, c := range []struct {
+		command, username, password string
+		code                        int
+		says                        string
+	}{
+		{"login -p -", "", secret, 0, "Login Succeeded"},
+		{"status --password-stdin", "", secret, 0, "verified"},
+		{"login -p -", "", "", 1, "no password on standard input"},
+		{"login", " alice\t", secret, 0, "alice for "},
+		{"login", "alice", secret + " ", 1, "the password begins or ends with a blank"},
+		{"login", "alice", "caf\xe9", 1, "the password is not valid UTF-8"},
+		{"login", "caf\xe9", secret, 1, "the user name is not valid UTF-8"},
+	} {
+		words := append([]string{"auth", "--timeout=9s"}, strings.Fields(c.command)...)
+		if c.username == "" {
+			words = append(words, "-u", "alice")
+		}
+		term := newHome(t).terminal("regshape", append(words, host)...)
+		if c.username != "" {
+			term.Await("Username for " + host + ": ")
+			term.Input(c.username + "\n")
+		}
+		term.Await("Password for " + host + ": ")
+		term.AwaitEcho(false)
+		term.Input(c.password + "\n")
+		term.wantExit(c.code, secret)
+		term.Await(c.says)
+	}
+}
+
 // Whatever ends a prompt, the terminal echoes again, and the exit code is what shells expect.
 func TestPrompt_signals(t *testing.T) {
 	t.Parallel()

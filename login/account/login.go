@@ -234,6 +234,17 @@ func refusePlainHTTP(e *app.Env, command string, a store.Address) *app.UsageErro
 	}
 }
 
+// serverURL is what lists show: with the port that https implies, if it was given, since a
+// classic build finds the login of an image at "host:443" by these very letters.
+func (c *Login) serverURL(address store.Address) string {
+	const port = ":443"
+	spelling, _ := c.Spelling("login") // checked before
+	if address.Scope() == "" && !address.Hub() && strings.Contains(strings.ToLower(spelling), address.Host()+port) {
+		return address.Host() + port
+	}
+	return address.String()
+}
+
 // credential gets user name and secret from the flags, the environment, standard input, or
 // the user, in this order.
 func (c *Login) credential(e *app.Env, address store.Address) (store.Credential, error) {
@@ -241,7 +252,7 @@ func (c *Login) credential(e *app.Env, address store.Address) (store.Credential,
 	if err == nil {
 		err = app.CheckText(username, secret)
 	}
-	cred := store.Credential{ServerURL: address.String(), Username: username, Secret: secret, Kind: store.KindPassword}
+	cred := store.Credential{ServerURL: c.serverURL(address), Username: username, Secret: secret, Kind: store.KindPassword}
 	if username == authfile.TokenUser { // it marks an identity token
 		cred.Kind = store.KindIdentityToken
 	}

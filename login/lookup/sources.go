@@ -12,10 +12,7 @@ import (
 
 // commandLine is what was given with this very command; both parts or nothing.
 func (q Query) commandLine() []Source {
-	username, secret := app.GivenUsername(q.E), q.E.Password
-	if secret == "" {
-		secret = q.E.Getenv("REGSHAPE_PASSWORD")
-	}
+	username, secret := app.GivenUsername(q.E), q.E.Password // see app.TakeAccount
 	if username == "" || secret == "" {
 		return nil
 	}

@@ -35,10 +35,7 @@ func (q Query) Destination() (Destination, error) {
 		}
 		name, _, ok := q.credHelper(d)
 		if !ok && named {
-			name = d.CredsStore()
-			if !IsOwn(name) && p.Format != authfile.Docker {
-				name = "" // podman does not read it
-			}
+			name = only.credsStore(d)
 		}
 		switch profile, own := ownProfile(name, q.E.Profile); {
 		case own:

@@ -109,6 +109,15 @@ func PlaceOf(e *app.Env, path string, otherwise authfile.Format) Place {
 	return Place{Path: path, Format: authfile.Guess(path, otherwise)}
 }
 
+// credsStore is the helper that the file names for all registries. Podman reads none there,
+// but a file that leads to regshape means that.
+func (o OnlyPlace) credsStore(d *authfile.Document) string {
+	if name := d.CredsStore(); o.Format == authfile.Docker || IsOwn(name) {
+		return name
+	}
+	return ""
+}
+
 // StoreOf is the profile of regshape's whose store has the logins of that file.
 func (o OnlyPlace) StoreOf(e *app.Env) (profile string, own bool) {
 	d, err := Read(o.Path, o.Format)

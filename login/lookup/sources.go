@@ -30,12 +30,11 @@ func (q Query) onlyFile(only OnlyPlace) []Source {
 	if err != nil {
 		return []Source{broken(s.Kind, s.Where, err)}
 	}
-	helper := q.credHelpersOf(only.Place, d)
-	if len(helper) == 0 && (IsOwn(d.CredsStore()) || only.Format == authfile.Docker && d.CredsStore() != "") {
-		helper = []Source{q.helper(fromCredsStore, d.CredsStore(), q.dockerKeys())}
-	}
-	if len(helper) > 0 {
+	if helper := q.credHelpersOf(only.Place, d); len(helper) > 0 {
 		return helper
+	}
+	if name := only.credsStore(d); name != "" {
+		s = q.helper(fromCredsStore, name, q.dockerKeys())
 	}
 	return []Source{s}
 }

@@ -1,25 +1,38 @@
 package registry
 
 import (
+	"bytes"
 	"compress/gzip"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"regshape/scripts/testregistry"
 	"regshape/store"
 )
 
-// endless compresses zeros until the client has had enough.
+// bomb is maxBody of zeros, which may follow each other for ever (RFC 1952 §2.2).
+var bomb = sync.OnceValue(func() []byte { return gzipped(string(make([]byte, maxBody))) })
+
+// endless sends zeros until the client has had enough.
 func endless(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Encoding", "gzip")
-	z := gzip.NewWriter(w)
 	for r.Context().Err() == nil {
-		_, _ = z.Write(make([]byte, maxBody))
+		_, _ = w.Write(bomb())
+		_ = http.NewResponseController(w).Flush()
 	}
+}
+
+func gzipped(text string) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = io.WriteString(z, text)
+	_ = z.Close()
+	return b.Bytes()
 }
 
 func TestGzip_registry(t *testing.T) {
@@ -112,21 +125,18 @@ func TestGzip_bomb(t *testing.T) {
 
 // What is not what its header says is not guessed at.
 func TestGzip_invalid(t *testing.T) {
-	var squeezed strings.Builder
-	z := gzip.NewWriter(&squeezed)
-	_, _ = io.WriteString(z, `{"token":"access-canary-token"}`)
-	_ = z.Close()
+	squeezed := string(gzipped(`{"token":"access-canary-token"}`))
 	for name, tt := range map[string]struct {
 		encoding, body string
 		want           Outcome
 	}{
-		"good":                        {"GZIP", squeezed.String(), Verified},
-		"without its check sum":       {"gzip", squeezed.String()[:squeezed.Len()-8], Verified},
-		"cut off":                     {"gzip", squeezed.String()[:20], Protocol},
+		"good":                        {"GZIP", squeezed, Verified},
+		"without its check sum":       {"gzip", squeezed[:len(squeezed)-8], Verified},
+		"cut off":                     {"gzip", squeezed[:20], Protocol},
 		"not compressed":              {"gzip", `{"token":"access-canary-token"}`, Protocol},
 		"empty":                       {"gzip", "", Protocol},
-		"an encoding not asked for":   {"br", squeezed.String(), Protocol},
-		"compressed without a header": {"", squeezed.String(), Protocol},
+		"an encoding not asked for":   {"br", squeezed, Protocol},
+		"compressed without a header": {"", squeezed, Protocol},
 	} {
 		s := serve(t, false, func(s *site, w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/token" {

@@ -78,9 +78,7 @@ func classify(err error) *failure {
 		f = classifyOther(err)
 	}
 	var op *net.OpError
-	// net/http calls a failure to connect to an HTTP proxy "proxyconnect", a refusal of a SOCKS one
-	// "socks connect".
-	if !errors.As(err, &op) || op.Op != "proxyconnect" && !strings.HasPrefix(op.Op, "socks") {
+	if !errors.As(err, &op) || op.Op != proxyConnect && op.Op != socksConnect {
 		return f
 	}
 	out := *f
@@ -90,6 +88,12 @@ func classify(err error) *failure {
 	}
 	return &out
 }
+
+// What net/http calls a failure to connect to an HTTP proxy, and a refusal of a SOCKS one.
+const (
+	proxyConnect = "proxyconnect"
+	socksConnect = "socks connect"
+)
 
 func classifyOther(err error) *failure {
 	var (

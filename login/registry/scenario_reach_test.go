@@ -52,6 +52,18 @@ func tunnels(st *stage, w http.ResponseWriter, r *http.Request) {
 	go func() { _, _ = io.Copy(conn, out); _ = conn.Close() }()
 }
 
+// hangsUp says something that need not be HTTP, and is gone; with hears after it has heard more.
+func hangsUp(last string, hears bool) handler {
+	return func(_ *stage, w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		_, _ = io.WriteString(conn, last)
+		if hears {
+			_, _ = conn.Read(make([]byte, 4096))
+		}
+		_ = conn.Close()
+	}
+}
+
 // lends is tunnels for the registry alone.
 func lends(status int) handler {
 	return func(st *stage, w http.ResponseWriter, r *http.Request) {
@@ -86,6 +98,10 @@ func proxyScenarios() []scenario {
 		{name: "proxy that forbids", reg: asksBasic(nil), proxy: says(403, ""), transport: "-", want: Unreachable, message: "the proxy answered 403 Forbidden", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
 		{name: "proxy that forbids the token server", reg: realm("far-auth.example"), auth: gives(nil), proxy: lends(403), scheme: "bearer", want: Unreachable, message: "the token server far-auth.example: the proxy answered 403 Forbidden", advice: FixProxy, asked: connect + ping + "; proxy CONNECT far-auth.example:443"},
 		{name: "proxy that finds nobody", reg: asksBasic(nil), proxy: says(502, ""), transport: "-", want: Unreachable, message: "the proxy answered 502 Bad Gateway", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
+		{name: "proxy that hangs up", reg: asksBasic(nil), proxy: hangsUp("", false), transport: "-", want: Unreachable, message: "the proxy: the connection was closed without a response", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
+		{name: "proxy that hangs up, plain http", noTLS: true, reg: asksBasic(nil), proxy: hangsUp("", false), transport: "-", want: Unreachable, message: "the proxy: the connection was closed without a response", advice: FixProxy, asked: "proxy GET http://far.example/v2/"},
+		{name: "proxy that does not speak HTTP", reg: asksBasic(nil), proxy: hangsUp("no\r\n\r\n", false), transport: "-", want: Protocol, message: "the proxy: the response is not HTTP", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
+		{name: "proxy to a registry that hangs up", proxy: hangsUp("HTTP/1.1 200 OK\r\n\r\n", true), transport: "-", want: Unreachable, message: "the connection was closed without a response", asked: "proxy CONNECT far.example:443"},
 		{name: "proxy that is not there", reg: asksBasic(nil), transport: "-", want: Unreachable, message: "the proxy: connection refused", advice: FixProxy},
 	}
 	group[len(group)-1].before = func(st *stage) {

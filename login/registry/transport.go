@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -147,6 +148,7 @@ type router struct {
 	// A server asked for a client certificate and has not answered yet: what that means if it
 	// never does.
 	certRequested atomic.Pointer[failure]
+	tunnels       sync.Map // routes for which an HTTP proxy has connected
 
 	mu         sync.Mutex
 	transports map[route]*http.Transport
@@ -267,6 +269,7 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 		t.Proxy = r.proxy
 		t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
 			if res.StatusCode == http.StatusOK {
+				r.tunnels.Store(key, true)
 				return nil
 			}
 			return proxyAnswer(res.StatusCode)
@@ -303,8 +306,13 @@ func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := t.RoundTrip(req)
 	if err == nil {
 		r.certRequested.Store(nil)
+		return res, nil
 	}
-	return res, err
+	if _, connected := r.tunnels.Load(route{req.URL.Scheme, req.URL.Host, how}); how == proxied && !connected && strings.HasPrefix(proxy.Scheme, "http") {
+		// The proxy is all that was reached, as net/http says itself only where it could not connect.
+		err = &net.OpError{Op: proxyConnect, Err: err}
+	}
+	return nil, err
 }
 
 // refuse fails a request that was not sent; RoundTrip must close the body even then.

@@ -98,7 +98,7 @@ func dockerState(e *app.Env) string {
 
 // podmanState reports the same for podman, skopeo and buildah.
 func podmanState(e *app.Env) string {
-	names, _, err := authfile.CredentialHelpers(e.Where())
+	names, _, err := lookup.PodmanHelpers(e)
 	switch {
 	case err != nil:
 		return toolBroken

@@ -23,6 +23,7 @@ import (
 type setupHome struct {
 	t    *testing.T
 	dir  string
+	bin  string
 	args []string
 }
 
@@ -37,7 +38,7 @@ func newSetupHome(t *testing.T) *setupHome {
 			t.Fatal(err)
 		}
 	}
-	h := &setupHome{t: t, dir: t.TempDir(), args: []string{"--store", t.TempDir()}}
+	h := &setupHome{t: t, dir: t.TempDir(), bin: bin, args: []string{"--store", t.TempDir()}}
 	t.Setenv("PATH", bin+":/usr/bin:/bin")
 	t.Setenv("HOME", h.dir)
 	return h
@@ -221,31 +222,6 @@ func TestSetup_failedEdit(t *testing.T) {
 	if out := h.ok("--undo"); !strings.Contains(out, "nothing to undo") {
 		t.Errorf("got %s, want no record", out)
 	}
-}
-
-// Podman still asks the helpers that it had for single hosts, without missing ones.
-func TestSetup_podmanHelpers(t *testing.T) {
-	h := newSetupHome(t)
-	h.write(".config/containers/auth.json", `{"credHelpers":{"x.example":"other","y.example":"not-there","z.example":"regshape"}}`)
-	h.ok("--podman")
-	where := authfile.Env{Getenv: os.Getenv, Home: h.dir, GOOS: "linux"}
-	if helpers, _, err := authfile.CredentialHelpers(where); err != nil || strings.Join(helpers, " ") != "regshape other" {
-		t.Errorf("got helpers %q (%v), want regshape and other", helpers, err)
-	}
-	h.ok("--undo")
-
-	// A profile's login would be hidden: only with --keep.
-	h.write(".config/containers/auth.json", `{"credHelpers":{"x.example":"regshape-work"}}`)
-	if code, out := h.run("--podman"); code != 1 || !strings.Contains(out, "regshape-work for x.example, which podman would no longer ask") {
-		t.Errorf("got exit code %d and\n%s", code, out)
-	}
-	h.ok("--podman", "--keep")
-	h.ok("--undo")
-
-	// If podman reads no file anyway, there is nothing to move.
-	h.write(".config/containers/registries.conf", `credential-helpers = ["other"]`)
-	h.write(".config/containers/auth.json", `{"auths":{"broken.example":{"auth":"!"}}}`)
-	h.ok("--podman")
 }
 
 func TestSetup_refusesHome(t *testing.T) {

@@ -38,12 +38,12 @@ func PathLine(shell, home, dir string) (line, file string) {
 	return `export PATH="` + quoted + `:$PATH"`, file
 }
 
-// VersionOf runs a program with the one word version.
-func VersionOf(ctx context.Context, path string) (string, error) {
+// VersionOf runs a program with the one word that has it print its version.
+func VersionOf(ctx context.Context, path, word string) (string, error) {
 	const limit = 10 * time.Second // a cold start from a network drive takes seconds
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "version")
+	cmd := exec.CommandContext(ctx, path, word) //nolint:gosec // a program that users run, too, and a word of ours
 	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = time.Second // for children of its that hold the output open
 	out := &head{limit: 1 << 10}

@@ -139,7 +139,7 @@ func FuzzRegistriesConf(f *testing.F) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return readHelpers(path)
+		return readHelpers(path, Podman4)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		list, err := read(t, text)
@@ -150,8 +150,8 @@ func FuzzRegistriesConf(f *testing.F) {
 			}
 			return
 		}
-		want := slices.DeleteFunc(existing(append([]string{"regshape"}, list...)...), func(s string) bool { return s == AuthFileHelper })
-		made := DropInText("written by a test", "regshape", list)
+		want := existing(append([]string{"regshape"}, list...)...)
+		made := DropInText("written by a test", WithHelper(list, "regshape", false))
 		if got, err := read(t, made); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%q lists %q; the drop-in %q lists %q (%v), want %q", text, list, made, got, err, want)
 		}

@@ -30,7 +30,8 @@ func TestPlaces(t *testing.T) {
 			"dockercfg":   {Dockercfg(e)},
 			"singularity": Singularity(e),
 			"microagent":  {Microagent(e)},
-			"dropin":      {RegistriesDropIn(e)},
+			"dropin":      {RegistriesDropIn(e, Podman4, "")},
+			"dropin6":     {RegistriesDropIn(e, Podman6, "")},
 			"variable":    {file, variable},
 		}
 	}
@@ -56,7 +57,8 @@ func TestPlaces(t *testing.T) {
 			"docker":   {"/dc/config.json"},
 			"auth":     {"/run/user/1000/containers/auth.json", "/cfg/containers/auth.json"},
 			"write":    {"/run/user/1000/containers/auth.json"},
-			"dropin":   {"/home/ann/.config/containers/registries.conf.d/50-regshape.conf"}, // not below XDG_CONFIG_HOME: podman does not look there
+			"dropin":   {"/home/ann/.config/containers/registries.conf.d/50-regshape.conf"}, // not below XDG_CONFIG_HOME: podman 4 does not look there
+			"dropin6":  {"/cfg/containers/registries.conf.d/50-regshape.conf"},
 			"variable": {"/a.json", "REGISTRY_AUTH_FILE"},
 		}},
 		{"singularity's variable", home("linux", "SINGULARITY_AUTHFILE=/s.json"), map[string][]string{
@@ -74,6 +76,9 @@ func TestPlaces(t *testing.T) {
 			"docker": {"/home/ann/.docker/config.json"},
 			"auth":   {"/home/ann/.config/containers/auth.json"},
 			"dropin": {"/home/ann/.config/containers/registries.conf.d/50-regshape.conf"},
+		}},
+		{"podman 6 on windows", home("windows", `APPDATA=/home/ann/AppData`), map[string][]string{
+			"dropin6": {"/home/ann/AppData/containers/registries.conf.d/50-regshape.conf"},
 		}},
 		{"no home on linux", Env{GOOS: "linux", UID: 7}, map[string][]string{
 			"docker": {""}, "auth": {"/run/containers/7/auth.json"}, "dockercfg": {""},

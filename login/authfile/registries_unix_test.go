@@ -16,7 +16,7 @@ import (
 )
 
 // odd checks what only Unix has.
-func odd(t *testing.T, dir string, want func(what string, ok bool)) {
+func odd(t *testing.T, dir string, g Generation, want func(what string, ok bool)) {
 	if err := os.Symlink("nowhere", filepath.Join(dir, "10-dangling.conf")); err != nil {
 		t.Fatal(err)
 	}
@@ -34,14 +34,14 @@ func odd(t *testing.T, dir string, want func(what string, ok bool)) {
 	if err := os.WriteFile(dir, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want("a file in place of the folder", false)
+	want("a file in place of the folder", g != Podman6)
 }
 
 // What CredentialHelpers says must be what the real programs ask, in that order.
 func TestAsPodmanAsks(t *testing.T) {
 	const main, dropIns = "registries.conf", "registries.conf.d/"
 	list := func(names ...string) string { return `credential-helpers = ["` + strings.Join(names, `", "`) + "\"]\n" }
-	for _, tool := range []string{"podman", "skopeo"} {
+	for tool, g := range map[string]Generation{"podman": Podman4, "skopeo": Skopeo1, "buildah": Skopeo1} {
 		program, err := exec.LookPath(tool)
 		if err != nil {
 			t.Logf("not compared with %s: it is not installed", tool)
@@ -55,7 +55,7 @@ func TestAsPodmanAsks(t *testing.T) {
 			"later is silent":      {dropIns + "50-a.conf": list("h2"), dropIns + "60-b.conf": "unqualified-search-registries = []\n"},
 			"later is empty":       {dropIns + "50-a.conf": list("h2"), dropIns + "60-b.conf": "credential-helpers = []\n"},
 			"auth.json first":      {dropIns + "50-a.conf": list(AuthFileHelper, "h1")},
-			"our drop-in":          {main: list("h1"), dropIns + dropInName: string(DropInText("written by a test", "h3", []string{"h1"}))},
+			"our drop-in":          {main: list("h1"), dropIns + dropInNames[0]: string(DropInText("written by a test", []string{"h3", "h1"}))},
 			"CRLF":                 {dropIns + "50-a.conf": "# windows\r\n" + strings.TrimSpace(list("h2")) + "\r\n"},
 			"another case":         {main: list("h1"), dropIns + "50-a.conf": "Credential-Helpers = [\"h2\"]\n"},
 			"in a table":           {dropIns + "50-a.conf": "[other]\n" + list("h1")},
@@ -70,9 +70,6 @@ func TestAsPodmanAsks(t *testing.T) {
 			for file, text := range files {
 				path := filepath.Join(home, ".config", "containers", file)
 				if file == "env" {
-					if tool == "skopeo" {
-						continue // skopeo 1.9 does not read the variable
-					}
 					path = filepath.Join(home, "named.conf")
 					env = []string{"CONTAINERS_REGISTRIES_CONF=" + path}
 				}
@@ -108,7 +105,7 @@ func TestAsPodmanAsks(t *testing.T) {
 			out, _ := cmd.CombinedOutput() // it fails: nobody is logged in
 			asked, _ := os.ReadFile(log)   // nobody asked: no file
 
-			helpers, _, err := CredentialHelpers(e)
+			helpers, _, err := CredentialHelpers(e, g)
 			var want []string
 			for _, h := range helpers {
 				if h != AuthFileHelper {

@@ -57,7 +57,7 @@ func checkProgram(e *app.Env, name, self, want string) (path string, problem *fi
 		f := bad(fmt.Sprintf("%s is not on PATH", name), "", "")
 		return "", &f
 	}
-	version, err := app.VersionOf(e.Ctx, path)
+	version, err := app.VersionOf(e.Ctx, path, "version")
 	switch {
 	case err != nil:
 		f := bad(fmt.Sprintf("%s is first on PATH and does not run: %v", path, err), path, "")

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"regshape/login/app"
@@ -93,87 +92,6 @@ func credsStoreFindings(e *app.Env, doc *authfile.Document, mine, elsewhere []st
 		found = append(found, bad("docker does not use regshape: its logins go to "+rest, path, setup))
 	}
 	return found
-}
-
-// checkPodman reads the settings of podman, skopeo and buildah like they do: registries.conf
-// and credHelpers of auth.json, not docker's credsStore.
-func checkPodman(e *app.Env, _ *storeState) []finding {
-	tool := firstOnPath("podman", "skopeo", "buildah")
-	setup := e.Own("auth", "setup", "--podman")
-	helpers, from, err := authfile.CredentialHelpers(e.Where())
-	if err != nil {
-		return []finding{unreadable(e, "registries.conf", err)}
-	}
-	var found []finding
-	rest := "auth.json, unencrypted"
-	if helpers[0] != authfile.AuthFileHelper {
-		rest = "docker-credential-" + helpers[0]
-	}
-	mine, missing := containersHelpers(e)
-	switch {
-	case slices.ContainsFunc(helpers, lookup.IsOwn):
-		found = append(found, good("podman, skopeo and buildah use regshape", from))
-	case tool == "" && from == "":
-		found = append(found, note("podman, skopeo and buildah are not installed", "", ""))
-	case len(mine) > 0:
-		found = append(found, good("podman, skopeo and buildah use regshape for "+terminal.Some(mine), ""),
-			note("their other logins go to "+rest, from, setup))
-	case tool == "":
-		found = append(found, note("podman, skopeo and buildah are not installed; their settings do not name regshape", from, setup))
-	default:
-		found = append(found, bad(tool+" does not use regshape: its logins go to "+rest, from, setup))
-	}
-	switch files := filesOfPodman(e); {
-	case slices.Contains(helpers, authfile.AuthFileHelper) && slices.ContainsFunc(helpers, lookup.IsOwn):
-		found = append(found, note(fmt.Sprintf("credential-helpers also lists %q: podman writes a login there, unencrypted, whenever the helper fails",
-			authfile.AuthFileHelper), from, edit(from, 1)))
-	case !slices.Contains(helpers, authfile.AuthFileHelper) && len(files) > 0:
-		found = append(found, note("because of credential-helpers podman does not read the logins in "+terminal.Some(files), from, e.Own("auth", "import")))
-	}
-	for _, h := range helpers {
-		if h == authfile.AuthFileHelper {
-			continue
-		}
-		if f := missingHelper(h, "credential-helpers", from, edit(from, 1)); f != nil {
-			found = append(found, *f)
-		}
-	}
-	if dir := e.Getenv("DOCKER_CONFIG"); dir != "" && from == "" && tool != "" {
-		found = append(found, note("DOCKER_CONFIG is set, so skopeo login writes to docker's file, unencrypted",
-			authfile.DockerConfig(e.Where()), setup))
-	}
-	return append(found, missing...)
-}
-
-// containersHelpers returns the hosts for which an auth.json names regshape, and findings
-// about missing helpers there. Broken files are reported by checkPlaintext.
-func containersHelpers(e *app.Env) (mine []string, missing []finding) {
-	for _, p := range lookup.Places(e) {
-		if p.Tool != "podman" {
-			continue
-		}
-		doc, err := authfile.Read(p.Path, p.Format)
-		if err != nil {
-			continue
-		}
-		hosts, _, absent := sortHelpers(doc, func(string) string { return edit(p.Path, 1) })
-		mine, missing = append(mine, hosts...), append(missing, absent...)
-	}
-	return mine, missing
-}
-
-// filesOfPodman lists the files with logins that podman reads if its settings allow it.
-func filesOfPodman(e *app.Env) []string {
-	var files []string
-	for _, p := range lookup.Places(e) {
-		if p.Tool != "podman" && p.Tool != "docker" {
-			continue
-		}
-		if doc, err := authfile.Read(p.Path, p.Format); err == nil && len(loginsOf(doc)) > 0 {
-			files = append(files, p.Path)
-		}
-	}
-	return files
 }
 
 // unreadable is the finding about a settings file that cannot be read.

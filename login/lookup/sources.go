@@ -107,7 +107,7 @@ func (q Query) credHelper(d *authfile.Document) (name, key string, ok bool) {
 
 // registriesConf are podman's helpers for every registry, in its order.
 func (q Query) registriesConf() []Source {
-	names, from, err := authfile.CredentialHelpers(q.E.Where())
+	names, from, err := PodmanHelpers(q.E)
 	if err != nil {
 		return []Source{broken(fromRegistries, "registries.conf", err)}
 	}

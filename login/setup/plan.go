@@ -14,6 +14,7 @@ import (
 	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/login/terminal"
+	"regshape/store"
 	"regshape/store/printable"
 )
 
@@ -24,7 +25,9 @@ var errChanged = errors.New("changed by another program; run setup again")
 type plannedEdit struct {
 	edit
 	before, after []byte
-	hidesFiles    bool // podman no longer reads auth.json
+	hidesFiles    bool                  // podman asks the helper before it looks into its files, and did not before
+	filesFirst    bool                  // podman looks into its files before it asks the helper
+	readBy        []authfile.Generation // of podman
 }
 
 // action is the name of the edit in the JSON.
@@ -68,22 +71,22 @@ func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 			docker = true
 		}
 	}
-	var edits []plannedEdit
-	// Podman's is first, since it may turn out to have no effect.
-	for _, part := range []struct {
-		wanted bool
-		plan   func() (plannedEdit, error)
-	}{
-		{podman, s.planPodman},
-		{docker, func() (plannedEdit, error) { return planDocker(w, s.helper, hosts) }},
-	} {
-		if !part.wanted {
-			continue
-		}
-		x, err := part.plan()
+	var edits, all []plannedEdit
+	if docker {
+		x, err := planDocker(w, s.helper, hosts)
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, x)
+	}
+	if podman {
+		planned, err := s.planPodman(func() []store.Address { return s.importedBy(all, hosts) })
+		if err != nil {
+			return nil, err
+		}
+		all = append(planned, all...) // first, since a drop-in may turn out to have no effect
+	}
+	for _, x := range all {
 		if !bytes.Equal(x.before, x.after) {
 			x.splice(x.before, x.after)
 			x.Dirs = missingDirs(x.File)
@@ -93,6 +96,26 @@ func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 	return edits, nil
 }
 
+// importedBy lists the registries of the logins that edits of docker's file move into the
+// store. What cannot be read is reported by the import.
+func (s *setup) importedBy(edits []plannedEdit, hosts []string) (found []store.Address) {
+	for _, x := range edits {
+		if bytes.Equal(x.before, x.after) {
+			continue
+		}
+		sources, _ := s.hiddenBy(x, hosts)
+		for _, src := range sources {
+			logins, _ := src.List(s.Ctx)
+			for _, l := range logins {
+				if !l.Marker && l.Err == nil && l.Address.Scope() == "" {
+					found = append(found, l.Address)
+				}
+			}
+		}
+	}
+	return found
+}
+
 func hasDocker(w authfile.Env) bool {
 	config := authfile.DockerConfig(w)
 	return anyProgram("docker") || exists(config) || config != "" && exists(filepath.Dir(config))
@@ -100,8 +123,10 @@ func hasDocker(w authfile.Env) bool {
 
 // hasPodman looks for every tool that reads registries.conf.
 func hasPodman(w authfile.Env) bool {
-	dropIn := authfile.RegistriesDropIn(w)
-	return anyProgram("podman", "skopeo", "buildah") || dropIn != "" && exists(filepath.Dir(filepath.Dir(dropIn)))
+	return anyProgram("podman", "skopeo", "buildah") || slices.ContainsFunc(authfile.Generations, func(g authfile.Generation) bool {
+		dropIn := authfile.RegistriesDropIn(w, g, "")
+		return dropIn != "" && exists(filepath.Dir(filepath.Dir(dropIn)))
+	})
 }
 
 func anyProgram(names ...string) bool {

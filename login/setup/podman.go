@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	"regshape/login/authfile"
 	"regshape/login/lookup"
+	"regshape/login/terminal"
+	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/printable"
 )
@@ -22,93 +25,191 @@ const (
 	dropInNote = "Written by `regshape auth setup --podman`; `regshape auth setup --podman --undo` removes it."
 )
 
-// planPodman plans the drop-in, unless podman uses the helper already.
-func (s *setup) planPodman() (plannedEdit, error) {
-	w, helper := s.Where(), s.helper
-	path := authfile.RegistriesDropIn(w)
-	if path == "" {
-		return plannedEdit{}, errors.New("no home directory for podman's file: set HOME")
+// planPodman plans the drop-ins that make podman, skopeo and buildah of every version ask the
+// helper. more lists the registries whose logins docker's edit imports.
+func (s *setup) planPodman(more func() []store.Address) ([]plannedEdit, error) {
+	if s.Where().Home == "" {
+		return nil, errors.New("no home directory for podman's file: set HOME")
 	}
-	helpers, from, err := authfile.CredentialHelpers(w)
+	whole, namespaces := lookup.PodmanLogins(s.Env)
+	held := lookup.HeldBy(s.Env, func() []store.Address { return append(whole, more()...) })
+	hidden := lookup.Hidden(namespaces, held)
+
+	byDir := map[string][]podmanRules{}
+	var failing []podmanRules
+	for _, g := range authfile.Generations {
+		r := s.podmanRules(g, len(hidden) > 0)
+		if r.err != nil {
+			failing = append(failing, r)
+		} else if r.path != "" {
+			byDir[filepath.Dir(r.path)] = append(byDir[filepath.Dir(r.path)], r)
+		}
+	}
+	if err := s.podmanFails(failing); err != nil {
+		return nil, err
+	}
+	var edits []plannedEdit
+	for _, dir := range slices.Sorted(maps.Keys(byDir)) {
+		x, err := s.planDropIn(byDir[dir])
+		if err != nil {
+			return nil, err
+		}
+		edits = append(edits, x)
+	}
+	if slices.ContainsFunc(edits, func(x plannedEdit) bool { return x.hidesFiles }) {
+		return edits, s.hidesHelpers(held)
+	}
+	if len(hidden) > 0 && slices.ContainsFunc(edits, func(x plannedEdit) bool { return x.filesFirst }) {
+		s.Warn("podman has logins for %s and for the whole registry, so it looks into its files first: podman login writes passwords to %s, unencrypted.",
+			terminal.Some(hidden), lookup.Tilde(s.Env, authfile.ContainersAuthWrite(s.Where())))
+	}
+	return edits, nil
+}
+
+// podmanRules is how podman of one generation picks its helpers here.
+type podmanRules struct {
+	authfile.Generation
+	now, want []string // the list that counts, and the one to write
+	done      bool     // now is as good
+	path      string   // the drop-in for want, "" if none counts
+	err       error    // why it cannot be made to ask
+	advice    string   // what to do about that
+}
+
+// podmanRules looks at one generation. With filesFirst it is to look into podman's files
+// before it asks the helper, unless the user's own list has it read no file.
+func (s *setup) podmanRules(g authfile.Generation, filesFirst bool) podmanRules {
+	r := podmanRules{Generation: g}
+	lists, err := authfile.HelperLists(s.Where(), g)
 	if err != nil {
-		return plannedEdit{}, fmt.Errorf("cannot configure podman: %w", err)
+		r.err = err
+		return r
 	}
-	x := plannedEdit{edit: edit{Tool: "podman", File: path, Helper: helper}}
-	if slices.Contains(helpers, helper) {
+	dir := filepath.Dir(authfile.RegistriesDropIn(s.Where(), g, ""))
+	own := func(l authfile.HelperList) bool { return filepath.Dir(l.File) == dir && isOwn(l.File) }
+	others := slices.DeleteFunc(slices.Clone(lists), own)
+	before, _ := authfile.LastOf(others)
+	r.now, _ = authfile.LastOf(lists)
+	filesFirst = filesFirst && slices.Contains(before, authfile.AuthFileHelper)
+	r.want = authfile.WithHelper(slices.Concat(before, r.now), s.helper, filesFirst)
+	if n := len(lists); n > 0 && own(lists[n-1]) {
+		r.path, r.done = lists[n-1].File, slices.Equal(r.now, r.want)
+		return r
+	}
+	last := ""
+	if n := len(others); n > 0 {
+		last = others[n-1].File
+	}
+	if r.path = authfile.RegistriesDropIn(s.Where(), g, last); !filepath.IsAbs(r.path) {
+		r.path = ""
+	}
+	r.done = slices.Contains(r.now, s.helper) && (!filesFirst || lookup.FilesFirst(r.now))
+	if r.path == "" && !r.done {
+		why, advice, _ := lookup.HelpersElsewhere(s.Env, g, last, s.helper)
+		r.err, r.advice = errors.New(why), advice
+	}
+	return r
+}
+
+// podmanFails refuses if every installed tool is of a generation that cannot be made to ask
+// the helper, else it warns of those generations.
+func (s *setup) podmanFails(failing []podmanRules) error {
+	if len(failing) == 0 {
+		return nil
+	}
+	fails := func(g authfile.Generation) bool {
+		return slices.ContainsFunc(failing, func(r podmanRules) bool { return r.Generation == g })
+	}
+	var installed []authfile.Generation
+	for _, tool := range lookup.PodmanTools(s.Ctx) {
+		installed = append(installed, tool.Rules...)
+	}
+	if len(installed) == 0 {
+		installed = authfile.Generations
+	}
+	if !slices.ContainsFunc(installed, func(g authfile.Generation) bool { return !fails(g) }) {
+		for _, r := range failing {
+			switch {
+			case !slices.Contains(installed, r.Generation):
+			case r.advice == "":
+				return fmt.Errorf("cannot configure podman: %w", r.err)
+			default:
+				return &refusal{r.err.Error() + "; nothing was changed", r.advice}
+			}
+		}
+	}
+	for _, r := range failing {
+		text := r.err.Error()
+		if r.advice != "" {
+			text += "; " + r.advice
+		}
+		s.Warn("%s will not ask %s: %s.", r.Generation, s.helper, text)
+	}
+	return nil
+}
+
+// planDropIn plans the one drop-in for the generations that read a directory.
+func (s *setup) planDropIn(rules []podmanRules) (plannedEdit, error) {
+	x := plannedEdit{edit: edit{Tool: "podman", Helper: s.helper}}
+	done, filesWereFirst, filesFirst := true, false, false
+	var list []string
+	for _, r := range rules {
+		x.File = max(x.File, r.path) // of two names, the one that is read last
+		x.readBy = append(x.readBy, r.Generation)
+		list = append(list, r.want...)
+		done = done && r.done
+		filesFirst = filesFirst || lookup.FilesFirst(r.want)
+		filesWereFirst = filesWereFirst || lookup.FilesFirst(r.now)
+	}
+	if done {
 		return x, nil
 	}
-	// The user's drop-ins are read last, in order of name, and the last one wins.
-	if filepath.Dir(from) == filepath.Dir(path) && filepath.Base(from) > filepath.Base(path) {
-		return plannedEdit{}, outranked(from, helper)
-	}
-	x.before, err = os.ReadFile(path)
-	switch {
+	var err error
+	switch x.before, err = os.ReadFile(x.File); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return plannedEdit{}, fmt.Errorf("cannot configure podman: %w", err)
-	case !strings.HasPrefix(string(x.before), dropInMark):
-		return plannedEdit{}, fmt.Errorf("%s was not written by setup: rename it, so that setup can use the name", path)
+		return x, fmt.Errorf("cannot configure podman: %w", err)
+	case !isOwn(x.File):
+		return x, fmt.Errorf("%s was not written by setup: rename it, so that setup can use the name", x.File)
 	default:
 		x.Existed = true
 	}
-	if x.hidesFiles = slices.Contains(helpers, authfile.AuthFileHelper); x.hidesFiles {
-		more, err := s.moreHelpers()
-		if err != nil {
-			return plannedEdit{}, err
-		}
-		helpers = append(helpers, more...)
-	}
-	x.after = authfile.DropInText(dropInNote, helper, helpers)
+	x.after = authfile.DropInText(dropInNote, authfile.WithHelper(list, s.helper, filesFirst))
+	x.hidesFiles, x.filesFirst = filesWereFirst && !filesFirst, filesFirst
 	return x, nil
 }
 
-// moreHelpers lists the helpers of single hosts in the files that podman does not read once
-// the drop-in exists. Such a helper often creates its credentials on request, so they cannot
-// be moved and podman has to ask it, now for all hosts. One that is not on PATH is left out:
-// it would be an error for all hosts.
-func (s *setup) moreHelpers() ([]string, error) {
-	var names []string
+// isOwn reports whether setup wrote a drop-in.
+func isOwn(path string) bool {
+	text, err := os.ReadFile(path)
+	return err == nil && strings.HasPrefix(string(text), dropInMark)
+}
+
+// hidesHelpers refuses, or with --keep warns of, a registry for which podman's files name a
+// helper while regshape has a login, too: podman would use that one from now on.
+func (s *setup) hidesHelpers(held func(store.Address) bool) error {
 	for _, p := range lookup.PodmanPlaces(s.Env) {
 		d, err := authfile.Read(p.Path, p.Format)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot configure podman: %w", err)
+			continue // the import reports it
 		}
 		for _, c := range d.CredHelpers() {
-			if p.Tool == "podman" && lookup.IsOwn(c.Helper) && c.Helper != s.helper {
-				if err := s.hidesProfile(p.Path, c); err != nil {
-					return nil, err
+			// Podman asks for a bare host, to the letter.
+			if c.Helper == "" || c.Helper == s.helper || strings.Contains(c.Host, "/") || !held(store.ParseAddress(c.Host)) {
+				continue
+			}
+			text := fmt.Sprintf("%s names %s for %s, and podman would use the login in regshape's store instead",
+				lookup.Tilde(s.Env, p.Path), printable.Line(c.Helper, 100), printable.Address(c.Host))
+			if !s.Keep {
+				return &refusal{
+					text + "; nothing was changed",
+					"remove that login with 'regshape auth logout', or configure only docker with 'regshape auth setup --docker', or add --keep",
 				}
 			}
-			if c.Helper != "" && !lookup.IsOwn(c.Helper) && !strings.ContainsAny(c.Helper, `/\`) && anyProgram("docker-credential-"+c.Helper) {
-				names = append(names, c.Helper)
-			}
+			s.Warn("%s.", text)
 		}
 	}
-	return names, nil
-}
-
-// hidesProfile refuses, or with --keep warns of, a host whose login is in the store of a
-// profile: podman would use the drop-in's store, and its list of helpers has no hosts.
-func (s *setup) hidesProfile(file string, c authfile.CredHelper) error {
-	if s.Keep {
-		s.Warn("podman no longer gets the login for %s from %s (%s): run podman with REGSHAPE_PROFILE for it.",
-			printable.Address(c.Host), printable.Line(c.Helper, 100), file)
-		return nil
-	}
-	return &refusal{
-		fmt.Sprintf("%s names %s for %s, which podman would no longer ask; nothing was changed", file, printable.Line(c.Helper, 100), printable.Address(c.Host)),
-		"configure only docker with 'regshape auth setup --docker', or add --keep and run podman with REGSHAPE_PROFILE for that registry",
-	}
-}
-
-func outranked(file, helper string) error {
-	return &refusal{
-		fmt.Sprintf("%s names other credential-helpers and is read after setup's file; nothing was changed", file),
-		fmt.Sprintf("add %q to the credential-helpers in that file", helper),
-	}
+	return nil
 }
 
 // writeDropIn writes the drop-in and checks that podman would use it.
@@ -120,25 +221,28 @@ func (s *setup) writeDropIn(x plannedEdit) error {
 	if err := durable.WriteOver(lookup.ThroughLinks(x.File), x.after); err != nil && !errors.Is(err, durable.ErrUnsure) {
 		return fmt.Errorf("write %s: %w", x.File, err)
 	}
-	helpers, from, err := authfile.CredentialHelpers(s.Where())
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(helpers, x.Helper) {
-		return outranked(from, x.Helper)
+	for _, g := range x.readBy {
+		helpers, from, err := authfile.CredentialHelpers(s.Where(), g)
+		if err == nil && !slices.Contains(helpers, x.Helper) {
+			err = fmt.Errorf("%s has no effect: %s is read after it", x.File, from)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// undoDropIn puts podman's default in place of the helper. It edits only a list on one line,
-// as setup writes it.
+// undoDropIn takes the helper out of the list, or puts podman's default in its place where the
+// list does not have that. It edits only a list on one line, as setup writes it.
 func (x edit) undoDropIn(text []byte) ([]byte, error) {
 	var kept strings.Builder
 	for line := range strings.Lines(string(text)) {
 		if strings.HasPrefix(line, "credential-helpers") {
-			fallback := `"` + authfile.AuthFileHelper + `"` // which setup omits
+			fallback := `"` + authfile.AuthFileHelper + `"` // which 0.1.0 left out
 			if strings.Contains(line, fallback) {
 				line = strings.Replace(line, `"`+x.Helper+`", `, "", 1)
+				line = strings.Replace(line, `, "`+x.Helper+`"`, "", 1)
 			}
 			line = strings.Replace(line, `"`+x.Helper+`"`, fallback, 1)
 		}

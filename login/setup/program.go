@@ -138,7 +138,7 @@ func (s *setup) checkHelper(n secondName) error {
 	if err != nil {
 		return fmt.Errorf("%s is a broken link or not executable", n.path)
 	}
-	version, err := app.VersionOf(s.Ctx, path)
+	version, err := app.VersionOf(s.Ctx, path, "version")
 	switch {
 	case s.Ctx.Err() != nil:
 		return s.Ctx.Err()

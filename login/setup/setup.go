@@ -24,7 +24,7 @@ type Setup struct {
 	Hosts  []string `xor:"host" name:"host" placeholder:"REGISTRY" help:"Let docker use regshape for these registries only (credHelpers); implies --docker."`
 	Undo   bool     `xor:"host,keep" help:"Revert what setup changed."`
 	DryRun bool     `name:"dry-run" help:"Show what would be changed and imported, without writing anything."`
-	Keep   bool     `xor:"keep" help:"Continue if a login cannot be moved into the store, or belongs to a profile; docker or podman no longer find it."`
+	Keep   bool     `xor:"keep" help:"Continue if a login cannot be moved into the store, or podman would use another one in its place; docker or podman no longer find it."`
 }
 
 // setupResult is the JSON of setup and of setup --undo.

@@ -82,7 +82,7 @@ func TestReadme_commands(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		".docker/config.json": `"credsStore": "regshape"`,
-		".config/containers/registries.conf.d/50-regshape.conf": `credential-helpers = ["regshape"]`,
+		".config/containers/registries.conf.d/50-regshape.conf": `credential-helpers = ["regshape", "containers-auth.json"]`,
 		".config/regshape/profiles/work/config":                 `"key"`,
 	} {
 		if got, err := os.ReadFile(filepath.Join(home, path)); err != nil || !strings.Contains(string(got), want) {

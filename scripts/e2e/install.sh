@@ -13,12 +13,14 @@ sh ../debian.sh docker-registry podman skopeo buildah htpasswd=apache2-utils ngi
 
 # Built again when their versions or our own programs have changed. With an empty cache
 # Go needs nine minutes of CPU time for them, seven of these for helm.
-cd clients
 out=../../../bin/clients
+mkdir -p ../../bin/clients
 old=
-for program in crane regctl helm orasprobe ggcrprobe; do
-	if [ ! -x "$out/$program" ] ||
-		[ -n "$(find . -type f -newer "$out/$program" -print -quit)" ]; then
+for program in podmanprobe crane regctl helm orasprobe ggcrprobe; do
+	sources=clients
+	if [ $program = podmanprobe ]; then sources=podmanprobe; fi
+	if [ ! -x "../../bin/clients/$program" ] ||
+		[ -n "$(find $sources -type f -newer "../../bin/clients/$program" -print -quit)" ]; then
 		old="$old $program"
 	fi
 done
@@ -27,10 +29,15 @@ if [ -z "$old" ]; then
 	exit 0
 fi
 echo "install.sh: building$old"
-mkdir -p "$out"
 packages=
+build() (
+	cd "$1"
+	shift
+	CGO_ENABLED=0 "${GO:-go}" build -trimpath -ldflags '-s -w' -o "$out/" "$@"
+)
 for program in $old; do
 	case $program in
+	podmanprobe) build podmanprobe . ;;
 	crane) packages="$packages github.com/google/go-containerregistry/cmd/crane" ;;
 	regctl) packages="$packages github.com/regclient/regclient/cmd/regctl" ;;
 	helm) packages="$packages helm.sh/helm/v4/cmd/helm" ;;
@@ -39,6 +46,6 @@ for program in $old; do
 done
 # One word a package, so no quotes.
 # shellcheck disable=SC2086
-CGO_ENABLED=0 "${GO:-go}" build -trimpath -ldflags '-s -w' -o "$out/" $packages
+[ -z "$packages" ] || build clients $packages
 # Go leaves a file alone that would not change.
-for program in $old; do touch "$out/$program"; done
+for program in $old; do touch "../../bin/clients/$program"; done

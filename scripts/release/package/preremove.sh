@@ -8,7 +8,8 @@ regshape: who ran 'regshape auth setup' runs 'regshape auth setup --undo' before
 the removal. After it, each of these users mends by hand:
   ~/.docker/config.json: remove "credsStore": "regshape", and from "credHelpers"
       every entry that names regshape
-  ~/.config/containers/registries.conf.d/50-regshape.conf: remove this file
+  ~/.config/containers/registries.conf.d/50-regshape.conf: remove this file, and
+      what else is called -regshape.conf there and in $XDG_CONFIG_HOME/containers
 Until then podman fails and docker has no logins, for want of the helper.
 END
 	;;

@@ -3,6 +3,7 @@ package lookup
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
@@ -112,6 +113,11 @@ func (q Query) registriesConf() []Source {
 		return []Source{broken(fromRegistries, "registries.conf", err)}
 	}
 	var list []Source
+	if FilesFirst(names) && slices.ContainsFunc(names, IsOwn) { // see setup; else they come last
+		for _, p := range PodmanPlaces(q.E) {
+			list = append(list, q.file(p))
+		}
+	}
 	for _, name := range names {
 		if from != "" && name != authfile.AuthFileHelper {
 			s := q.helper(fromRegistries, name, q.podmanKeys())

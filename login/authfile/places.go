@@ -112,6 +112,18 @@ func ContainersAuthWrite(e Env) string {
 	return filepath.Join(e.system("/run"), "containers", strconv.Itoa(e.UID), "auth.json")
 }
 
+// CraneAuth is the file that crane, ko, kaniko and others read like docker's as long as there
+// is no config.json; "" for none. Source: go-containerregistry 0.22, pkg/authn/keychain.go.
+func CraneAuth(e Env) string {
+	if path := e.get("REGISTRY_AUTH_FILE"); path != "" {
+		return path
+	}
+	if dir := e.get("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "containers", "auth.json")
+	}
+	return ""
+}
+
 // Dockercfg is docker's oldest file, ~/.dockercfg: a flat map without "auths".
 // Source: docker/cli, cli/config (before 1.7); containers/image still reads it.
 func Dockercfg(e Env) string { return e.home(".dockercfg") }

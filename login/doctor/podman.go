@@ -9,7 +9,6 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/login/terminal"
-	"regshape/store"
 )
 
 // podmanUse is whom installed tools ask for logins.
@@ -139,8 +138,11 @@ func podmanFiles(e *app.Env, use podmanUse) []finding {
 		if strings.HasSuffix(use.from, "-regshape.conf") {
 			fix = setup
 		}
-		all := lookup.Hidden(namespaces, func(store.Address) bool { return true })
-		return []finding{bad(fmt.Sprintf("podman does not find its logins for %s: credential-helpers does not list %q", terminal.Some(all), authfile.AuthFileHelper), use.from, fix)}
+		var all []string
+		for _, ns := range namespaces {
+			all = append(all, ns.Address.Name())
+		}
+		return []finding{bad(fmt.Sprintf("podman does not find its logins for %s: credential-helpers does not list %q", terminal.Some(slices.Compact(all)), authfile.AuthFileHelper), use.from, fix)}
 	case !slices.Contains(use.helpers, authfile.AuthFileHelper) && len(files) > 0:
 		return []finding{note("because of credential-helpers podman does not read the logins in "+terminal.Some(files), use.from, e.Own("auth", "import"))}
 	case !use.asks() || !slices.Contains(use.helpers, authfile.AuthFileHelper):
@@ -149,7 +151,7 @@ func podmanFiles(e *app.Env, use podmanUse) []finding {
 		return []finding{note("podman looks into its files before it asks regshape: podman login writes passwords to auth.json, unencrypted", use.from, "")}
 	}
 	found := []finding{note("podman login writes passwords to auth.json, unencrypted, for a namespace, and for any registry while the store is locked", use.from, "")}
-	if hidden := lookup.Hidden(namespaces, lookup.HeldBy(e, func() []store.Address { return nil })); len(hidden) > 0 {
+	if hidden := lookup.Hidden(e, namespaces, func() []lookup.Entry { return nil }); len(hidden) > 0 {
 		found = append(found, bad("podman uses the login for the whole registry in place of its own for "+terminal.Some(hidden), use.from, setup))
 	}
 	return found

@@ -149,23 +149,14 @@ const replaceHint = "'regshape auth import --replace', with the same --from if a
 func classify(e *app.Env, s *store.Store, l Login, o Options) (has bool, refused *Failure, err error) {
 	first, claimed := o.Claims[l.Address.String()]
 	switch {
-	case claimed && first.equal(l):
+	case !claimed:
+		return compare(e.Ctx, s, l, o)
+	case first.equal(l):
 		return true, nil, nil
-	case claimed && l.podmans:
-		return false, l.failure("not moved: " + keepNamespace), nil
-	case claimed:
-		return false, l.failure("another login for it comes first: " + printable.Line(printable.Address(first.Key), 200) + " in " + lookup.Tilde(e, first.from)), nil
+	case l.Namespace():
+		return false, l.failure(errNamespace.Error()), nil
 	}
-	if l.podmans && l.Address.Scope() != "" {
-		// In the store it would answer crane, which asks helpers for namespaces first, in
-		// place of the registry's login.
-		host, err := s.Get(e.Ctx, l.Address.Registry())
-		first, claimed := o.Claims[l.Address.Registry().String()]
-		if err == nil && !l.matches(host) || claimed && !first.equal(l) {
-			return false, l.failure("not moved: " + keepNamespace), nil
-		}
-	}
-	return compare(e.Ctx, s, l, o)
+	return false, l.failure("another login for it comes first: " + printable.Line(printable.Address(first.Key), 200) + " in " + lookup.Tilde(e, first.from)), nil
 }
 
 // compare is what the store alone has to say about a login, as classify returns it.

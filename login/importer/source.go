@@ -45,7 +45,6 @@ type removal struct {
 type Login struct {
 	lookup.Entry        // of a helper, too; Marker also means a key that no client asks for
 	keep         string // why it stays in its source although the store has it, or ""
-	podmans      bool   // podman finds it there for a namespace
 }
 
 // String names the login without its secret.
@@ -134,19 +133,44 @@ func fileLogins(d *authfile.Document, tool string) []Login {
 		case e.More != nil:
 			l.keep = e.More.Error()
 		case e.Namespace():
-			l.keep, l.podmans = keepNamespace, tool != ""
+			l.keep = keepNamespace
+			if tool != "" && e.Address.Scope() != "" && lookup.IsLogin(e) {
+				l.Err = errNamespace
+			}
 		case toFile[l.Address.String()]:
 			l.keep = "credHelpers has docker look for it in the file"
 		}
 		logins = append(logins, l)
 	}
-	// Whether a namespace is moved depends on what its registry has.
-	slices.SortStableFunc(logins, func(a, b Login) int { return min(1, len(a.Address.Scope())) - min(1, len(b.Address.Scope())) })
+	if d.Format() != authfile.Docker { // which docker does not read once it asks a helper
+		keepTogether(logins)
+	}
 	return logins
 }
 
-// keepNamespace is why a namespace's login stays in its file.
-const keepNamespace = "podman finds the login of a namespace only in the file"
+// keepTogether keeps a login in its file while one under another spelling stays there, which
+// podman would find in its place.
+func keepTogether(logins []Login) {
+	first := map[string]int{}
+	for i, l := range logins {
+		if l.Marker || !l.Used() {
+			continue
+		}
+		if at, seen := first[l.Address.String()]; !seen {
+			first[l.Address.String()] = i
+		} else if !l.equal(logins[at]) && logins[at].keep == "" {
+			logins[at].keep = fmt.Sprintf("another login for it stays in the file, under %q", printable.Line(printable.Address(l.Key), 200))
+		}
+	}
+}
+
+var (
+	// keepNamespace is why a namespace's login stays in its file.
+	keepNamespace = "podman finds the login of a namespace only in the file"
+	// errNamespace is about such a login that is not even copied: in the store it would answer
+	// crane, which asks helpers for namespaces, and classic builds, for the whole registry.
+	errNamespace = errors.New("not moved: " + keepNamespace)
+)
 
 // removeEntries removes the entries that are still what was imported: somebody may have
 // logged in meanwhile. An entry that is gone already is fine.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -72,6 +74,32 @@ func podmansDocker(e *app.Env) []Place {
 		return nil
 	}
 	return []Place{{"podman", path, authfile.Containers}}
+}
+
+// DockerStore is the helper that docker asks for all registries: that of credsStore or, with
+// a file that has no login and names no helper, the default one of the system if it is
+// installed. Source: docker/cli 29.7, cli/config (LoadDefaultConfigFile) and
+// cli/config/credentials (default_store*.go).
+func DockerStore(d *authfile.Document) string {
+	if name := d.CredsStore(); name != "" || len(d.CredHelpers()) > 0 || len(d.Entries()) > 0 {
+		return name
+	}
+	name := ""
+	switch runtime.GOOS {
+	case "darwin":
+		name = "osxkeychain"
+	case "windows":
+		name = "wincred"
+	case "linux":
+		name = "secretservice"
+		if _, err := exec.LookPath("pass"); err == nil {
+			name = "pass"
+		}
+	}
+	if _, err := exec.LookPath("docker-credential-" + name); name == "" || err != nil {
+		return ""
+	}
+	return name
 }
 
 // OnlyPlace is the file that the user named in place of all others.

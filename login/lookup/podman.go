@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
@@ -73,9 +72,9 @@ func PodmanHelpers(e *app.Env) (helpers []string, from string, err error) {
 	return helpers, from, err
 }
 
-// PodmanLogins lists the registries and the namespaces for which podman's files have a login.
-// Files that cannot be read are left out.
-func PodmanLogins(e *app.Env) (whole, namespaces []store.Address) {
+// PodmanLogins are the logins for whole registries and for namespaces in podman's files. Files
+// that cannot be read are left out.
+func PodmanLogins(e *app.Env) (whole, namespaces []Entry) {
 	for _, p := range PodmanPlaces(e) {
 		d, err := authfile.Read(p.Path, p.Format)
 		if err != nil {
@@ -85,40 +84,43 @@ func PodmanLogins(e *app.Env) (whole, namespaces []store.Address) {
 			switch {
 			case !IsLogin(entry) || !entry.Used():
 			case entry.Address.Scope() == "":
-				whole = append(whole, entry.Address)
+				whole = append(whole, entry)
 			default:
-				namespaces = append(namespaces, entry.Address)
+				namespaces = append(namespaces, entry)
 			}
 		}
 	}
 	return whole, namespaces
 }
 
-// HeldBy reports for which registries regshape's store has a login, or more lists them.
-func HeldBy(e *app.Env, more func() []store.Address) func(store.Address) bool {
-	listed := sync.OnceValue(more)
-	s, openErr := e.OpenStore()
-	return func(a store.Address) bool {
-		if openErr == nil {
-			// A locked store knows what it does not have.
-			if _, err := s.Get(e.Ctx, a); !errors.Is(err, store.ErrNotFound) {
-				return true
-			}
-		}
-		return slices.ContainsFunc(listed(), func(b store.Address) bool { return a.String() == b.String() })
-	}
-}
-
-// Hidden lists the namespaces that podman does not find in its files if it asks regshape
-// first, since that has a login for their registry: podman asks a helper for no more.
-func Hidden(namespaces []store.Address, held func(store.Address) bool) []string {
+// Hidden lists the namespaces for which podman would use another login if it asked regshape
+// first: it asks for the registry alone, and gets that of the store, or one of those that are
+// about to go there.
+func Hidden(e *app.Env, namespaces []Entry, coming func() []Entry) []string {
 	var names []string
-	for _, a := range namespaces {
-		if !slices.Contains(names, a.Name()) && held(a.Registry()) {
-			names = append(names, a.Name())
+	for _, ns := range namespaces {
+		registry := ns.Address.Registry()
+		other := slices.ContainsFunc(coming(), func(c Entry) bool {
+			return c.Address.String() == registry.String() && !sameLogin(c.Entry, ns.Entry)
+		})
+		if c, err := Stored(e, registry); err == nil && !ns.stored(c) || err != nil && !errors.Is(err, store.ErrNotFound) {
+			other = true
+		}
+		if other && !slices.Contains(names, ns.Address.Name()) {
+			names = append(names, ns.Address.Name())
 		}
 	}
 	return names
+}
+
+// Stored is the login of a registry in regshape's store. A locked store knows what it does
+// not have.
+func Stored(e *app.Env, registry store.Address) (store.Credential, error) {
+	s, err := e.OpenStore()
+	if err != nil {
+		return store.Credential{}, store.ErrNotFound // so nobody gets anything from it
+	}
+	return s.Get(e.Ctx, registry)
 }
 
 // FilesFirst reports whether podman looks into its files before it asks a helper of ours.

@@ -48,7 +48,7 @@ func (e Entry) Namespace() bool {
 	return a.Scope() != "" && rank == exact
 }
 
-// Used reports whether the file's owner uses the entry, unless an exact one stands beside it.
+// Used reports whether the file's owner uses the entry, if it finds no better one.
 func (e Entry) Used() bool { return e.rank != unused }
 
 // Entries reads the entries of a file. Of those for one registry the one that the owner
@@ -56,11 +56,21 @@ func (e Entry) Used() bool { return e.rank != unused }
 func Entries(d *authfile.Document) []Entry {
 	var entries []Entry
 	chosen := map[string]rank{}
+	byHelper := map[string]bool{} // for which the owner asks the helper of credHelpers alone
+	for _, h := range d.CredHelpers() {
+		if d.Format() == authfile.Containers && h.Host == store.HubHost {
+			h.Host = store.HubAddress
+		}
+		byHelper[h.Host] = d.Format() == authfile.Containers || h.Helper != ""
+	}
 	for _, entry := range d.Entries() {
 		e := Entry{Entry: entry}
 		e.Address, e.rank = keyAddress(e.Key, d.Format())
-		if !askable(e.Key) {
+		switch {
+		case !askable(e.Key):
 			e.Entry, e.rank = authfile.Entry{Key: e.Key, Marker: true}, unused
+		case byHelper[e.Address.Registry().String()]:
+			e.rank = unused
 		}
 		if best, seen := chosen[e.Address.String()]; !seen || e.rank < best {
 			chosen[e.Address.String()] = e.rank
@@ -93,6 +103,11 @@ func Entries(d *authfile.Document) []Entry {
 // sameLogin reports whether it does not matter which of two entries is used.
 func sameLogin(a, b authfile.Entry) bool {
 	return a.Err == nil && b.Err == nil && a.Username == b.Username && a.Secret == b.Secret && a.IdentityToken == b.IdentityToken
+}
+
+// stored reports whether a login of the store is that of an entry.
+func (e Entry) stored(c store.Credential) bool {
+	return e.Err == nil && e.Username == c.Username && e.Secret == c.Secret && e.IdentityToken == (c.Kind == store.KindIdentityToken)
 }
 
 // askable reports whether a client can ask for a key: CI jobs write "" for an unset variable.

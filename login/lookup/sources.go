@@ -3,7 +3,6 @@ package lookup
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
@@ -85,7 +84,7 @@ func (q Query) credHelpersOf(p Place, d *authfile.Document) []Source {
 	default:
 		return []Source{broken(fromCredHelpers, p.Path, fmt.Errorf("%w for %s", authfile.ErrNoHelper, printable.Address(key)))}
 	}
-	s.final = true
+	s.final = p.Format == authfile.Docker
 	return []Source{s}
 }
 
@@ -112,17 +111,20 @@ func (q Query) registriesConf() []Source {
 	if err != nil {
 		return []Source{broken(fromRegistries, "registries.conf", err)}
 	}
-	var list []Source
-	if FilesFirst(names) && slices.ContainsFunc(names, IsOwn) { // see setup; else they come last
-		for _, p := range PodmanPlaces(q.E) {
-			list = append(list, q.file(p))
-		}
+	if from == "" {
+		return nil // podman's files come with all files
 	}
-	for _, name := range names {
-		if from != "" && name != authfile.AuthFileHelper {
+	var list []Source
+	for i, name := range names {
+		switch {
+		case name != authfile.AuthFileHelper:
 			s := q.helper(fromRegistries, name, q.podmanKeys())
 			s.next = true
 			list = append(list, s)
+		case i < len(names)-1: // else they come with all files
+			for _, p := range PodmanPlaces(q.E) {
+				list = append(list, q.file(p))
+			}
 		}
 	}
 	return list
@@ -132,13 +134,13 @@ func (q Query) registriesConf() []Source {
 func (q Query) credsStore() []Source {
 	path := authfile.DockerConfig(q.E.Where())
 	d, err := Read(path, authfile.Docker)
-	switch {
-	case err != nil:
+	if err != nil {
 		return []Source{broken(fromCredsStore, path, err)}
-	case d.CredsStore() == "":
-		return nil
 	}
-	return []Source{q.helper(fromCredsStore, d.CredsStore(), q.dockerKeys())}
+	if name := DockerStore(d); name != "" {
+		return []Source{q.helper(fromCredsStore, name, q.dockerKeys())}
+	}
+	return nil
 }
 
 // files are the logins that tools keep unencrypted. Podman, too, reads docker's file.

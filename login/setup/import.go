@@ -106,30 +106,56 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 	if err != nil {
 		return nil, err
 	}
+	dockers := lookup.Place{Tool: "docker", Path: x.File, Format: authfile.Docker}
+	crane := lookup.Place{Tool: "podman", Path: authfile.CraneAuth(s.Where()), Format: authfile.Docker}
+	store := lookup.DockerStore(d)
 	previous := map[string][]string{} // helper -> the hosts that docker asked it for; nil: all
 	if len(hosts) == 0 {
-		previous[d.CredsStore()] = nil
+		previous[store] = nil
 		for _, c := range d.CredHelpers() { // docker still uses these
 			seen[c.Host] = true
 		}
 	}
 	for host, helper := range x.Hosts {
 		if _, ok := hostHelper(d, host); !ok {
-			helper = d.CredsStore()
+			helper = store
 		}
 		previous[helper] = append(previous[helper], host)
 	}
 	for _, helper := range slices.Sorted(maps.Keys(previous)) {
-		if helper != "" && helper != s.helper {
-			sources = append(sources, s.inUse(importer.HelperSource(s.Env, helper), seen, previous[helper]))
+		if helper == "" || helper == s.helper {
+			continue
 		}
+		src := importer.HelperSource(s.Env, helper)
+		if d.CredsStore() == "" && helper == store {
+			src = s.ifUsable(src)
+		}
+		sources = append(sources, s.inUse(src, seen, previous[helper]))
 	}
 	// If a helper is named, docker does not read the logins in the file.
-	sources = append(sources, s.inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: x.File, Format: authfile.Docker}), seen, hosts))
-	if !x.Existed { // docker before 23 reads .dockercfg if there is no config.json
+	sources = append(sources, s.inUse(importer.FileSource(dockers), seen, hosts))
+	if !x.Existed { // crane reads podman's file then, docker before 23 .dockercfg
+		if crane.Path != "" {
+			sources = append(sources, s.inUse(importer.FileSource(crane), seen, hosts))
+		}
 		sources = append(sources, s.inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: authfile.Dockercfg(s.Where()), Format: authfile.DockercfgFormat}), seen, hosts))
 	}
 	return sources, nil
+}
+
+// ifUsable is a helper that docker takes by itself where it is installed. One that does not
+// work has given docker nothing.
+func (s *setup) ifUsable(src importer.Source) importer.Source {
+	list := src.List
+	src.List = func(ctx context.Context) ([]importer.Login, error) {
+		logins, err := list(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.Warn("docker would use %s, which fails; nothing is imported from it: %s.", src.Name, printable.Line(err.Error(), 300))
+			err = nil
+		}
+		return logins, err
+	}
+	return src
 }
 
 // inUse narrows a source to what a tool uses: the logins of hosts (all if empty), and the
@@ -143,7 +169,7 @@ func (s *setup) inUse(src importer.Source, seen map[string]bool, hosts []string)
 				return true
 			}
 			seen[l.Address.String()] = !l.Marker
-			if l.Address.Scope() != "" && src.InFile() && lookup.IsLogin(l.Entry) {
+			if l.Address.Scope() != "" && src.InFile() {
 				s.keep(l, src)
 				return true
 			}
@@ -156,7 +182,7 @@ func (s *setup) inUse(src importer.Source, seen map[string]bool, hosts []string)
 // keep notes a login that stays in its file.
 func (s *setup) keep(l importer.Login, src importer.Source) {
 	kept := importer.Imported{Registry: l.Address.Name(), Username: l.Username, From: src.Name}
-	if !slices.Contains(s.result.Kept, kept) {
+	if l.Username != "" && !slices.Contains(s.result.Kept, kept) {
 		s.result.Kept = append(s.result.Kept, kept)
 		s.say("%s: %s stays in %s, where podman finds it: it asks helpers only for whole registries.",
 			kept.Registry, printable.Line(kept.Username, 120), lookup.Tilde(s.Env, kept.From))

@@ -13,8 +13,8 @@ import (
 
 	"regshape/login/app"
 	"regshape/login/authfile"
+	"regshape/login/lookup"
 	"regshape/login/terminal"
-	"regshape/store"
 	"regshape/store/printable"
 )
 
@@ -80,7 +80,7 @@ func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 		all = append(all, x)
 	}
 	if podman {
-		planned, err := s.planPodman(func() []store.Address { return s.importedBy(all, hosts) })
+		planned, err := s.planPodman(func() []lookup.Entry { return s.importedBy(all, hosts) })
 		if err != nil {
 			return nil, err
 		}
@@ -96,9 +96,9 @@ func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 	return edits, nil
 }
 
-// importedBy lists the registries of the logins that edits of docker's file move into the
-// store. What cannot be read is reported by the import.
-func (s *setup) importedBy(edits []plannedEdit, hosts []string) (found []store.Address) {
+// importedBy lists the logins of registries that edits of docker's file move into the store.
+// What cannot be read is reported by the import.
+func (s *setup) importedBy(edits []plannedEdit, hosts []string) (found []lookup.Entry) {
 	for _, x := range edits {
 		if bytes.Equal(x.before, x.after) {
 			continue
@@ -107,8 +107,8 @@ func (s *setup) importedBy(edits []plannedEdit, hosts []string) (found []store.A
 		for _, src := range sources {
 			logins, _ := src.List(s.Ctx)
 			for _, l := range logins {
-				if !l.Marker && l.Err == nil && l.Address.Scope() == "" {
-					found = append(found, l.Address)
+				if lookup.IsLogin(l.Entry) && l.Address.Scope() == "" {
+					found = append(found, l.Entry)
 				}
 			}
 		}
@@ -159,6 +159,9 @@ func planDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, err
 	}
 	x.before = d.Bytes()
 	x.after = x.before
+	if !x.Existed && len(hosts) == 0 {
+		copyCredHelpers(d, authfile.CraneAuth(w))
+	}
 	previous := d.CredsStore()
 	if len(hosts) == 0 && previous == helper {
 		return x, nil
@@ -182,6 +185,20 @@ func planDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, err
 	}
 	x.after = d.Bytes()
 	return x, nil
+}
+
+// copyCredHelpers takes over the helpers of single hosts from a file that is read as docker's
+// until there is one. One that cannot be read named none.
+func copyCredHelpers(d *authfile.Document, from string) {
+	other, err := authfile.Read(from, authfile.Docker)
+	if err != nil {
+		return
+	}
+	for _, c := range other.CredHelpers() {
+		if c.Helper != "" && !lookup.IsOwn(c.Helper) {
+			d.SetCredHelper(c.Host, c.Helper)
+		}
+	}
 }
 
 // hostHelper returns the member of credHelpers for a host.

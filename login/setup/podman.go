@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"regshape/login/authfile"
 	"regshape/login/lookup"
@@ -26,14 +27,14 @@ const (
 )
 
 // planPodman plans the drop-ins that make podman, skopeo and buildah of every version ask the
-// helper. more lists the registries whose logins docker's edit imports.
-func (s *setup) planPodman(more func() []store.Address) ([]plannedEdit, error) {
+// helper. more are the logins that docker's edit imports.
+func (s *setup) planPodman(more func() []lookup.Entry) ([]plannedEdit, error) {
 	if s.Where().Home == "" {
 		return nil, errors.New("no home directory for podman's file: set HOME")
 	}
 	whole, namespaces := lookup.PodmanLogins(s.Env)
-	held := lookup.HeldBy(s.Env, func() []store.Address { return append(whole, more()...) })
-	hidden := lookup.Hidden(namespaces, held)
+	coming := sync.OnceValue(func() []lookup.Entry { return append(whole, more()...) }) // it may ask helpers
+	hidden := lookup.Hidden(s.Env, namespaces, coming)
 
 	byDir := map[string][]podmanRules{}
 	var failing []podmanRules
@@ -57,7 +58,7 @@ func (s *setup) planPodman(more func() []store.Address) ([]plannedEdit, error) {
 		edits = append(edits, x)
 	}
 	if slices.ContainsFunc(edits, func(x plannedEdit) bool { return x.hidesFiles }) {
-		return edits, s.hidesHelpers(held)
+		return edits, s.hidesHelpers(coming)
 	}
 	if len(hidden) > 0 && slices.ContainsFunc(edits, func(x plannedEdit) bool { return x.filesFirst }) {
 		s.Warn("podman has logins for %s and for the whole registry, so it looks into its files first: podman login writes passwords to %s, unencrypted.",
@@ -187,7 +188,7 @@ func isOwn(path string) bool {
 
 // hidesHelpers refuses, or with --keep warns of, a registry for which podman's files name a
 // helper while regshape has a login, too: podman would use that one from now on.
-func (s *setup) hidesHelpers(held func(store.Address) bool) error {
+func (s *setup) hidesHelpers(coming func() []lookup.Entry) error {
 	for _, p := range lookup.PodmanPlaces(s.Env) {
 		d, err := authfile.Read(p.Path, p.Format)
 		if err != nil {
@@ -195,7 +196,12 @@ func (s *setup) hidesHelpers(held func(store.Address) bool) error {
 		}
 		for _, c := range d.CredHelpers() {
 			// Podman asks for a bare host, to the letter.
-			if c.Helper == "" || c.Helper == s.helper || strings.Contains(c.Host, "/") || !held(store.ParseAddress(c.Host)) {
+			if c.Helper == "" || c.Helper == s.helper || strings.Contains(c.Host, "/") {
+				continue
+			}
+			address := store.ParseAddress(c.Host)
+			held := slices.ContainsFunc(coming(), func(e lookup.Entry) bool { return e.Address.String() == address.String() })
+			if _, err := lookup.Stored(s.Env, address); !held && errors.Is(err, store.ErrNotFound) {
 				continue
 			}
 			text := fmt.Sprintf("%s names %s for %s, and podman would use the login in regshape's store instead",

@@ -224,6 +224,7 @@ func HelperSource(e *app.Env, name string) Source {
 				return nil, err
 			}
 			logins := make([]Login, 0, len(keys))
+			named := lookup.NamedFor(e, name)
 			silent := false // waiting again for each of many logins could take hours
 			for _, key := range slices.Sorted(maps.Keys(keys)) {
 				if err := ctx.Err(); err != nil {
@@ -231,6 +232,9 @@ func HelperSource(e *app.Env, name string) Source {
 				}
 				l := helperLogin(ctx, h, key, silent)
 				silent = silent || errors.Is(l.Err, authfile.ErrHelperTimeout)
+				if slices.Contains(named, l.Address.String()) {
+					l.keep = "credHelpers has clients ask the helper for it"
+				}
 				logins = append(logins, l)
 			}
 			slices.SortStableFunc(logins, func(a, b Login) int { return a.helperRank() - b.helperRank() })
@@ -242,6 +246,10 @@ func HelperSource(e *app.Env, name string) Source {
 			for _, l := range logins {
 				if err = ctx.Err(); err != nil {
 					break
+				}
+				if l.keep != "" {
+					r.left = append(r.left, l.failure("not removed: "+l.keep))
+					continue
 				}
 				if reason := eraseFromHelper(ctx, h, l); reason != "" {
 					r.left = append(r.left, l.failure(reason))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/store"
 	"regshape/store/printable"
@@ -58,10 +59,9 @@ func Entries(d *authfile.Document) []Entry {
 	chosen := map[string]rank{}
 	byHelper := map[string]bool{} // for which the owner asks the helper of credHelpers alone
 	for _, h := range d.CredHelpers() {
-		if d.Format() == authfile.Containers && h.Host == store.HubHost {
-			h.Host = store.HubAddress
+		if a, ok := helperAddress(h.Host, d.Format()); ok && (d.Format() == authfile.Containers || h.Helper != "") {
+			byHelper[a.String()] = true
 		}
-		byHelper[h.Host] = d.Format() == authfile.Containers || h.Helper != ""
 	}
 	for _, entry := range d.Entries() {
 		e := Entry{Entry: entry}
@@ -98,6 +98,34 @@ func Entries(d *authfile.Document) []Entry {
 	}
 	slices.SortStableFunc(entries, func(a, b Entry) int { return int(a.rank - b.rank) })
 	return entries
+}
+
+// helperAddress is the registry for which the owner of a file finds a key of credHelpers: to
+// the letter. ok is false where it never does.
+func helperAddress(key string, f authfile.Format) (a store.Address, ok bool) {
+	a = store.ParseAddress(key).Bare()
+	asked := a.String()
+	if f == authfile.Containers && a.Hub() {
+		asked = store.HubHost
+	}
+	return a, key == asked
+}
+
+// NamedFor lists the registries for which a file of docker or podman names a helper in
+// credHelpers: nobody looks elsewhere for these.
+func NamedFor(e *app.Env, helper string) (registries []string) {
+	for _, p := range helperPlaces(e) {
+		d, err := authfile.Read(p.Path, p.Format)
+		if err != nil {
+			continue
+		}
+		for _, h := range d.CredHelpers() {
+			if a, ok := helperAddress(h.Host, p.Format); ok && h.Helper == helper {
+				registries = append(registries, a.String())
+			}
+		}
+	}
+	return registries
 }
 
 // sameLogin reports whether it does not matter which of two entries is used.

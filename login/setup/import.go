@@ -128,7 +128,7 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 		}
 		src := importer.HelperSource(s.Env, helper)
 		if d.CredsStore() == "" && helper == store {
-			src = s.ifUsable(src)
+			src = s.ifWorking(src)
 		}
 		sources = append(sources, s.inUse(src, seen, previous[helper]))
 	}
@@ -136,16 +136,30 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 	sources = append(sources, s.inUse(importer.FileSource(dockers), seen, hosts))
 	if !x.Existed { // crane reads podman's file then, docker before 23 .dockercfg
 		if crane.Path != "" {
-			sources = append(sources, s.inUse(importer.FileSource(crane), seen, hosts))
+			sources = append(sources, s.inUse(s.usable(importer.FileSource(crane)), seen, hosts))
 		}
 		sources = append(sources, s.inUse(importer.FileSource(lookup.Place{Tool: "docker", Path: authfile.Dockercfg(s.Where()), Format: authfile.DockercfgFormat}), seen, hosts))
 	}
 	return sources, nil
 }
 
-// ifUsable is a helper that docker takes by itself where it is installed. One that does not
+// usable are the logins of podman's file that crane and its relatives use for certain, and
+// that leave podman what it has: a namespace's would answer it for the whole registry, before
+// the helpers of the user's own list.
+func (s *setup) usable(src importer.Source) importer.Source {
+	list := src.List
+	helpers, _, err := lookup.PodmanHelpers(s.Env)
+	alone := err == nil && !slices.ContainsFunc(helpers, func(h string) bool { return h != authfile.AuthFileHelper && h != s.helper })
+	src.List = func(ctx context.Context) ([]importer.Login, error) {
+		logins, err := list(ctx)
+		return slices.DeleteFunc(logins, func(l importer.Login) bool { return l.Err != nil || l.Namespace() && !alone }), err
+	}
+	return src
+}
+
+// ifWorking is a helper that docker takes by itself where it is installed. One that does not
 // work has given docker nothing.
-func (s *setup) ifUsable(src importer.Source) importer.Source {
+func (s *setup) ifWorking(src importer.Source) importer.Source {
 	list := src.List
 	src.List = func(ctx context.Context) ([]importer.Login, error) {
 		logins, err := list(ctx)

@@ -68,10 +68,24 @@ func (c *Import) Run(e *app.Env) error {
 		_, err = fmt.Fprint(e.Out, all.text(e, o))
 		all.warnings(e, o)
 	}
+	if all.removed > 0 && !o.DryRun {
+		warnNotSetUp(e, all.emptied)
+	}
 	if err == nil && len(all.Failed) > 0 {
 		err = app.ErrReported
 	}
 	return err
+}
+
+// warnNotSetUp tells of tools that no longer find what was removed from their files, since
+// they do not ask regshape.
+func warnNotSetUp(e *app.Env, files []string) {
+	for _, p := range lookup.Places(e) {
+		if !slices.Contains(files, p.Path) || lookup.Asks(e, p) {
+			continue
+		}
+		e.Warn("%s does not ask regshape, and no longer finds what was removed from %s: run '%s'.", p.Tool, lookup.Tilde(e, p.Path), e.Own("auth", "setup", "--"+p.Tool))
+	}
 }
 
 // Manual is the text of --help and of the man page.

@@ -305,6 +305,9 @@ func removeSome(e *app.Env, s *store.Store, src Source, logins []Login, r *Repor
 	switch {
 	case err == nil || unsure:
 		r.removed += done.removed
+		if done.removed > 0 {
+			r.emptied = append(r.emptied, src.Name)
+		}
 		r.names.note(src.Name, done.names)
 	case !interrupted:
 		r.fail(src, &Failure{Message: "nothing was removed: " + printable.Line(err.Error(), 400)})

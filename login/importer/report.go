@@ -35,6 +35,7 @@ type Report struct {
 	Failed         []Failure
 	markers        int      // entries without a login, which stay
 	removed        int      // logins removed from their source, or in a dry run to be
+	emptied        []string // files that logins were removed from
 	left           []string // files that still hold, unencrypted, what the store has
 	names          furtherNames
 }
@@ -95,6 +96,7 @@ func (r *Report) Add(other Report) {
 	r.markers += other.markers
 	r.removed += other.removed
 	r.left = append(r.left, other.left...)
+	r.emptied = append(r.emptied, other.emptied...)
 	for _, n := range other.names {
 		r.names.note(n.path, n.Names)
 	}

@@ -102,6 +102,20 @@ func DockerStore(d *authfile.Document) string {
 	return name
 }
 
+// Asks reports whether the tool of a file asks regshape for all registries. Of tools other
+// than docker and podman it is not known.
+func Asks(e *app.Env, p Place) bool {
+	switch {
+	case p.Tool == "podman":
+		helpers, _, err := PodmanHelpers(e)
+		return err == nil && slices.ContainsFunc(helpers, IsOwn)
+	case p.Tool == "docker" && p.Format == authfile.Docker:
+		d, err := authfile.Read(p.Path, p.Format)
+		return err == nil && IsOwn(d.CredsStore())
+	}
+	return true
+}
+
 // OnlyPlace is the file that the user named in place of all others.
 type OnlyPlace struct {
 	Place

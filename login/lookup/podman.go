@@ -72,17 +72,20 @@ func PodmanHelpers(e *app.Env) (helpers []string, from string, err error) {
 	return helpers, from, err
 }
 
-// PodmanLogins are the logins for whole registries and for namespaces in podman's files. Files
-// that cannot be read are left out.
+// PodmanLogins are the logins for whole registries and for namespaces that podman uses from
+// its files: a file that has any for a registry keeps it from those after it. Files that
+// cannot be read are left out.
 func PodmanLogins(e *app.Env) (whole, namespaces []Entry) {
 	for _, p := range PodmanPlaces(e) {
 		d, err := authfile.Read(p.Path, p.Format)
 		if err != nil {
 			continue
 		}
+		before := whole
 		for _, entry := range Entries(d) {
 			switch {
 			case !IsLogin(entry) || !entry.Used():
+			case slices.ContainsFunc(before, func(w Entry) bool { return w.Address.String() == entry.Address.Registry().String() }):
 			case entry.Address.Scope() == "":
 				whole = append(whole, entry)
 			default:

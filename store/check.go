@@ -45,6 +45,9 @@ func (l Location) Check(now time.Time) []Problem {
 	if c.foreignTops(each(slices.Concat(own, tops)), l.home) {
 		return c.problems // what is below belongs to them, too
 	}
+	if c.unreachable(own) {
+		return c.problems
+	}
 	for _, dir := range tops {
 		c.dir(dir, durable.Sealed, durable.CheckTopDir) // others may list them: secrets below are private themselves
 	}
@@ -72,7 +75,7 @@ func (l Location) Check(now time.Time) []Problem {
 	}
 	generations, err := l.generations()
 	if err != nil {
-		c.add(Problem{What: err.Error(), Path: l.v1()})
+		c.add(Problem{What: err.Error(), Path: l.v1(), Err: err})
 	}
 	for _, kid := range generations {
 		if dir := l.Generation(kid); c.dir(dir, durable.Secret, durable.CheckDir) {
@@ -117,6 +120,18 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 	return found
 }
 
+// unreachable reports directories that cannot even be looked at: a file stands where a directory
+// above them belongs, or the path is too long.
+func (c *checker) unreachable(dirs []string) bool {
+	before := len(c.problems)
+	for _, dir := range dirs {
+		if _, err := os.Stat(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			c.add(Problem{What: err.Error(), Path: dir, Err: err})
+		}
+	}
+	return len(c.problems) > before
+}
+
 // dir reports a directory that the store refuses, or that any of these bits opens to others,
 // and returns whether to look into it.
 func (c *checker) dir(path string, bits durable.Secrecy, check func(path string) error) bool {
@@ -125,9 +140,13 @@ func (c *checker) dir(path string, bits durable.Secrecy, check func(path string)
 		return false
 	}
 	info, err := os.Stat(path)
+	shape, odd := errors.AsType[*durable.ShapeError](refused)
 	switch {
+	case odd && shape.Is == durable.Link:
+		c.add(Problem{What: refused.Error(), Path: path, Err: refused})
+		return false
 	case err != nil:
-		c.add(Problem{What: err.Error(), Path: path})
+		c.add(Problem{What: err.Error(), Path: path, Err: err})
 	case !info.IsDir():
 		c.add(Problem{What: path + " is not a directory", Path: path, Fix: []string{"mv", path, path + ".aside"}})
 	case durable.Foreign(info):
@@ -138,9 +157,6 @@ func (c *checker) dir(path string, bits durable.Secrecy, check func(path string)
 			What: fmt.Sprintf("other users have access to %s (mode %04o)", path, info.Mode().Perm()),
 			Path: path, Fix: []string{"chmod", "700", path},
 		})
-	case refused != nil: // a link
-		c.add(Problem{What: refused.Error(), Path: path})
-		return false
 	}
 	return err == nil && info.IsDir()
 }
@@ -152,7 +168,7 @@ func (c *checker) file(path string) {
 		return
 	}
 	if err != nil {
-		c.add(Problem{What: err.Error(), Path: path})
+		c.add(Problem{What: err.Error(), Path: path, Err: err})
 		return
 	}
 	switch classify(info) {

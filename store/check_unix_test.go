@@ -359,7 +359,7 @@ func TestCheck_texts(t *testing.T) {
 			path := l.Generation("x")
 			do(os.Symlink(l.State, path))
 			return []Problem{{
-				What: "refused as unsafe: " + path + " is a symbolic link, which only the store's top directory may be", Path: path,
+				What: "refused as unsafe: " + path + " is a symbolic link", Path: path, Err: &durable.ShapeError{Path: path, Is: durable.Link},
 			}}
 		},
 		"a stray among the entries": func(_ Location, g string, do func(...error)) []Problem {

@@ -196,7 +196,7 @@ func (s *Store) removeDir(path string) (err error) {
 
 func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
-		return fmt.Errorf("%w: %s is not a directory", durable.ErrUnsafe, path) // a link may lead out of the store
+		return &durable.ShapeError{Path: path, Is: durable.NoDir} // a link may lead out of the store
 	}
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -7,12 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
 
 	"regshape/store/printable"
 )
 
-// MaxFile bounds what is read of any file of the store. A secret of 64 KiB, every
-// character of it escaped in JSON, stays below.
+// MaxFile bounds what is read of any file of the store, as [Large] says. A secret of 64 KiB,
+// every character of it escaped in JSON, stays below.
 const MaxFile = 1 << 20
 
 // Secrecy is the permission bits that a file of the store must not have.
@@ -32,10 +33,7 @@ func ReadFile(path string, s Secrecy) ([]byte, error) { return ReadInto(nil, pat
 func ReadInto(buf []byte, path string, s Secrecy) ([]byte, error) {
 	f, err := openRaw(path)
 	if err != nil {
-		if isSymlinkError(err) {
-			return nil, fmt.Errorf("%w: %s is a symbolic link", ErrUnsafe, path)
-		}
-		return nil, err
+		return nil, shapeError(err, path, false)
 	}
 	defer f.close()
 	info, err := f.stat()
@@ -43,17 +41,17 @@ func ReadInto(buf []byte, path string, s Secrecy) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.regular:
-		return nil, fmt.Errorf("%w: %s is not a regular file", ErrUnsafe, path)
+		return nil, &ShapeError{Path: path, Is: Irregular}
 	case info.size > MaxFile:
-		return nil, fmt.Errorf("%w: %s is larger than %d bytes", ErrUnsafe, path, MaxFile)
+		return nil, &ShapeError{Path: path, Is: Large}
 	case info.owned && info.uid != os.Geteuid():
-		return nil, &OwnerError{path, info.uid}
+		return nil, &OwnerError{Path: path, UID: info.uid}
 	case ModesMatter && info.perm&fs.FileMode(s) != 0:
 		return nil, fmt.Errorf("%w: %s is open to other users (mode %04o): run '%s'", ErrUnsafe, path, info.perm, printable.Shell("chmod", "600", path))
 	}
 	data := slices.Grow(buf[:0], int(info.size))[:info.size]
 	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
 	return data, nil
 }
@@ -71,6 +69,17 @@ type rawInfo struct {
 // are [ErrUnsafe] where others have access to it, and those of package os.
 func ReadSecret(path string) ([]byte, error) { return ReadFile(path, Secret) }
 
+// shapeError makes an error of opening a path one about what stands there, if that is why.
+func shapeError(err error, path string, named bool) error {
+	switch {
+	case !named && isSymlinkError(err): // a named one is followed
+		return &ShapeError{Path: path, Is: Link}
+	case errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV): // a socket, or a device without its driver
+		return &ShapeError{Path: path, Is: Irregular, Named: named}
+	}
+	return err
+}
+
 // Exists reports whether something is at a path, without opening it or following links.
 func Exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
@@ -87,7 +96,7 @@ func CheckDir(path string) error {
 		return err
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		return fmt.Errorf("%w: %s is a symbolic link, which only the store's top directory may be", ErrUnsafe, path)
+		return &ShapeError{Path: path, Is: Link}
 	}
 	return checkInfo(path, info)
 }
@@ -107,10 +116,10 @@ func CheckTopDir(path string) error {
 
 func checkInfo(path string, info fs.FileInfo) error {
 	if uid, known := OwnerOf(info); known && uid != os.Geteuid() {
-		return &OwnerError{path, uid}
+		return &OwnerError{Path: path, UID: uid}
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%w: %s is not a directory", ErrUnsafe, path)
+		return &ShapeError{Path: path, Is: NoDir}
 	}
 	if ModesMatter && info.Mode().Perm()&fs.FileMode(Sealed) != 0 {
 		return fmt.Errorf("%w: other users can write to %s (mode %04o): run '%s'",
@@ -134,7 +143,7 @@ func CheckDirIfAny(path string) error {
 func OpenNamed(path string) (*os.File, error) {
 	trusted := func(info fs.FileInfo) error {
 		if uid, known := OwnerOf(info); known && uid != os.Geteuid() && uid != 0 {
-			return fmt.Errorf("%w: %s belongs to uid %d: it must be yours (uid %d) or root's", ErrUnsafe, path, uid, os.Geteuid())
+			return &OwnerError{Path: path, UID: uid, Named: true}
 		}
 		return nil
 	}
@@ -147,15 +156,15 @@ func OpenNamed(path string) (*os.File, error) {
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|NoWait, 0)
 	if err != nil {
-		return nil, err
+		return nil, shapeError(err, path, true)
 	}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
 	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%w: %s is not a regular file", ErrUnsafe, path)
+		err = &ShapeError{Path: path, Is: Irregular, Named: true}
 	case ModesMatter && info.Mode().Perm()&fs.FileMode(Sealed) != 0:
-		err = fmt.Errorf("%w: other users can write to %s (mode %04o): run 'chmod go-w %s'", ErrUnsafe, path, info.Mode().Perm(), path)
+		err = fmt.Errorf("%w: other users can write to %s (mode %04o): run '%s'", ErrUnsafe, path, info.Mode().Perm(), printable.Shell("chmod", "go-w", path))
 	default:
 		err = trusted(info)
 	}

@@ -35,7 +35,7 @@ func (l list) read() ([]byte, error) {
 		return nil, ifThere(err)
 	}
 	if uid, known := durable.OwnerOf(info); known && uid != os.Geteuid() {
-		return nil, fmt.Errorf("%w: %s belongs to uid %d and you are uid %d", durable.ErrUnsafe, l.path, uid, os.Geteuid())
+		return nil, fmt.Errorf("%w: %s belongs to uid %d and you are uid %d: move it away", durable.ErrUnsafe, l.path, uid, os.Geteuid())
 	}
 	data, err := durable.ReadSecret(l.path)
 	return data, ifThere(err)

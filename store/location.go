@@ -61,9 +61,9 @@ func Locate(o Options) (Location, error) {
 	} else {
 		loc = Location{
 			noHome:  noHome(),
-			Data:    filepath.Join(xdg.DataHome, "regshape"),
-			State:   filepath.Join(xdg.StateHome, "regshape"),
-			Config:  filepath.Join(xdg.ConfigHome, "regshape"),
+			Data:    below(xdg.DataHome),
+			State:   below(xdg.StateHome),
+			Config:  below(xdg.ConfigHome),
 			home:    filepath.Clean(xdg.Home),
 			sudoUID: o.SudoUID,
 		}
@@ -83,11 +83,29 @@ func Locate(o Options) (Location, error) {
 	return loc, nil
 }
 
+// below is regshape's directory in one of the user's, which is "" without a home: then no
+// directory of whoever owns the current one is taken for it.
+func below(dir string) string {
+	if !filepath.IsAbs(dir) {
+		dir = string(filepath.Separator) + dir
+	}
+	return filepath.Join(dir, "regshape")
+}
+
+// Home is the user's home directory, "" where the environment names none. A relative path is
+// none: it would be a directory of whoever owns the current one.
+func Home() string {
+	home, err := os.UserHomeDir()
+	if err != nil || !filepath.IsAbs(home) {
+		return ""
+	}
+	return home
+}
+
 // noHome reports whether a directory depends on a home that the environment does not name.
 func noHome() bool {
-	_, err := os.UserHomeDir()
-	named := os.Getenv("XDG_DATA_HOME") != "" && os.Getenv("XDG_STATE_HOME") != "" && os.Getenv("XDG_CONFIG_HOME") != ""
-	return err != nil && !named
+	named := func(name string) bool { return filepath.IsAbs(os.Getenv(name)) } // a relative one is ignored
+	return Home() == "" && (!named("XDG_DATA_HOME") || !named("XDG_STATE_HOME") || !named("XDG_CONFIG_HOME"))
 }
 
 // CheckProfile accepts [a-z0-9][a-z0-9._-]{0,63} that does not end with a dot: Windows drops
@@ -98,7 +116,7 @@ func CheckProfile(name string) error {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c))
 	}
 	if !ok || strings.HasSuffix(name, ".") {
-		return errors.New("a profile name is 1 to 64 of a-z, 0-9, '.', '_' and '-', begins with a letter or digit, and does not end with a dot")
+		return errors.New("a profile name is 1 to 64 of a-z, 0-9, '.', '_' and '-', begins with a letter or digit, and does not end with a dot: choose another")
 	}
 	return nil
 }
@@ -203,6 +221,9 @@ func each(dirs []string) (once []string) {
 func (l Location) checkWritable() error {
 	if l.home == "" {
 		return nil
+	}
+	if home := os.Getenv("HOME"); l.noHome && home != "" {
+		return fmt.Errorf("%w: HOME is not an absolute path: %q", ErrNoHome, home)
 	}
 	if l.noHome {
 		return ErrNoHome

@@ -121,6 +121,8 @@ func TestLocate_unnamedHome(t *testing.T) {
 		{"", "XDG_DATA_HOME", true},
 		{"", "XDG_STATE_HOME", true},
 		{"", "XDG_CONFIG_HOME", true},
+		{"rel", "", false},
+		{"rel", "XDG_STATE_HOME", true},
 	} {
 		t.Setenv("HOME", test.home)
 		for name, value := range all {
@@ -132,6 +134,29 @@ func TestLocate_unnamedHome(t *testing.T) {
 		if got := noHome(); got != test.want {
 			t.Errorf("home %q, without %q: %t", test.home, test.missing, got)
 		}
+		if test.missing == "" {
+			continue
+		}
+		if t.Setenv(test.missing, "relative"); noHome() != test.want { // which counts for nothing
+			t.Errorf("home %q, %s relative: %t, want %t", test.home, test.missing, !test.want, test.want)
+		}
+	}
+}
+
+// A relative home is none: the store of whoever owns the current directory is not used.
+func TestLocate_relativeHome(t *testing.T) {
+	inHome(t, "rel", nil)
+	l, err := Locate(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{l.Data, l.State, l.Config} {
+		if !filepath.IsAbs(dir) {
+			t.Errorf("the store is in %q, want an absolute path", dir)
+		}
+	}
+	if err := l.checkWritable(); !errors.Is(err, ErrNoHome) || !strings.Contains(err.Error(), "HOME is not an absolute path") {
+		t.Errorf("writing: %v, want %v", err, ErrNoHome)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"regshape/login/authfile"
 	"regshape/login/terminal"
+	"regshape/store"
 	"regshape/store/printable"
 )
 
@@ -150,11 +151,7 @@ func (e *Env) Prompt() terminal.Prompt {
 
 // Where is what the places of other tools depend on.
 func (e *Env) Where() authfile.Env {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = "" // nothing below it exists then
-	}
-	return authfile.Env{Getenv: e.Getenv, Home: home, GOOS: runtime.GOOS, UID: os.Getuid(), DockerConfig: e.DockerConfig}
+	return authfile.Env{Getenv: e.Getenv, Home: store.Home(), GOOS: runtime.GOOS, UID: os.Getuid(), DockerConfig: e.DockerConfig}
 }
 
 // OnlyFile is the file that --authfile or an environment variable names in place of

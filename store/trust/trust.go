@@ -155,7 +155,7 @@ func (p Program) Guarded() error {
 	err := guarded(p.Words[0])
 	if err != nil && !errors.Is(err, durable.ErrUnsafe) {
 		// Not wrapped: a missing program must not pass for a missing entry.
-		err = errors.New(shown(err.Error()))
+		err = fmt.Errorf("check that the program is installed: %s", shown(err.Error()))
 	}
 	return err
 }
@@ -208,10 +208,9 @@ func locate(loc store.Location) (list, error) {
 	if state == xdg.DataHome || state == xdg.ConfigHome {
 		name = "regshape-trust"
 	}
-	_, err := os.UserHomeDir()
-	if err != nil && os.Geteuid() >= 0 && !filepath.IsAbs(os.Getenv("XDG_STATE_HOME")) {
+	if store.Home() == "" && os.Geteuid() >= 0 && !filepath.IsAbs(os.Getenv("XDG_STATE_HOME")) {
 		owner, err := user.LookupId(strconv.Itoa(os.Geteuid()))
-		if err != nil || !filepath.IsAbs(owner.HomeDir) {
+		if err != nil || !filepath.IsAbs(owner.HomeDir) || state == "" { // HOME is relative
 			return list{}, errNoHome
 		}
 		state = filepath.Join(owner.HomeDir, state) // xdg takes / for the home that is not named

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ import (
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
 
+	"regshape/store/durable"
 	"regshape/store/printable"
 	"regshape/store/process"
 )
@@ -33,6 +35,18 @@ var (
 	// ErrHelperFailed is any other failure of the helper.
 	ErrHelperFailed = errors.New("failed")
 )
+
+// HelperError is about a helper that is on PATH and does not do what was asked: it wraps
+// ErrHelperTimeout, ErrHelperAnswer or ErrHelperFailed.
+type HelperError struct {
+	Program, Action string
+	Err             error
+}
+
+func (e *HelperError) Error() string { return fmt.Sprintf("%s %s: %v", e.Program, e.Action, e.Err) }
+
+// Unwrap returns what happened.
+func (e *HelperError) Unwrap() error { return e.Err }
 
 // DefaultHelperTimeout is how long a helper may take: docker itself waits without end,
 // and ten seconds are enough for one that asks a cloud for a token.
@@ -78,7 +92,7 @@ func (h Helper) Get(ctx context.Context, serverURL string) (user, secret string,
 // Text that is not UTF-8 is refused: JSON would change it without a word.
 func (h Helper) Store(ctx context.Context, serverURL, user, secret string) error {
 	if !utf8.ValidString(serverURL) || !utf8.ValidString(user) || !utf8.ValidString(secret) {
-		return fmt.Errorf("%s store: %w: the login is not valid UTF-8", h.Program(), ErrHelperFailed)
+		return fmt.Errorf("%s store: the login is %w", h.Program(), ErrText)
 	}
 	return h.call(ctx, credentials.ActionStore, append(within(serverURL), user+":"+secret, secret), func(p client.ProgramFunc) error {
 		return client.Store(p, &credentials.Credentials{ServerURL: serverURL, Username: user, Secret: secret})
@@ -134,11 +148,10 @@ func (h Helper) call(ctx context.Context, action string, secrets []string, do fu
 	if err == nil { // it ended well, so the client could not read its answer
 		err = fmt.Errorf("%w: not the JSON of the helper protocol", ErrHelperAnswer)
 	}
-	err = fmt.Errorf("%s %s: %w", h.Program(), action, err)
 	if text := message(run.stdout.data, run.stderr.data, secrets); text != "" && !errors.Is(err, ErrHelperAnswer) {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
-	return err
+	return &HelperError{h.Program(), action, err}
 }
 
 // IsHelperName reports whether a value of credsStore or credHelpers can be the end of a
@@ -165,13 +178,31 @@ func (h Helper) find() (string, error) {
 	if look == nil {
 		look = exec.LookPath
 	}
-	path, err := look("docker-credential-" + h.Name) // Program's is shortened
+	program := "docker-credential-" + h.Name // Program's is shortened
+	path, err := look(program)
+	if err != nil && h.LookPath == nil {
+		if path = NotExecutable(program); path != "" {
+			return path, nil // the system says why it does not run
+		}
+	}
 	if err != nil {
 		// The cause is dropped: it says the same, or that the current directory is on PATH,
 		// from which nothing is run.
 		return "", fmt.Errorf("%s %w", h.Program(), ErrNotOnPath)
 	}
 	return path, nil
+}
+
+// NotExecutable is the file of a program's name on PATH that lacks the permission to be run,
+// or "".
+func NotExecutable(program string) string {
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		path := filepath.Join(dir, program)
+		if info, err := os.Stat(path); filepath.IsAbs(dir) && err == nil && info.Mode().IsRegular() && durable.ModesMatter {
+			return path
+		}
+	}
+	return ""
 }
 
 // environ is the child's environment; never nil, since exec takes nil for all of ours.

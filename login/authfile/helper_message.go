@@ -9,8 +9,9 @@ import (
 	"regshape/store/printable"
 )
 
-// maxMessage is what an error shows of a helper's text, in characters: two lines of a terminal.
-const maxMessage = 200
+// maxMessage is what an error shows of a helper's text, in characters: four lines of a terminal,
+// so that our own helper's advice behind two paths still fits.
+const maxMessage = 400
 
 // minRedacted is the shortest secret that is hidden: what is left around a shorter one
 // would tell it, so then there is no text at all.

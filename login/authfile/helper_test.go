@@ -70,7 +70,7 @@ esac`)
 	if err := h.Erase(ctx, "r.test"); !errors.Is(err, ErrNoEntry) {
 		t.Errorf("erase again: %v", err)
 	}
-	if err := h.Store(ctx, "r.test", "ann", "a\xffb"); !errors.Is(err, ErrHelperFailed) {
+	if err := h.Store(ctx, "r.test", "ann", "a\xffb"); !errors.Is(err, ErrText) {
 		t.Errorf("invalid UTF-8: %v", err)
 	}
 	if err := h.Store(ctx, "r.test", "ann", canary); err != nil {

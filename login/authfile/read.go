@@ -2,7 +2,6 @@ package authfile
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -45,7 +44,7 @@ func readText(path string) ([]byte, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: %w", path, ErrIrregular)
+		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: ErrIrregular}
 	}
 	// The size may be out of date by the time of the reading, hence the limit.
 	data, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
@@ -53,7 +52,7 @@ func readText(path string) ([]byte, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	if len(data) > maxDocument {
-		return nil, nil, fmt.Errorf("%s: %w", path, ErrTooLarge)
+		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: ErrTooLarge}
 	}
 	return data, info, nil
 }

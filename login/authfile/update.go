@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"regshape/store/durable"
@@ -64,7 +65,7 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 			return false, err
 		}
 		if err := durable.MakeDirs(filepath.Dir(target)); err != nil {
-			return false, fmt.Errorf("%s: its directory cannot be created: %w", path, cause(err))
+			return false, &fs.PathError{Op: "replace", Path: path, Err: fmt.Errorf("its directory cannot be created: %w", cause(err))}
 		}
 	}
 	unlock := lockDir(filepath.Dir(target), lockTimeout)
@@ -92,9 +93,9 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 		replaced, err := replace(target, before, after, info, mode)
 		switch {
 		case errors.Is(err, ErrUnsure):
-			return true, fmt.Errorf("%s: %w", path, err)
+			return true, &fs.PathError{Op: "replace", Path: path, Err: err}
 		case err != nil:
-			return changed, fmt.Errorf("%s: %w", path, err)
+			return changed, &fs.PathError{Op: "replace", Path: path, Err: err}
 		case !replaced:
 			continue
 		}
@@ -105,7 +106,7 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 		// Somebody wrote right after us: the next turn finds the edit in their
 		// text, or makes it again.
 	}
-	return changed, fmt.Errorf("%s: %w", path, ErrContended)
+	return changed, &fs.PathError{Op: "replace", Path: path, Err: ErrContended}
 }
 
 // apply runs an edit over a text.
@@ -139,7 +140,7 @@ func finalTarget(path string) (string, error) {
 		if real, err := filepath.EvalSymlinks(dir); err == nil {
 			dir = real
 		} else if path != start {
-			return "", fmt.Errorf("%s: a symbolic link into a directory that cannot be used: %w", start, cause(err))
+			return "", &fs.PathError{Op: "replace", Path: start, Err: fmt.Errorf("a symbolic link into a directory that cannot be used: %w", cause(err))}
 		}
 		path = filepath.Join(dir, base)
 		link, ok := readLink(path)
@@ -151,7 +152,7 @@ func finalTarget(path string) (string, error) {
 		}
 		path = link
 	}
-	return "", fmt.Errorf("%s: too many symbolic links", start)
+	return "", &fs.PathError{Op: "replace", Path: start, Err: syscall.ELOOP}
 }
 
 // readLink reports false for what is not a link or not there; reading the file

@@ -67,7 +67,7 @@ func TestInputLimit(t *testing.T) {
 	if code, out, _ := call(dir, "list", failing{}); code != 0 || out != "{}\n" {
 		t.Errorf("list, which reads nothing: %d, %q", code, out)
 	}
-	if code, out, _ := call(dir, "erase", failing{}); code != 1 || out != "standard input could not be read\n" {
+	if code, out, _ := call(dir, "erase", failing{}); code != 1 || out != "standard input could not be read: try again\n" {
 		t.Errorf("erase with an unreadable input: %d, %q", code, out)
 	}
 }

@@ -17,15 +17,15 @@ import (
 const maxInput = 64 << 10
 
 var (
-	errTooLong    = errors.New("the input is over 64 KiB; nothing was done")
-	errNotUTF8    = errors.New("the input is not valid UTF-8; nothing was stored")
-	errNotPayload = errors.New(`the input is not the JSON of a credential, {"ServerURL":"…","Username":"…","Secret":"…"}; nothing was stored`)
+	errTooLong    = errors.New("the input is over 64 KiB; nothing was done: use a shorter secret")
+	errNotUTF8    = errors.New("the input is not valid UTF-8; nothing was stored: send UTF-8")
+	errNotPayload = errors.New(`the input is not the JSON of a credential; nothing was stored: send {"ServerURL":"…","Username":"…","Secret":"…"}`)
 )
 
 func readInput(in io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxInput+1))
 	if err != nil {
-		return nil, errors.New("standard input could not be read")
+		return nil, errors.New("standard input could not be read: try again")
 	}
 	data = bytes.TrimRight(data, "\r\n")
 	if len(data) >= maxInput {

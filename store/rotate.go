@@ -72,7 +72,7 @@ func (s *Store) rotate(ctx context.Context, r Rotation, to RootKey) error {
 		return err
 	}
 	if to.KID() == v.names.kid {
-		return errors.New("the new key is the one the store already uses")
+		return errors.New("the new key is the one the store already uses: give another one")
 	}
 	return s.transition(ctx, v, r, to)
 }

@@ -94,7 +94,7 @@ func listFile(e *app.Env, p lookup.Place) error {
 	for _, entry := range lookup.Entries(d) {
 		switch {
 		case entry.Err != nil:
-			e.Warn("%s: the entry of %s: %v.", p.Path, printable.Address(entry.Key), entry.Err)
+			e.Warn("%s: the entry of %s: %s.", p.Path, printable.Address(entry.Key), e.Problem(entry.Err))
 			broken++
 		case !entry.Marker:
 			c := lookup.FromEntry(entry)

@@ -284,7 +284,7 @@ func (c *Login) ask(e *app.Env, address store.Address) (username, secret string,
 			return "", "", err
 		}
 		if username == "" {
-			return "", "", errors.New("no user name given")
+			return "", "", errors.New("no user name given: give one")
 		}
 	}
 	switch {
@@ -296,7 +296,7 @@ func (c *Login) ask(e *app.Env, address store.Address) (username, secret string,
 		secret, err = e.Prompt().Password(name)
 	}
 	if err == nil && secret == "" {
-		err = errors.New("no " + what + " given")
+		err = errors.New("no " + what + " given: give one")
 	}
 	return username, secret, err
 }

@@ -49,7 +49,7 @@ func opener(e *app.Env, f unlockFlags, prompt string) (keys.Opener, error) {
 		}
 		// Only a passphrase could open it, and the user chose an identity.
 		o.Passphrase = func() (string, error) {
-			return "", errors.New("the age identity does not open it, and no passphrase was given")
+			return "", errors.New("the age identity does not open it, and no passphrase was given: give one of them")
 		}
 	case f.PassphraseFile != "":
 		passphrase, err := readPassphrase(e, f.PassphraseFile)
@@ -125,14 +125,14 @@ func askTwice(e *app.Env) (string, error) {
 		return "", err
 	}
 	if passphrase == "" {
-		return "", errors.New("the passphrase is empty")
+		return "", errors.New("the passphrase is empty: give one")
 	}
 	again, err := e.Prompt().Secret("The same again: ")
 	if err != nil {
 		return "", err
 	}
 	if passphrase != again {
-		return "", errors.New("the two passphrases differ")
+		return "", errors.New("the two passphrases differ: try again")
 	}
 	return passphrase, nil
 }
@@ -149,9 +149,9 @@ func readPassphrase(e *app.Env, path string) (string, error) {
 	passphrase := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	switch {
 	case passphrase == "":
-		return "", errors.New("the passphrase file is empty")
+		return "", errors.New("the passphrase file is empty: put the passphrase there")
 	case strings.ContainsAny(passphrase, "\r\n"): // cannot be typed
-		return "", errors.New("the passphrase file has more than one line")
+		return "", errors.New("the passphrase file has more than one line: leave one there")
 	}
 	return passphrase, nil
 }
@@ -170,7 +170,7 @@ func readFile(e *app.Env, path string, limit int64) ([]byte, error) {
 	}()
 	select {
 	case r := <-done:
-		return r.data, outside(r.err)
+		return r.data, r.err
 	case <-e.Ctx.Done():
 		return nil, terminal.ErrInterrupted
 	}
@@ -188,7 +188,7 @@ func readLimited(e *app.Env, path string, limit int64) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s is larger than %d KiB", path, limit>>10)
+		err = fmt.Errorf("%s is larger than %d KiB: give another file", path, limit>>10)
 	}
 	return data, err
 }

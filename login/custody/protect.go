@@ -104,7 +104,7 @@ func (c *Protect) slots() bool {
 // keyring moves the key to the OS keyring, which may prompt on the desktop.
 func (c *Protect) keyring(k *Session) (done string, err error) {
 	if k.Now.Source.Source == store.SourceKeyring && k.Now.KID != "" {
-		return "", errors.New("the key is in the OS keyring already: for a new key run '" + k.E.Own("auth", "key", "rotate") + "'")
+		return "", errors.New("the key is in the OS keyring already: run '" + k.E.Own("auth", "key", "rotate") + "' for a new one")
 	}
 	ring := keys.NewKeyring()
 	err = ring.Available(k.E.Ctx)
@@ -133,7 +133,7 @@ func (c *Protect) command(k *Session) (done string, err error) {
 	}
 	source := store.KeySource{Source: store.SourceCommand, Command: place.Words}
 	if k.Now.Source.Equal(source) {
-		return "", errors.New("this command is the source of the key already: for a new key run '" + k.E.Own("auth", "key", "rotate") + "'")
+		return "", errors.New("this command is the source of the key already: run '" + k.E.Own("auth", "key", "rotate") + "' for a new one")
 	}
 	r := store.Rotation{Source: source, Place: place}
 	found, err := place.Lines(k.E.Ctx)
@@ -420,7 +420,7 @@ func (c *Unprotect) toFile(k *Session) error {
 func (c *Unprotect) remove(k *Session) error {
 	slots, ok := k.slots()
 	if !ok {
-		return k.failed(fmt.Errorf("the store has no slots: %s", protectionsOf(k.Now.Source.Source).what))
+		return k.failed(fmt.Errorf("the store has no slots: %s; leave --slot out", protectionsOf(k.Now.Source.Source).what))
 	}
 	if err := slots.Remove(*c.Slot); err != nil {
 		return k.failed(err)

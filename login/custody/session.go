@@ -5,7 +5,6 @@ package custody
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ type Session struct {
 }
 
 // errNoStore means that there is no key yet.
-var errNoStore = errors.New("there is no store yet: the first login creates its key")
+var errNoStore = errors.New("there is no store yet: the first login creates its key, so log in first")
 
 // New returns the session of a store that is open.
 func New(e *app.Env, loc store.Location, s *store.Store) (*Session, error) {
@@ -95,15 +94,6 @@ func (k *Session) failed(err error) error {
 		_ = term.Restore(int(k.E.In.Fd()), k.terminal)
 	}
 	return &app.StoreError{Registry: "", Doing: k.doing, Err: err}
-}
-
-// outside is an error about something outside the store, such as a file of the user or the
-// kernel keyring, without the kind that would give it a hint about the store.
-func outside(err error) error {
-	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, keys.ErrNoKernelKeyring) {
-		return err
-	}
-	return errors.New(err.Error())
 }
 
 // Effective is the source of the key in this run.

@@ -131,7 +131,7 @@ func (c *Trust) allow(e *app.Env, loc store.Location, p trust.Program) error {
 			return err
 		}
 		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-			return fmt.Errorf("%s is still not trusted", printable.Shell(p.Words[0]))
+			return fmt.Errorf("%s is still not trusted: run it again, and answer yes if you know it", printable.Shell(p.Words[0]))
 		}
 	}
 	return trust.Add(loc, p)

@@ -37,7 +37,7 @@ func (*Lock) Run(e *app.Env) error {
 			text = "The store is locked already."
 		}
 		if err := slots.Lock(k.Now.KID); err != nil {
-			return k.failed(outside(err))
+			return k.failed(err)
 		}
 		r.Locked = true
 	case r.Source == store.SourceKeyring:
@@ -140,7 +140,7 @@ func (c *Unlock) slots(k *Session, slots keys.Slots) (until time.Time, text stri
 		until, err = slots.Unlock(k.E.Ctx, k.Now.KID, o, duration)
 		return err
 	})
-	return until, "The store is unlocked until " + terminal.Clock(until) + ".", outside(err)
+	return until, "The store is unlocked until " + terminal.Clock(until) + ".", err
 }
 
 // unlockKeyring opens the dialog of the desktop if necessary.

@@ -11,7 +11,7 @@ import (
 	"regshape/store/printable"
 )
 
-var errAddress = errors.New("not a registry address: want HOST or HOST:PORT")
+var errAddress = errors.New("not a registry address: give HOST or HOST:PORT")
 
 // hubAPI is the host of Docker Hub's registry API; its other names serve other things, or
 // redirect.

@@ -31,9 +31,9 @@ const (
 )
 
 var (
-	errNoPair = errors.New("a client certificate needs both a certificate file and a key file")
-	errPEM    = errors.New("no certificate in the file")
-	errSize   = errors.New("the file is too large")
+	errNoPair = errors.New("a client certificate needs a certificate file and a key file: give both")
+	errPEM    = errors.New("no certificate in the file: give a PEM file")
+	errSize   = errors.New("the file is too large: give a PEM file")
 )
 
 // tlsConfig reads the certificate files of opt; tlsFor decides for which server they are

@@ -230,7 +230,7 @@ func (s *setup) writeDropIn(x plannedEdit) error {
 	for _, g := range x.readBy {
 		helpers, from, err := authfile.CredentialHelpers(s.Where(), g)
 		if err == nil && !slices.Contains(helpers, x.Helper) {
-			err = fmt.Errorf("%s has no effect: %s is read after it", x.File, from)
+			err = fmt.Errorf("%s has no effect: %s is read after it; change credential-helpers there", x.File, from)
 		}
 		if err != nil {
 			return err

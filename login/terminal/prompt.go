@@ -109,7 +109,7 @@ func (p Prompt) Ask(question string, read func(fd int) (string, error)) (string,
 		case a.err == nil || a.line != "":
 			return a.line, nil
 		case errors.Is(a.err, io.EOF):
-			return "", errors.New("no input")
+			return "", errors.New("no input: try again")
 		}
 		return "", fmt.Errorf("read from the terminal: %w", a.err)
 	case s := <-signals: // not released: the process is about to end

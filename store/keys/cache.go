@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	errNotCached    = errors.New("the key is not unlocked")
+	errNotCached    = errors.New("the key is not unlocked: try again")
 	errCacheBlocked = errors.New("an unlocked key cannot be kept here")
 )
 
@@ -47,7 +47,7 @@ const identityTag = "AGE-SECRET-KEY-"
 func (u unlocked) marshal() (string, error) {
 	switch {
 	case !u.Until.After(time.Now()):
-		return "", errors.New("the time until which the key is to stay unlocked is over")
+		return "", errors.New("the time until which the key is to stay unlocked is over: give a longer one")
 	case !isIdentity(u.Identity):
 		return "", errors.New("the store's age identity is malformed")
 	}

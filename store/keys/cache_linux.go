@@ -61,7 +61,7 @@ func (kernelCache) keep(u unlocked) error {
 	}
 	seconds := math.Ceil(time.Until(u.Until).Seconds())
 	if seconds > math.MaxUint32 {
-		return errors.New("the kernel keyring keeps no key for more than 136 years")
+		return errors.New("the kernel keyring keeps no key for more than 136 years: give a shorter time")
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -113,7 +113,7 @@ func (Command) Cheap() bool { return false }
 
 func (c Command) run(ctx context.Context) ([]byte, error) {
 	if len(c.Words) == 0 {
-		return nil, errors.New("the command that prints the key is empty")
+		return nil, fmt.Errorf("%w: it is empty", ErrCommand)
 	}
 	if err := c.mayRun(); err != nil {
 		return nil, err
@@ -133,18 +133,18 @@ func (c Command) run(ctx context.Context) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case limited.Err() != nil:
-		return nil, fmt.Errorf("%s did not print the key within %d s", program, commandLimit/time.Second)
+		return nil, fmt.Errorf("%w: %s did not print the key within %d s", ErrCommand, program, commandLimit/time.Second)
 	case out.over:
-		return nil, fmt.Errorf("%s printed more than %d KiB: it must print key lines only", program, commandOutput>>10)
+		return nil, fmt.Errorf("%w: %s printed more than %d KiB: it must print key lines only", ErrCommand, program, commandOutput>>10)
 	case errors.Is(err, exec.ErrWaitDelay): // it has ended well, and left a child that holds its output
 		err = nil
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return nil, fmt.Errorf("%s failed (%v)%s", program, exit.ProcessState, complaint.quote())
+		return nil, fmt.Errorf("%w: %s failed (%v)%s", ErrCommand, program, exit.ProcessState, complaint.quote())
 	}
 	if err != nil {
 		// Not wrapped: that an interpreter does not exist must not pass for an entry that does not.
-		return nil, fmt.Errorf("run the command that prints the key: %v", err) //nolint:errorlint // see above
+		return nil, fmt.Errorf("%w: it does not run: %v", ErrCommand, err) //nolint:errorlint // see above
 	}
 	return out.data, nil
 }

@@ -18,6 +18,8 @@ var (
 	ErrNoKeyring = errors.New("the OS keyring cannot be reached")
 	// ErrNoKernelKeyring means that the kernel does not let this process use its keyring.
 	ErrNoKernelKeyring = errors.New("the kernel keyring, which holds the key while the store is unlocked, is not available (a container's seccomp profile?)")
+	// ErrCommand means that the command that prints the key does not.
+	ErrCommand = errors.New("no key from the command")
 	// ErrNoKeyLine means that a command or a file that the user fills holds no key.
 	ErrNoKeyLine = errors.New("no key line")
 	// ErrNoIdentity means that a change of slots needs the identity of the unlocked store.

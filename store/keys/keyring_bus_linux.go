@@ -95,7 +95,7 @@ func (b bus) unlockedCollection() (dbus.ObjectPath, error) {
 	}
 	locked, ok := value.Value().(bool)
 	if !ok {
-		return "", errors.New("the OS keyring does not say whether it is locked")
+		return "", errors.New("the OS keyring does not say whether it is locked: check the desktop's password manager")
 	}
 	if locked {
 		return "", errRingLocked
@@ -146,7 +146,7 @@ func (b bus) prompt(path dbus.ObjectPath) error {
 			return b.ctx.Err()
 		case s, open := <-signals:
 			if !open {
-				return errors.New("the connection to the OS keyring broke off")
+				return errors.New("the connection to the OS keyring broke off: try again")
 			}
 			if s.Path == path && s.Name == secretsIface+"Prompt.Completed" {
 				return nil
@@ -181,5 +181,5 @@ func busError(err error) error {
 		strings.HasPrefix(failed.Name, "org.freedesktop.DBus.Error.Spawn."):
 		return fmt.Errorf("no program offers the OS keyring on this D-Bus session: start gnome-keyring, KWallet or KeePassXC with its Secret Service: %w", err)
 	}
-	return fmt.Errorf("OS keyring: %w", err)
+	return fmt.Errorf("OS keyring: check the desktop's password manager: %w", err)
 }

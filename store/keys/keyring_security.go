@@ -56,7 +56,7 @@ func (k keychain) get(ctx context.Context, account string) (string, error) {
 		return value, nil
 	}
 	if err != nil { // the cause may quote it
-		return "", errors.New("OS keyring: the item is damaged")
+		return "", fmt.Errorf("OS keyring: %w", store.ErrKeyDamaged)
 	}
 	return string(decoded), nil
 }
@@ -107,7 +107,7 @@ func (k keychain) run(ctx context.Context, input string, args ...string) ([]byte
 	case ended && exit.ExitCode() == exitNobody:
 		return nil, fmt.Errorf("%w: the OS keyring is locked: run 'security unlock-keychain'", store.ErrLocked)
 	case ended:
-		return nil, fmt.Errorf("OS keyring: %s failed (%v)%s", k.program, exit.ProcessState, complaint.quote())
+		return nil, fmt.Errorf("OS keyring: check it in Keychain Access: %s failed (%v)%s", k.program, exit.ProcessState, complaint.quote())
 	}
 	return nil, fmt.Errorf("OS keyring: %w", err)
 }

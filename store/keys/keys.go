@@ -53,7 +53,7 @@ func (s Sources) Choose(loc store.Location, source store.KeySource) (store.Key, 
 		}
 		return Command{Words: source.Command, loc: loc}, nil
 	case store.SourceEnvironment:
-		return nil, errors.New("this store's key comes from the file that " + keyFileVariable + " names, and it is not set")
+		return nil, errors.New("this store's key comes from the file that " + keyFileVariable + " names: set it")
 	}
 	return nil, fmt.Errorf("key source %q is unknown: %w", source.Source, store.ErrNewer)
 }

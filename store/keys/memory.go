@@ -52,7 +52,7 @@ func scryptWork(data []byte) (logN int, err error) {
 			return 0, errDamagedAge
 		}
 		if logN > maxWorkFactor {
-			return 0, fmt.Errorf("its passphrase takes a work factor of 2^%d, and more than 2^%d is refused", logN, maxWorkFactor)
+			return 0, fmt.Errorf("its passphrase takes a work factor of 2^%d, and more than 2^%d is refused: use another one", logN, maxWorkFactor)
 		}
 	}
 }

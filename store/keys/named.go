@@ -67,7 +67,7 @@ func (n Named) read() ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > namedLimit {
-		return nil, fmt.Errorf("%s is larger than %d KiB: it must hold key lines only", n.Path, namedLimit>>10)
+		return nil, fmt.Errorf("%s is larger than %d KiB: put nothing but key lines there", n.Path, namedLimit>>10)
 	}
 	return data, nil
 }

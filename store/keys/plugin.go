@@ -103,12 +103,13 @@ func (c *conversation) client() *plugin.ClientUI {
 	}
 }
 
-// pluginError is an error of a plugin, as opposed to a damaged file.
-type pluginError struct{ err error }
+// PluginError is an error of an age plugin, as opposed to a damaged file.
+type PluginError struct{ Err error }
 
-func (e *pluginError) Error() string { return e.err.Error() }
+func (e *PluginError) Error() string { return e.Err.Error() }
 
-func (e *pluginError) Unwrap() error { return e.err }
+// Unwrap returns what the plugin said, or why it did not run.
+func (e *PluginError) Unwrap() error { return e.Err }
 
 // explain says what a plugin's error means to the user.
 func (c *conversation) explain(err error) error {
@@ -121,14 +122,14 @@ func (c *conversation) explain(err error) error {
 	case err == nil:
 		return nil
 	case asking != nil:
-		return &pluginError{asking}
+		return &PluginError{asking}
 	case errors.Is(err, age.ErrIncorrectIdentity):
 		return err
 	case errors.As(err, &missing):
-		return &pluginError{fmt.Errorf("%s is not on PATH: install it", c.program())}
+		return &PluginError{fmt.Errorf("%s is not on PATH: install it", c.program())}
 	}
 	text := strings.TrimPrefix(err.Error(), c.name+" plugin: ")
-	return &pluginError{fmt.Errorf("%s failed: %s", c.program(), oneLine(text))}
+	return &PluginError{fmt.Errorf("%s failed: %s", c.program(), oneLine(text))}
 }
 
 // oneLine makes a plugin's words fit for a terminal and an error: one line, of a length
@@ -187,7 +188,7 @@ var _ age.Identity = pluginIdentity{}
 func (i pluginIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if i.named != nil {
 		if err := trust.Check(*i.named, pluginProgram(i.talk.name)); err != nil {
-			return nil, &pluginError{err}
+			return nil, &PluginError{err}
 		}
 	}
 	hideFromPlugins()

@@ -19,7 +19,7 @@ import (
 const maxAgeFile = 1 << 20
 
 var (
-	errNotAge     = errors.New("not an age file")
+	errNotAge     = errors.New("not an age file: give one, or restore it from a backup")
 	errDamagedAge = errors.New("it is damaged: restore it from a backup")
 )
 
@@ -163,7 +163,7 @@ func (f ageFile) open(ctx context.Context, id age.Identity) ([]byte, error) {
 		return io.ReadAll(r)
 	})
 	var noMatch *age.NoIdentityMatchError
-	var failed *pluginError
+	var failed *PluginError
 	switch {
 	case err == nil:
 		return plaintext, nil
@@ -197,7 +197,7 @@ func encrypt(ctx context.Context, plaintext string, to Recipient) ([]byte, error
 		err = w.Close() // writes the last part
 		return sealed.Bytes(), err
 	})
-	var failed *pluginError
+	var failed *PluginError
 	if errors.As(err, &failed) {
 		return nil, failed
 	}

@@ -57,10 +57,10 @@ func ParseRecipient(text string, ui *PluginUI) (Recipient, error) {
 	case strings.HasPrefix(text, "age1"):
 		r, err = age.ParseX25519Recipient(text)
 	default:
-		return Recipient{}, errors.New("an age recipient begins with age1")
+		return Recipient{}, errors.New("not an age recipient: give one, which begins with age1")
 	}
 	if err != nil { // the cause quotes what was given
-		return Recipient{}, errors.New("the age recipient is mistyped or cut short")
+		return Recipient{}, errors.New("the age recipient is mistyped or cut short: check it")
 	}
 	return Recipient{kind, r}, nil
 }
@@ -79,7 +79,7 @@ func ParseIdentities(data []byte, ui *PluginUI, passphrase func() (string, error
 		return nil, err
 	}
 	if len(data) > maxAgeFile {
-		return nil, fmt.Errorf("the identity file is larger than %d bytes", maxAgeFile)
+		return nil, fmt.Errorf("the identity file is larger than %d KiB: give another one", maxAgeFile>>10)
 	}
 	if isAgeFile(data) {
 		f, err := readAgeFile(data)
@@ -104,12 +104,12 @@ func ParseIdentities(data []byte, ui *PluginUI, passphrase func() (string, error
 		}
 		id, err := parseIdentity(line, ui)
 		if err != nil { // the cause may quote the line
-			return nil, fmt.Errorf("line %d of the identity file is not an age identity", n+1)
+			return nil, fmt.Errorf("line %d of the identity file is not an age identity: fix or remove it", n+1)
 		}
 		ids = append(ids, id)
 	}
 	if len(ids) == 0 {
-		return nil, errors.New("the identity file holds no identity")
+		return nil, errors.New("the identity file holds no identity: give another one, or make it with age-keygen")
 	}
 	return ids, nil
 }
@@ -149,7 +149,7 @@ func passphraseRecipient(passphrase string, logN int) (Recipient, error) {
 		return Recipient{}, err
 	}
 	if passphrase == "" {
-		return Recipient{}, errors.New("the passphrase is empty")
+		return Recipient{}, errors.New("the passphrase is empty: give one")
 	}
 	if err := checkMemory(logN); err != nil {
 		return Recipient{}, err
@@ -162,4 +162,4 @@ func passphraseRecipient(passphrase string, logN int) (Recipient, error) {
 	return Recipient{typePassphrase, r}, nil
 }
 
-var errCannotAsk = errors.New("it takes a passphrase, and there is no terminal to ask for it")
+var errCannotAsk = errors.New("it takes a passphrase, and there is no terminal to ask for it: give it in a file")

@@ -2,8 +2,7 @@ package keys
 
 import (
 	"context"
-	"errors"
-	"strings"
+	"fmt"
 
 	"regshape/store"
 )
@@ -66,9 +65,9 @@ func (s ProvenSlots) Stage(ctx context.Context, root store.RootKey, from string)
 	if err := s.Slots.Stage(ctx, root, from); err != nil {
 		return err
 	}
-	_, identity, err := s.Unlocked(root.KID())
+	u, err := s.unlockedKeys().load(root.KID())
 	if err != nil { // it is not the store that is locked
-		return errors.New(strings.TrimPrefix(err.Error(), store.ErrLocked.Error()+": "))
+		return fmt.Errorf("keep the new key unlocked: %w", err)
 	}
-	return s.Prove(ctx, root.KID(), identity)
+	return s.Prove(ctx, root.KID(), u.Identity)
 }

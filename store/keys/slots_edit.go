@@ -146,7 +146,7 @@ func (s Slots) Remove(number int) error {
 	i := slices.IndexFunc(slots, func(o Slot) bool { return o.Number == number })
 	switch {
 	case i < 0:
-		return fmt.Errorf("there is no slot %d: %s", number, inWords(slots))
+		return fmt.Errorf("there is no slot %d: %s: choose one of these", number, inWords(slots))
 	case len(slots) == 1:
 		return errLastSlot
 	}

@@ -259,7 +259,7 @@ func (s Slots) try(ctx context.Context, slot slotFile, id age.Identity) (*age.X2
 		return nil, fmt.Errorf("%s: %w", slot.File, errDamagedAge)
 	}
 	if opened.Recipient().String() != s.Recipient {
-		return nil, fmt.Errorf("%s belongs to another store", slot.File)
+		return nil, fmt.Errorf("%s belongs to another store: move it there", slot.File)
 	}
 	return opened, nil
 }

@@ -46,7 +46,7 @@ func Run(ctx context.Context, c app.Call) int {
 		err = command.Run(e)
 	}
 	if closeErr := e.Logs.Close(); err == nil && closeErr != nil {
-		e.Warn("%v.", closeErr) // the one JSON value has been written
+		e.Warn("%s.", e.Problem(closeErr)) // the one JSON value has been written
 		err = app.ErrReported
 	}
 	return app.Fail(e, err)

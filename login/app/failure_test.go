@@ -2,48 +2,13 @@ package app
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"regshape/login/authfile"
 	"regshape/login/registry"
-	"regshape/store"
 )
-
-// REGSHAPE_STORE is what helps with a file or folder of the store's, and with no other.
-func TestAdviceIsForTheStoreAlone(t *testing.T) {
-	home := t.TempDir()
-	dir := filepath.Join(home, "s")
-	e := &Env{Call: Call{Getenv: os.Getenv}, Globals: Globals{Store: dir}}
-	for path, own := range map[string]bool{
-		filepath.Join(dir, "v1", "g-0"):          true,
-		dir:                                      true,
-		home:                                     true, // where the folder would be made
-		filepath.Join(home, "config.json"):       false,
-		filepath.Join(home, "s2"):                false,
-		filepath.Join(home, "..", "audit.log"):   false,
-		filepath.Join(home, ".docker", "x.json"): false,
-	} {
-		for _, cause := range []error{syscall.EACCES, syscall.EROFS, syscall.ENOSPC} {
-			err := fmt.Errorf("while writing: %w", &fs.PathError{Op: "open", Path: path, Err: cause})
-			if got := e.Advice(err); strings.Contains(got, "REGSHAPE_STORE") != own {
-				t.Errorf("%v: %q", err, got)
-			}
-		}
-	}
-	missing := &fs.PathError{Op: "stat", Path: filepath.Join(home, "nowhere"), Err: os.ErrNotExist}
-	if got := e.Advice(missing); got != "" {
-		t.Errorf("%v: %q", missing, got)
-	}
-	if got := e.Advice(store.ErrLocked); got != "run 'regshape --store "+dir+" auth unlock'" {
-		t.Error(got)
-	}
-}
 
 // What ends a command says how to go on, and nothing twice.
 func TestFailureSaysHowToGoOn(t *testing.T) {

@@ -3,15 +3,13 @@ package app
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
 
 	"regshape/login/authfile"
 	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/keys"
+	"regshape/store/printable"
 )
 
 // Advice returns what helps against an error of the store, as the end of a sentence or a
@@ -19,6 +17,14 @@ import (
 // the store that the error is about. Both front ends have their hints from here: the
 // packages below return kinds of errors, and know no command and no flag.
 func Advice(err error, own func(words ...string) string) string {
+	if advice := storeAdvice(err, own); advice != "" {
+		return advice
+	}
+	return fileAdvice(err, true)
+}
+
+// storeAdvice is for what a store or its key says.
+func storeAdvice(err error, own func(words ...string) string) string {
 	run := func(words ...string) string { return "'" + own(append([]string{"auth"}, words...)...) + "'" }
 	restore := run("key", "restore", "BACKUP")
 	giveUp := ", or give all stored logins up with " + run("key", "reset", "--forget-all-logins")
@@ -64,18 +70,18 @@ func Advice(err error, own func(words ...string) string) string {
 		return "upgrade regshape"
 	case errors.Is(err, store.ErrUntrusted):
 		return "run " + run("trust") + " to see and allow it"
-	case errors.As(err, new(*durable.OwnerError)):
-		return "run as that user, or use a store of your own with --store or REGSHAPE_STORE"
-	case errors.Is(err, durable.ErrUnsafe):
-		return ""
 	case errors.Is(err, store.ErrNoHome):
 		return "set HOME, or name a directory with --store or REGSHAPE_STORE"
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return "free some space, or name another directory with REGSHAPE_STORE"
-	case isLinkError(err): // FAT says so in a different way on each system
-		return "with REGSHAPE_STORE name a directory on a file system that has hard links"
-	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
-		return "make it readable and writable for yourself, or name another directory with REGSHAPE_STORE"
+	case errors.Is(err, keys.ErrCommand):
+		return "check that the command prints the key line, and needs no terminal for it"
+	case errors.As(err, new(*keys.PluginError)):
+		return "check the plugin and its device; it may need a terminal to ask at"
+	case errors.Is(err, keys.ErrWrongPassphrase):
+		return "check the passphrase, then try again"
+	case errors.Is(err, keys.ErrNoSlot):
+		return "give what opens it with --identity FILE or --passphrase-file FILE"
+	case errors.Is(err, durable.ErrUnsure):
+		return "check the disk, then run the command again"
 	}
 	return ""
 }
@@ -93,49 +99,62 @@ func sourceAdvice(at *keys.SourceError, run func(words ...string) string) string
 	return text
 }
 
-// isLinkError reports that a hard link could not be made.
-func isLinkError(err error) bool {
-	link, ok := errors.AsType[*os.LinkError](err)
-	return ok && link.Op == "link" && !errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EACCES)
-}
-
 // Advice is what helps against an error of a command: of the store that the flags name,
-// of another tool's file, or of a registry.
+// of another tool's file or helper, or of a registry.
 func (e *Env) Advice(err error) string {
-	if path, ok := errors.AsType[*fs.PathError](err); ok && !ofStore(e, path.Path) {
-		return "" // a file of the user's or of another tool's, which REGSHAPE_STORE does not move
-	}
-	if advice := Advice(err, e.Own); advice != "" {
+	if advice := storeAdvice(err, e.Own); advice != "" {
 		return advice
 	}
-	if verify, ok := errors.AsType[*VerifyError](err); ok {
-		if verify.Hint != "" {
-			return verify.Hint
-		}
+	var verify *VerifyError
+	var helper *authfile.HelperError
+	switch {
+	case errors.As(err, &verify) && verify.Hint != "":
+		return verify.Hint
+	case verify != nil:
 		return registryHint(verify.Result)
-	}
-	if _, ok := errors.AsType[*authfile.SyntaxError](err); ok {
+	case errors.As(err, new(*authfile.SyntaxError)):
 		return "fix the syntax error there; the file was not modified"
-	}
-	if errors.Is(err, authfile.ErrAmbiguous) {
+	case errors.Is(err, authfile.ErrAmbiguous):
 		return "remove all but one of them from the file, or log in with '" + e.Own("auth", "login", "REGISTRY") + "'"
-	}
-	if errors.Is(err, authfile.ErrNoHelper) {
+	case errors.Is(err, authfile.ErrDuplicate):
+		return "remove all but one of them from the file"
+	case errors.Is(err, authfile.ErrNoHelper):
 		return "remove that entry from credHelpers of the file, or name a helper there"
-	}
-	if errors.Is(err, authfile.ErrYAML) {
+	case errors.Is(err, authfile.ErrYAML):
 		return "write it as JSON: kubectl get secret NAME -o json"
-	}
-	if errors.Is(err, store.ErrNotUTF8) {
+	case errors.Is(err, authfile.ErrEntry):
+		return "fix that entry of the file, or remove it"
+	case errors.Is(err, authfile.ErrRegistryToken):
+		return "leave it where it is, or log in with a user name and a password"
+	case errors.Is(err, authfile.ErrTwoSecrets):
+		return "leave it where it is, or store one of the two with '" + e.Own("auth", "login", "REGISTRY") + "'"
+	case errors.Is(err, authfile.ErrUserName), errors.Is(err, authfile.ErrSecret):
+		return "change it, or leave out --authfile and its variables: regshape's own store takes any"
+	case errors.Is(err, store.ErrNotUTF8), errors.Is(err, authfile.ErrText):
 		return "check the encoding of the terminal, or of the file or program that it comes from"
-	}
-	if errors.Is(err, terminal.ErrStdin) {
+	case errors.Is(err, terminal.ErrStdin):
 		return "check the variable, file or program that it is piped from"
-	}
-	if errors.Is(err, authfile.ErrNotOnPath) {
+	case errors.Is(err, authfile.ErrHelperName):
+		return "fix that name: NAME stands for a program docker-credential-NAME"
+	case errors.Is(err, authfile.ErrNotOnPath):
 		return "install it, or change the setting that names it; '" + e.Own("auth", "doctor") + "' has the command"
+	case errors.As(err, &helper):
+		return helperAdvice(helper)
 	}
-	return ""
+	path, _ := accessed(err)
+	return fileAdvice(err, ofStore(e, path))
+}
+
+// helperAdvice is for another tool's helper that does not do what it is there for.
+func helperAdvice(at *authfile.HelperError) string {
+	const otherwise = ", or change the setting that names it"
+	switch path, _ := accessed(at); {
+	case path != "" && errors.Is(at, fs.ErrPermission):
+		return "run '" + printable.Shell("chmod", "755", path) + "'" + otherwise
+	case path != "":
+		return "install it for this machine, and the interpreter that its first line names" + otherwise
+	}
+	return "run '" + at.Program + " list' to see what is wrong with it" + otherwise
 }
 
 // Problem is an error with what helps, for a result that goes on without.
@@ -144,25 +163,4 @@ func (e *Env) Problem(err error) string {
 		return err.Error() + ": " + advice
 	}
 	return err.Error()
-}
-
-// ofStore reports whether a path is one of the store's, or a directory above them.
-func ofStore(e *Env, path string) bool {
-	loc, err := e.Locate()
-	if err != nil {
-		return true
-	}
-	path = filepath.Clean(path)
-	for _, dir := range []string{loc.Data, loc.State, loc.Config} {
-		if within(path, dir) || within(dir, path) {
-			return true
-		}
-	}
-	return false
-}
-
-// within reports whether a path is a directory or below it.
-func within(path, dir string) bool {
-	rest, err := filepath.Rel(dir, path)
-	return err == nil && filepath.IsLocal(rest)
 }

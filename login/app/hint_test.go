@@ -3,8 +3,8 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,16 +35,14 @@ func TestAdvice(t *testing.T) {
 		{store.ErrUntrusted, "run 'rs auth trust' to see and allow it"},
 		{durable.ErrUnsafe, ""},
 		{errors.Join(durable.ErrUnsafe, fs.ErrPermission), ""},
-		{syscall.ENOSPC, "free some space, or name another directory with REGSHAPE_STORE"},
-		{syscall.EDQUOT, "free some space, or name another directory with REGSHAPE_STORE"},
-		{syscall.EROFS, "make it readable and writable for yourself, or name another directory with REGSHAPE_STORE"},
-		{syscall.EACCES, "make it readable and writable for yourself, or name another directory with REGSHAPE_STORE"},
-		{&os.LinkError{Op: "link", Err: syscall.EPERM}, "with REGSHAPE_STORE name a directory on a file system that has hard links"},
-		{&os.LinkError{Op: "link", Err: syscall.EROFS}, "make it readable and writable for yourself, or name another directory with REGSHAPE_STORE"},
-		{&os.LinkError{Op: "link", Err: syscall.EACCES}, "make it readable and writable for yourself, or name another directory with REGSHAPE_STORE"},
-		{&os.LinkError{Op: "rename", Err: syscall.EPERM}, "make it readable and writable for yourself, or name another directory with REGSHAPE_STORE"},
+		{durable.ErrUnsure, "check the disk, then run the command again"},
+		{keys.ErrCommand, "check that the command prints the key line, and needs no terminal for it"},
+		{fmt.Errorf("%w; %w", keys.ErrNoSlot, &keys.PluginError{Err: io.EOF}), "check the plugin and its device; it may need a terminal to ask at"},
+		{keys.ErrWrongPassphrase, "check the passphrase, then try again"},
+		{keys.ErrNoSlot, "give what opens it with --identity FILE or --passphrase-file FILE"},
 		{store.ErrConfigDamaged, "restore it, or move it away; a key that is not in the key file then needs 'rs auth key restore BACKUP'"},
 		{store.ErrNoHome, "set HOME, or name a directory with --store or REGSHAPE_STORE"},
+		{&durable.OwnerError{Path: "/s", UID: 1, Named: true}, "name a copy of your own"},
 		{&durable.OwnerError{Path: "/s", UID: 1}, "run as that user, or use a store of your own with --store or REGSHAPE_STORE"},
 		{&keys.SourceError{Source: store.SourceCommand, Err: store.ErrNoKey}, printKey},
 		{&keys.SourceError{Source: store.SourceCommand, Err: store.ErrWrongKey}, printKey},

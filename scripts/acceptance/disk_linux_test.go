@@ -77,8 +77,8 @@ echo h.example | h erase && exit 9 || true
 echo h.example | h get
 h list
 `)
-	want := `write the entry of h.example: open /.*: read-only file system: make it readable and writable for yourself, or name another directory with REGSHAPE_STORE
-remove the entry of h.example: remove /.*: read-only file system: make it readable and writable for yourself, or name another directory with REGSHAPE_STORE
+	want := `write the entry of h.example: open /.*: read-only file system: make the mount writable, or name another directory with REGSHAPE_STORE
+remove the entry of h.example: remove /.*: read-only file system: make the mount writable, or name another directory with REGSHAPE_STORE
 {"ServerURL":"h.example","Username":"u","Secret":"old"}
 {"h.example":"u"}
 `

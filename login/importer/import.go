@@ -50,7 +50,7 @@ func (c *Import) Run(e *app.Env) error {
 	progress.End()
 	for _, n := range all.names {
 		if text := lookup.FurtherName(e, n.path, n.Names); text != "" {
-			all.Failed = append(all.Failed, Failure{From: n.path, Message: text})
+			all.Failed = append(all.Failed, Failure{From: n.path, Message: text, Hint: "remove that name, or the logins in it"})
 		}
 	}
 	if err != nil {
@@ -115,16 +115,16 @@ func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Repor
 				missing = append(missing, lookup.Tilde(e, src.Name))
 				continue
 			default:
-				all.Failed = append(all.Failed, Failure{From: src.Name, Message: sourceReason(src, err)})
+				all.Failed = append(all.Failed, Failure{From: src.Name, Message: sourceReason(src, err), Hint: e.Advice(err)})
 			}
 			found = true
 		}
 		if !found {
-			reason := "no such file: " + strings.Join(missing, ", ")
+			f := Failure{From: g.named, Message: "no such file: " + strings.Join(missing, ", "), Hint: "check the path"}
 			if len(missing) == 0 {
-				reason = "no home directory to look in"
+				f.Message, f.Hint = "no home directory to look in", "set HOME"
 			}
-			all.Failed = append(all.Failed, Failure{From: g.named, Message: reason})
+			all.Failed = append(all.Failed, f)
 		}
 	}
 	return all, nil

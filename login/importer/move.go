@@ -64,7 +64,9 @@ func From(e *app.Env, s *store.Store, src Source, o Options) (r Report, err erro
 			continue
 		}
 		if reason := l.invalidReason(); reason != "" {
-			r.fail(src, l.failure(reason))
+			f := l.failure(reason)
+			f.Hint = e.Advice(l.Err)
+			r.fail(src, f)
 			o.claim(l, src.Name) // a client that asks for it would not look further
 			continue
 		}
@@ -248,7 +250,7 @@ func putAndRead(e *app.Env, s *store.Store, l Login, o Options) (refused *Failur
 		return nil, fmt.Errorf("read %s back: %w", l.Address.Name(), err)
 	}
 	if now.Canonical != l.Address.String() || now.ServerURL != c.ServerURL || now.Kind != c.Kind || !l.matches(now) || !now.Expires.IsZero() || now.Renew != nil {
-		return nil, fmt.Errorf("%s was stored, but differs when read back", l.Address.Name())
+		return nil, fmt.Errorf("%s was stored, but differs when read back: check the disk", l.Address.Name())
 	}
 	return nil, nil
 }
@@ -310,7 +312,7 @@ func removeSome(e *app.Env, s *store.Store, src Source, logins []Login, r *Repor
 		}
 		r.names.note(src.Name, done.names)
 	case !interrupted:
-		r.fail(src, &Failure{Message: "nothing was removed: " + printable.Line(err.Error(), 400)})
+		r.fail(src, &Failure{Message: "nothing was removed: " + printable.Line(err.Error(), 400), Hint: e.Advice(err)})
 	}
 	if unsure { // nothing is lost, but a secret may stay where it is reported removed
 		r.fail(src, &Failure{Message: "the logins were removed, but the directory could not be synced: after a power failure they may be back"})

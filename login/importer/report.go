@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ type Failure struct {
 	Username string `json:"username,omitempty"`
 	From     string `json:"from"`
 	Message  string `json:"message"`
-	Hint     string `json:"hint,omitempty"`
+	Hint     string `json:"hint"`
 }
 
 // Report is what became of the logins of one source or several.
@@ -40,10 +41,14 @@ type Report struct {
 	names          furtherNames
 }
 
+// keptHint is about a login that there is a reason to leave where it is.
+const keptHint = "what was not moved or removed stays where it is, and works there as before; 'regshape auth login' stores a login anew"
+
 // fail adds what was not done with the logins of a source, or with the source itself.
 func (r *Report) fail(src Source, failures ...*Failure) {
 	for _, f := range failures {
 		f.From = src.Name
+		f.Hint = cmp.Or(f.Hint, keptHint)
 		r.Failed = append(r.Failed, *f)
 	}
 }
@@ -162,7 +167,7 @@ func (r *Report) warnings(e *app.Env, o Options) {
 	for _, f := range r.Failed {
 		if f.Registry == "" {
 			reason := f.Message
-			if !strings.HasPrefix(reason, f.From) { // a helper's own words name it
+			if !strings.HasPrefix(reason, f.From) && !strings.Contains(reason, f.From+":") { // what a helper or the system says names it
 				reason = lookup.Tilde(e, f.From) + ": " + reason
 			}
 			e.Warn("%s.", reason)

@@ -296,7 +296,7 @@ func restoreToHelper(ctx context.Context, h authfile.Helper, listed []Login, era
 }
 
 // errNotAsked is about a login of a helper that did not answer for another one.
-var errNotAsked = errors.New("the helper did not answer in time for another login, and was not asked again")
+var errNotAsked = errors.New("the helper did not answer in time for another login, and was not asked again: try again")
 
 // helperLogin asks a helper for one login, unless it is silent. Clients ask a helper by the
 // very key, so a path in it is a namespace.
@@ -310,7 +310,7 @@ func helperLogin(ctx context.Context, h authfile.Helper, key string, silent bool
 	l.IdentityToken = l.Username == authfile.TokenUser
 	if errors.Is(l.Err, authfile.ErrNoEntry) {
 		// Seen with docker-credential-secretservice: it lists what it does not give.
-		l.Err = errors.New("the helper lists it, but does not return it")
+		l.Err = errors.New("the helper lists it, but does not return it: log in there again")
 	}
 	return l
 }

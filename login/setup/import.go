@@ -79,7 +79,7 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 			case errors.As(err, &stored), err != nil && s.Ctx.Err() != nil:
 				return all, err
 			case err != nil:
-				r.Failed = append(r.Failed, importer.Failure{From: src.Name, Message: printable.Line(err.Error(), 400)})
+				r.Failed = append(r.Failed, importer.Failure{From: src.Name, Message: printable.Line(err.Error(), 400), Hint: s.Advice(err)})
 			}
 			// Podman reads docker's file too: report its problems once.
 			r.Failed = slices.DeleteFunc(r.Failed, func(f importer.Failure) bool { return slices.Contains(all.Failed, f) })
@@ -213,7 +213,7 @@ func (s *setup) warnFailed() {
 		if f.Registry != "" {
 			what = fmt.Sprintf("%s, from %s", f.Registry, lookup.Tilde(s.Env, f.From))
 		}
-		if f.Registry == "" && strings.HasPrefix(f.Message, f.From) {
+		if f.Registry == "" && (strings.HasPrefix(f.Message, f.From) || strings.Contains(f.Message, f.From+":")) {
 			s.Warn("%s.", f.Message) // the error names its source already
 			continue
 		}

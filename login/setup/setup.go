@@ -243,7 +243,7 @@ func (s *setup) write(x plannedEdit) error {
 		return replace(d, x.after)
 	})
 	if errors.Is(err, authfile.ErrUnsure) {
-		s.Warn("%v.", err)
+		s.Warn("%s.", s.Problem(err))
 		err = nil
 	}
 	return err

@@ -120,12 +120,15 @@ func (c *checker) foreignTops(dirs []string, home string) bool {
 	return found
 }
 
-// unreachable reports directories that cannot even be looked at: a file stands where a directory
-// above them belongs, or the path is too long.
+// unreachable reports directories that nothing can be in: a file stands there or above, or the
+// path is too long.
 func (c *checker) unreachable(dirs []string) bool {
 	before := len(c.problems)
 	for _, dir := range dirs {
-		if _, err := os.Stat(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch info, err := os.Stat(dir); {
+		case err == nil && !info.IsDir():
+			c.notDir(dir)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			c.add(Problem{What: err.Error(), Path: dir, Err: err})
 		}
 	}
@@ -148,7 +151,7 @@ func (c *checker) dir(path string, bits durable.Secrecy, check func(path string)
 	case err != nil:
 		c.add(Problem{What: err.Error(), Path: path, Err: err})
 	case !info.IsDir():
-		c.add(Problem{What: path + " is not a directory", Path: path, Fix: []string{"mv", path, path + ".aside"}})
+		c.notDir(path)
 	case durable.Foreign(info):
 		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: chownToUser(path)})
 		return false // the command is for all below, too
@@ -159,6 +162,10 @@ func (c *checker) dir(path string, bits durable.Secrecy, check func(path string)
 		})
 	}
 	return err == nil && info.IsDir()
+}
+
+func (c *checker) notDir(path string) {
+	c.add(Problem{What: path + " is not a directory", Path: path, Fix: []string{"mv", path, path + ".aside"}})
 }
 
 // file reports one of the three single files.

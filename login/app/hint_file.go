@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -95,8 +96,8 @@ func elsewhere(path string, ofStore bool) string {
 			return ", or name another file with " + name
 		}
 	}
-	switch value := os.Getenv("DOCKER_CONFIG"); {
-	case value != "" && within(path, value):
+	switch docker := cmp.Or(os.Getenv("DOCKER_CONFIG"), filepath.Join(store.Home(), ".docker")); {
+	case within(path, docker):
 		return ", or name another directory with DOCKER_CONFIG"
 	case ofStore:
 		return ", or name another directory with REGSHAPE_STORE"
@@ -104,9 +105,9 @@ func elsewhere(path string, ofStore bool) string {
 	return ""
 }
 
-func moveAway(path string) string {
-	return "move it away: '" + printable.Shell("mv", "-n", path, path+".aside") + "'"
-}
+func moveAway(path string) string { return "move it away: '" + printable.Shell(aside(path)...) + "'" }
+
+func aside(path string) []string { return []string{"mv", "-n", path, path + ".aside"} }
 
 func shapeAdvice(at *durable.ShapeError) string {
 	switch {
@@ -135,6 +136,23 @@ func notDirectory(path string) string {
 		}
 	}
 	return fmt.Sprintf("name a directory, or move the file %s away", path)
+}
+
+// FileFix is the command that helps against an error about a file or directory, or nil.
+func FileFix(err error) []string {
+	path, changes := accessed(err)
+	shape, odd := errors.AsType[*durable.ShapeError](err)
+	switch {
+	case odd && !shape.Named && (shape.Is == durable.Irregular || shape.Is == durable.Large):
+		return aside(shape.Path)
+	case path == "":
+	case errors.Is(err, authfile.ErrIrregular), errors.Is(err, authfile.ErrTooLarge):
+		return aside(path)
+	case errors.Is(err, fs.ErrPermission):
+		_, command := OpenUp(path, changes)
+		return command
+	}
+	return nil
 }
 
 // openUp says how the user gets access to a path.

@@ -43,6 +43,15 @@ func bad(what, where, fix string) finding {
 	return finding{"", severityProblem, what, where, fix}
 }
 
+// badError is the finding about an error, with the command that fixes it or else what helps.
+func badError(e *app.Env, what string, err error, where string) finding {
+	fix := fixFor(e, err)
+	if advice := e.Advice(err); fix == "" && advice != "" {
+		what += ": " + advice
+	}
+	return bad(what, where, fix)
+}
+
 // checks lists the checks in the order in which they run. They leave everything as it was.
 var checks = []struct {
 	name string
@@ -53,6 +62,7 @@ var checks = []struct {
 	{"podman", checkPodman},
 	{"plaintext", checkPlaintext},
 	{"store", checkFiles},
+	{"access", checkAccess},
 	{"key", checkKey},
 	{"logins", checkEntries},
 	{"clock", checkClock},

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"regshape/login/app"
+	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/store/printable"
 )
@@ -19,7 +20,7 @@ const ownHelperProgram = "docker-credential-" + lookup.OwnHelper
 func checkPrograms(e *app.Env, _ *storeState) []finding {
 	self, err := os.Executable()
 	if err != nil {
-		return []finding{bad("the path of this program is unknown: "+err.Error(), "", "")}
+		return []finding{badError(e, "the path of this program is unknown: "+err.Error(), err, "")}
 	}
 	here := filepath.Dir(self)
 	front, problem := checkProgram(e, "regshape", self, e.Build.String())
@@ -106,6 +107,9 @@ func missingHelper(name, namedBy, where, fix string) *finding {
 		fix = printable.Shell("ln", "-sf", "regshape", filepath.Join(filepath.Dir(self), program))
 	}
 	f := bad(fmt.Sprintf("%s names %s, which is not on PATH", namedBy, program), where, fix)
+	if path := authfile.NotExecutable(program); path != "" {
+		f = bad(fmt.Sprintf("%s names %s, which is not executable", namedBy, path), where, printable.Shell("chmod", "755", path))
+	}
 	return &f
 }
 

@@ -16,6 +16,7 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/store"
+	"regshape/store/printable"
 )
 
 // probeAddress is the prefix of the address of a round trip. It is not a registry address, so
@@ -36,15 +37,18 @@ func checkRoundTrip(e *app.Env, state *storeState) []finding {
 	if state.err != nil {
 		return []finding{note("no test login was made: the store cannot be opened", state.loc.Data, "")}
 	}
+	if state.closed != nil {
+		return []finding{note("no test login was made: the store cannot be written", state.loc.Data, "")}
+	}
 	loc, dir, profile := state.loc, e.Store, e.Profile
 	if state.empty() {
 		temporary, err := os.MkdirTemp("", "regshape-doctor-")
 		if err != nil {
-			return []finding{bad("cannot create a temporary directory: "+err.Error(), os.TempDir(), "")}
+			return []finding{badError(e, "cannot create a temporary directory: "+err.Error(), err, os.TempDir())}
 		}
 		defer func() { _ = os.RemoveAll(temporary) }()
 		if loc, err = store.Locate(store.Options{Dir: temporary}); err != nil {
-			return []finding{bad(err.Error(), temporary, "")}
+			return []finding{badError(e, err.Error(), err, temporary)}
 		}
 		dir, profile = temporary, ""
 	}
@@ -57,7 +61,7 @@ func checkRoundTrip(e *app.Env, state *storeState) []finding {
 			"REGSHAPE_STORE="+dir, "REGSHAPE_PROFILE="+profile)},
 	}
 	if err := t.run(e.Ctx); err != nil {
-		return []finding{bad("the test login failed: "+err.Error(), loc.Data, "")}
+		return []finding{bad("the test login failed: "+err.Error(), loc.Data, printable.Shell(ownHelperProgram, "list"))}
 	}
 	if state.empty() {
 		return []finding{good("store, get, list and erase work through "+ownHelperProgram+" (in a temporary store)", "")}

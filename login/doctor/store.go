@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,8 @@ type storeState struct {
 	err error
 	// Problems of its files; with some of them a store refuses to work.
 	files []store.Problem
+	// Why the next login could not be written.
+	closed error
 }
 
 // readStore reads the store like a login would. It creates nothing.
@@ -37,6 +40,9 @@ func readStore(e *app.Env) *storeState {
 		return &seen
 	}
 	seen.files = seen.loc.Check(e.Now())
+	for _, dir := range []string{seen.loc.Data, seen.loc.State, seen.loc.Config} {
+		seen.closed = cmp.Or(seen.closed, closedTo(dir))
+	}
 	s, err := store.Open(seen.loc, app.Sources(e))
 	if err != nil {
 		seen.err = err
@@ -72,15 +78,14 @@ func checkFiles(e *app.Env, state *storeState) []finding {
 			continue
 		}
 		sound = false
-		fix := printable.Shell(p.Fix...)
+		f := bad(p.What, p.Path, printable.Shell(p.Fix...))
 		if p.Unfinished {
-			fix = e.Own("auth", "key", "rotate", "--resume")
+			f.Fix = e.Own("auth", "key", "rotate", "--resume")
 		}
-		what := p.What
-		if advice := e.Advice(p.Err); advice != "" {
-			what += ": " + advice
+		if f.Fix == "" {
+			f = badError(e, p.What, p.Err, p.Path)
 		}
-		found = append(found, bad(what, p.Path, fix))
+		found = append(found, f)
 	}
 	if sound {
 		found = append([]finding{good("the store's files are private", state.loc.Data)}, found...)
@@ -96,7 +101,7 @@ func checkKey(e *app.Env, state *storeState) []finding {
 		found = append(found, note("the store is empty; the first login creates what it needs", state.loc.Data, ""))
 	case err == nil:
 		found = append(found, good("the key opens the store, "+terminal.Count(len(state.found), "login"), state.loc.Data))
-	case (errors.Is(err, durable.ErrUnsafe) || errors.Is(err, fs.ErrPermission)) && slices.ContainsFunc(state.files, func(p store.Problem) bool { return !p.Harmless }):
+	case (errors.Is(err, durable.ErrUnsafe) || errors.As(err, new(*fs.PathError))) && slices.ContainsFunc(state.files, func(p store.Problem) bool { return !p.Harmless }):
 		found = append(found, note("the key was not checked: fix the files and directories above first", state.loc.Data, ""))
 	default:
 		what := err.Error()
@@ -175,7 +180,7 @@ func fixFor(e *app.Env, err error) string {
 	case errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrKeyDamaged), errors.Is(err, store.ErrConfigDamaged):
 		return e.Own("auth", "key", "restore", "BACKUP") // never the one that gives up all logins
 	}
-	return "" // checkFiles has the command for unsafe files
+	return printable.Shell(app.FileFix(err)...)
 }
 
 // checkEntries reports single logins: damaged, expired, or left by a round trip.
@@ -186,11 +191,11 @@ func checkEntries(e *app.Env, state *storeState) []finding {
 		case errors.Is(d, durable.ErrUnsafe):
 			continue // reported by checkFiles
 		case errors.Is(d, store.ErrNewer):
-			found = append(found, bad(d.Error()+": "+e.Advice(d), d.File, ""))
+			found = append(found, badError(e, d.Error(), d, d.File))
 		case errors.Is(d, store.ErrDamaged):
 			found = append(found, bad(d.Error()+": log in to its registry again, or move the file away", d.File, printable.Shell(state.loc.MoveAway(d.File)...)))
 		default:
-			found = append(found, bad(d.Error(), d.File, ""))
+			found = append(found, badError(e, d.Error(), d, d.File))
 		}
 	}
 	for _, cred := range state.found {

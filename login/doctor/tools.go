@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -104,20 +103,13 @@ func unreadable(e *app.Env, path string, err error) finding {
 		path = at.Path
 	}
 	home := e.Where().Home
-	switch {
-	case !errors.Is(err, fs.ErrPermission):
-	case home == "" || !strings.HasPrefix(path, home+string(filepath.Separator)):
+	switch denied := errors.Is(err, fs.ErrPermission); {
+	case denied && (home == "" || !strings.HasPrefix(path, home+string(filepath.Separator))):
 		return note("the file cannot be accessed: permission denied", path, "") // nor by the tool that owns it
-	default:
-		// Left behind by `sudo docker login`.
-		closed := path
-		if _, err := os.Lstat(path); err != nil {
-			closed = filepath.Dir(path)
-		}
-		return bad("the file cannot be read: permission denied", path,
-			printable.Shell("sudo", "chown", "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), closed))
+	case denied:
+		return badError(e, "the file cannot be read: permission denied", err, path)
 	}
-	return bad("the file cannot be read: "+err.Error(), path, "")
+	return badError(e, "the file cannot be read: "+err.Error(), err, path)
 }
 
 // edit is the command to edit a file at a line; vi, nano and emacs accept it.

@@ -148,6 +148,9 @@ func HelpersElsewhere(e *app.Env, g authfile.Generation, last, helper string) (w
 	if dir := e.Getenv("XDG_CONFIG_HOME"); g == authfile.Podman6 && dir != "" {
 		return "XDG_CONFIG_HOME is not an absolute path", "set it to one", ""
 	}
+	if e.Where().Home == "" {
+		return "there is no home directory for podman's file", "set HOME", ""
+	}
 	dir := filepath.Join(e.Where().Home, ".config", "containers", "registries.conf.d")
 	return dir + " is a symbolic link, which is followed only from podman 6 on", "replace it with a directory", ""
 }

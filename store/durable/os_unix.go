@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // NoWait is a flag of [os.OpenFile] that keeps it from waiting for the other end of a FIFO.
@@ -37,6 +39,11 @@ func OwnerOf(info fs.FileInfo) (uid int, known bool) {
 func RenameOver(from, to string) error { return os.Rename(from, to) }
 
 func removeFile(path string) error { return os.Remove(path) }
+
+// Writable returns nil where the process may make files in a directory, without trying.
+func Writable(dir string) error {
+	return unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+}
 
 // SyncDir makes renames within a directory durable; "" is the current one. File systems that
 // cannot sync a directory (EINVAL, ENOTSUP) need no sync.

@@ -39,5 +39,8 @@ func isHeld(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }
 
+// Writable cannot tell: access control lists decide when something is written.
+func Writable(string) error { return nil }
+
 // SyncDir is not offered by Windows; NTFS journals renames.
 func SyncDir(string) error { return nil }

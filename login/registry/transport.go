@@ -69,7 +69,7 @@ func tlsConfig(opt Options) (*tls.Config, error) {
 		}
 		pair, err := tls.X509KeyPair(cert, key)
 		if err != nil {
-			return nil, fmt.Errorf("client certificate %s with key %s: %w", opt.CertFile, opt.KeyFile, err)
+			return nil, fmt.Errorf("client certificate %s with key %s: give the PEM files of one pair: %w", opt.CertFile, opt.KeyFile, err)
 		}
 		cfg.Certificates = []tls.Certificate{pair}
 	}
@@ -86,8 +86,9 @@ func readTrusted(name string) ([]byte, error) {
 	return readAll(f, name)
 }
 
+// readPEM never waits for a pipe that nobody writes to.
 func readPEM(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|durable.NoWait, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -55,7 +56,7 @@ func reexec(t *testing.T, pattern string) error {
 		return err
 	}
 	env := testenv.Environ(temp, append(testenv.GoSettings(), insideMark+"=1", "REGSHAPE_E2E_BIN="+binDir,
-		"REGSHAPE_WRITE="+os.Getenv("REGSHAPE_WRITE"),
+		"REGSHAPE_WRITE="+os.Getenv("REGSHAPE_WRITE"), "TESTENV_WHOLE="+os.Getenv("TESTENV_WHOLE"), "TESTENV_TURN="+os.Getenv("TESTENV_TURN"),
 		"PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")...) // where Debian has ip and dockerd
 	command := testenv.Command(env, "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 		"sh", "-c", enter, hosts, self, "-test.run="+pattern, "-test.count=1", "-test.parallel="+cellsAtOnce)
@@ -74,6 +75,15 @@ func reexec(t *testing.T, pattern string) error {
 	defer runtime.UnlockOSThread()
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return command.Run()
+}
+
+// subtests is the pattern of a test with the subtests that -run asks for.
+func subtests(test string) string {
+	pattern := "^" + test + "$"
+	if _, rest, ok := strings.Cut(flag.Lookup("test.run").Value.String(), "/"); ok {
+		pattern += "/" + rest
+	}
+	return pattern
 }
 
 // cellsAtOnce is for two cores: half the time a cell waits for a disk or for the engine.

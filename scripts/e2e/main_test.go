@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"regshape/scripts/testenv"
@@ -31,6 +32,9 @@ var clientsDir string
 var registries []*registry
 
 func TestMain(m *testing.M) {
+	if name, is := strings.CutPrefix(filepath.Base(os.Args[0]), "docker-credential-"); is {
+		os.Exit(foreignHelper(name, os.Args[1:], os.Stdin, os.Stdout))
+	}
 	os.Exit(run(m))
 }
 

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,11 +48,7 @@ type outcome struct {
 // nothing of the machine's. That takes root.
 func TestMatrix(t *testing.T) {
 	if !inside() && os.Geteuid() == 0 {
-		pattern := "^TestMatrix$"
-		if _, rest, ok := strings.Cut(flag.Lookup("test.run").Value.String(), "/"); ok {
-			pattern += "/" + rest
-		}
-		if err := reexec(t, pattern); err != nil {
+		if err := reexec(t, subtests("TestMatrix")); err != nil {
 			t.Fatalf("the matrix, run by unshare(1), whose output stands above: %v", err)
 		}
 		return

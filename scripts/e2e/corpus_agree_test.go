@@ -1,0 +1,105 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// agrees fails the test unless get names, for a host, the account that docker or podman uses
+// for it, and for an image the one of podman or docker.
+func (h *corpusHome) agrees(step string, used answers) {
+	h.t.Helper()
+	for q, byDocker := range used {
+		if q.client != "docker pull" {
+			continue
+		}
+		host, _, _ := strings.Cut(q.image, "/")
+		for address, byPodman := range map[string]account{
+			host: used.ofHost("podman", q.image), q.image: used[question{"podman", q.image}],
+		} {
+			got := h.get(address)
+			switch {
+			case !byDocker.known() && !byPodman.known(), got == byDocker, got == byPodman:
+			case strings.Contains(string(byDocker), "bearer:"): // regshape has no use for one
+			case got.known() && strings.Contains(string(byDocker), string(got)): // a password or a token
+			case strings.HasPrefix(string(got), "error") && strings.HasSuffix(string(got), "is not on PATH"): // a source that is broken
+			default:
+				h.t.Errorf("%s: get %s says %s, docker uses %s, podman %s", step, address, got, byDocker, byPodman)
+			}
+		}
+	}
+}
+
+// get is the account that regshape says would be used.
+func (h *corpusHome) get(registry string) account {
+	h.t.Helper()
+	said := h.run("regshape", "auth", "get", registry, "--json", "--show-secret")
+	var answer struct {
+		Username, Secret, Message string
+		IdentityToken             bool `json:"identity_token"`
+	}
+	switch err := json.Unmarshal([]byte(said.stdout), &answer); {
+	case err != nil:
+		h.t.Fatalf("not JSON (%v):\n%s", err, said)
+	case said.code != 0:
+		return account("error: " + answer.Message)
+	case answer.IdentityToken:
+		return accountOf("", "", answer.Secret, "")
+	}
+	return accountOf(answer.Username, answer.Secret, "", "")
+}
+
+// logsOut logs out of every host, and fails the test if a client still comes with a login
+// that logout has not named. Podman's logins for namespaces are others.
+func (h *corpusHome) logsOut(step string, asked []string) {
+	h.t.Helper()
+	still := map[string][]string{}
+	for _, image := range asked {
+		host, _, _ := strings.Cut(image, "/")
+		if still[host] != nil {
+			continue
+		}
+		said := h.run("regshape", "auth", "logout", host, "--json")
+		var answer struct{ Still []string }
+		h.must(json.Unmarshal([]byte(said.stdout), &answer))
+		if said.code != 0 {
+			h.t.Logf("%s: logout fails:\n%s", step, said)
+			answer.Still = []string{"an error"}
+		}
+		still[host] = append([]string{}, answer.Still...)
+	}
+	for q, who := range h.ask(asked, true) {
+		host, _, _ := strings.Cut(q.image, "/")
+		namespaced := q.client == "podman" && q.image != beside(q.image) && slices.Contains(asked, beside(q.image))
+		if who.known() && len(still[host]) == 0 && !namespaced {
+			h.t.Errorf("%s: after logout %s comes as %s, and logout names no place", step, q, who)
+		}
+	}
+}
+
+// lists fails the test unless list has each account that docker comes with, but for those
+// that other helpers hold, and the helper gives each that it lists: without one of them
+// docker's builds get no login at all.
+func (h *corpusHome) lists(step string, used answers) {
+	h.t.Helper()
+	said := h.run("regshape", "auth", "list", "--json")
+	var rows []struct{ Username string }
+	h.must(json.Unmarshal([]byte(said.stdout), &rows))
+	for q, who := range used {
+		user := who.user()
+		if q.client != "docker pull" || user == "" || strings.HasPrefix(user, ofHelper) {
+			continue
+		}
+		if !slices.ContainsFunc(rows, func(row struct{ Username string }) bool { return row.Username == user }) {
+			h.t.Errorf("%s: %s comes as %s, which list does not have:\n%s", step, q, who, said)
+		}
+	}
+	for address := range h.stored() {
+		if get := h.runIn(address, "docker-credential-regshape", "get"); get.code != 0 || strings.TrimSpace(address) == "" || len(address) > 2048 {
+			h.t.Errorf("%s: the helper lists %.100q and gives:\n%s", step, address, get)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"regshape/scripts/testenv"
+)
+
+// question is an image that a client is to fetch.
+type question struct{ client, image string }
+
+func (q question) String() string { return q.client + " " + q.image }
+
+// answers are the accounts that the clients came as.
+type answers map[question]account
+
+// ofHost is the account of a client for images in no namespace.
+func (a answers) ofHost(client, image string) account {
+	if who, asked := a[question{client, beside(image)}]; asked {
+		return who
+	}
+	return a[question{client, image}]
+}
+
+// tags are unique, and versions of a chart.
+var tags atomic.Int64
+
+func newTag() string { return fmt.Sprintf("0.1.0-x%d", tags.Add(1)) }
+
+// fetchers are the clients that ask the registry themselves. Those that read a file as
+// another does are asked for one host, unless everything is to be tried.
+var fetchers = []struct {
+	name  string
+	like  bool
+	fetch func(h *corpusHome, image, tag string) result
+}{
+	{"podman", false, func(h *corpusHome, image, tag string) result { return h.podman("pull", "--quiet", image+":"+tag) }},
+	{"crane", false, func(h *corpusHome, image, tag string) result { return h.run("crane", "manifest", image+":"+tag) }},
+	{"skopeo", true, func(h *corpusHome, image, tag string) result {
+		return h.run("skopeo", "inspect", "--raw", "docker://"+image+":"+tag)
+	}},
+	{"buildah", true, func(h *corpusHome, image, tag string) result {
+		return h.run("buildah", "--root", filepath.Join(h.dir, "podman"), "--runroot", filepath.Join(h.dir, "podman-run"),
+			"--storage-driver", "vfs", "pull", "--quiet", image+":"+tag)
+	}},
+	{"helm", true, func(h *corpusHome, image, tag string) result {
+		return h.run("helm", "show", "chart", "oci://"+image, "--version", tag)
+	}},
+}
+
+// ask has every client fetch the images, or podman and docker alone.
+func (h *corpusHome) ask(images []string, twoOnly bool) answers {
+	h.t.Helper()
+	got := answers{}
+	h.runIn("FROM scratch\n", "docker", "build", "-")
+	for i, image := range images {
+		for _, f := range fetchers {
+			if twoOnly && f.name != "podman" || f.like && i > 0 && !testenv.Whole() {
+				continue
+			}
+			tag := newTag()
+			said := f.fetch(h, image, tag)
+			who, came := h.witness.as(tag)
+			if !came {
+				who = failed(said)
+			}
+			got[question{f.name, image}] = who
+		}
+		if host, _, _ := strings.Cut(image, "/"); image != beside(image) {
+			got[question{"docker pull", image}] = h.dockerPull(image)
+			got[question{"docker build", image}] = h.engine.resolve(host)
+		}
+	}
+	return got
+}
+
+// dockerPull is the login that docker's client hands its engine with a pull.
+func (h *corpusHome) dockerPull(image string) account {
+	h.t.Helper()
+	tag := newTag()
+	said := h.run("docker", "pull", "--quiet", image+":"+tag)
+	h.engine.mu.Lock()
+	defer h.engine.mu.Unlock()
+	if who, ok := h.engine.pulls[tag]; ok {
+		return who
+	}
+	return failed(said)
+}
+
+func failed(said result) account {
+	lines := strings.Split(strings.TrimSpace(said.stdout+said.stderr), "\n")
+	return account("error: " + lines[len(lines)-1])
+}
+
+// lost lists who no longer comes as who they were. Somebody anonymous may have got a login.
+func (c corpusCase) lost(before, after answers) (lines []string) {
+	for _, q := range slices.SortedFunc(maps.Keys(before), func(a, b question) int { return strings.Compare(a.String(), b.String()) }) {
+		was, is := before[q], after[q]
+		switch {
+		case !was.known(), was == is:
+		case is.known() && c.has(anyOf): // so it is without regshape
+		case q.client == "crane" && c.files[dockerConfig] == "" && was != before.ofHost("podman", q.image):
+			// Without docker's config.json it reads auth.json as if it were one, where a
+			// namespace is a host and Docker Hub another key. That is podman's file.
+		default:
+			lines = append(lines, fmt.Sprintf("%s: %s, before %s", q, is, was))
+		}
+	}
+	return lines
+}
+
+// conflict reports whether docker and podman have different accounts for one host, which the
+// store cannot have both of.
+func (a answers) conflict() bool {
+	for q, byDocker := range a {
+		byPodman := a.ofHost("podman", q.image)
+		if q.client == "docker pull" && byDocker.known() && byPodman.known() && byDocker != byPodman {
+			return true
+		}
+	}
+	return false
+}
+
+// gained counts who was anonymous and is not any more.
+func gained(before, after answers) (n int) {
+	for q, was := range before {
+		if was == anonymous && after[q].known() {
+			n++
+		}
+	}
+	return n
+}

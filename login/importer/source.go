@@ -132,24 +132,23 @@ func fileLogins(d *authfile.Document, tool string) []Login {
 			l.Err = fmt.Errorf("cannot be moved: %w", e.More)
 		case e.More != nil:
 			l.keep = e.More.Error()
+		case tool != "" && e.Address.Scope() != "" && lookup.IsLogin(e):
+			l.Err = errNamespace
 		case e.Namespace():
 			l.keep = keepNamespace
-			if tool != "" && e.Address.Scope() != "" && lookup.IsLogin(e) {
-				l.Err = errNamespace
-			}
 		case toFile[l.Address.String()]:
 			l.keep = "credHelpers has docker look for it in the file"
 		}
 		logins = append(logins, l)
 	}
-	if d.Format() != authfile.Docker { // which docker does not read once it asks a helper
+	if d.Format() != authfile.Docker || !lookup.IsOwn(d.CredsStore()) { // docker reads no login then
 		keepTogether(logins)
 	}
 	return logins
 }
 
 // keepTogether keeps a login in its file while one under another spelling stays there, which
-// podman would find in its place.
+// would be used in its place.
 func keepTogether(logins []Login) {
 	first := map[string]int{}
 	for i, l := range logins {

@@ -113,7 +113,7 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 	if len(hosts) == 0 {
 		previous[store] = nil
 		for _, c := range d.CredHelpers() { // docker still uses these
-			seen[c.Host] = true
+			seen[c.Host] = c.Helper != "" // to helm an empty one is none
 		}
 	}
 	for host, helper := range x.Hosts {

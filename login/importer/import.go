@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,12 +79,18 @@ func (c *Import) Run(e *app.Env) error {
 }
 
 // warnNotSetUp tells of tools that no longer find what was removed from their files, since
-// they do not ask regshape.
+// they do not ask regshape. Podman reads docker's file, too.
 func warnNotSetUp(e *app.Env, files []string) {
-	for _, p := range lookup.Places(e) {
-		if !slices.Contains(files, p.Path) || lookup.Asks(e, p) {
+	places := lookup.Places(e)
+	if _, err := exec.LookPath("podman"); err == nil {
+		places = append(places, lookup.PodmanPlaces(e)...)
+	}
+	told := map[string]bool{}
+	for _, p := range places {
+		if !slices.Contains(files, p.Path) || told[p.Tool+p.Path] || lookup.Asks(e, p) {
 			continue
 		}
+		told[p.Tool+p.Path] = true
 		e.Warn("%s does not ask regshape, and no longer finds what was removed from %s: run '%s'.", p.Tool, lookup.Tilde(e, p.Path), e.Own("auth", "setup", "--"+p.Tool))
 	}
 }

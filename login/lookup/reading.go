@@ -67,7 +67,7 @@ func Entries(d *authfile.Document) []Entry {
 		e := Entry{Entry: entry}
 		e.Address, e.rank = keyAddress(e.Key, d.Format())
 		switch {
-		case !askable(e.Key):
+		case !askable(e.Key, d.Format()):
 			e.Entry, e.rank = authfile.Entry{Key: e.Key, Marker: true}, unused
 		case byHelper[e.Address.Registry().String()]:
 			e.rank = unused
@@ -138,9 +138,11 @@ func (e Entry) stored(c store.Credential) bool {
 	return e.Err == nil && e.Username == c.Username && e.Secret == c.Secret && e.IdentityToken == (c.Kind == store.KindIdentityToken)
 }
 
-// askable reports whether a client can ask for a key: CI jobs write "" for an unset variable.
-func askable(key string) bool {
-	return key != "" && len(key) <= maxKey && key == strings.TrimSpace(key)
+// askable reports whether a client can ask for a key: CI jobs write "" for an unset variable,
+// and people the name of an image with its tag.
+func askable(key string, f authfile.Format) bool {
+	image := f == authfile.Containers && !strings.Contains(key, "://") && strings.Contains(key, "/") && store.ParseAddress(key).Opaque()
+	return key != "" && len(key) <= maxKey && key == strings.TrimSpace(key) && !image
 }
 
 // keyAddress is what the owner of a file takes a key for. The tokens of docker's web login

@@ -119,6 +119,15 @@ func TestEntries_unaskable(t *testing.T) {
 	}
 }
 
+func TestEntries_image(t *testing.T) {
+	for format, want := range map[authfile.Format]bool{authfile.Docker: false, authfile.Containers: true} {
+		e := Entries(file(t, format, "r.example/team/app:latest=alice"))[0]
+		if e.Marker != want || !want && e.Address.String() != "r.example" {
+			t.Errorf("format %d: marker %t for %s, want %t", format, e.Marker, e.Address, want)
+		}
+	}
+}
+
 // A logout takes every spelling, and no neighbor.
 func TestQuery_remove(t *testing.T) {
 	for _, c := range []struct {

@@ -170,7 +170,7 @@ func TestCorpus(t *testing.T) {
 	w := startWitness(t, slices.Sorted(maps.Keys(names)))
 	var sample *testenv.Sample
 	if !strings.Contains(subtests("TestCorpus"), "/") {
-		sample = testenv.NewSample(t, 8)
+		sample = testenv.NewSample(t, 12)
 	}
 	for _, c := range corpusCases(t, texts) {
 		parts := []any{c.conf, strings.Join(c.setup, " ")}
@@ -275,7 +275,11 @@ func playCorpus(t *testing.T, w *witness, c corpusCase, texts map[string]string)
 	check := func(step string) {
 		t.Helper()
 		now := h.ask(asked, false)
-		if lost := c.lost(before, now); len(lost) > 0 {
+		lost := c.lost(before, now)
+		if len(c.setup) != 1 && strings.Contains(said[len(said)-1].stderr, "does not ask regshape, and no longer finds") {
+			return // it was told, with the command that helps
+		}
+		if len(lost) > 0 {
 			t.Errorf("after %s:\n  %s", step, strings.Join(lost, "\n  "))
 		}
 		if n := gained(before, now); n > 0 {

@@ -110,7 +110,10 @@ func (c Call) handle(ctx context.Context, action string) error {
 	case credentials.ActionList:
 		// Callers send the word "unused"; it is not read.
 	default:
-		return credentials.HandleCommand(nil, action, nil, c.Out)
+		if err := credentials.HandleCommand(nil, action, nil, c.Out); err != nil { // any but "version"
+			return fmt.Errorf("%w: use store, get, erase, list or version", err)
+		}
+		return nil
 	}
 	s, err := c.open()
 	if err != nil {

@@ -96,7 +96,7 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, 
 		case err != nil:
 			return nil, nil, &app.StoreError{Registry: name, Doing: "renew the login of " + name, Err: err}
 		case login.Kind != store.KindDevice:
-			row = row.failed("not-a-device-login", "not a device login, so it cannot be renewed", "")
+			row = row.failed("not-a-device-login", "not a device login, so it cannot be renewed", "for one that can: "+e.Own("auth", "login", name, "--device"))
 		case !renewable(login) && !hubToken(login):
 			row = row.failed("not-renewable", "the issuer gave no refresh token", "log in again: "+e.Own("auth", "login", name, "--device"))
 		default:
@@ -195,7 +195,7 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	}
 	client, err := issuerClient(e, c)
 	if err != nil {
-		return row.failed("input", err.Error(), "")
+		return row.failed("input", err.Error(), e.Advice(err))
 	}
 	ctx, stop := grace(e)
 	defer stop()
@@ -213,7 +213,7 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	case replaced || errors.Is(err, store.ErrNotFound):
 		c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Token: grant.RefreshToken}
 		revokeUnused(e, client, s, c)
-		return row.failed("store", "it was removed or replaced meanwhile", "")
+		return row.failed("store", "it was removed or replaced meanwhile", again)
 	}
 	c.Secret, c.Expires = grant.AccessToken, grant.Expires
 	c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Scope: c.Renew.Scope, Token: grant.RefreshToken}

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"io/fs"
+	"os/exec"
 
 	"regshape/login/authfile"
 	"regshape/login/terminal"
@@ -76,11 +77,13 @@ func storeAdvice(err error, own func(words ...string) string) string {
 		return "check that the command prints the key line, and needs no terminal for it"
 	case errors.As(err, new(*keys.PluginError)):
 		return "check the plugin and its device; it may need a terminal to ask at"
+	case errors.Is(err, exec.ErrNotFound):
+		return "check the name, or give the program's path"
 	case errors.Is(err, keys.ErrWrongPassphrase):
 		return "check the passphrase, then try again"
 	case errors.Is(err, keys.ErrNoSlot):
 		return "give what opens it with --identity FILE or --passphrase-file FILE"
-	case errors.Is(err, durable.ErrUnsure):
+	case errors.Is(err, durable.ErrUnsure), errors.Is(err, authfile.ErrUnsure):
 		return "check the disk, then run the command again"
 	}
 	return ""

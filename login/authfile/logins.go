@@ -2,7 +2,7 @@ package authfile
 
 import (
 	"encoding/base64"
-	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -10,7 +10,7 @@ import (
 )
 
 // errNotObject is about the type alone; the entry may hold anything.
-var errNotObject = errors.New("the entry is not an object")
+var errNotObject = fmt.Errorf("%w: it is not an object", ErrEntry)
 
 // SetAuth writes a login under exactly this key, as base64 (not encrypted). What
 // else the entry holds stays, but for older secrets. An identity token stands

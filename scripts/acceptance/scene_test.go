@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"regshape/credhelper"
+	"regshape/scripts/advice"
 	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry/canary"
 )
@@ -129,6 +131,10 @@ func (s *scene) finish(prepare func(context.Context) *exec.Cmd) outcome {
 		o.code = exit.ExitCode()
 	case err != nil:
 		s.t.Fatalf("%q: %v", cmd.Args[0], err)
+	}
+	program, helper := credhelper.Named(cmd.Args[0])
+	if missing := advice.Missing(helper, o.out, o.err); o.code > 0 && (helper || program == "regshape") && len(missing) > 0 {
+		s.t.Errorf("%q says nothing of what to do: %q", s.redact(strings.Join(cmd.Args, " ")), s.redact(strings.Join(missing, "\n")))
 	}
 	if strings.Contains(o.err, "goroutine ") {
 		s.t.Errorf("%q panics:\n%s", cmd.Args, s.redact(o.err))

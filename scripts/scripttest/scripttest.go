@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"regshape/scripts/advice"
 	"regshape/scripts/testenv"
 )
 
@@ -68,7 +69,8 @@ func Params(dir string) testscript.Params {
 	}
 }
 
-// code N PROGRAM ARGS… runs a program that must exit with N.
+// code N PROGRAM ARGS… runs a program that must exit with N. Where that is a failure of
+// regshape's, under any name, each error line must say what to do.
 func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: code N program args…")
@@ -83,6 +85,13 @@ func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+	helper := strings.HasPrefix(args[1], "docker-credential-regshape")
+	if got == 0 || !helper && args[1] != "regshape" {
+		return
+	}
+	if missing := advice.Missing(helper, ts.ReadFile("stdout"), ts.ReadFile("stderr")); len(missing) > 0 {
+		ts.Fatalf("no advice: %q", missing)
 	}
 }
 

@@ -67,7 +67,7 @@ func ParseRecipient(text string, ui *PluginUI) (Recipient, error) {
 
 // errSSH is for keys that age itself would take: golang.org/x/crypto/ssh, linked in,
 // would slow down every lookup.
-var errSSH = errors.New("SSH keys are not supported: make an age key with age-keygen")
+var errSSH = errors.New("SSH keys are not supported: use an age key, from age-keygen")
 
 // ParseIdentities reads an identity file as age has it: comments, and lines that begin
 // with AGE-SECRET-KEY-1, AGE-SECRET-KEY-PQ-1 or AGE-PLUGIN-. The file may itself be

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"regshape/store/durable"
+	"regshape/store/printable"
 )
 
 // maxLinks is how many links Linux follows in one path.
@@ -58,7 +59,7 @@ func guarded(path string) error {
 			return err
 		}
 		if links++; links > maxLinks {
-			return fmt.Errorf("%w: %s leads through more than %d symbolic links", durable.ErrUnsafe, shown(path), maxLinks)
+			return fmt.Errorf("%w: %s leads through more than %d symbolic links: name the program itself", durable.ErrUnsafe, shown(path), maxLinks)
 		}
 		if filepath.IsAbs(target) {
 			at = "/"
@@ -77,10 +78,10 @@ func ours(path, part string, info fs.FileInfo) (err error) {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Errorf("%w: the owner of %s is not known", durable.ErrUnsafe, shown(part))
+		return fmt.Errorf("%w: the owner of %s is not known: use another program", durable.ErrUnsafe, shown(part))
 	}
 	if uid := int(st.Uid); uid != 0 && uid != os.Geteuid() {
-		return fmt.Errorf("%w: uid %d could replace %s, as %s belongs to it", durable.ErrUnsafe, uid, shown(path), shown(part))
+		return fmt.Errorf("%w: uid %d could replace %s, as %s belongs to it: use a program of your own, or root's", durable.ErrUnsafe, uid, shown(path), shown(part))
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return nil // its mode means nothing
@@ -90,8 +91,8 @@ func ours(path, part string, info fs.FileInfo) (err error) {
 		others &^= 0o020
 	}
 	if others != 0 && (!info.IsDir() || info.Mode()&fs.ModeSticky == 0) {
-		return fmt.Errorf("%w: other users could replace %s, as they can write to %s (mode %04o; 'chmod go-w' ends that)",
-			durable.ErrUnsafe, shown(path), shown(part), info.Mode().Perm())
+		return fmt.Errorf("%w: other users could replace %s, as they can write to %s (mode %04o): run '%s'",
+			durable.ErrUnsafe, shown(path), shown(part), info.Mode().Perm(), printable.Shell("chmod", "go-w", part))
 	}
 	return nil
 }

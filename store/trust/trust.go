@@ -155,7 +155,7 @@ func (p Program) Guarded() error {
 	err := guarded(p.Words[0])
 	if err != nil && !errors.Is(err, durable.ErrUnsafe) {
 		// Not wrapped: a missing program must not pass for a missing entry.
-		err = fmt.Errorf("check that the program is installed: %s", shown(err.Error()))
+		err = fmt.Errorf("%s; install the program again", shown(err.Error()))
 	}
 	return err
 }

@@ -55,6 +55,7 @@ var excused = map[string]string{
 	"authfile.ErrFormat":                               cannotBe,
 	"authfile.ErrNoEntry":                              neverShown,
 	"authfile.ErrMembers":                              ofEntry,
+	"importer.errNamespace":                            ofEntry,
 	"authfile.ErrHelperTimeout":                        ofHelper,
 	"authfile.ErrHelperAnswer":                         ofHelper,
 	"authfile.ErrHelperFailed":                         ofHelper,

@@ -99,14 +99,24 @@ func failed(said result) account {
 	return account("error: " + lines[len(lines)-1])
 }
 
-// lost lists who no longer comes as who they were. Somebody anonymous may have got a login.
-func (c corpusCase) lost(before, after answers) (lines []string) {
+// toolOf is whose settings a client reads.
+func toolOf(client string) string {
+	if client == "podman" || client == "skopeo" || client == "buildah" {
+		return "podman"
+	}
+	return "docker"
+}
+
+// lost lists who no longer comes as who they were. Somebody anonymous may have got a login,
+// and regshape may have warned that a tool which does not ask it loses some.
+func (c corpusCase) lost(before, after answers, warned string) (lines []string) {
 	for _, q := range slices.SortedFunc(maps.Keys(before), func(a, b question) int { return strings.Compare(a.String(), b.String()) }) {
 		was, is := before[q], after[q]
 		switch {
 		case !was.known(), was == is:
-		case is.known() && c.has(anyOf): // so it is without regshape
-		case q.client == "crane" && c.files[dockerConfig] == "" && was != before.ofHost("podman", q.image):
+		case is.known() && c.ambiguous(): // so it is without regshape
+		case !is.known() && strings.Contains(warned, toolOf(q.client)+" does not ask regshape"):
+		case q.client == "crane" && c.files[dockerConfig] == "" && (!c.whole() || was != before.ofHost("podman", q.image)):
 			// Without docker's config.json it reads auth.json as if it were one, where a
 			// namespace is a host and Docker Hub another key. That is podman's file.
 		default:
@@ -116,12 +126,12 @@ func (c corpusCase) lost(before, after answers) (lines []string) {
 	return lines
 }
 
-// conflict reports whether docker and podman have different accounts for one host, which the
-// store cannot have both of.
+// conflict reports whether clients have different accounts for one host, which the store
+// cannot have all of.
 func (a answers) conflict() bool {
-	for q, byDocker := range a {
+	for q, who := range a {
 		byPodman := a.ofHost("podman", q.image)
-		if q.client == "docker pull" && byDocker.known() && byPodman.known() && byDocker != byPodman {
+		if toolOf(q.client) == "docker" && who.known() && byPodman.known() && a.ofHost(q.client, q.image) != byPodman {
 			return true
 		}
 	}

@@ -29,8 +29,13 @@ func helperSecret(helper, address string) string {
 	return "invented-" + helper + "-" + address
 }
 
+// heldBy is a helper's file below the home, once it was asked to change something.
+func heldBy(helper string) string { return filepath.Join("tmp", "held-by-"+helper+".json") }
+
+// heldKeys are what a helper has logins for.
+var heldKeys = []string{"registry.example", "helped.example", "https://index.docker.io/v1/"}
+
 // foreignHelper plays another tool's helper, by the name that this program was started as.
-// What it holds is a file in the home.
 func foreignHelper(name string, args []string, in io.Reader, out io.Writer) int {
 	if err := answerAs(name, args, in, out); err != nil {
 		fmt.Fprint(out, err)
@@ -62,11 +67,11 @@ func answerAs(name string, args []string, in io.Reader, out io.Writer) error {
 		host, _, _ := strings.Cut(address, "/")
 		return json.NewEncoder(out).Encode(helperAnswer{address, ofHelper + name, helperSecret(name, host)})
 	}
-	file := filepath.Join(os.Getenv("HOME"), "tmp", "held-by-"+name+".json")
+	file := filepath.Join(os.Getenv("HOME"), heldBy(name))
 	held := map[string]helperAnswer{}
 	switch data, err := os.ReadFile(file); {
 	case errors.Is(err, fs.ErrNotExist):
-		for _, key := range []string{"registry.example", "helped.example", "https://index.docker.io/v1/"} {
+		for _, key := range heldKeys {
 			held[key] = helperAnswer{key, ofHelper + name, helperSecret(name, key)}
 		}
 	case err != nil:

@@ -189,7 +189,8 @@ func (q Query) find(d *authfile.Document) (*Entry, store.Address) {
 	entries := Entries(d)
 	for _, candidate := range q.Candidates() {
 		for _, e := range entries { // exact ones come first
-			if e.Key == candidate.String() || e.rank != unused && e.Address.String() == candidate.String() {
+			namespace := d.Format() != authfile.DockercfgFormat && e.Key == candidate.String()
+			if namespace || e.rank != unused && e.Address.String() == candidate.String() {
 				return &e, candidate
 			}
 		}

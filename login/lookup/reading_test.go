@@ -81,6 +81,7 @@ func TestEntries_owner(t *testing.T) {
 
 		{"an API's URL", dockercfg, "https://r.example/v1/users/=alice", "r.example", "alice"},
 		{"an API's path", dockercfg, "r.example/v1/users/=alice", "r.example", "alice"},
+		{"no namespace", dockercfg, "r.example=bob r.example/team=alice", "r.example/team/app", "bob"},
 		{"Docker Hub", dockercfg, "https://index.docker.io/v1/=alice", "docker.io", "alice"},
 
 		{"an empty key", docker, "=alice r.example=bob", "r.example", "bob"},

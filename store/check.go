@@ -68,7 +68,7 @@ func (l Location) Check(now time.Time) []Problem {
 	}
 	c.leftovers(l.v1())
 	if slots := filepath.Dir(l.SlotsDir("")); c.dir(slots, durable.Secret, durable.CheckDir) {
-		ids, _ := os.ReadDir(slots) // nothing can be opened in an unreadable directory
+		ids, _ := durable.ReadDir(slots) // nothing can be opened in an unreadable directory
 		for _, id := range ids {
 			c.dir(filepath.Join(slots, id.Name()), durable.Secret, durable.CheckDir)
 		}
@@ -193,7 +193,7 @@ func (c *checker) file(path string) {
 
 // entries reports the sealed files of a generation, each kind of problem once.
 func (c *checker) entries(l Location, dir string) {
-	files, err := os.ReadDir(dir)
+	files, err := durable.ReadDir(dir)
 	if err != nil {
 		return // dir has reported it
 	}
@@ -232,7 +232,7 @@ func (c *checker) entries(l Location, dir string) {
 
 // leftovers reports temporary files of runs that were killed, and what a reset moved aside.
 func (c *checker) leftovers(dir string) {
-	files, err := os.ReadDir(dir)
+	files, err := durable.ReadDir(dir)
 	if err != nil {
 		return // dir has reported it, or it does not exist
 	}
@@ -264,7 +264,7 @@ func (c *checker) leftovers(dir string) {
 // staged reports what a key change made that was neither committed nor aborted.
 func (c *checker) staged(l Location) {
 	for _, prefix := range []string{l.stagedConfig(""), l.StagedKeyFile("")} {
-		files, err := os.ReadDir(filepath.Dir(prefix))
+		files, err := durable.ReadDir(filepath.Dir(prefix))
 		if err != nil {
 			continue // dir has reported it, or it does not exist
 		}

@@ -156,7 +156,7 @@ func (s *Store) retire(kid string) (left, err error) {
 // [LeftBehind] holds for the error about what it cannot remove.
 func (s *Store) sweep() error {
 	v1 := s.loc.v1()
-	entries, err := os.ReadDir(v1)
+	entries, err := durable.ReadDir(v1)
 	for _, e := range entries {
 		dead := e.IsDir() && strings.HasPrefix(e.Name(), retiredPrefix)
 		if token, copies := strings.CutPrefix(e.Name(), copiesPrefix); copies && e.IsDir() {
@@ -198,7 +198,7 @@ func (s *Store) removeOurs(path string, ours func(name string) bool) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
 		return &durable.ShapeError{Path: path, Is: durable.NoDir} // a link may lead out of the store
 	}
-	entries, err := os.ReadDir(path)
+	entries, err := durable.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -159,7 +159,7 @@ func (l Location) Generation(kid string) string { return filepath.Join(l.v1(), "
 
 // generations lists the kids that have a directory.
 func (l Location) generations() ([]string, error) {
-	entries, err := os.ReadDir(l.v1())
+	entries, err := durable.ReadDir(l.v1())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ import (
 func (l Location) Aside() []string {
 	var aside []string
 	for _, dir := range slices.Compact([]string{l.v1(), l.State, l.Config}) {
-		files, _ := os.ReadDir(dir) // a missing one has none, and Check reports an unreadable one
+		files, _ := durable.ReadDir(dir) // a missing one has none, and Check reports an unreadable one
 		for _, f := range files {
 			if isAside(f.Name()) {
 				aside = append(aside, filepath.Join(dir, f.Name()))
@@ -59,7 +58,7 @@ func (l Location) Forget(now time.Time) (aside []string, err error) {
 		l.stagedConfig("*"), l.configFile(), l.namesFile(),
 	} {
 		// A directory's name may contain Glob patterns.
-		dir, err := os.ReadDir(filepath.Dir(pattern))
+		dir, err := durable.ReadDir(filepath.Dir(pattern))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("look for what to move aside: %w", err)
 		}

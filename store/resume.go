@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -170,7 +169,7 @@ func (s *Store) underWay(kid string) ([]string, error) {
 
 // listAfter lists the kids or tokens that follow this prefix in the names beside it.
 func listAfter(path string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Dir(path))
+	entries, err := durable.ReadDir(filepath.Dir(path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look for leftovers of a key change: %w", err)
 	}

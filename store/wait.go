@@ -92,7 +92,7 @@ func (s *Store) awaitRotation(ctx context.Context, kid string) error {
 // the directory for them exists.
 func (s *Store) markers(kid string) (tokens []string, err error) {
 	dir := s.loc.markerDir(kid)
-	entries, err := os.ReadDir(dir)
+	entries, err := durable.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, s.checkForeignMarker(kid)
 	}

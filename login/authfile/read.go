@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 
 	"regshape/store/durable"
 )
@@ -34,7 +33,7 @@ func Read(path string, f Format) (*Document, error) {
 
 // readText reads a regular file whole, within the bound.
 func readText(path string) ([]byte, fs.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|durable.NoWait, 0)
+	f, err := durable.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}

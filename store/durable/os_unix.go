@@ -26,6 +26,15 @@ func isSymlinkError(err error) bool {
 	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK)
 }
 
+// Open opens a file for reading. It does not wait for the other end of a FIFO.
+func Open(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY|NoWait, 0) }
+
+// ReadDir lists a directory by name. A path that leads through a file is not [fs.ErrNotExist].
+func ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
+
+// notThere has nothing to tell apart: ENOTDIR is not ENOENT.
+func notThere(_ string, err error) error { return err }
+
 // OwnerOf is the uid of a file, where the system has one.
 func OwnerOf(info fs.FileInfo) (uid int, known bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
@@ -38,7 +47,8 @@ func OwnerOf(info fs.FileInfo) (uid int, known bool) {
 // RenameOver renames a file over another one, atomically.
 func RenameOver(from, to string) error { return os.Rename(from, to) }
 
-func removeFile(path string) error { return os.Remove(path) }
+// Remove removes a file or an empty directory.
+func Remove(path string) error { return os.Remove(path) }
 
 // Writable returns nil where the process may make files in a directory, without trying.
 func Writable(dir string) error {

@@ -6,7 +6,7 @@ import "os"
 type rawFile struct{ *os.File }
 
 func openRaw(path string) (rawFile, error) {
-	f, err := os.Open(path)
+	f, err := Open(path)
 	return rawFile{f}, err
 }
 

@@ -83,7 +83,7 @@ func shapeError(err error, path string, named bool) error {
 // Exists reports whether something is at a path, without opening it or following links.
 func Exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if err = notThere(path, err); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil, err
@@ -93,7 +93,7 @@ func Exists(path string) (bool, error) {
 func CheckDir(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return err
+		return notThere(path, err)
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return &ShapeError{Path: path, Is: Link}
@@ -154,7 +154,7 @@ func OpenNamed(path string) (*os.File, error) {
 	if err := trusted(link); err != nil { // the owner of a link decides where it leads
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|NoWait, 0)
+	f, err := Open(path)
 	if err != nil {
 		return nil, shapeError(err, path, true)
 	}

@@ -166,7 +166,7 @@ func (OS) Rename(from, to string) error { return RenameOver(from, to) }
 func (OS) Link(from, to string) error { return os.Link(from, to) }
 
 // Remove removes a file or an empty directory.
-func (OS) Remove(path string) error { return removeFile(path) }
+func (OS) Remove(path string) error { return Remove(path) }
 
 // Mkdir makes a directory with mode 0700.
 func (OS) Mkdir(path string) error { return os.Mkdir(path, 0o700) }
@@ -176,7 +176,7 @@ func (OS) SyncDir(path string) error { return SyncDir(path) }
 
 // List returns the names in a directory, in no order.
 func (OS) List(path string) ([]string, error) {
-	dir, err := os.Open(path)
+	dir, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func WriteUnread(path string, data []byte) error {
 		return err
 	}
 	if err := fill(f, data); err != nil {
-		_ = os.Remove(path) // the first error matters
+		_ = Remove(path) // the first error matters
 		return err
 	}
 	return SyncDir(filepath.Dir(path))

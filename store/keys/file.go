@@ -97,7 +97,7 @@ func (f File) Discard(ctx context.Context, kid string) error {
 	case !errors.Is(err, store.ErrNoKey) && !errors.Is(err, store.ErrWrongKey) && !errors.Is(err, store.ErrKeyDamaged):
 		return err
 	}
-	if err := os.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the old key: %w", err)
 	}
 	err = durable.SyncDir(filepath.Dir(present))
@@ -113,7 +113,7 @@ func (f File) Discard(ctx context.Context, kid string) error {
 func (f File) putBack(aside, kid string, link func(from, to string) error) error {
 	err := link(aside, f.Location.KeyFile())
 	if err == nil || errors.Is(err, fs.ErrExist) {
-		err = os.Remove(aside)
+		err = durable.Remove(aside)
 	} else {
 		err = durable.RenameOver(aside, f.Location.StagedKeyFile(kid))
 	}

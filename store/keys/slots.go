@@ -257,7 +257,7 @@ func (s Slots) removeUnused() error {
 
 // keysLeft reports whether any encrypted key is there, of whatever slots.
 func (s Slots) keysLeft() (bool, error) {
-	entries, err := os.ReadDir(filepath.Dir(s.Location.SealedKeyFile("")))
+	entries, err := durable.ReadDir(filepath.Dir(s.Location.SealedKeyFile("")))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("look for keys: %w", err)
 	}

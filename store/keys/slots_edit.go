@@ -47,7 +47,7 @@ func (s Slots) List() ([]Slot, error) {
 			return nil, err
 		}
 	}
-	entries, err := os.ReadDir(s.dir())
+	entries, err := durable.ReadDir(s.dir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list the slots: %w", err)
 	}
@@ -166,7 +166,7 @@ func (s Slots) Remove(number int) error {
 		if backErr != nil && !errors.Is(backErr, fs.ErrExist) {
 			return fmt.Errorf("the last slot is now %s and belongs under %s: move it back: %w", aside, path, backErr)
 		}
-		_ = os.Remove(aside)
+		_ = durable.Remove(aside)
 		if err == nil {
 			err = errLastSlot
 		}
@@ -200,7 +200,7 @@ func inWords(slots []Slot) string {
 // removeFile removes a file durably. One that is not there, or whose directory is not, is
 // no error.
 func removeFile(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := durable.SyncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -151,7 +150,7 @@ func (s Slots) openIdentity(ctx context.Context, o Opener) (*age.X25519Identity,
 		}
 	}
 	reason := fmt.Errorf("%w: %s", ErrNoSlot, inWords(slots))
-	if others, err := os.ReadDir(filepath.Dir(s.dir())); err == nil && len(slots) == 0 && len(others) > 0 {
+	if others, err := durable.ReadDir(filepath.Dir(s.dir())); err == nil && len(slots) == 0 && len(others) > 0 {
 		reason = fmt.Errorf("%w for the age recipient %.80q that the config names, but %s has slots of another one: "+
 			"the config was changed: restore it from a backup", reason, s.Recipient, filepath.Dir(s.dir()))
 	}

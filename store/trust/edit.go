@@ -75,7 +75,7 @@ func (l list) edit(change func(lines []string) []string) error {
 		err = durable.WriteFirst(turn, []byte(text))
 		if errors.Is(err, fs.ErrExist) {
 			if time.Since(waiting) > turnTimeout {
-				if err := os.Remove(turn); ifThere(err) != nil {
+				if err := durable.Remove(turn); ifThere(err) != nil {
 					return fmt.Errorf("remove what a killed run has left: %w", err)
 				}
 				waiting = time.Now()
@@ -88,14 +88,14 @@ func (l list) edit(change func(lines []string) []string) error {
 		waiting = time.Now()
 		now, err := l.read()
 		if err != nil || !bytes.Equal(now, data) {
-			_ = os.Remove(turn) // what is left of it waits for turnTimeout to end
+			_ = durable.Remove(turn) // what is left of it waits for turnTimeout to end
 			if err != nil {
 				return err
 			}
 			continue
 		}
 		if err := durable.RenameOver(turn, l.path); ifThere(err) != nil {
-			_ = os.Remove(turn)
+			_ = durable.Remove(turn)
 			return err
 		}
 		if err := durable.SyncDir(filepath.Dir(l.path)); err != nil {

@@ -48,7 +48,7 @@ type Names struct {
 // edit changes nothing, nothing is written.
 //
 // Updates of one file by several processes of one machine come one after the
-// other (not on Windows). Programs that know nothing of that are noticed by
+// other. Programs that know nothing of that are noticed by
 // comparison: then edit is called again on what they wrote, so it must bear to
 // be called several times.
 //

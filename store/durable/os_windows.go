@@ -59,7 +59,7 @@ func ReadDir(path string) ([]fs.DirEntry, error) {
 	return entries, notThere(path, err)
 }
 
-var errNotDir = errors.New("not a directory")
+var errNotDir = errors.New("not a directory: name another path, or move the file away")
 
 // notThere tells a path that leads through a file from one that is not there. To package
 // syscall both are ERROR_PATH_NOT_FOUND, which is [fs.ErrNotExist].

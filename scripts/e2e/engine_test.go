@@ -81,23 +81,18 @@ func (e *engine) logTail() string {
 	return string(out[max(0, len(out)-keep):])
 }
 
-// debianDocker is the client that comes with the engine, where another one stands before it
-// on PATH: only one of them builds with BuildKit without a plug-in.
-const debianDocker = "/usr/bin/docker"
-
+// docker runs the cell's own docker.
 func docker(c *cell, args ...string) result { return dockerIn(c, "", args...) }
 
 func dockerIn(c *cell, stdin string, args ...string) result {
 	c.t.Helper()
-	name := "docker"
-	if _, err := os.Stat(debianDocker); err == nil {
-		name = debianDocker
-	}
-	return c.runIn(stdin, name, args...)
+	return c.runIn(stdin, c.client.uses[0], args...)
 }
 
-// dockerClients are docker's client alone, with an engine, and its two builders.
-func dockerClients() []*client {
+// dockerClients are a docker client alone, with an engine, and its two builders. The name
+// of Debian's rows ends with suffix.
+func dockerClients(program, suffix string) []*client {
+	const engine = "dockerd"
 	login := action{text: "`docker login`", run: func(c *cell) result {
 		return dockerIn(c, c.r.password, append([]string{"login", "-u", c.r.user, "--password-stdin"}, dockerHost(c)...)...)
 	}}
@@ -117,10 +112,27 @@ func dockerClients() []*client {
 		}}
 	}
 	none := action{text: "a build pulls what it starts from, and its result is pushed"}
+	noEngine := "failed to connect to the docker API"
+	if program == debianDocker {
+		noEngine = "Cannot connect to the Docker daemon"
+	}
+	buildkit := &client{
+		// BuildKit lets one session read what another that runs at the same time may read.
+		name: "docker" + suffix + "-buildkit", uses: []string{program, engine}, alone: true, engine: true,
+		login: login, logout: logout, list: list, inspect: none, pull: build("1"), push: push,
+	}
+	if program != debianDocker { // that has a builder of its own
+		buildkit.uses = []string{program, "buildx", engine}
+		buildkit.prepare = func(c *cell) {
+			c.must(os.MkdirAll(c.file(".docker", "cli-plugins"), 0o700))
+			c.must(os.Symlink(c.lookPath("buildx"), c.file(".docker", "cli-plugins", "docker-buildx")))
+		}
+	}
 	return []*client{
 		{
-			name: "docker", systemCA: true, inPlace: true, login: login, logout: logout, list: list, inspect: inspect,
-			pull: action{text: "`docker pull` needs an engine", refusal: "Cannot connect to the Docker daemon", run: func(c *cell) result {
+			name: "docker" + suffix, uses: []string{program}, systemCA: true, inPlace: true,
+			login: login, logout: logout, list: list, inspect: inspect,
+			pull: action{text: "`docker pull` needs an engine", refusal: noEngine, run: func(c *cell) result {
 				return docker(c, "pull", "--quiet", c.r.ref())
 			}},
 			push: action{text: "`docker manifest push`", run: func(c *cell) result {
@@ -129,16 +141,19 @@ func dockerClients() []*client {
 			}},
 		},
 		{
-			name: "docker-engine", engine: true, login: login, logout: logout, list: list, inspect: inspect,
+			name: "docker" + suffix + "-engine", uses: []string{program, engine}, engine: true,
+			login: login, logout: logout, list: list, inspect: inspect,
 			pull: action{text: "`docker pull`", run: func(c *cell) result { return docker(c, "pull", "--quiet", c.r.ref()) }},
 			push: action{text: "`docker push`", run: func(c *cell) result {
 				docker(c, "tag", c.r.ref(), c.target()).ok()
 				return push.run(c)
 			}},
 		},
-		{name: "docker-build", engine: true, login: login, logout: logout, list: list, inspect: none, pull: build("0"), push: push},
-		// BuildKit lets one session read what another that runs at the same time may read.
-		{name: "docker-buildkit", alone: true, engine: true, login: login, logout: logout, list: list, inspect: none, pull: build("1"), push: push},
+		{
+			name: "docker" + suffix + "-build", uses: []string{program, engine}, engine: true,
+			login: login, logout: logout, list: list, inspect: none, pull: build("0"), push: push,
+		},
+		buildkit,
 	}
 }
 

@@ -54,7 +54,7 @@ func newHome(t *testing.T) *home {
 	h := &home{t: t, dir: dir}
 	in := func(names ...string) string { return filepath.Join(append([]string{h.dir}, names...)...) }
 	h.env = []string{
-		"PATH=" + binDir + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"PATH=" + binDir + ":" + clientsDir + ":" + systemPath,
 		"HOME=" + h.dir,
 		"LANG=C.UTF-8",
 		"TMPDIR=" + in("tmp"),
@@ -138,8 +138,7 @@ func (h *home) runIn(stdin, name string, args ...string) result {
 	return got
 }
 
-// lookPath finds a program as the tools do, on this home's PATH, or among those that
-// install.sh has built.
+// lookPath finds a program of ours, one that install.sh has built, or one of Debian's.
 func (h *home) lookPath(name string) string {
 	h.t.Helper()
 	if own := filepath.Join(binDir, name); strings.Contains(name, "regshape") {

@@ -33,7 +33,7 @@ func inside() bool { return os.Getenv(insideMark) != "" && os.Getpid() == 1 }
 // enter gives the namespaces a loopback device, where nothing leads out, and files of
 // their own in /etc and /run; then it becomes the program in its arguments.
 const enter = `
-ip link set lo up && ip address add 10.1.1.1/32 dev lo &&
+ip link set lo up && for n in 1 2 3; do ip address add 10.1.1.$n/32 dev lo; done &&
 mount --bind "$0" /etc/hosts && mount -t tmpfs none /run &&
 mkdir -p /etc/docker && mount -t tmpfs none /etc/docker && exec "$@"`
 
@@ -57,7 +57,7 @@ func reexec(t *testing.T, pattern string) error {
 	}
 	env := testenv.Environ(temp, append(testenv.GoSettings(), insideMark+"=1", "REGSHAPE_E2E_BIN="+binDir,
 		"REGSHAPE_WRITE="+os.Getenv("REGSHAPE_WRITE"), "TESTENV_WHOLE="+os.Getenv("TESTENV_WHOLE"), "TESTENV_TURN="+os.Getenv("TESTENV_TURN"),
-		"PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")...) // where Debian has ip and dockerd
+		"PATH="+os.Getenv("PATH"))...)
 	command := testenv.Command(env, "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 		"sh", "-c", enter, hosts, self, "-test.run="+pattern, "-test.count=1", "-test.parallel="+cellsAtOnce)
 	// A thousand lines about a whole run would hide the table.
@@ -89,12 +89,13 @@ func subtests(test string) string {
 // cellsAtOnce is for two cores: half the time a cell waits for a disk or for the engine.
 const cellsAtOnce = "4"
 
-// Docker Hub's names, which the namespaces' own /etc/hosts leads to two loopback addresses.
+// Addresses of the namespaces' loopback device, to which their own /etc/hosts leads Docker
+// Hub's names, too. They are no loopback addresses: docker's engine takes any certificate
+// there, and oras-go asks no token server there for another host.
 const (
-	hubAddress  = "127.0.0.1:443"
-	authAddress = "127.0.0.2:443"
+	hubAddress  = "10.1.1.2:443"
+	authAddress = "10.1.1.3:443"
 
-	// Docker's engine takes any certificate of a loopback address, hence one that is none.
 	tlsAddress = "10.1.1.1:5000"
 	tlsName    = "registry.example"
 
@@ -105,7 +106,7 @@ const (
 	authorities = "/etc/ssl/certs/ca-certificates.crt"
 
 	ownHosts = "127.0.0.1 localhost\n::1 localhost\n10.1.1.1 registry.example registry.example.com\n" +
-		"127.0.0.1 registry-1.docker.io index.docker.io docker.io\n127.0.0.2 auth.docker.io\n"
+		"10.1.1.2 registry-1.docker.io index.docker.io docker.io\n10.1.1.3 auth.docker.io\n"
 )
 
 // startHub serves Docker Hub offline: a real registry behind TLS and a token server. It
@@ -126,7 +127,7 @@ func startHub(work string) (*registry, error) {
 	if out, err := testenv.Command(testenv.Environ(work), "mount", "--bind", own, authorities).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("mount over %s: %w: %s", authorities, err, out)
 	}
-	r := &registry{name: "hub"}
+	r := &registry{name: "hub", program: distribution3}
 	err = r.start(work, func(dir string) (string, error) {
 		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{
 			Users: map[string]string{r.user: r.password}, Service: "registry.docker.io", Issuer: "auth.docker.io",
@@ -159,7 +160,7 @@ func startNamed(work string) (*registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{name: "named"}
+	r := &registry{name: "named", program: distribution3}
 	if err := r.start(work, r.htpasswd); err != nil {
 		return r, err
 	}

@@ -1,8 +1,8 @@
 //go:build e2e
 
-// Package e2e runs the regshape binary against the real clients and registries
-// that Debian ships: docker, podman and skopeo, and three docker-registry
-// processes that ask for credentials in three ways. install.sh installs them.
+// Package e2e runs the regshape binary against real clients and registries: today's,
+// which install.sh builds, beside those that Debian ships, and registries that ask for
+// credentials in three ways.
 //
 //	go test -tags e2e -count=1 -v ./scripts/e2e
 //
@@ -14,7 +14,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,10 +24,7 @@ import (
 // binDir holds regshape and docker-credential-regshape.
 var binDir string
 
-// clientsDir holds the clients that install.sh builds.
-var clientsDir string
-
-// registries are the three that every scenario is played against.
+// registries are those that every scenario is played against.
 var registries []*registry
 
 func TestMain(m *testing.M) {
@@ -39,19 +35,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	for _, tool := range []string{"docker", "podman", "skopeo", "docker-registry", "htpasswd"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			fmt.Fprintf(os.Stderr, "e2e: %s is not on PATH; run scripts/e2e/install.sh\n", tool)
-			return 1
-		}
-	}
-	var err error
-	if clientsDir, err = filepath.Abs(filepath.Join("..", "..", "bin", "clients")); err != nil {
+	if err := useOnly(); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
-		return 1
-	}
-	if _, err := exec.LookPath(filepath.Join(clientsDir, "crane")); err != nil {
-		fmt.Fprintln(os.Stderr, "e2e: crane is not built; run scripts/e2e/install.sh")
 		return 1
 	}
 	work, err := os.MkdirTemp("", "regshape-e2e-")
@@ -69,8 +54,17 @@ func run(m *testing.M) int {
 			r.stop()
 		}
 	}()
-	for _, start := range []func(string) (*registry, error){startBasic, startTLS, startToken} {
-		r, err := start(work)
+	for _, one := range []struct {
+		start         func(program, name, work string) (*registry, error)
+		program, name string
+	}{
+		{startBasic, distribution2, "basic"},
+		{startTLS, distribution2, "tls"},
+		{startToken, distribution2, "token"},
+		{startBasic, distribution3, "basic3"},
+		{startToken, distribution3, "token3"},
+	} {
+		r, err := one.start(one.program, one.name, work)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "e2e:", err)
 			return 1

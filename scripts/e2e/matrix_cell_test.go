@@ -45,6 +45,7 @@ type action struct {
 // client is a row of the matrix.
 type client struct {
 	name   string
+	uses   []string // programs, the client itself first
 	engine bool
 	// systemCA: it looks for authorities below /etc only.
 	systemCA bool

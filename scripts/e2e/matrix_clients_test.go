@@ -4,33 +4,44 @@ package e2e
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // clients are the rows of the matrix. No command but login is given a credential.
 func clients() []*client {
-	return append(dockerClients(), podman(), skopeo(), buildah(), crane(), regctl(), helm(), orasGo(), goContainerRegistry())
+	return slices.Concat(
+		dockerClients("docker", ""), dockerClients(debianDocker, "-debian"),
+		[]*client{
+			podman("podman", "podman"), podman("podman-debian", debianPodman), skopeo(),
+			buildah("buildah", "buildah"), buildah("buildah-debian", debianBuildah),
+			crane(), regctl(), helm(), oras(), orasGo(), goContainerRegistry(),
+		})
 }
 
-// containersLogin is the login of podman, skopeo and buildah, which is one.
-func containersLogin(program string) (login, list, logout action) {
-	login = action{text: "`" + program + " login`", noToken: "invalid username/password", run: func(c *cell) result {
-		return c.runIn(c.secret, program, "login", "-u", c.user, "--password-stdin", c.r.host)
+// containersLogin is the login of podman, skopeo and buildah, which is one. Each gets the
+// flags that keep it off the machine's own storage.
+func containersLogin(program string, flags func(*cell) []string) (login, list, logout action) {
+	name := filepath.Base(program)
+	run := func(c *cell, stdin string, args ...string) result {
+		return c.runIn(stdin, program, append(flags(c), args...)...)
+	}
+	login = action{text: "`" + name + " login`", noToken: "invalid username/password", run: func(c *cell) result {
+		return run(c, c.secret, "login", "-u", c.user, "--password-stdin", c.r.host)
 	}}
-	list = action{text: "`" + program + " login --get-login`", noToken: "not logged into", run: func(c *cell) result {
-		return c.run(program, "login", "--get-login", c.r.host)
+	list = action{text: "`" + name + " login --get-login`", noToken: "not logged into", run: func(c *cell) result {
+		return run(c, "", "login", "--get-login", c.r.host)
 	}}
-	logout = action{text: "`" + program + " logout`", run: func(c *cell) result {
-		return c.run(program, "logout", c.r.host)
-	}}
+	logout = action{text: "`" + name + " logout`", run: func(c *cell) result { return run(c, "", "logout", c.r.host) }}
 	return login, list, logout
 }
 
-func podman() *client {
-	own := func(c *cell, args ...string) result { return c.run("podman", append(c.podmanFlags(), args...)...) }
-	login, list, logout := containersLogin("podman")
+func podman(name, program string) *client {
+	own := func(c *cell, args ...string) result { return c.run(program, append(c.podmanFlags(), args...)...) }
+	login, list, logout := containersLogin(program, func(c *cell) []string { return c.podmanFlags() })
 	return &client{
-		name: "podman", login: login, list: list, logout: logout,
+		name: name, uses: []string{program}, login: login, list: list, logout: logout,
 		inspect: action{text: "`podman search --list-tags`", run: func(c *cell) result {
 			return own(c, "search", "--list-tags", c.repositoryOf(c.r.ref()))
 		}},
@@ -40,9 +51,9 @@ func podman() *client {
 }
 
 func skopeo() *client {
-	login, list, logout := containersLogin("skopeo")
+	login, list, logout := containersLogin("skopeo", func(*cell) []string { return nil })
 	return &client{
-		name: "skopeo", login: login, list: list, logout: logout,
+		name: "skopeo", uses: []string{"skopeo"}, login: login, list: list, logout: logout,
 		inspect: action{text: "`skopeo inspect`", run: func(c *cell) result { return c.run("skopeo", "inspect", "docker://"+c.r.ref()) }},
 		pull: action{text: "`skopeo copy docker://… dir:…`", run: func(c *cell) result {
 			return c.run("skopeo", "copy", "--quiet", "docker://"+c.r.ref(), "dir:"+c.file("tmp", "image"))
@@ -53,15 +64,14 @@ func skopeo() *client {
 	}
 }
 
-func buildah() *client {
-	own := func(c *cell, args ...string) result {
-		return c.run("buildah", append([]string{
-			"--root", c.file("podman"), "--runroot", c.file("podman-run"), "--storage-driver", "vfs",
-		}, args...)...)
+func buildah(name, program string) *client {
+	flags := func(c *cell) []string {
+		return []string{"--root", c.file("podman"), "--runroot", c.file("podman-run"), "--storage-driver", "vfs"}
 	}
-	login, list, logout := containersLogin("buildah")
+	own := func(c *cell, args ...string) result { return c.run(program, append(flags(c), args...)...) }
+	login, list, logout := containersLogin(program, flags)
 	return &client{
-		name: "buildah", login: login, list: list, logout: logout,
+		name: name, uses: []string{program}, login: login, list: list, logout: logout,
 		inspect: action{text: "`buildah inspect` looks into buildah's own storage only"},
 		pull: action{text: "`buildah pull`", run: func(c *cell) result {
 			// What it has already, it does not ask for otherwise.
@@ -73,7 +83,7 @@ func buildah() *client {
 
 func crane() *client {
 	return &client{
-		name: "crane",
+		name: "crane", uses: []string{"crane"},
 		prepare: func(c *cell) {
 			if ca := c.caFile(); ca != "" {
 				c.setenv("SSL_CERT_FILE", ca)
@@ -93,7 +103,7 @@ func crane() *client {
 
 func regctl() *client {
 	return &client{
-		name: "regctl",
+		name: "regctl", uses: []string{"regctl"},
 		prepare: func(c *cell) {
 			if c.plainHTTP() {
 				c.run("regctl", "registry", "set", c.r.host, "--tls", "disabled", "--skip-check").ok()
@@ -132,7 +142,7 @@ func helm() *client {
 	}
 	chart := func(c *cell) string { return "oci://" + c.r.host + "/" + c.repository() }
 	return &client{
-		name: "helm",
+		name: "helm", uses: []string{"helm"},
 		prepare: func(c *cell) {
 			// Its own file would have the password in clear.
 			c.setenv("HELM_REGISTRY_CONFIG", c.file(".docker", "config.json"))
@@ -159,6 +169,45 @@ func helm() *client {
 	}
 }
 
+func oras() *client {
+	flags := func(c *cell, args ...string) []string {
+		if c.plainHTTP() {
+			args = append(args, "--plain-http")
+		}
+		if ca := c.caFile(); ca != "" {
+			args = append(args, "--ca-file", ca)
+		}
+		return args
+	}
+	own := func(c *cell, args ...string) result { return c.run("oras", flags(c, args...)...) }
+	return &client{
+		name: "oras", uses: []string{"oras"},
+		login: action{text: "`oras login`", run: func(c *cell) result {
+			if c.place.identity {
+				return c.runIn(c.secret, "oras", flags(c, "login", "--identity-token-stdin", c.r.host)...)
+			}
+			return c.runIn(c.secret, "oras", flags(c, "login", "-u", c.user, "--password-stdin", c.r.host)...)
+		}},
+		list:    action{text: "oras has no such command"},
+		inspect: action{text: "`oras manifest fetch`", run: func(c *cell) result { return own(c, "manifest", "fetch", c.r.ref()) }},
+		pull: action{text: "`oras copy --to-oci-layout`", run: func(c *cell) result {
+			args := []string{"copy", c.r.ref(), "--to-oci-layout", c.file("tmp", "image") + ":" + pushedTag}
+			if c.plainHTTP() {
+				args = append(args, "--from-plain-http")
+			}
+			if ca := c.caFile(); ca != "" {
+				args = append(args, "--from-ca-file", ca)
+			}
+			return c.run("oras", args...)
+		}},
+		push: action{text: "`oras push`", run: func(c *cell) result {
+			c.write("artifact.txt", "pushed by oras\n")
+			return own(c, "push", c.target(), "artifact.txt:text/plain")
+		}},
+		logout: action{text: "`oras logout`", run: func(c *cell) result { return c.run("oras", "logout", c.r.host) }},
+	}
+}
+
 // The two programs stand in clients/orasprobe and clients/ggcrprobe.
 func orasGo() *client {
 	return probe("oras-go", "orasprobe", func(c *cell) []string {
@@ -182,7 +231,7 @@ func probe(name, program string, flags func(*cell) []string, host func(*cell) st
 		return c.runIn(stdin, program, append(all, args...)...)
 	}
 	return &client{
-		name: name,
+		name: name, uses: []string{program},
 		login: action{text: "verifies, then stores", run: func(c *cell) result {
 			if c.place.identity {
 				return own(c, c.secret, "-identity-token", "login", host(c))

@@ -120,6 +120,13 @@ func (c *cell) wantsLogin(got result) {
 	c.t.Fatalf("refused, but not for want of credentials:\n%s", got)
 }
 
+func (c *cell) nothingStored() {
+	c.t.Helper()
+	if got := c.stored(); len(got) != 0 {
+		c.t.Fatalf("it has stored %v after all", got)
+	}
+}
+
 // arrived looks into the registry's storage for what the client has pushed.
 func (c *cell) arrived() {
 	c.t.Helper()
@@ -152,6 +159,8 @@ func refusalOf(client *client, place *place, by string) *refusal {
 		return nil
 	case client.name == "regctl":
 		return &regctlKeepsLogins
+	case client.name == "docker" && place.r != nil && place.r.caPEM == nil:
+		return &engineForHTTP
 	case place.identity && client.login.noToken != "":
 		return &tokenIsNoPassword
 	}
@@ -163,9 +172,16 @@ var tokenIsNoPassword = refusal{
 	show: func(c *cell) {
 		c.t.Helper()
 		c.client.login.run(c).refused(c.client.login.noToken).quiet()
-		if got := c.stored(); len(got) != 0 {
-			c.t.Fatalf("it has stored %v after all", got)
-		}
+		c.nothingStored()
+	},
+}
+
+var engineForHTTP = refusal{
+	reason: "without an engine its login speaks https only, to localhost, too; after a login by regshape the client uses that",
+	show: func(c *cell) {
+		c.t.Helper()
+		c.client.login.run(c).refused("server gave HTTP response to HTTPS client").quiet()
+		c.nothingStored()
 	},
 }
 
@@ -175,9 +191,7 @@ var regctlKeepsLogins = refusal{
 		c.t.Helper()
 		c.run("regctl", "registry", "login", c.r.host, "--cred-helper", "docker-credential-regshape").refused("unknown flag: --cred-helper")
 		c.client.login.run(c).ok().quiet()
-		if got := c.stored(); len(got) != 0 {
-			c.t.Fatalf("it has stored %v after all", got)
-		}
+		c.nothingStored()
 		own := c.file(".regctl", "config.json")
 		content, err := os.ReadFile(own)
 		c.must(err)

@@ -5,7 +5,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
-	"time"
+	"testing"
 
 	"regshape/scripts/page"
 )
@@ -32,40 +32,52 @@ func (m *matrix) table() string {
 	row := func(cells ...string) { fmt.Fprintf(&out, "| %s |\n", strings.Join(cells, " | ")) }
 	rule := func(n int) { out.WriteString("|" + strings.Repeat(" --- |", n) + "\n") }
 
-	head := []string{"client"}
+	head := []string{"client", "version"}
 	for _, place := range m.places {
-		head = append(head, place.title)
+		head = append(head, place.title+"; "+versionOf(m.t, place.r.program))
 	}
 	row(head...)
 	rule(len(head))
+	works, refused := 0, 0
 	for _, client := range m.rows {
-		cells := []string{client.name}
+		cells := []string{client.name, client.versions(m.t)}
 		for _, place := range m.places {
 			var both []string
 			for _, by := range []string{byTool, byRegshape} {
-				text := "ok"
-				if why := m.outcomes[cellID(client, place, by)].refused; why != "" {
-					text = footnotes.mark(why)
+				if why := refusalOf(client, place, by); why != nil {
+					both = append(both, footnotes.mark(why.reason))
+					refused++
+				} else {
+					both = append(both, "ok")
+					works++
 				}
-				both = append(both, text)
 			}
 			cells = append(cells, strings.Join(both, ", "))
 		}
 		row(cells...)
 	}
-	works, refused := m.figures()
-	fmt.Fprintf(&out, "\nFirst after a login by the client itself, then after one by regshape. %d cells: %d work, %d are refused by design.\n",
+	fmt.Fprintf(&out, "\nFirst after a login by the client itself, then after one by regshape; behind each kind of registry the version of "+
+		"distribution, which it runs. %d cells: %d work, %d are refused by design.\n",
 		works+refused, works, refused)
 	out.WriteString("\nWhat each cell runs, between the login and a last refusal by the registry:\n\n")
 
 	row("client", "login", "list", "inspect", "pull", "push", "logout")
 	rule(7)
+	var runs []string // of each row
+	names := map[string][]string{}
 	for _, client := range m.rows {
-		cells := []string{client.name}
+		var cells []string
 		for _, a := range []action{client.login, client.list, client.inspect, client.pull, client.push, client.logout} {
 			cells = append(cells, a.legend(&footnotes))
 		}
-		row(cells...)
+		run := strings.Join(cells, " | ")
+		if names[run] == nil {
+			runs = append(runs, run)
+		}
+		names[run] = append(names[run], client.name)
+	}
+	for _, run := range runs {
+		row(strings.Join(names[run], ", "), run)
 	}
 	out.WriteString("\n")
 	for i, text := range footnotes {
@@ -85,29 +97,29 @@ func (a action) legend(footnotes *notes) string {
 	return a.text
 }
 
-// figures counts the cells that work and those that are refused by design.
-func (m *matrix) figures() (works, refused int) {
-	for _, one := range m.outcomes {
-		if one.refused == "" {
-			works++
-		} else {
-			refused++
+// versions are those of the programs that a row runs.
+func (c *client) versions(t testing.TB) string {
+	t.Helper()
+	var texts []string
+	for i, program := range c.uses {
+		text := versionOf(t, program)
+		if i > 0 {
+			text = map[string]string{"dockerd": "engine", "buildx": "buildx"}[program] + " " + text
 		}
+		texts = append(texts, text)
 	}
-	return works, refused
+	return strings.Join(texts, ", ")
 }
 
-// publish writes the table and compares it with the one in README.md, or puts it there.
-func (m *matrix) publish(took time.Duration) {
+// publish compares the table with the one in README.md, or, after a whole run, puts it
+// there where that is asked for. Another Debian has other versions.
+func (m *matrix) publish(whole bool) {
 	m.t.Helper()
-	table := m.table()
-	works, refused := m.figures()
-	fmt.Printf("%s\n%d cells in %s: %d work, %d are refused by design\n", table, works+refused, took.Round(time.Second), works, refused)
-	put := page.Check
-	if page.Writing() {
+	put, table := page.Check, m.table()
+	if whole && page.Writing() {
 		put = page.Write
 	}
 	if err := put("README.md", "matrix", table); err != nil {
-		m.t.Errorf("%v (make matrix writes it)", err)
+		m.t.Errorf("%v (make matrix writes it):\n%s", err, table)
 	}
 }

@@ -3,14 +3,15 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry"
 	"regshape/scripts/testregistry/canary"
 )
@@ -28,15 +29,10 @@ type matrix struct {
 	engine func() (*engine, error) // starts it when it is first asked
 	alone  sync.Mutex              // for cells that must not meet another
 
-	mu       sync.Mutex
-	outcomes map[string]outcome // by cell
-	skipped  int
-	secrets  []string // of all cells
-}
-
-// outcome is how a cell that passed has ended.
-type outcome struct {
-	refused string // by design, and why; "" works
+	mu      sync.Mutex
+	played  map[string]bool // by cell
+	skipped int
+	secrets []string // of all cells
 }
 
 // TestMatrix plays every client against every registry after both kinds of login. One cell,
@@ -56,19 +52,12 @@ func TestMatrix(t *testing.T) {
 	if !inside() && os.Getenv("CI") != "" {
 		t.Fatal("the matrix needs root, for an engine and for namespaces: run it as root")
 	}
-	programs := []string{"buildah", "regctl", "helm", "orasprobe", "ggcrprobe"}
-	if inside() {
-		programs = append(programs, "dockerd")
-	}
-	for _, program := range programs {
-		if _, err := exec.LookPath(filepath.Join(clientsDir, program)); err == nil {
-			continue
-		}
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%s is not here; run scripts/e2e/install.sh", program)
-		}
-	}
 	m := newMatrix(t)
+	// The checks of every change play a part of the cells, others on another day.
+	share := testenv.NewSample(t, 2)
+	if strings.Contains(subtests("TestMatrix"), "/") {
+		share = nil // these cells are asked for
+	}
 	for _, row := range m.rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -76,6 +65,9 @@ func TestMatrix(t *testing.T) {
 				t.Run(place.name, func(t *testing.T) {
 					t.Parallel()
 					for _, by := range []string{byTool, byRegshape} {
+						if !share.Take(row.name, place.name, by) {
+							continue
+						}
 						t.Run(by, func(t *testing.T) {
 							t.Parallel()
 							m.play(t, row, place, by)
@@ -87,23 +79,22 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// newMatrix starts the registries. Those that ask for Basic and the one with identity
-// tokens serve the other tests, too.
+// newMatrix starts the registries that do not serve the other tests, too.
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
-	m := &matrix{t: t, work: t.TempDir(), rows: clients(), outcomes: map[string]outcome{}}
+	m := &matrix{t: t, work: t.TempDir(), rows: clients(), played: map[string]bool{}}
 	began := time.Now()
 	t.Cleanup(func() { m.finish(time.Since(began)) })
 	m.places = []*place{
 		{name: "basic", title: "http, Basic", r: registries[0]},
 		{name: "tls", title: "https of an own CA, Basic", r: registries[1]},
 		{name: "bearer", title: "Bearer", r: m.start(startBearer)},
-		{name: "identity", title: "identity token", r: registries[2], identity: true},
+		{name: "identity", title: "identity token", r: registries[4], identity: true},
 		{name: "hub", title: "Docker Hub's names", hub: true},
 	}
-	tokens, ok := registries[2].realm.Config.Handler.(*testregistry.TokenServer)
+	tokens, ok := m.places[3].r.realm.Config.Handler.(*testregistry.TokenServer)
 	if !ok {
-		t.Fatalf("the realm is a %T", registries[2].realm.Config.Handler)
+		t.Fatalf("the realm is a %T", m.places[3].r.realm.Config.Handler)
 	}
 	m.places[3].service = tokens.Service()
 	if inside() {
@@ -138,9 +129,9 @@ func (m *matrix) start(start func(work string) (*registry, error)) *registry {
 
 // startBearer starts a registry whose token server knows passwords only.
 func startBearer(work string) (*registry, error) {
-	r, err := startToken(filepath.Join(work, "bearer"))
+	r, err := startToken(distribution2, "bearer", work)
 	if err == nil {
-		r.name, r.realm.Config.Handler = "bearer", noRefreshTokens(r.realm.Config.Handler)
+		r.realm.Config.Handler = noRefreshTokens(r.realm.Config.Handler)
 	}
 	return r, err
 }
@@ -178,27 +169,25 @@ func (m *matrix) play(t *testing.T, row *client, place *place, by string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.secrets = append(m.secrets, c.secrets...)
-	m.outcomes[c.id()] = outcome{}
-	if why != nil {
-		m.outcomes[c.id()] = outcome{refused: why.reason}
-	}
+	m.played[c.id()] = true
 }
 
-// finish looks for secrets outside the homes, and after a whole run makes the table.
+// finish looks for secrets outside the homes, and compares the table with README.md. What
+// each cell ends with is known beforehand, or its test fails: so the table is known, too,
+// when only a part of the cells was played.
 func (m *matrix) finish(took time.Duration) {
 	m.t.Helper()
 	m.checkLeaks()
-	works, refused := m.figures()
-	all := len(m.rows) * len(m.places) * 2
+	all, played := len(m.rows)*len(m.places)*2, len(m.played)
 	switch {
 	case m.t.Failed():
-	case works+refused == 0 && m.skipped == 0:
+	case played == 0 && m.skipped == 0:
 		m.t.Errorf("no cell is called so; clients are %s", m.names())
-	case works+refused < all:
-		m.t.Logf("%d of %d cells in %s: %d work, %d are refused by design; the table is made by a whole run, as root",
-			works+refused, all, took.Round(time.Second), works, refused)
 	default:
-		m.publish(took)
+		fmt.Printf("matrix: played %d of %d cells in %s\n", played, all, took.Round(time.Second))
+		if m.skipped == 0 {
+			m.publish(played == all)
+		}
 	}
 }
 

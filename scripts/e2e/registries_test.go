@@ -27,9 +27,17 @@ import (
 // image is what every registry holds, for those who may see it.
 const image = "team/app"
 
-// registry is one real docker-registry process with one private image.
+// Two generations of one registry, which began as docker's and is called distribution now:
+// Debian's, and today's as install.sh builds it.
+const (
+	distribution2 = "docker-registry"
+	distribution3 = "registry"
+)
+
+// registry is one real registry process with one private image.
 type registry struct {
 	name           string // names the subtest
+	program        string // distribution2 or distribution3
 	host           string // localhost:PORT
 	user, password string
 	core           string // a part of the password that no encoding escapes
@@ -48,13 +56,13 @@ func (r *registry) newAccount() {
 	r.user, r.password = "alice", r.core+` "q'$\/%+&ü`
 }
 
-func startBasic(work string) (*registry, error) {
-	r := &registry{name: "basic"}
+func startBasic(program, name, work string) (*registry, error) {
+	r := &registry{name: name, program: program}
 	return r, r.start(work, r.htpasswd)
 }
 
-func startTLS(work string) (*registry, error) {
-	r := &registry{name: "tls"}
+func startTLS(program, name, work string) (*registry, error) {
+	r := &registry{name: name, program: program}
 	return r, r.start(work, func(dir string) (string, error) {
 		accounts, err := r.htpasswd(dir)
 		if err != nil {
@@ -77,8 +85,8 @@ func startTLS(work string) (*registry, error) {
 	})
 }
 
-func startToken(work string) (*registry, error) {
-	r := &registry{name: "token"}
+func startToken(program, name, work string) (*registry, error) {
+	r := &registry{name: name, program: program}
 	return r, r.start(work, func(dir string) (string, error) {
 		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{
 			Users: map[string]string{r.user: r.password},
@@ -170,7 +178,11 @@ func (r *registry) serve(dir, config string) error {
 	}
 	defer log.Close()
 	env := testenv.Environ(dir, "OTEL_TRACES_EXPORTER=none", fmt.Sprintf("REGISTRY_HTTP_ADDR=127.0.0.1:%d", port))
-	r.process = testenv.Command(env, "docker-registry", "serve", config)
+	program := r.program
+	if program == distribution3 {
+		program = filepath.Join(clientsDir, program)
+	}
+	r.process = testenv.Command(env, program, "serve", config)
 	r.process.Stdout, r.process.Stderr = log, log
 	if err := r.process.Start(); err != nil {
 		return err

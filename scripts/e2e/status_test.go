@@ -5,7 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"net"
-	"path/filepath"
 	"testing"
 )
 
@@ -70,7 +69,7 @@ func TestStatusOfDockersLogin(t *testing.T) {
 		h.dockerLogin(r).ok("Login Succeeded").quiet()
 		args := []string{"auth", "status", r.host}
 		if r.caPEM != nil {
-			args = append(args, "--ca-file", filepath.Join(h.dir, ".config", "containers", "certs.d", r.host, "ca.crt"))
+			args = append(args, "--ca-file", h.caFile(r))
 		}
 		h.run("regshape", args...).ok("verified").quiet()
 	})

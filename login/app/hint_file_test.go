@@ -132,9 +132,10 @@ func TestOpenUp(t *testing.T) {
 		which, mode, _ := strings.Cut(test.mode, " ")
 		var bits fs.FileMode
 		_, _ = fmt.Sscanf(mode, "%o", &bits)
-		if which == "f" {
+		switch which {
+		case "f":
 			err = os.Chmod(file, bits)
-		} else if which == "d" {
+		case "d":
 			err = os.Chmod(dir, bits)
 		}
 		if err != nil {

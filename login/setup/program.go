@@ -49,7 +49,7 @@ func findSecondName(helper string) (secondName, error) {
 }
 
 func sameFile(a, b string) bool {
-	infoA, errA := os.Stat(a) //nolint:gosec // both paths are those of programs that the user runs
+	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }

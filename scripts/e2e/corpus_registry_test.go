@@ -45,15 +45,6 @@ func accountOf(user, password, identityToken, registryToken string) account {
 	return account(strings.Join(parts, " "))
 }
 
-// user is the name in an account, "" for a token.
-func (a account) user() string {
-	user, _, named := strings.Cut(string(a), ":")
-	if !named || user == "token" || user == "bearer" {
-		return ""
-	}
-	return user
-}
-
 // known reports whether a client used a login.
 func (a account) known() bool { return a != anonymous && !strings.HasPrefix(string(a), "error") }
 

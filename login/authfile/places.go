@@ -118,8 +118,13 @@ func CraneAuth(e Env) string {
 	if path := e.get("REGISTRY_AUTH_FILE"); path != "" {
 		return path
 	}
-	if dir := e.get("XDG_RUNTIME_DIR"); dir != "" {
-		return filepath.Join(dir, "containers", "auth.json")
+	for _, name := range [...]string{"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"} {
+		if dir := e.get(name); dir != "" {
+			path := filepath.Join(dir, "containers", "auth.json")
+			if _, err := os.Stat(path); err == nil {
+				return path
+			}
+		}
 	}
 	return ""
 }

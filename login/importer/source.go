@@ -141,18 +141,17 @@ func fileLogins(d *authfile.Document, tool string) []Login {
 		}
 		logins = append(logins, l)
 	}
-	if d.Format() != authfile.Docker || !lookup.IsOwn(d.CredsStore()) { // docker reads no login then
-		keepTogether(logins)
-	}
+	// Docker itself reads no login of the file once it asks regshape.
+	keepTogether(logins, d.Format() == authfile.Docker && lookup.IsOwn(d.CredsStore()))
 	return logins
 }
 
 // keepTogether keeps a login in its file while one under another spelling stays there, which
-// would be used in its place.
-func keepTogether(logins []Login) {
+// would be used in its place: for podman only one with a scheme.
+func keepTogether(logins []Login, podmanOnly bool) {
 	first := map[string]int{}
 	for i, l := range logins {
-		if l.Marker || !l.Used() {
+		if l.Marker || !l.Used() || podmanOnly && !l.Exact() && !strings.Contains(l.Key, "://") {
 			continue
 		}
 		if at, seen := first[l.Address.String()]; !seen {

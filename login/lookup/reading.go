@@ -49,6 +49,10 @@ func (e Entry) Namespace() bool {
 	return a.Scope() != "" && rank == exact
 }
 
+// Exact reports whether clients ask for the key to the letter. Several may have one address: a
+// host with and without the port that its scheme implies, or in capitals.
+func (e Entry) Exact() bool { return e.rank == exact }
+
 // Used reports whether the file's owner uses the entry, if it finds no better one.
 func (e Entry) Used() bool { return e.rank != unused }
 
@@ -162,7 +166,7 @@ func keyAddress(key string, f authfile.Format) (store.Address, rank) {
 		return a, exact
 	case f == authfile.Docker && a.Hub():
 		return a, unused
-	case !a.Hub() && key == a.String():
+	case !a.Hub() && (key == a.String() || !scheme && path == ""):
 		return a, exact
 	case f == authfile.Containers && !scheme && path != "":
 		return a, unused
@@ -188,6 +192,11 @@ func splitKey(key string) (host, path string, scheme bool) {
 func (q Query) find(d *authfile.Document) (*Entry, store.Address) {
 	entries := Entries(d)
 	for _, candidate := range q.Candidates() {
+		for _, e := range entries {
+			if e.rank == exact && e.Key == candidate.String() {
+				return &e, candidate
+			}
+		}
 		for _, e := range entries { // exact ones come first
 			namespace := d.Format() != authfile.DockercfgFormat && e.Key == candidate.String()
 			if namespace || e.rank != unused && e.Address.String() == candidate.String() {

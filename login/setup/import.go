@@ -178,8 +178,9 @@ func (s *setup) inUse(src importer.Source, seen map[string]bool, hosts []string)
 	all := src.List
 	src.List = func(ctx context.Context) ([]importer.Login, error) {
 		logins, err := all(ctx)
+		before := maps.Clone(seen)
 		return slices.DeleteFunc(logins, func(l importer.Login) bool {
-			if len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()) || seen[l.Address.String()] || !l.Used() {
+			if before[l.Address.String()] || len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()) || seen[l.Address.String()] && !l.Exact() || !l.Used() {
 				return true
 			}
 			seen[l.Address.String()] = !l.Marker

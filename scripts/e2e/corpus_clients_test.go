@@ -34,8 +34,8 @@ var tags atomic.Int64
 
 func newTag() string { return fmt.Sprintf("0.1.0-x%d", tags.Add(1)) }
 
-// fetchers are the clients that ask the registry themselves. Those that read a file as
-// another does are asked for one host, unless everything is to be tried.
+// fetchers are the clients that ask the registry themselves. Those that are like another are
+// asked for one image, unless everything is to be tried.
 var fetchers = []struct {
 	name  string
 	like  bool
@@ -43,23 +43,38 @@ var fetchers = []struct {
 }{
 	{"podman", false, func(h *corpusHome, image, tag string) result { return h.podman("pull", "--quiet", image+":"+tag) }},
 	{"crane", false, func(h *corpusHome, image, tag string) result { return h.run("crane", "manifest", image+":"+tag) }},
+	{"podman of Debian", true, func(h *corpusHome, image, tag string) result {
+		return h.run(debianPodman, append(h.ownStorage("debian-podman"), "pull", "--quiet", image+":"+tag)...)
+	}},
 	{"skopeo", true, func(h *corpusHome, image, tag string) result {
 		return h.run("skopeo", "inspect", "--raw", "docker://"+image+":"+tag)
 	}},
 	{"buildah", true, func(h *corpusHome, image, tag string) result {
-		return h.run("buildah", "--root", filepath.Join(h.dir, "podman"), "--runroot", filepath.Join(h.dir, "podman-run"),
-			"--storage-driver", "vfs", "pull", "--quiet", image+":"+tag)
+		return h.run("buildah", append(h.ownStorage("buildah"), "pull", "--quiet", image+":"+tag)...)
 	}},
 	{"helm", true, func(h *corpusHome, image, tag string) result {
 		return h.run("helm", "show", "chart", "oci://"+image, "--version", tag)
 	}},
 }
 
+// ownStorage has a program keep its images below the home, where no other version does.
+func (h *corpusHome) ownStorage(name string) []string {
+	return []string{"--root", filepath.Join(h.dir, "tmp", name), "--runroot", filepath.Join(h.dir, "tmp", name+"-run"), "--storage-driver", "vfs"}
+}
+
+// dockers hand what they find to the engine.
+var dockers = []struct {
+	name, program string
+	like          bool
+}{
+	{"docker", "docker", false},
+	{"docker of Debian", debianDocker, true},
+}
+
 // ask has every client fetch the images, or podman and docker alone.
 func (h *corpusHome) ask(images []string, twoOnly bool) answers {
 	h.t.Helper()
 	got := answers{}
-	h.runIn("FROM scratch\n", "docker", "build", "-")
 	for i, image := range images {
 		for _, f := range fetchers {
 			if twoOnly && f.name != "podman" || f.like && i > 0 && !testenv.Whole() {
@@ -73,25 +88,48 @@ func (h *corpusHome) ask(images []string, twoOnly bool) answers {
 			}
 			got[question{f.name, image}] = who
 		}
-		if host, _, _ := strings.Cut(image, "/"); image != beside(image) {
-			got[question{"docker pull", image}] = h.dockerPull(image)
-			got[question{"docker build", image}] = h.engine.resolve(host)
+	}
+	for _, d := range dockers {
+		if twoOnly && d.like {
+			continue
+		}
+		built := h.dockerBuild(d.program)
+		for i, image := range images {
+			if image == beside(image) || d.like && i > 0 && !testenv.Whole() {
+				continue
+			}
+			got[question{d.name + " pull", image}] = h.dockerPull(d.program, image)
+			host, _, _ := strings.Cut(image, "/")
+			got[question{d.name + " build", image}] = resolve(built, host)
 		}
 	}
 	return got
 }
 
 // dockerPull is the login that docker's client hands its engine with a pull.
-func (h *corpusHome) dockerPull(image string) account {
+func (h *corpusHome) dockerPull(program, image string) account {
 	h.t.Helper()
 	tag := newTag()
-	said := h.run("docker", "pull", "--quiet", image+":"+tag)
-	h.engine.mu.Lock()
-	defer h.engine.mu.Unlock()
-	if who, ok := h.engine.pulls[tag]; ok {
-		return who
+	said := h.run(program, "pull", "--quiet", image+":"+tag)
+	who, came := h.engine.pulled(tag)
+	if !came && strings.HasPrefix(image, "[") { // an old one knows no such address
+		return failed(said)
 	}
-	return failed(said)
+	if !came {
+		h.t.Errorf("the engine was not asked:\n%s", said)
+	}
+	return who
+}
+
+// dockerBuild is all the logins that docker's client hands its engine with a classic build.
+func (h *corpusHome) dockerBuild(program string) map[string]authConfig {
+	h.t.Helper()
+	said := h.runIn("FROM scratch\n", program, "build", "-")
+	logins := h.engine.built()
+	if logins == nil {
+		h.t.Errorf("the engine was not asked:\n%s", said)
+	}
+	return logins
 }
 
 func failed(said result) account {
@@ -101,7 +139,8 @@ func failed(said result) account {
 
 // toolOf is whose settings a client reads.
 func toolOf(client string) string {
-	if client == "podman" || client == "skopeo" || client == "buildah" {
+	switch client {
+	case "podman", "podman of Debian", "skopeo", "buildah":
 		return "podman"
 	}
 	return "docker"

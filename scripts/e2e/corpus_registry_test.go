@@ -147,11 +147,27 @@ func startWitness(t *testing.T, names []string) *witness {
 }
 
 // standIn is an engine that runs nothing. It remembers the logins that docker's client sends
-// with a pull, by image, and with a build.
+// with a pull, by tag, and with the last build.
 type standIn struct {
 	mu    sync.Mutex
 	pulls map[string]account
 	build map[string]authConfig
+}
+
+func (s *standIn) pulled(tag string) (account, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who, ok := s.pulls[tag]
+	return who, ok
+}
+
+// built is nil unless there was a build since it was last asked.
+func (s *standIn) built() map[string]authConfig {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	logins := s.build
+	s.build = nil
+	return logins
 }
 
 // authConfig is a login as docker's API has it.
@@ -188,7 +204,7 @@ func (s *standIn) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		err = decodeHeader(r.Header.Get("X-Registry-Auth"), &login)
 		s.pulls[r.URL.Query().Get("tag")] = login.account()
 	case "build":
-		s.build = nil
+		s.build = map[string]authConfig{}
 		err = decodeHeader(r.Header.Get("X-Registry-Config"), &s.build)
 	}
 	if err != nil {
@@ -209,20 +225,18 @@ func decodeHeader(text string, to any) error {
 
 // resolve is the login of a registry as docker's engine takes it out of those of a build:
 // the exact key, else any whose host it is.
-func (s *standIn) resolve(host string) account {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func resolve(logins map[string]authConfig, host string) account {
 	key := host
 	if host == "docker.io" {
 		key = "https://index.docker.io/v1/"
 	}
-	if login, ok := s.build[key]; ok {
+	if login, ok := logins[key]; ok {
 		return login.account()
 	}
-	for _, other := range slices.Sorted(maps.Keys(s.build)) {
+	for _, other := range slices.Sorted(maps.Keys(logins)) {
 		bare := strings.TrimPrefix(strings.TrimPrefix(other, "http://"), "https://")
 		if bare, _, _ = strings.Cut(bare, "/"); bare == key {
-			return s.build[other].account()
+			return logins[other].account()
 		}
 	}
 	return anonymous

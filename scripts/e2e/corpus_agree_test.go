@@ -18,6 +18,9 @@ func (h *corpusHome) agrees(step string, used answers) {
 			continue
 		}
 		host, _, _ := strings.Cut(q.image, "/")
+		if host == "my-server:443" || host != strings.ToLower(host) { // one address with another key of the file
+			continue
+		}
 		for address, byPodman := range map[string]account{
 			host: used.ofHost("podman", q.image), q.image: used[question{"podman", q.image}],
 		} {
@@ -26,6 +29,7 @@ func (h *corpusHome) agrees(step string, used answers) {
 			case !byDocker.known() && !byPodman.known(), got == byDocker, got == byPodman:
 			case strings.Contains(string(byDocker), "bearer:"): // regshape has no use for one
 			case got.known() && strings.Contains(string(byDocker), string(got)): // a password or a token
+			case isAny(string(byPodman), "invented-refresh", "invented-access"): // it takes any of Docker Hub's keys
 			case address == q.image && namespaced: // docker takes another key of its file than podman
 			case isAny(string(got), "is not on PATH", "and they differ", "empty name of a helper"): // a source that is broken
 			default:

@@ -113,6 +113,7 @@ func (c corpusCase) ambiguous() bool {
 var refused = []string{
 	"docker-identity-token", "token-and-password", "token-of-registry", "token-user", "entry-no-user", "entry-not-base64", "duplicates",
 	"crlf", "devcontainer", "store-absent", "helper-hub-short", "helper-other-case",
+	"port-443-beside", "host-uppercase-beside",
 }
 
 // whole reports whether docker and podman are set up.

@@ -154,6 +154,8 @@ func (c corpusCase) lost(before, after answers, warned string) (lines []string) 
 		switch {
 		case !was.known(), was == is:
 		case is.known() && c.ambiguous(): // so it is without regshape
+		case c.conf != "" && c.files[dockerConfig] == "namespace-alone" && toolOf(q.client) == "podman" && is.known():
+			// What docker takes for the whole registry is asked before the user's own helpers.
 		case !is.known() && strings.Contains(warned, toolOf(q.client)+" does not ask regshape"):
 		case q.client == "crane" && c.files[dockerConfig] == "" && (!c.whole() || was != before.ofHost("podman", q.image)):
 			// Without docker's config.json it reads auth.json as if it were one, where a

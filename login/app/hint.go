@@ -68,7 +68,7 @@ func storeAdvice(err error, own func(words ...string) string) string {
 		if _, entry := errors.AsType[*store.EntryError](err); entry {
 			return "upgrade regshape, or log out of that registry and log in again"
 		}
-		return "upgrade regshape"
+		return "upgrade regshape, or name another store with --store or REGSHAPE_STORE"
 	case errors.Is(err, store.ErrUntrusted):
 		return "run " + run("trust") + " to see and allow it"
 	case errors.Is(err, store.ErrNoHome):

@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 
+	"regshape/login/authfile"
+	"regshape/login/registry"
+	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/keys"
@@ -31,7 +34,7 @@ func TestAdvice(t *testing.T) {
 		{store.ErrDamaged, "log in to that registry again, or move the file away"},
 		{store.ErrStray, "move it away"},
 		{store.ErrForgedNames, "run 'rs auth unlock', which rewrites it"},
-		{store.ErrNewer, "upgrade regshape"},
+		{store.ErrNewer, "upgrade regshape, or name another store with --store or REGSHAPE_STORE"},
 		{&store.EntryError{File: "/s/x", Err: store.ErrNewer}, "upgrade regshape, or log out of that registry and log in again"},
 		{store.ErrUntrusted, "run 'rs auth trust' to see and allow it"},
 		{durable.ErrUnsafe, ""},
@@ -61,6 +64,44 @@ func TestAdvice(t *testing.T) {
 	} {
 		own := func(words ...string) string { return "rs " + strings.Join(words, " ") }
 		if got := Advice(fmt.Errorf("while reading: %w", test.err), own); got != test.want {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
+}
+
+// So does every error about another tool's file or helper.
+func TestAdvice_otherTools(t *testing.T) {
+	const setting = ", or change the setting that names it"
+	helper := func(err error) error {
+		return &authfile.HelperError{Program: "docker-credential-x", Action: "get", Err: err}
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{&authfile.SyntaxError{}, "fix the syntax error there; the file was not modified"},
+		{authfile.ErrAmbiguous, "remove all but one of them from the file, or log in with 'regshape auth login REGISTRY'"},
+		{authfile.ErrDuplicate, "remove all but one of them from the file"},
+		{authfile.ErrNoHelper, "remove that entry from credHelpers of the file, or name a helper there"},
+		{authfile.ErrYAML, "write it as JSON: kubectl get secret NAME -o json"},
+		{authfile.ErrEntry, "fix that entry of the file, or remove it"},
+		{authfile.ErrRegistryToken, "leave it where it is, or log in with a user name and a password"},
+		{authfile.ErrTwoSecrets, "leave it where it is, or store one of the two with 'regshape auth login REGISTRY'"},
+		{authfile.ErrUserName, "change it, or leave out --authfile and its variables: regshape's own store takes any"},
+		{authfile.ErrSecret, "change it, or leave out --authfile and its variables: regshape's own store takes any"},
+		{authfile.ErrText, "check the encoding of the terminal, or of the file or program that it comes from"},
+		{store.ErrNotUTF8, "check the encoding of the terminal, or of the file or program that it comes from"},
+		{terminal.ErrStdin, "check the variable, file or program that it is piped from"},
+		{authfile.ErrHelperName, "fix that name: NAME stands for a program docker-credential-NAME"},
+		{authfile.ErrNotOnPath, "install it, or change the setting that names it; 'regshape auth doctor' has the command"},
+		{helper(authfile.ErrHelperTimeout), "run 'docker-credential-x list' to see what is wrong with it" + setting},
+		{helper(&fs.PathError{Op: "fork/exec", Path: "/b/x", Err: fs.ErrPermission}), "run 'chmod 755 /b/x'" + setting},
+		{helper(&fs.PathError{Op: "fork/exec", Path: "/b/x", Err: fs.ErrNotExist}), "install it for this machine, and the interpreter that its first line names" + setting},
+		{&VerifyError{Hint: "h"}, "h"},
+		{&VerifyError{Result: registry.Result{Advice: registry.CheckName}}, "check the name and the port"},
+	} {
+		e := &Env{Call: Call{Getenv: func(string) string { return "" }}}
+		if got := e.Advice(fmt.Errorf("while reading: %w", test.err)); got != test.want {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
 		}
 	}

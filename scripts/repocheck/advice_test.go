@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -99,8 +100,14 @@ var needText = []string{"durable.ErrUnsafe"}
 // Every error text of the program says what to do, or is of a kind that a hint is for.
 func TestAdvice(t *testing.T) {
 	var all source
+	module, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, root := range []string{"store", "login", "credhelper"} {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		// By its whole path: go test keeps results until a file changes that it knows of, and
+		// not that this package has changed its directory.
+		err := filepath.WalkDir(filepath.Join(module, root), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() && d.Name() == "testdata" {
 				return fs.SkipDir
 			}

@@ -216,8 +216,11 @@ func (s *setup) warnFailed() {
 		}
 		if f.Registry == "" && (strings.HasPrefix(f.Message, f.From) || strings.Contains(f.Message, f.From+":")) {
 			s.Warn("%s.", f.Message) // the error names its source already
-			continue
+		} else {
+			s.Warn("%s: %s.", what, f.Message)
 		}
-		s.Warn("%s: %s.", what, f.Message)
+		if f.Registry == "" { // what to do about a login is in the refusal
+			s.Hint(f.Hint)
+		}
 	}
 }

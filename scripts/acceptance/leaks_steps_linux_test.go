@@ -93,7 +93,8 @@ func (w *walk) steps() []step {
 		{command: "auth refresh", flags: with(w.basic, loud...), env: password, fails: true},
 		{command: "auth import", flags: []string{"--from=helper:canary", "--json"}},
 		{command: "auth import", flags: []string{"--from=" + w.path("plain", "auth.json"), "--replace"}},
-		{command: "auth import", flags: []string{"--remove"}, env: password},
+		{command: "auth import", flags: []string{"--from=" + w.path(".docker", "config.json"), "--remove"}, env: password},
+		{command: "auth import", flags: []string{"--remove"}, env: password, fails: true}, // credHelpers names the helper
 		{command: "auth import", flags: []string{"--from=helper:none"}, env: password, fails: true},
 		{command: "auth setup", flags: []string{"--docker", "--host=setup.example"}, env: password},
 		{command: "auth setup", flags: []string{"--undo"}, env: password},

@@ -9,7 +9,7 @@ the removal. After it, each of these users mends by hand:
   ~/.docker/config.json: remove "credsStore": "regshape", and from "credHelpers"
       every entry that names regshape
   ~/.config/containers/registries.conf.d/50-regshape.conf: remove this file, and
-      what else is called -regshape.conf there and in $XDG_CONFIG_HOME/containers
+      what else is called -regshape.conf there and below $XDG_CONFIG_HOME
 Until then podman fails and docker has no logins, for want of the helper.
 END
 	;;

@@ -112,7 +112,8 @@ func (h *corpusHome) dockerPull(program, image string) account {
 	tag := newTag()
 	said := h.run(program, "pull", "--quiet", image+":"+tag)
 	who, came := h.engine.pulled(tag)
-	if !came && strings.HasPrefix(image, "[") { // an old one knows no such address
+	// An old one knows no such address, and gives up where a helper is missing.
+	if !came && (strings.HasPrefix(image, "[") || missingHelper(said)) {
 		return failed(said)
 	}
 	if !came {
@@ -126,10 +127,15 @@ func (h *corpusHome) dockerBuild(program string) map[string]authConfig {
 	h.t.Helper()
 	said := h.runIn("FROM scratch\n", program, "build", "-")
 	logins := h.engine.built()
-	if logins == nil {
+	if logins == nil && !missingHelper(said) {
 		h.t.Errorf("the engine was not asked:\n%s", said)
 	}
 	return logins
+}
+
+// missingHelper reports whether docker said so.
+func missingHelper(said result) bool {
+	return strings.Contains(said.stderr, "docker-credential-") && strings.Contains(said.stderr, "executable file not found")
 }
 
 func failed(said result) account {

@@ -153,7 +153,7 @@ func classify(e *app.Env, s *store.Store, l Login, o Options) (has bool, refused
 	switch {
 	case !claimed:
 		return compare(e.Ctx, s, l, o)
-	case first.equal(l):
+	case first.Same(l.Entry):
 		return true, nil, nil
 	case l.Namespace():
 		return false, l.failure(errNamespace.Error()), nil
@@ -172,9 +172,9 @@ func compare(ctx context.Context, s *store.Store, l Login, o Options) (has bool,
 		reason = printable.Line(err.Error(), 400)
 	case err != nil:
 		return false, nil, err
-	case !l.matches(old) && old.Username == l.Username:
+	case !l.Matches(old) && old.Username == l.Username:
 		reason = "the store has another secret for it"
-	case !l.matches(old):
+	case !l.Matches(old):
 		reason = "the store has another login for it, of " + printable.Line(old.Username, 120)
 	case o.remove && !old.Expires.IsZero():
 		reason = "the store has it only until " + terminal.Clock(old.Expires)
@@ -186,11 +186,6 @@ func compare(ctx context.Context, s *store.Store, l Login, o Options) (has bool,
 		refused.Hint = replaceHint
 	}
 	return false, refused, nil
-}
-
-// matches reports whether the store's login is this one, byte for byte.
-func (l Login) matches(c store.Credential) bool {
-	return c.Username == l.Username && c.Secret == l.Secret && (c.Kind == store.KindIdentityToken) == l.IdentityToken
 }
 
 // importWorkers store logins at once. Storing waits for the disk, thrice for each login:
@@ -249,7 +244,7 @@ func putAndRead(e *app.Env, s *store.Store, l Login, o Options) (refused *Failur
 	if err != nil {
 		return nil, fmt.Errorf("read %s back: %w", l.Address.Name(), err)
 	}
-	if now.Canonical != l.Address.String() || now.ServerURL != c.ServerURL || now.Kind != c.Kind || !l.matches(now) || !now.Expires.IsZero() || now.Renew != nil {
+	if now.Canonical != l.Address.String() || now.ServerURL != c.ServerURL || now.Kind != c.Kind || !l.Matches(now) || !now.Expires.IsZero() || now.Renew != nil {
 		return nil, fmt.Errorf("%s was stored, but differs when read back: check the disk", l.Address.Name())
 	}
 	return nil, nil
@@ -287,7 +282,7 @@ func confirm(e *app.Env, s *store.Store, src Source, logins []Login, r *Report) 
 			now, err = s.Get(e.Ctx, asked)
 		}
 		switch {
-		case err == nil && now.Canonical == asked.String() && l.matches(now) && now.Expires.IsZero():
+		case err == nil && now.Canonical == asked.String() && l.Matches(now) && now.Expires.IsZero():
 			confirmed = append(confirmed, l)
 		case err == nil, errors.Is(err, store.ErrNotFound) && e.Ctx.Err() == nil, errors.Is(err, store.ErrDamaged) && e.Ctx.Err() == nil:
 			r.fail(src, l.failure("not removed: the store does not return this login for that address"))

@@ -156,7 +156,7 @@ func keepTogether(logins []Login, podmanOnly bool) {
 		}
 		if at, seen := first[l.Address.String()]; !seen {
 			first[l.Address.String()] = i
-		} else if !l.equal(logins[at]) && logins[at].keep == "" {
+		} else if !l.Same(logins[at].Entry) && logins[at].keep == "" {
 			logins[at].keep = fmt.Sprintf("another login for it stays in the file, under %q", printable.Line(printable.Address(l.Key), 200))
 		}
 	}
@@ -181,7 +181,7 @@ func removeEntries(d *authfile.Document, tool string, logins []Login) (left []*F
 		found, there := now[l.Key]
 		switch {
 		case !there:
-		case found.Err != nil || found.Marker || !found.equal(l):
+		case found.Marker || !found.Same(l.Entry):
 			left = append(left, l.failure("it changed meanwhile and was not removed"))
 		case found.keep != "":
 			left = append(left, l.failure("not removed: "+found.keep))
@@ -199,11 +199,6 @@ func (l Login) failure(reason string) *Failure {
 		reason = fmt.Sprintf("%s (%q there)", reason, printable.Line(printable.Address(l.Key), 200))
 	}
 	return &Failure{Registry: l.Address.Name(), Username: l.Username, Message: reason}
-}
-
-// equal reports whether two logins are the same, byte for byte.
-func (l Login) equal(other Login) bool {
-	return l.Username == other.Username && l.Secret == other.Secret && l.IdentityToken == other.IdentityToken
 }
 
 // Absent reports whether an error says only that a source does not exist.

@@ -104,9 +104,9 @@ func Hidden(e *app.Env, namespaces []Entry, coming func() []Entry) []string {
 	for _, ns := range namespaces {
 		registry := ns.Address.Registry()
 		other := slices.ContainsFunc(coming(), func(c Entry) bool {
-			return c.Address.String() == registry.String() && !sameLogin(c.Entry, ns.Entry)
+			return c.Address.String() == registry.String() && !c.Same(ns)
 		})
-		if c, err := Stored(e, registry); err == nil && !ns.stored(c) || err != nil && !errors.Is(err, store.ErrNotFound) {
+		if c, err := Stored(e, registry); err == nil && !ns.Matches(c) || err != nil && !errors.Is(err, store.ErrNotFound) {
 			other = true
 		}
 		if other && !slices.Contains(names, ns.Address.Name()) {

@@ -88,7 +88,7 @@ func Entries(d *authfile.Document) []Entry {
 		}
 	}
 	for _, same := range byAddress {
-		differ := slices.ContainsFunc(same, func(i int) bool { return !sameLogin(entries[i].Entry, entries[same[0]].Entry) })
+		differ := slices.ContainsFunc(same, func(i int) bool { return !entries[i].Same(entries[same[0]]) })
 		if !differ {
 			continue
 		}
@@ -132,13 +132,13 @@ func NamedFor(e *app.Env, helper string) (registries []string) {
 	return registries
 }
 
-// sameLogin reports whether it does not matter which of two entries is used.
-func sameLogin(a, b authfile.Entry) bool {
-	return a.Err == nil && b.Err == nil && a.Username == b.Username && a.Secret == b.Secret && a.IdentityToken == b.IdentityToken
+// Same reports whether it does not matter which of two entries is used.
+func (e Entry) Same(other Entry) bool {
+	return e.Err == nil && other.Err == nil && e.Username == other.Username && e.Secret == other.Secret && e.IdentityToken == other.IdentityToken
 }
 
-// stored reports whether a login of the store is that of an entry.
-func (e Entry) stored(c store.Credential) bool {
+// Matches reports whether a login of the store is that of the entry, byte for byte.
+func (e Entry) Matches(c store.Credential) bool {
 	return e.Err == nil && e.Username == c.Username && e.Secret == c.Secret && e.IdentityToken == (c.Kind == store.KindIdentityToken)
 }
 

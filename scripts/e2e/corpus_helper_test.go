@@ -60,7 +60,7 @@ func answerAs(name string, args []string, in io.Reader, out io.Writer) error {
 	if hosts := tokenMakers[name]; hosts != "" {
 		switch {
 		case args[0] != "get":
-			return errors.New("not implemented")
+			return errors.New("it makes tokens, and keeps none")
 		case !strings.Contains(address, hosts):
 			return errNotFound
 		}

@@ -173,14 +173,14 @@ func (s *setup) ifWorking(src importer.Source) importer.Source {
 }
 
 // inUse narrows a source to what a tool uses: the logins of hosts (all if empty), and the
-// first one of an address. A namespace's stays where podman looks for it.
+// first one of an address; of a file all that clients ask for. A namespace's stays where podman looks for it.
 func (s *setup) inUse(src importer.Source, seen map[string]bool, hosts []string) importer.Source {
 	all := src.List
 	src.List = func(ctx context.Context) ([]importer.Login, error) {
 		logins, err := all(ctx)
 		before := maps.Clone(seen)
 		return slices.DeleteFunc(logins, func(l importer.Login) bool {
-			if before[l.Address.String()] || len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()) || seen[l.Address.String()] && !l.Exact() || !l.Used() {
+			if before[l.Address.String()] || len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()) || seen[l.Address.String()] && !(src.InFile() && l.Exact()) || !l.Used() {
 				return true
 			}
 			seen[l.Address.String()] = !l.Marker

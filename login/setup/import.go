@@ -180,10 +180,13 @@ func (s *setup) inUse(src importer.Source, seen map[string]bool, hosts []string)
 		logins, err := all(ctx)
 		before := maps.Clone(seen)
 		return slices.DeleteFunc(logins, func(l importer.Login) bool {
-			if before[l.Address.String()] || len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()) || seen[l.Address.String()] && !(src.InFile() && l.Exact()) || !l.Used() {
+			address := l.Address.String()
+			switch asked := src.InFile() && l.Exact(); {
+			case !l.Used(), before[address], seen[address] && !asked,
+				len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()):
 				return true
 			}
-			seen[l.Address.String()] = !l.Marker
+			seen[address] = !l.Marker
 			if l.Address.Scope() != "" && src.InFile() {
 				s.keep(l, src)
 				return true

@@ -170,7 +170,8 @@ type helper struct {
 
 var _ credentials.Helper = helper{}
 
-// Add stores a credential, replacing what was there, the user name included.
+// Add stores a credential, replacing what was there, the user name included. docker login and
+// podman login store again what they got; that neither prolongs a login nor ends its renewal.
 func (h helper) Add(c *credentials.Credentials) error {
 	if strings.TrimSpace(c.ServerURL) == "" {
 		return credentials.NewErrCredentialsMissingServerURL()
@@ -179,7 +180,17 @@ func (h helper) Add(c *credentials.Credentials) error {
 	if c.Username == "<token>" { // docker's mark for an identity token
 		kind = store.KindIdentityToken
 	}
-	return h.store.Put(h.ctx, store.Credential{ServerURL: c.ServerURL, Username: c.Username, Secret: c.Secret, Kind: kind})
+	next := store.Credential{ServerURL: c.ServerURL, Username: c.Username, Secret: c.Secret, Kind: kind}
+	address := store.ParseAddress(c.ServerURL)
+	old, err := h.store.Get(h.ctx, address)
+	if err == nil && old.Canonical == address.String() && old.Username == c.Username && old.Secret == c.Secret {
+		if old.ServerURL == c.ServerURL {
+			return nil
+		}
+		next = old
+		next.ServerURL = c.ServerURL
+	}
+	return h.store.Put(h.ctx, next)
 }
 
 // Delete removes exactly the address asked for; docker erases three spellings in a row,

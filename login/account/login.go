@@ -315,6 +315,11 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 		Transport: string(cred.Transport), Where: to.Place, Expires: timeOrNil(cred.Expires),
 	}
 	defer c.warnOfNamespace(e, to, cred)
+	defer func() {
+		if (lookup.Query{E: e, Address: cred.Address()}).InVariable() {
+			e.Warn("docker uses the login for %s in $DOCKER_AUTH_CONFIG, not this one; to use this one: unset DOCKER_AUTH_CONFIG", r.Registry)
+		}
+	}()
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)
 	}

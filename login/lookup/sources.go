@@ -54,6 +54,16 @@ func (q Query) variable() []Source {
 	}}}
 }
 
+// InVariable reports whether docker finds a login in its variable, before any helper's.
+func (q Query) InVariable() bool {
+	for _, s := range q.variable() {
+		if a, err := s.Look(); err == nil && a != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // credHelpers is the helper that docker's or podman's settings name for this registry.
 func (q Query) credHelpers() []Source {
 	var list []Source

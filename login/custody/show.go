@@ -99,7 +99,7 @@ func (r *keyShow) state(k *Session) (why string, err error) {
 		if _, err := k.Store.RootKey(k.E.Ctx); err != nil && !errors.Is(err, store.ErrLocked) {
 			r.Problem = k.E.Problem(err)
 		}
-	case r.Source == store.SourceKeyring && runtime.GOOS != "darwin" && runtime.GOOS != "windows":
+	case r.Source == store.SourceKeyring && !keys.HasRing(runtime.GOOS):
 		_, err = k.Store.RootKey(k.E.Ctx) // elsewhere the system would prompt
 	}
 	if errors.Is(err, store.ErrLocked) {

@@ -65,6 +65,14 @@ func TestCheckClock(t *testing.T) {
 	}
 }
 
+func TestSetClock(t *testing.T) {
+	for goos, want := range map[string]string{"darwin": "sntp", "windows": "w32tm", "linux": "timedatectl"} {
+		if got := setClock(goos); !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %s", goos, got, want)
+		}
+	}
+}
+
 // The login of a round trip never answers for a registry.
 func TestRoundTrip_opaqueAddress(t *testing.T) {
 	if a := store.ParseAddress(probeAddress + "ABCDEFGHIJKL"); !a.Opaque() {

@@ -28,14 +28,14 @@ func checkClock(e *app.Env, state *storeState) []finding {
 	now := e.Now()
 	if now.Add(slack).Before(past) {
 		return []finding{bad(fmt.Sprintf("the clock says %s, but %s at %s: certificates and tokens will fail",
-			now.UTC().Format(time.RFC3339), what, past.UTC().Format(time.RFC3339)), "", setClock())}
+			now.UTC().Format(time.RFC3339), what, past.UTC().Format(time.RFC3339)), "", setClock(runtime.GOOS))}
 	}
 	return []finding{good("the clock is not behind", "")}
 }
 
 // setClock is the command to set the clock from the network.
-func setClock() string {
-	switch runtime.GOOS {
+func setClock(goos string) string {
+	switch goos {
 	case "darwin":
 		return "sudo sntp -sS time.apple.com"
 	case "windows":

@@ -84,19 +84,19 @@ func DockerStore(d *authfile.Document) string {
 	if name := d.CredsStore(); name != "" || len(d.CredHelpers()) > 0 || len(d.Entries()) > 0 {
 		return name
 	}
-	name := ""
-	switch runtime.GOOS {
-	case "darwin":
-		name = "osxkeychain"
-	case "windows":
-		name = "wincred"
-	case "linux":
-		name = "secretservice"
-		if _, err := exec.LookPath("pass"); err == nil {
-			name = "pass"
-		}
+	return systemHelper(runtime.GOOS, func(program string) bool {
+		_, err := exec.LookPath(program)
+		return err == nil
+	})
+}
+
+// systemHelper is docker's default helper of a system, "" where it is not installed.
+func systemHelper(goos string, installed func(program string) bool) string {
+	name := map[string]string{"darwin": "osxkeychain", "windows": "wincred", "linux": "secretservice"}[goos]
+	if goos == "linux" && installed("pass") {
+		name = "pass"
 	}
-	if _, err := exec.LookPath("docker-credential-" + name); name == "" || err != nil {
+	if !installed("docker-credential-" + name) {
 		return ""
 	}
 	return name

@@ -124,8 +124,13 @@ func TestFilePutBack(t *testing.T) {
 
 func TestDefault(t *testing.T) {
 	want := store.KeySource{Source: store.SourceFile}
-	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+	if HasRing(runtime.GOOS) {
 		want.Source = store.SourceKeyring
+	}
+	for goos, has := range map[string]bool{"darwin": true, "windows": true, "linux": false, "freebsd": false} {
+		if HasRing(goos) != has {
+			t.Errorf("%s: has a keyring of its own: %t, want %t", goos, !has, has)
+		}
 	}
 	if got := (Sources{}).Default(); !got.Equal(want) {
 		t.Errorf("default: %v", got)

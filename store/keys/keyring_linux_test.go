@@ -125,6 +125,7 @@ func testKeyring(t *testing.T) {
 // The cache of macOS and Windows, over a keyring that can be had here.
 func TestRingCache(t *testing.T) {
 	t.Parallel()
+	t.Run("keychain", func(t *testing.T) { testCache(t, ringCache{fakeKeychain(t)}) })
 	if inDesktop(t, "ring-cache") {
 		testCache(t, ringCache{quickRing()})
 	}

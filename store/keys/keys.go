@@ -27,11 +27,15 @@ func (s Sources) Default() store.KeySource {
 	switch {
 	case s.KeyFile != "":
 		return store.KeySource{Source: store.SourceEnvironment}
-	case runtime.GOOS == "darwin", runtime.GOOS == "windows":
+	case HasRing(runtime.GOOS):
 		return store.KeySource{Source: store.SourceKeyring}
 	}
 	return store.KeySource{Source: store.SourceFile}
 }
+
+// HasRing reports whether a system has a keyring of its own. That is unlocked with the user's
+// session; where it is not, the system may ask the user when a key is loaded.
+func HasRing(goos string) bool { return goos == "darwin" || goos == "windows" }
 
 // Choose returns the place that a store's config names, or, whatever it names, the named
 // file where there is one: the pinned kid still decides whether that has the right key.

@@ -69,6 +69,15 @@ func guarded(path string) error {
 	return nil
 }
 
+// writers are the bits by which others than the owner may write.
+func writers(goos string, mode fs.FileMode, gid uint32) fs.FileMode {
+	others := mode.Perm() & 0o022
+	if goos == "darwin" && gid == adminGroup {
+		others &^= 0o020
+	}
+	return others
+}
+
 // ours checks one part of a path.
 func ours(path, part string, info fs.FileInfo) (err error) {
 	if info == nil {
@@ -86,11 +95,7 @@ func ours(path, part string, info fs.FileInfo) (err error) {
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return nil // its mode means nothing
 	}
-	others := info.Mode().Perm() & 0o022
-	if runtime.GOOS == "darwin" && st.Gid == adminGroup {
-		others &^= 0o020
-	}
-	if others != 0 && (!info.IsDir() || info.Mode()&fs.ModeSticky == 0) {
+	if writers(runtime.GOOS, info.Mode(), st.Gid) != 0 && (!info.IsDir() || info.Mode()&fs.ModeSticky == 0) {
 		return fmt.Errorf("%w: other users could replace %s, as they can write to %s (mode %04o): run '%s'",
 			durable.ErrUnsafe, shown(path), shown(part), info.Mode().Perm(), printable.Shell("chmod", "go-w", part))
 	}

@@ -95,6 +95,25 @@ func TestReplaceable(t *testing.T) {
 	}
 }
 
+func TestWriters(t *testing.T) {
+	for _, c := range []struct {
+		goos string
+		mode fs.FileMode
+		gid  uint32
+		want fs.FileMode
+	}{
+		{"darwin", 0o775, adminGroup, 0}, // as Homebrew's directories
+		{"darwin", 0o777, adminGroup, 0o002},
+		{"darwin", 0o775, adminGroup + 1, 0o020},
+		{"linux", 0o775, adminGroup, 0o020},
+		{"linux", 0o755, 0, 0},
+	} {
+		if got := writers(c.goos, c.mode, c.gid); got != c.want {
+			t.Errorf("%s, mode %04o, group %d: got %04o, want %04o", c.goos, c.mode, c.gid, got, c.want)
+		}
+	}
+}
+
 // What another user owns may be changed by that user, whatever its mode.
 func TestForeignOwner(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -13,11 +13,14 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,6 +210,38 @@ func TestNewErrors(t *testing.T) {
 		_, err := New(tt.opt)
 		if err == nil || tt.is != nil && !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.name) {
 			t.Errorf("want one about %s: %v", filepath.Base(tt.name), err)
+		}
+	}
+}
+
+// A proxy that speaks TLS is a server of its own: it sees no client certificate, and --insecure
+// is not for it.
+func TestClientCertificateStays_proxy(t *testing.T) {
+	house := newHouse(t)
+	_, cert, key := selfSigned(t, time.Now().Add(time.Hour), "alice")
+	pair := Options{CertFile: writeFile(t, "c.pem", cert), KeyFile: writeFile(t, "k.pem", key), Insecure: true}
+	registry := house.startTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); !ok || len(r.TLS.PeerCertificates) == 0 {
+			w.Header().Set("WWW-Authenticate", "Basic")
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	st := &stage{servers: map[string]*httptest.Server{"reg": registry}}
+	for name, want := range map[string]Outcome{"": TLS, house.caFile: Verified} {
+		opt := pair
+		opt.CAFile = name
+		var connects, shown atomic.Int32
+		proxy := house.startTLS(t, func(w http.ResponseWriter, r *http.Request) {
+			connects.Add(1)
+			shown.Add(int32(len(r.TLS.PeerCertificates)))
+			tunnels(st, w, r)
+		})
+		c := client(t, opt)
+		c.proxy = http.ProxyURL(&url.URL{Scheme: "https", Host: "other.example"})
+		c.dial = at(map[string]listening{"other.example:443": {"127.0.0.1", proxy}})
+		r := c.Verify(t.Context(), store.ParseAddress("reg.example"), "", alice)
+		if r.Outcome != want || shown.Load() != 0 || (connects.Load() > 0) != (want == Verified) {
+			t.Errorf("--ca-file %q: %v, %d connections, %d certificates shown to the proxy", name, r, connects.Load(), shown.Load())
 		}
 	}
 }

@@ -267,7 +267,7 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 		MaxIdleConnsPerHost:    1,
 	}
 	if how == proxied {
-		t.Proxy = r.proxy
+		t.Proxy, t.DialTLSContext = r.proxy, r.dialProxy
 		t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
 			if res.StatusCode == http.StatusOK {
 				r.tunnels.Store(key, true)
@@ -278,6 +278,18 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 	}
 	r.transports[key] = t
 	return t, nil
+}
+
+// dialProxy reaches a proxy that speaks TLS. net/http would show it the client certificate of
+// the registry, and not verify it under --insecure.
+func (r *router) dialProxy(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := r.c.dial(ctx, network, addr, nil)
+	if err != nil {
+		return nil, err
+	}
+	cfg := r.c.tls.Clone()
+	cfg.ServerName, cfg.Certificates = hostOf(addr), nil
+	return tls.Client(conn, cfg), nil
 }
 
 // RoundTrip implements http.RoundTripper.

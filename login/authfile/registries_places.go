@@ -76,6 +76,9 @@ func RegistriesDropIn(e Env, g Generation, last string) string {
 //     /usr/share/containers;
 //   - then $CONTAINERS_REGISTRIES_CONF_OVERRIDE.
 //
+// On Windows podman before 6 reads the same, in \etc of the current drive and in %USERPROFILE%,
+// and podman 6 %APPDATA%\containers and %ProgramData%\containers alone.
+//
 // A main file is listed only if it exists or a variable names it; named are those that a
 // variable names, which must exist. planned is a drop-in of the user's that is listed even if
 // it does not exist yet.
@@ -84,7 +87,7 @@ func RegistriesDropIn(e Env, g Generation, last string) string {
 // to 5.42, pkg/configfile of go.podman.io/storage 1.65; seen with podman 4.3, skopeo 1.9 and
 // buildah 1.28.
 func registriesFiles(e Env, g Generation, planned string) (files, named []string, err error) {
-	system, vendor := e.registriesDirs()
+	system, vendor := e.registriesDirs(g)
 	user := e.registriesUser(g)
 	mains := existing(user, system, vendor)
 	dirs := existing(system, user)
@@ -174,22 +177,24 @@ func (e Env) registriesUser(g Generation) string {
 	if e.GOOS == "windows" {
 		name = "APPDATA"
 	}
-	if dir := e.get(name); g == Podman6 && dir != "" {
+	switch dir := e.get(name); {
+	case g != Podman6:
+	case dir != "":
 		return filepath.Join(dir, "containers")
+	case e.GOOS == "windows":
+		return ""
 	}
 	return e.home(".config", "containers")
 }
 
 // registriesDirs are the machine's directories: the administrator's and the vendor's.
-// Windows has none but the one in %ProgramData%.
-func (e Env) registriesDirs() (system, vendor string) {
-	switch e.GOOS {
-	case "windows":
-		if dir := e.get("ProgramData"); dir != "" {
-			return filepath.Join(dir, "containers"), ""
-		}
+func (e Env) registriesDirs(g Generation) (system, vendor string) {
+	switch dir := e.get("ProgramData"); {
+	case e.GOOS == "windows" && g == Podman6 && dir == "":
 		return "", ""
-	case "freebsd":
+	case e.GOOS == "windows" && g == Podman6:
+		return filepath.Join(dir, "containers"), ""
+	case e.GOOS == "freebsd":
 		return e.system("/usr/local/etc/containers"), e.system("/usr/local/share/containers")
 	}
 	return e.system("/etc/containers"), e.system("/usr/share/containers")

@@ -16,6 +16,12 @@ func tree(name string, env ...string) Env {
 	return Env{Getenv: variables(env...), Home: filepath.Join(root, "home"), GOOS: "linux", UID: 1000, root: root}
 }
 
+// windows is a machine with Windows, which has no user numbers.
+func windows(e Env) Env {
+	e.GOOS, e.UID = "windows", -1
+	return e
+}
+
 func TestCredentialHelpers(t *testing.T) {
 	auth := []string{AuthFileHelper}
 	const own, named = "home/.config/containers/", "named.conf"
@@ -80,7 +86,21 @@ func TestCredentialHelpers(t *testing.T) {
 			result{[]string{"cased"}, own + "registries.conf.d/a.conf"},
 			result{[]string{"cased"}, own + "registries.conf.d/a.conf"},
 		},
-		{Env{GOOS: "windows"}, result{auth, ""}, result{auth, ""}, result{auth, ""}},
+		// Windows, with %APPDATA% and %ProgramData% of podman 6 in other trees.
+		{Env{GOOS: "windows", root: "none"}, result{auth, ""}, result{auth, ""}, result{auth, ""}},
+		{windows(tree("rootless")), result{[]string{"site"}, "etc/containers/registries.conf.d/50-site.conf"}, result{[]string{"site"}, "etc/containers/registries.conf.d/50-site.conf"}, result{auth, ""}},
+		{
+			windows(tree("system-then-user", "ProgramData="+filepath.Join("testdata", "registries", "vendor", "usr", "share"))),
+			result{[]string{"own"}, own + "registries.conf.d/10-own.conf"},
+			result{[]string{"own"}, own + "registries.conf.d/10-own.conf"},
+			result{[]string{"vendor"}, "../vendor/usr/share/containers/registries.conf"},
+		},
+		{
+			windows(tree("user-main-hides-system", "APPDATA="+filepath.Join("testdata", "registries", "odd-spelling", "home", ".config"), "XDG_CONFIG_HOME=/none")),
+			result{auth, ""},
+			result{auth, ""},
+			result{[]string{"cased"}, "../odd-spelling/" + own + "registries.conf.d/a.conf"},
+		},
 	} {
 		for g, want := range map[Generation]result{Podman4: c.podman4, Skopeo1: c.skopeo1, Podman6: c.podman6} {
 			if want.from != "" {

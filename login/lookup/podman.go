@@ -145,8 +145,12 @@ func HelpersElsewhere(e *app.Env, g authfile.Generation, last, helper string) (w
 		return "CONTAINERS_REGISTRIES_CONF names " + named + ", and then no drop-in is read",
 			fmt.Sprintf("put credential-helpers = %s into that file, before any table", authfile.HelpersText([]string{helper, authfile.AuthFileHelper})), named
 	}
-	if dir := e.Getenv("XDG_CONFIG_HOME"); g == authfile.Podman6 && dir != "" {
-		return "XDG_CONFIG_HOME is not an absolute path", "set it to one", ""
+	variable := "XDG_CONFIG_HOME"
+	if e.Where().GOOS == "windows" {
+		variable = "APPDATA"
+	}
+	if g == authfile.Podman6 && (e.Getenv(variable) != "" || variable == "APPDATA") {
+		return variable + " is not an absolute path", "set it to one", ""
 	}
 	if e.Where().Home == "" {
 		return "there is no home directory for podman's file", "set HOME", ""

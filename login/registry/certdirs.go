@@ -105,7 +105,7 @@ func certDirNames(u *url.URL) []string {
 		names = append(names, "docker.io")
 	}
 	if runtime.GOOS == "windows" {
-		// File names have no colon there; docker leaves it out.
+		// File names have no colon there; docker leaves it out (moby, registry/config_windows.go).
 		for i := range names {
 			names[i] = strings.ReplaceAll(names[i], ":", "")
 		}

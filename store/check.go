@@ -155,13 +155,20 @@ func (c *checker) dir(path string, bits durable.Secrecy, check func(path string)
 	case durable.Foreign(info):
 		c.add(Problem{What: path + " belongs to another user", Path: path, Fix: chownToUser(path)})
 		return false // the command is for all below, too
-	case durable.ModesMatter && info.Mode().Perm()&fs.FileMode(bits) != 0:
-		c.add(Problem{
-			What: fmt.Sprintf("other users have access to %s (mode %04o)", path, info.Mode().Perm()),
-			Path: path, Fix: []string{"chmod", "700", path},
-		})
+	default:
+		c.exposed(path, info, bits)
 	}
 	return err == nil && info.IsDir()
+}
+
+// exposed reports a file or directory that others have access to.
+func (c *checker) exposed(path string, info fs.FileInfo, bits durable.Secrecy) {
+	switch how, fix, err := durable.Exposed(path, info, bits); {
+	case err != nil:
+		c.add(Problem{What: err.Error(), Path: path, Err: err})
+	case how != "":
+		c.add(Problem{What: fmt.Sprintf("other users have access to %s (%s)", path, how), Path: path, Fix: fix})
+	}
 }
 
 func (c *checker) notDir(path string) {
@@ -188,6 +195,8 @@ func (c *checker) file(path string) {
 			What: fmt.Sprintf("%s should have mode 0600, not %04o", path, info.Mode().Perm()),
 			Path: path, Fix: []string{"chmod", "600", path},
 		})
+	case sound:
+		c.exposed(path, info, durable.Secret)
 	}
 }
 

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"regshape/login/app"
 	"regshape/login/terminal"
+	"regshape/store/durable"
 	"regshape/store/keys"
 	"regshape/store/printable"
 )
@@ -143,8 +143,10 @@ func readPassphrase(e *app.Env, path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the passphrase: %w", err)
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && runtime.GOOS != "windows" {
-		e.Warn("other users can read the passphrase in %s: run '%s'.", path, printable.Shell("chmod", "600", printable.File(path)))
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if how, fix, _ := durable.Exposed(printable.File(path), info, durable.Unread); how != "" {
+			e.Warn("other users can read the passphrase in %s: run '%s'.", path, printable.Shell(fix...))
+		}
 	}
 	passphrase := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	switch {

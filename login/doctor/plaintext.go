@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime"
 	"slices"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/login/terminal"
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -52,10 +52,10 @@ func plaintextIn(e *app.Env, p lookup.Place, reported bool, fix string) []findin
 		return nil
 	}
 	found := []finding{bad("unencrypted logins: "+terminal.Some(hosts), p.Path, fix)}
-	info, err := os.Stat(p.Path)
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		found = append(found, bad(fmt.Sprintf("other users have access to the logins in it (mode %04o)", info.Mode().Perm()),
-			p.Path, printable.Shell("chmod", "600", p.Path)))
+	if info, err := os.Stat(p.Path); err == nil {
+		if how, fix, _ := durable.Exposed(p.Path, info, durable.Secret); how != "" { // a list that cannot be read is not judged
+			found = append(found, bad("other users have access to the logins in it ("+how+")", p.Path, printable.Shell(fix...)))
+		}
 	}
 	return found
 }

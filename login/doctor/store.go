@@ -3,7 +3,6 @@ package doctor
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -137,9 +136,9 @@ func keyPlace(e *app.Env, state *storeState) []finding {
 			k.PlaceNow(), "$REGSHAPE_KEY_FILE", ""))
 	}
 	if source == store.SourceEnvironment {
-		if mode, open := (keys.Named{Path: k.KeyFile}).Exposed(); open {
-			found = append(found, note(fmt.Sprintf("other users can read the key (mode %04o); this is common for mounted secrets, if the mount keeps other users out", mode),
-				k.Where(), printable.Shell("chmod", "600", k.KeyFile)))
+		if how, fix := (keys.Named{Path: k.KeyFile}).Exposed(); how != "" {
+			found = append(found, note("other users can read the key ("+how+"); this is common for mounted secrets, if the mount keeps other users out",
+				k.Where(), printable.Shell(fix...)))
 		}
 	}
 	if source == store.SourceSlots {

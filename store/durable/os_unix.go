@@ -4,6 +4,7 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,6 +25,20 @@ const ModesMatter = true
 // isSymlinkError recognizes the error of open with O_NOFOLLOW (ELOOP; EMLINK on FreeBSD).
 func isSymlinkError(err error) bool {
 	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK)
+}
+
+// Exposed says how a file or directory of the user's is open to others in a way that s forbids,
+// and the words of the command that closes it; both are empty where it is not.
+func Exposed(path string, info fs.FileInfo, s Secrecy) (how string, fix []string, err error) {
+	perm := info.Mode().Perm()
+	if perm&fs.FileMode(s) == 0 {
+		return "", nil, nil
+	}
+	mode := "600"
+	if info.IsDir() {
+		mode = "700"
+	}
+	return fmt.Sprintf("mode %04o", perm), []string{"chmod", mode, path}, nil
 }
 
 // Open opens a file for reading. It does not wait for the other end of a FIFO.

@@ -19,8 +19,8 @@ const NoWait = 0
 // openNoFollow has none either: what is not a regular file is still refused.
 const openNoFollow = 0
 
-// ModesMatter is false: access control lists decide, and a profile's directories are the
-// user's alone by default.
+// ModesMatter is false: access control lists decide, see [Exposed]. By default a profile's
+// directories are the user's alone.
 const ModesMatter = false
 
 func isSymlinkError(error) bool { return false }

@@ -23,6 +23,7 @@ type Secrecy fs.FileMode
 const (
 	Sealed Secrecy = 0o022 // nobody else may write it
 	Secret Secrecy = 0o077 // nobody else may even read it
+	Unread Secrecy = 0o044 // nobody else may read it
 )
 
 // ReadFile reads one of the store's files: regular, not a symbolic link, not too

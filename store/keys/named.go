@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"strings"
 
 	"regshape/store"
@@ -72,15 +71,15 @@ func (n Named) read() ([]byte, error) {
 	return data, nil
 }
 
-// Exposed reports whether users other than the owner may read the file, and its mode. On
-// Windows, where the mode does not tell, the answer is no.
-func (n Named) Exposed() (fs.FileMode, bool) {
+// Exposed says how users other than the owner may read the file, and the words of the command
+// that ends it; both are empty where they may not, or there is no file.
+func (n Named) Exposed() (how string, fix []string) {
 	info, err := os.Stat(n.Path)
-	if err != nil || runtime.GOOS == "windows" {
-		return 0, false
+	if err != nil {
+		return "", nil
 	}
-	mode := info.Mode().Perm()
-	return mode, mode&0o044 != 0
+	how, fix, _ = durable.Exposed(n.Path, info, durable.Unread)
+	return how, fix
 }
 
 // Stage makes sure that the file holds k by now: only the user can put it there.

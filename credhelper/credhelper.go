@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
@@ -95,7 +96,11 @@ func (c Call) handle(ctx context.Context, action string) error {
 			if action == credentials.ActionStore {
 				what = "a credential as JSON"
 			}
-			_, _ = fmt.Fprintf(c.Err, "%s waits for %s on standard input; end it with Ctrl-D\n", c.Program, what)
+			end := "Ctrl-D"
+			if runtime.GOOS == "windows" {
+				end = "Ctrl-Z and Enter"
+			}
+			_, _ = fmt.Fprintf(c.Err, "%s waits for %s on standard input; end it with %s\n", c.Program, what, end)
 		}
 		data, err := readInput(c.In)
 		if err != nil {

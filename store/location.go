@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -90,6 +91,14 @@ func below(dir string) string {
 		dir = string(filepath.Separator) + dir
 	}
 	return filepath.Join(dir, "regshape")
+}
+
+// HomeVariable is the environment variable that names the home directory on a system.
+func HomeVariable(goos string) string {
+	if goos == "windows" {
+		return "USERPROFILE"
+	}
+	return "HOME"
 }
 
 // Home is the user's home directory, "" where the environment names none. A relative path is
@@ -222,8 +231,9 @@ func (l Location) checkWritable() error {
 	if l.home == "" {
 		return nil
 	}
-	if home := os.Getenv("HOME"); l.noHome && home != "" {
-		return fmt.Errorf("%w: HOME is not an absolute path: %q", ErrNoHome, home)
+	variable := HomeVariable(runtime.GOOS)
+	if home := os.Getenv(variable); l.noHome && home != "" {
+		return fmt.Errorf("%w: %s is not an absolute path: %q", ErrNoHome, variable, home)
 	}
 	if l.noHome {
 		return ErrNoHome

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os/exec"
+	"runtime"
 
 	"regshape/login/authfile"
 	"regshape/login/terminal"
@@ -72,7 +73,7 @@ func storeAdvice(err error, own func(words ...string) string) string {
 	case errors.Is(err, store.ErrUntrusted):
 		return "run " + run("trust") + " to see and allow it"
 	case errors.Is(err, store.ErrNoHome):
-		return "set HOME, or name a directory with --store or REGSHAPE_STORE"
+		return "set " + store.HomeVariable(runtime.GOOS) + ", or name a directory with --store or REGSHAPE_STORE"
 	case errors.Is(err, keys.ErrCommand):
 		return "check that the command prints the key line, and needs no terminal for it"
 	case errors.As(err, new(*keys.PluginError)):
@@ -152,7 +153,7 @@ func (e *Env) Advice(err error) string {
 func helperAdvice(at *authfile.HelperError) string {
 	const otherwise = ", or change the setting that names it"
 	switch path, _ := accessed(at); {
-	case path != "" && errors.Is(at, fs.ErrPermission):
+	case path != "" && errors.Is(at, fs.ErrPermission) && durable.ModesMatter:
 		return "run '" + printable.Shell("chmod", "755", path) + "'" + otherwise
 	case path != "":
 		return "install it for this machine, and the interpreter that its first line names" + otherwise

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -130,7 +131,7 @@ func notDirectory(path string) string {
 	if err != nil || info.IsDir() {
 		return "check the path"
 	}
-	for _, name := range []string{"REGSHAPE_STORE", "DOCKER_CONFIG", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME", "TMPDIR"} {
+	for _, name := range []string{"REGSHAPE_STORE", "DOCKER_CONFIG", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME", "TMPDIR", "USERPROFILE", "LOCALAPPDATA"} {
 		if filepath.Clean(os.Getenv(name)) == path {
 			return fmt.Sprintf("set %s to a directory: %s is a file", name, path)
 		}
@@ -162,7 +163,7 @@ func openUp(path string, changes bool) string {
 	case command != nil:
 		return "run '" + printable.Shell(command...) + "'"
 	case within(store.Home(), closed):
-		return "set HOME to a directory of your own"
+		return "set " + store.HomeVariable(runtime.GOOS) + " to a directory of your own"
 	}
 	return "ask for access to " + closed
 }

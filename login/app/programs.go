@@ -7,19 +7,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"regshape/store/process"
 )
 
-// PathLine is the line that puts a directory on PATH, and the file of the user's shell for it. Shells other than fish and zsh read ~/.profile at a login; bash reads
-// ~/.bashrc in every terminal.
-func PathLine(shell, home, dir string) (line, file string) {
-	if runtime.GOOS == "windows" {
-		dir = strings.ReplaceAll(dir, "'", "''")
-		return "$env:Path += ';" + dir + "'", "PowerShell's $PROFILE"
+// PathLine is the line that puts a directory on PATH, and the file of the user's shell for it.
+// Shells other than fish and zsh read ~/.profile at a login; bash reads ~/.bashrc in every
+// terminal. On Windows it is a command of PowerShell, for no file.
+func PathLine(goos, shell, home, dir string) (line, file string) {
+	if goos == "windows" {
+		return `[Environment]::SetEnvironmentVariable("Path", [Environment]::GetEnvironmentVariable("Path", "User") + ';` +
+			strings.ReplaceAll(dir, "'", "''") + `', "User")`, ""
 	}
 	if filepath.Base(shell) == "fish" {
 		return "fish_add_path '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(dir) + "'", "~/.config/fish/config.fish"

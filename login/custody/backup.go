@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"regshape/login/app"
 	"regshape/login/terminal"
@@ -193,9 +194,13 @@ func (*Generate) Run(e *app.Env) error {
 
 // Manual is the text of --help and of the man page.
 func (*Generate) Manual() app.Manual {
+	private := "(umask 077; regshape auth key generate >FILE)"
+	if runtime.GOOS == "windows" {
+		private = "regshape auth key generate >FILE"
+	}
 	return app.Manual{Failed: "no key was generated", Examples: [][2]string{
 		{"regshape auth key generate | vault kv put secret/regshape key=-", "into a secret manager"},
-		{"(umask 077; regshape auth key generate >FILE)", "for REGSHAPE_KEY_FILE"},
+		{private, "for REGSHAPE_KEY_FILE"},
 	}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -420,7 +421,7 @@ func (c *Unprotect) toFile(k *Session) error {
 func (c *Unprotect) remove(k *Session) error {
 	slots, ok := k.slots()
 	if !ok {
-		return k.failed(fmt.Errorf("the store has no slots: %s; leave --slot out", protectionsOf(k.Now.Source.Source).what))
+		return k.failed(fmt.Errorf("the store has no slots: %s; leave --slot out", protectionsOf(runtime.GOOS, k.Now.Source.Source).what))
 	}
 	if err := slots.Remove(*c.Slot); err != nil {
 		return k.failed(err)

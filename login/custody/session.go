@@ -5,6 +5,7 @@ package custody
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -120,7 +121,7 @@ func (k *Session) slots() (s keys.Slots, ok bool) {
 
 // Protections are those of the place and of its slots.
 func (k *Session) Protections() protections {
-	p := protectionsOf(k.Effective().Source)
+	p := protectionsOf(runtime.GOOS, k.Effective().Source)
 	if slots, ok := k.slots(); ok {
 		all, err := slots.List()
 		if err == nil && !slices.ContainsFunc(all, func(s keys.Slot) bool { return s.Type == "passphrase" }) {

@@ -212,42 +212,46 @@ const (
 )
 
 // protectionsOf describes one of the store's sources.
-func protectionsOf(source string) protections {
+func protectionsOf(goos, source string) protections {
+	superuser, private := "root", "the key is a file that only you can read"
+	if goos == "windows" {
+		superuser, private = "administrators", "the key is a file that its access control list protects"
+	}
 	always := []string{againstCopies, againstChanges, againstOthers}
 	switch source {
 	case store.SourceFile:
 		return protections{
-			"the key is a file that only you can read", always,
-			[]string{"root", "your own programs", "anyone who gets the whole home directory or the disk", notRollback},
+			private, always,
+			[]string{superuser, "your own programs", "anyone who gets the whole home directory or the disk", notRollback},
 		}
 	case store.SourceSlots:
 		return protections{
 			"the key is encrypted with age", append(always, "a stolen home directory or disk"),
-			[]string{"root", "your own programs while the store is unlocked", notGuessed, notRollback},
+			[]string{superuser, "your own programs while the store is unlocked", notGuessed, notRollback},
 		}
 	case store.SourceKeyring:
 		return protections{
 			"the key is in the keyring of the operating system", append(always, "a stolen disk"),
 			[]string{
-				"root", "your own programs while you are logged in, which can also ask the keyring",
+				superuser, "your own programs while you are logged in, which can also ask the keyring",
 				"a login password that can be guessed", notRollback,
 			},
 		}
 	case store.SourceCommand:
 		return protections{
 			"the key is printed by a program", append(always, "a stolen home directory, if the program keeps the key elsewhere"),
-			[]string{"root", "your own programs, which can run it too", "anyone who can change that program", notRollback},
+			[]string{superuser, "your own programs, which can run it too", "anyone who can change that program", notRollback},
 		}
 	case store.SourceEnvironment:
 		return protections{
 			"the key is in the file that REGSHAPE_KEY_FILE names", append(always, "a stolen home directory, if the file is elsewhere"),
-			[]string{"root", "your own programs", "anyone who can read that file", notRollback},
+			[]string{superuser, "your own programs", "anyone who can read that file", notRollback},
 		}
 	}
 	return protections{
 		fmt.Sprintf("the key comes from the source %q", printable.Line(source, 40)),
 		[]string{againstCopies},
-		[]string{"root", "your own programs while the store is unlocked"},
+		[]string{superuser, "your own programs while the store is unlocked"},
 	}
 }
 

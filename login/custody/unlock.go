@@ -3,6 +3,7 @@ package custody
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"regshape/login/app"
@@ -44,7 +45,7 @@ func (*Lock) Run(e *app.Env) error {
 		text = "Nothing to lock: the key is in the OS keyring, which the desktop locks."
 	default:
 		text = fmt.Sprintf("Nothing to lock: %s (%s). To make it lockable, run '%s'.",
-			protectionsOf(r.Source).what, k.Where(), e.Own("auth", "key", "protect", "--passphrase"))
+			protectionsOf(runtime.GOOS, r.Source).what, k.Where(), e.Own("auth", "key", "protect", "--passphrase"))
 	}
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)
@@ -99,7 +100,7 @@ func (c *Unlock) Run(e *app.Env) error {
 		text = "The OS keyring is unlocked, and the key is in it."
 		err = unlockKeyring(k)
 	default:
-		text = fmt.Sprintf("Nothing to unlock: %s (%s).", protectionsOf(r.Source).what, k.Where())
+		text = fmt.Sprintf("Nothing to unlock: %s (%s).", protectionsOf(runtime.GOOS, r.Source).what, k.Where())
 	}
 	if err != nil {
 		return k.failed(err)

@@ -94,3 +94,22 @@ func TestFinding_printable(t *testing.T) {
 		t.Errorf("got %q, want ten names and the number of the others", got)
 	}
 }
+
+// Commands are of the system's own shell, and open an editor that it has.
+func TestCommands(t *testing.T) {
+	for got, want := range map[string]string{
+		editOn("linux", "/ab", 3):     `"${EDITOR:-vi}" +3 /ab`,
+		editOn("windows", "ab", 3):    "notepad ab",
+		linked("linux", "/opt/bin"):   "ln -sf regshape /opt/bin/docker-credential-regshape-x",
+		linked("windows", "/opt/bin"): "copy /opt/bin/regshape.exe /opt/bin/docker-credential-regshape-x.exe",
+	} {
+		if got = strings.ReplaceAll(got, `\`, "/"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func linked(goos, dir string) string {
+	_, command := linkCommand(goos, dir, "docker-credential-regshape-x")
+	return command
+}

@@ -61,7 +61,7 @@ func plaintextIn(e *app.Env, p lookup.Place, reported bool, fix string) []findin
 }
 
 func plaintextVariable(e *app.Env, text string) []finding {
-	where, fix := "$"+dockerAuthVariable, "unset "+dockerAuthVariable
+	where, fix := "$"+dockerAuthVariable, printable.Shell("unset", dockerAuthVariable)
 	doc, err := authfile.Parse(where, []byte(text), authfile.Docker)
 	if err != nil {
 		f := unreadable(e, where, err)

@@ -10,6 +10,7 @@ import (
 	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/login/lookup"
+	"regshape/store/durable"
 	"regshape/store/printable"
 )
 
@@ -45,7 +46,10 @@ func checkPrograms(e *app.Env, _ *storeState) []finding {
 
 // onPath is the line that adds a directory to PATH, and the file for it.
 func onPath(e *app.Env, dir string) string {
-	line, file := app.PathLine(e.Getenv("SHELL"), e.Where().Home, dir)
+	line, file := app.PathLine(e.Where().GOOS, e.Getenv("SHELL"), e.Where().Home, dir)
+	if file == "" {
+		return line
+	}
 	return line + " # add this line to " + file
 }
 
@@ -73,23 +77,31 @@ func checkProgram(e *app.Env, name, self, want string) (path string, problem *fi
 
 // secondName is the command that puts another name of regshape on PATH.
 func secondName(e *app.Env, dir, name string) string {
-	path := filepath.Join(dir, name)
+	path, link := linkCommand(e.Where().GOOS, dir, name)
 	info, err := os.Stat(path)
 	switch {
-	case err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0 && runtime.GOOS != "windows":
+	case err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0 && durable.ModesMatter:
 		return printable.Shell("chmod", "755", path)
 	case err == nil:
 		return onPath(e, dir)
 	}
-	// -f: there may be a broken link.
-	link := printable.Shell("ln", "-sf", "regshape", path)
-	if runtime.GOOS == "windows" {
-		link = printable.Shell("copy", filepath.Join(dir, "regshape.exe"), path+".exe")
-	}
 	if found, err := exec.LookPath("regshape"); err == nil && filepath.Dir(found) == dir {
 		return link
 	}
+	if !durable.ModesMatter { // Windows' own PowerShell has no &&
+		return link + "; " + onPath(e, dir)
+	}
 	return link + " && " + onPath(e, dir)
+}
+
+// linkCommand is the file of another name of regshape in a directory, and the command that
+// makes it.
+func linkCommand(goos, dir, name string) (path, command string) {
+	path = filepath.Join(dir, name)
+	if goos == "windows" {
+		return path + ".exe", printable.Shell("copy", filepath.Join(dir, "regshape.exe"), path+".exe")
+	}
+	return path, printable.Shell("ln", "-sf", "regshape", path) // -f: there may be a broken link
 }
 
 // missingHelper is the finding about a helper in another tool's settings that is not on PATH,
@@ -104,7 +116,7 @@ func missingHelper(name, namedBy, where, fix string) *finding {
 		if err != nil || name == lookup.OwnHelper {
 			return nil // reported by checkPrograms
 		}
-		fix = printable.Shell("ln", "-sf", "regshape", filepath.Join(filepath.Dir(self), program))
+		_, fix = linkCommand(runtime.GOOS, filepath.Dir(self), program)
 	}
 	f := bad(fmt.Sprintf("%s names %s, which is not on PATH", namedBy, program), where, fix)
 	if path := authfile.NotExecutable(program); path != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"regshape/login/app"
@@ -113,6 +114,11 @@ func unreadable(e *app.Env, path string, err error) finding {
 }
 
 // edit is the command to edit a file at a line; vi, nano and emacs accept it.
-func edit(path string, line int) string {
+func edit(path string, line int) string { return editOn(runtime.GOOS, path, line) }
+
+func editOn(goos, path string, line int) string {
+	if goos == "windows" {
+		return printable.Shell("notepad", path) // which takes no line
+	}
 	return fmt.Sprintf(`"${EDITOR:-vi}" +%d %s`, line, printable.Shell(printable.File(path)))
 }

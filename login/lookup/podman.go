@@ -153,7 +153,7 @@ func HelpersElsewhere(e *app.Env, g authfile.Generation, last, helper string) (w
 		return variable + " is not an absolute path", "set it to one", ""
 	}
 	if e.Where().Home == "" {
-		return "there is no home directory for podman's file", "set HOME", ""
+		return "there is no home directory for podman's file", "set " + store.HomeVariable(e.Where().GOOS), ""
 	}
 	dir := filepath.Join(e.Where().Home, ".config", "containers", "registries.conf.d")
 	return dir + " is a symbolic link, which is followed only from podman 6 on", "replace it with a directory", ""

@@ -15,6 +15,7 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/login/terminal"
+	"regshape/store"
 	"regshape/store/printable"
 )
 
@@ -146,7 +147,7 @@ func exists(path string) bool {
 func planDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, error) {
 	path := authfile.DockerConfig(w)
 	if path == "" {
-		return plannedEdit{}, errors.New("no home directory for docker's file: set HOME, or give --docker-config")
+		return plannedEdit{}, errors.New("no home directory for docker's file: set " + store.HomeVariable(w.GOOS) + ", or give --docker-config")
 	}
 	x := plannedEdit{edit: edit{Tool: "docker", File: path, Existed: true, Helper: helper}}
 	d, err := authfile.Read(path, authfile.Docker)

@@ -30,7 +30,7 @@ const (
 // helper. more are the logins that docker's edit imports.
 func (s *setup) planPodman(more func() []lookup.Entry) ([]plannedEdit, error) {
 	if s.Where().Home == "" {
-		return nil, errors.New("no home directory for podman's file: set HOME")
+		return nil, errors.New("no home directory for podman's file: set " + store.HomeVariable(s.Where().GOOS))
 	}
 	whole, namespaces := lookup.PodmanLogins(s.Env)
 	coming := sync.OnceValue(func() []lookup.Entry { return append(whole, more()...) }) // it may ask helpers

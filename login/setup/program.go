@@ -101,10 +101,14 @@ func (s *setup) reach(n *secondName) error {
 	_, err := exec.LookPath(n.program)
 	found := err == nil
 	if !found && !dirOnPath(dir) {
-		line, file := app.PathLine(s.Getenv("SHELL"), s.Where().Home, dir)
+		line, file := app.PathLine(s.Where().GOOS, s.Getenv("SHELL"), s.Where().Home, dir)
+		do := "add this line to " + file
+		if file == "" {
+			do = "run this in PowerShell"
+		}
 		return &refusal{
 			fmt.Sprintf("docker and podman find programs through PATH, and %s is not on it; nothing was written", dir),
-			fmt.Sprintf("add this line to %s, open a new terminal and run setup again:\n  %s", file, line),
+			fmt.Sprintf("%s, open a new terminal and run setup again:\n  %s", do, line),
 		}
 	}
 	if n.missing {

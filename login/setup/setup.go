@@ -132,7 +132,7 @@ func (s *setup) checkHome() error {
 	case home == "":
 		return nil // reported later, if --docker-config does not name the file
 	case err != nil:
-		return &refusal{fmt.Sprintf("home directory %s cannot be used; nothing was changed", home), "set HOME"}
+		return &refusal{fmt.Sprintf("home directory %s cannot be used; nothing was changed", home), "set " + store.HomeVariable(s.Where().GOOS)}
 	}
 	// Root without sudo is fine: root of a container with a mounted home.
 	if uid, known := durable.OwnerOf(info); known && uid != 0 && os.Geteuid() == 0 && s.Getenv("SUDO_UID") != "" {

@@ -229,6 +229,31 @@ func TestShell(t *testing.T) {
 	}
 }
 
+// On Windows a command is one of PowerShell: about_Quoting_Rules, about_Parsing.
+func TestShell_windows(t *testing.T) {
+	const override = "a\u202eb"
+	for _, test := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{"regshape", "auth", "login", "ghcr.io:5000/a"}, "regshape auth login ghcr.io:5000/a"},
+		{[]string{"regshape", "--store", `C:\Jürgen\x`}, `regshape --store C:\Jürgen\x`},
+		{[]string{"regshape", "--store", `C:\Program Files\it's`, "", "a,b", "@x", "a;b"}, `regshape --store "C:\Program Files\it's" "" "a,b" "@x" "a;b"`},
+		{[]string{"x", "$HOME", "it’s $5", "%PATH%", "a`b", `"`}, "x '$HOME' 'it’’s $5' '%PATH%' 'a`b' '\"'"},
+		{[]string{"x", override, "a  b"}, `x "a$([char]::ConvertFromUtf32(0x202e))b" "a$([char]::ConvertFromUtf32(0x20))$([char]::ConvertFromUtf32(0x20))b"`},
+		{[]string{`C:\Program Files\key.exe`, "-x"}, `& "C:\Program Files\key.exe" -x`},
+		{[]string{"mv", "-n", `C:\a`, `C:\b c`, `C:\d`}, `Move-Item -LiteralPath C:\a,"C:\b c" C:\d`},
+		{[]string{"rm", `C:\[a]`}, `Remove-Item -LiteralPath "C:\[a]"`},
+		{[]string{"rm", "-r", "--", `C:\a`, `C:\b`}, `Remove-Item -Recurse -LiteralPath C:\a,C:\b`},
+		{[]string{"unset", "A", "B"}, "Remove-Item Env:A,Env:B"},
+		{nil, ""},
+	} {
+		if got := shellOf("windows", test.words); got != test.want || line(got, Long) != got {
+			t.Errorf("%q: got %s, want %s", test.words, got, test.want)
+		}
+	}
+}
+
 // Nearly every text is plain, and that costs no memory.
 func TestPlainTextIsFree(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { _ = Line("an everyday message about https://ghcr.io", 100) }); n != 0 {

@@ -113,3 +113,22 @@ func linked(goos, dir string) string {
 	_, command := linkCommand(goos, dir, "docker-credential-regshape-x")
 	return command
 }
+
+// Podman of Windows and macOS stops at any address with a scheme that a helper lists.
+func TestPodmanRemote(t *testing.T) {
+	use := podmanUse{tools: []string{"podman"}, helpers: []string{"regshape"}, from: "f"}
+	for _, c := range []struct {
+		goos, address string
+		want          severity // "" for no finding
+	}{
+		{"linux", store.HubAddress, ""},
+		{"windows", "ghcr.io", severityInfo},
+		{"windows", store.HubAddress, severityProblem},
+		{"darwin", "https://ghcr.io", severityProblem},
+	} {
+		found := podmanRemote(&app.Env{}, c.goos, use, []store.Credential{{ServerURL: c.address}})
+		if len(found) != 0 != (c.want != "") || len(found) > 0 && found[0].Level != c.want {
+			t.Errorf("%s, %s: got %v, want %q", c.goos, c.address, found, c.want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"regshape/login/authfile"
 	"regshape/login/lookup"
 	"regshape/login/terminal"
+	"regshape/store"
 )
 
 // podmanUse is whom installed tools ask for logins.
@@ -59,7 +60,7 @@ func podmanUses(e *app.Env) []podmanUse {
 
 // checkPodman reads the settings of podman, skopeo and buildah like the installed ones do:
 // registries.conf and credHelpers of auth.json, not docker's credsStore.
-func checkPodman(e *app.Env, _ *storeState) []finding {
+func checkPodman(e *app.Env, state *storeState) []finding {
 	mine, missing := containersHelpers(e)
 	uses := podmanUses(e)
 	var found []finding
@@ -70,6 +71,7 @@ func checkPodman(e *app.Env, _ *storeState) []finding {
 		}
 		found = append(found, podmanAsks(e, use, mine, len(uses) == 1)...)
 		found = append(found, podmanFiles(e, use)...)
+		found = append(found, podmanRemote(e, e.Where().GOOS, use, state.found)...)
 		for _, h := range use.helpers {
 			if h == authfile.AuthFileHelper {
 				continue
@@ -155,6 +157,23 @@ func podmanFiles(e *app.Env, use podmanUse) []finding {
 		found = append(found, bad("podman uses the login for the whole registry in place of its own for "+terminal.Some(hidden), use.from, setup))
 	}
 	return found
+}
+
+// podmanRemote is about podman where it asks for all logins at once.
+func podmanRemote(e *app.Env, goos string, use podmanUse, logins []store.Credential) []finding {
+	if !lookup.PodmanIsRemote(goos) || !use.asks() || !slices.Contains(use.tools, "podman") {
+		return nil
+	}
+	var stops []string
+	for _, c := range logins {
+		if c.Address().Hub() || strings.Contains(c.ServerURL, "://") {
+			stops = append(stops, c.Address().Name())
+		}
+	}
+	if len(stops) == 0 {
+		return []finding{note("podman asks for all logins at every pull: it fails while the store is locked", use.from, "")}
+	}
+	return []finding{bad("podman asks for all logins at every pull, and fails at the address of "+terminal.Some(stops), use.from, e.Own("auth", "setup", "--podman", "--undo"))}
 }
 
 // containersHelpers returns the hosts for which an auth.json names regshape, and findings

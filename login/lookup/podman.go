@@ -39,6 +39,12 @@ func PodmanTools(ctx context.Context) []PodmanTool {
 	return tools
 }
 
+// PodmanIsRemote reports whether podman is a client of its machine here, on Windows and macOS.
+// For each pull and push it lists a helper's logins, gets every one, and stops at the first
+// error, such as an address with a scheme, as Docker Hub's is. Source: podman 5.7, pkg/auth;
+// go.podman.io/image 5.42, pkg/docker/config (GetAllCredentials, validateKey), seen with that.
+func PodmanIsRemote(goos string) bool { return goos == "windows" || goos == "darwin" }
+
 // rulesOf reads what a program answers, such as "podman version 5.8.2".
 func rulesOf(name, answer string) []authfile.Generation {
 	var major, minor int

@@ -57,6 +57,11 @@ func (s *setup) planPodman(more func() []lookup.Entry) ([]plannedEdit, error) {
 		}
 		edits = append(edits, x)
 	}
+	if slices.ContainsFunc(edits, func(x plannedEdit) bool { return x.after != nil }) {
+		if err := s.podmanRemote(s.Where().GOOS, coming); err != nil {
+			return nil, err
+		}
+	}
 	if slices.ContainsFunc(edits, func(x plannedEdit) bool { return x.hidesFiles }) {
 		return edits, s.hidesHelpers(coming)
 	}
@@ -146,6 +151,25 @@ func (s *setup) podmanFails(failing []podmanRules) error {
 		}
 		s.Warn("%s will not ask %s: %s.", r.Generation, s.helper, text)
 	}
+	return nil
+}
+
+// podmanRemote refuses, or with --keep warns, where podman would fail at every pull.
+func (s *setup) podmanRemote(goos string, coming func() []lookup.Entry) error {
+	if !lookup.PodmanIsRemote(goos) || !anyProgram("podman") {
+		return nil
+	}
+	hub := store.ParseAddress(store.HubAddress)
+	held := slices.ContainsFunc(coming(), func(e lookup.Entry) bool { return e.Address.Hub() })
+	if _, err := lookup.Stored(s.Env, hub); !held && errors.Is(err, store.ErrNotFound) {
+		s.Warn("podman asks for all logins at every pull here: it will fail while the store is locked, or has one for Docker Hub.")
+		return nil
+	}
+	const text = "podman asks for all logins at every pull here, and would fail at Docker Hub's"
+	if !s.Keep {
+		return &refusal{text + "; nothing was changed", "configure only docker with 'regshape auth setup --docker', or add --keep"}
+	}
+	s.Warn("%s.", text)
 	return nil
 }
 

@@ -192,7 +192,7 @@ func readLimited(e *app.Env, path string, limit int64) ([]byte, error) {
 	if err == nil && int64(len(data)) > limit {
 		err = fmt.Errorf("%s is larger than %d KiB: give another file", path, limit>>10)
 	}
-	return data, err
+	return durable.Text(data), err
 }
 
 // pluginUI connects age plugins to the terminal; without one they can only show messages.

@@ -1,6 +1,8 @@
 package durable
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"unicode/utf16"
 
 	"regshape/store/printable"
 )
@@ -174,6 +177,20 @@ func OpenNamed(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// Text is the text of a file that the user has named. The PowerShell that comes with Windows
+// writes what is redirected to a file in UTF-16, with a byte order mark.
+func Text(data []byte) []byte {
+	rest, marked := bytes.CutPrefix(data, []byte{0xff, 0xfe})
+	if !marked || len(rest)%2 != 0 {
+		return data
+	}
+	units := make([]uint16, len(rest)/2)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint16(rest[2*i:])
+	}
+	return []byte(string(utf16.Decode(units)))
 }
 
 // Foreign reports whether a file is known to be another user's.

@@ -68,7 +68,7 @@ func (n Named) read() ([]byte, error) {
 	if len(data) > namedLimit {
 		return nil, fmt.Errorf("%s is larger than %d KiB: put nothing but key lines there", n.Path, namedLimit>>10)
 	}
-	return data, nil
+	return durable.Text(data), nil
 }
 
 // Exposed says how users other than the owner may read the file, and the words of the command

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"regshape/scripts/testenv"
 	"regshape/store"
@@ -54,6 +56,16 @@ func TestNamed(t *testing.T) {
 	}
 	if k, err := n.Load(ctx, a.KID()); err != nil || !k.Equal(a) {
 		t.Errorf("without a line ending: %v", err)
+	}
+	wide, err := binary.Append(nil, binary.LittleEndian, utf16.Encode([]rune("\ufeff"+a.Line()+"\r\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, wide, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := n.Load(ctx, a.KID()); err != nil || !k.Equal(a) {
+		t.Errorf("as PowerShell writes it: %v", err)
 	}
 	if _, err := (Named{Path: dir}).Load(ctx, ""); err == nil {
 		t.Error("a directory is taken for a key file")

@@ -122,6 +122,10 @@ func (k *Session) slots() (s keys.Slots, ok bool) {
 // Protections are those of the place and of its slots.
 func (k *Session) Protections() protections {
 	p := protectionsOf(runtime.GOOS, k.Effective().Source)
+	if k.Effective().Source == store.SourceFile && k.Loc.State == k.Loc.Data { // as with --store, and on Windows and macOS
+		p.protects = slices.DeleteFunc(p.protects, func(s string) bool { return s == againstCopies })
+		p.not = append([]string{againstCopies}, p.not...)
+	}
 	if slots, ok := k.slots(); ok {
 		all, err := slots.List()
 		if err == nil && !slices.ContainsFunc(all, func(s keys.Slot) bool { return s.Type == "passphrase" }) {

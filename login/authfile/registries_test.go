@@ -17,7 +17,7 @@ func tree(name string, env ...string) Env {
 }
 
 // windows is a machine with Windows, which has no user numbers.
-func windows(e Env) Env {
+func onWindows(e Env) Env {
 	e.GOOS, e.UID = "windows", -1
 	return e
 }
@@ -88,15 +88,15 @@ func TestCredentialHelpers(t *testing.T) {
 		},
 		// Windows, with %APPDATA% and %ProgramData% of podman 6 in other trees.
 		{Env{GOOS: "windows", root: "none"}, result{auth, ""}, result{auth, ""}, result{auth, ""}},
-		{windows(tree("rootless")), result{[]string{"site"}, "etc/containers/registries.conf.d/50-site.conf"}, result{[]string{"site"}, "etc/containers/registries.conf.d/50-site.conf"}, result{auth, ""}},
+		{onWindows(tree("rootless")), result{[]string{"site"}, "etc/containers/registries.conf.d/50-site.conf"}, result{[]string{"site"}, "etc/containers/registries.conf.d/50-site.conf"}, result{auth, ""}},
 		{
-			windows(tree("system-then-user", "ProgramData="+filepath.Join("testdata", "registries", "vendor", "usr", "share"))),
+			onWindows(tree("system-then-user", "ProgramData="+filepath.Join("testdata", "registries", "vendor", "usr", "share"))),
 			result{[]string{"own"}, own + "registries.conf.d/10-own.conf"},
 			result{[]string{"own"}, own + "registries.conf.d/10-own.conf"},
 			result{[]string{"vendor"}, "../vendor/usr/share/containers/registries.conf"},
 		},
 		{
-			windows(tree("user-main-hides-system", "APPDATA="+filepath.Join("testdata", "registries", "odd-spelling", "home", ".config"), "XDG_CONFIG_HOME=/none")),
+			onWindows(tree("user-main-hides-system", "APPDATA="+filepath.Join("testdata", "registries", "odd-spelling", "home", ".config"), "XDG_CONFIG_HOME=/none")),
 			result{auth, ""},
 			result{auth, ""},
 			result{[]string{"cased"}, "../odd-spelling/" + own + "registries.conf.d/a.conf"},

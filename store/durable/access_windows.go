@@ -24,6 +24,7 @@ var trusted = []string{
 	"S-1-5-32-544", // Administrators
 	"S-1-3-0",      // CREATOR OWNER
 	"S-1-3-4",      // OWNER RIGHTS
+	"S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464", // TrustedInstaller, of Windows' own programs
 }
 
 // Exposed says who else has access to a file or directory of the user's that s forbids, and the
@@ -51,7 +52,7 @@ func Exposed(path string, info fs.FileInfo, s Secrecy) (who string, fix []string
 		return sid.Equals(user.User.Sid) || slices.Contains(trusted, sid.String())
 	}
 	if !mine(owner) { // who can open it up at any time
-		return "of " + account(owner), []string{"takeown", "/f", path}, nil
+		return "owned by " + account(owner), []string{"takeown", "/f", path}, nil
 	}
 	others, err := allowed(sd, s)
 	if others = slices.DeleteFunc(others, mine); err != nil || len(others) == 0 {

@@ -1,8 +1,11 @@
 package lookup
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
@@ -39,18 +42,34 @@ func (q Query) onlyFile(only OnlyPlace) []Source {
 	return []Source{s}
 }
 
-// variable is docker's configuration in an environment variable.
+// variable is DOCKER_AUTH_CONFIG. docker takes its keys to the letter, and ignores all of it, with
+// a message, where it has more than an "auth" for each. Source: docker/cli 29.9,
+// cli/config/configfile (parseEnvConfig) and memorystore.
 func (q Query) variable() []Source {
-	text := q.E.Getenv("DOCKER_AUTH_CONFIG")
+	const name = "$DOCKER_AUTH_CONFIG"
+	text := q.E.Getenv(name[1:])
 	if text == "" {
 		return nil
 	}
-	return []Source{{Kind: fromEnvironment, Where: "$DOCKER_AUTH_CONFIG", Look: func() (*Answer, error) {
-		d, err := authfile.Parse("$DOCKER_AUTH_CONFIG", []byte(text), authfile.Docker)
+	return []Source{{Kind: fromEnvironment, Where: name, Look: func() (*Answer, error) {
+		d, err := authfile.Parse(name, []byte(text), authfile.Docker)
 		if err != nil {
 			return nil, err
 		}
-		return q.in(d)
+		var known struct {
+			Auths map[string]struct{ Auth string }
+		}
+		strict := json.NewDecoder(strings.NewReader(text))
+		strict.DisallowUnknownFields()
+		if strict.Decode(&known) != nil || slices.ContainsFunc(d.Entries(), func(e authfile.Entry) bool { return e.Marker || e.Err != nil }) {
+			return nil, errors.New(`docker ignores it, as it takes only "auths" with a good "auth" each: unset it`)
+		}
+		for _, key := range q.dockerKeys() {
+			if e, ok := d.Lookup(key); ok {
+				return answer(key, e.Username, e.Secret, false), nil
+			}
+		}
+		return nil, nil //nolint:nilnil // nothing found is not an error
 	}}}
 }
 

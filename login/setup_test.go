@@ -109,7 +109,10 @@ func (h *setupHome) files() map[string]string {
 	return all
 }
 
-const setupConfig = ".docker/config.json"
+const (
+	setupConfig = ".docker/config.json"
+	setupHelm   = ".config/helm/registry/config.json" // which is read like docker's
+)
 
 // Setup takes effect and --undo restores the exact bytes, whatever the file looks like.
 func TestSetup_undoRestoresBytes(t *testing.T) {
@@ -171,15 +174,20 @@ func TestSetup_undoRestoresBytes(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if !c.absent {
+				h.write(setupHelm, c.text)
+			}
 			before := h.files()
 
 			// Several edits, one --undo.
-			h.ok("--docker", "--podman")
+			h.ok("--docker", "--podman", "--helm")
 			h.ok("--docker")
 			h.ok("--host", "reg.example")
-			d, err := authfile.Read(h.path(setupConfig), authfile.Docker)
-			if err != nil || d.CredsStore() != lookup.OwnHelper {
-				t.Fatalf("got credsStore %q (%v), want %q", d.CredsStore(), err, lookup.OwnHelper)
+			for _, name := range []string{setupConfig, setupHelm} {
+				d, err := authfile.Read(h.path(name), authfile.Docker)
+				if err != nil || d.CredsStore() != lookup.OwnHelper {
+					t.Fatalf("%s: got credsStore %q (%v), want %q", name, d.CredsStore(), err, lookup.OwnHelper)
+				}
 			}
 			if info, err := os.Stat(h.path(setupConfig)); c.mode != 0 && (err != nil || info.Mode() != c.mode) {
 				t.Errorf("got mode %v (%v), want %v", info.Mode(), err, c.mode)

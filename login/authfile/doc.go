@@ -4,8 +4,8 @@
 // # Terms
 //
 // A document is one such file: docker's config.json (and that of everything
-// that shares it), containers' auth.json, the docker-config.json of Singularity
-// and Apptainer, microagent's auth.json, the older .dockercfg, or the value of
+// that shares it), helm's own, containers' auth.json, the docker-config.json of
+// Singularity and Apptainer, microagent's auth.json, the older .dockercfg, or the value of
 // DOCKER_AUTH_CONFIG. An entry is one member of its "auths". A marker is an
 // entry that says only that some helper holds a login.
 //

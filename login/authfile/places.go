@@ -143,6 +143,35 @@ func Singularity(e Env) []string {
 // Microagent is microagent's auth.json, ~/.microagent/auth.json (in containers' format).
 func Microagent(e Env) string { return e.home(".microagent", "auth.json") }
 
+// HelmConfig is helm's own file, in docker's format: $HELM_REGISTRY_CONFIG, else
+// registry/config.json in $HELM_CONFIG_HOME, in helm/ below $XDG_CONFIG_HOME, or where the
+// system has configuration; "" without any of them. Helm's login and logout know only this
+// one; for a login it then looks into docker's, too.
+// Source: helm 4.3 (3.22 alike), pkg/cli/environment.go, pkg/helmpath, pkg/registry/client.go.
+func HelmConfig(e Env) string {
+	if path := e.get("HELM_REGISTRY_CONFIG"); path != "" {
+		return path
+	}
+	dir, base := e.get("HELM_CONFIG_HOME"), e.get("XDG_CONFIG_HOME")
+	if base == "" {
+		switch e.GOOS {
+		case "darwin":
+			base = e.home("Library", "Preferences")
+		case "windows":
+			base = e.get("APPDATA")
+		default:
+			base = e.home(".config")
+		}
+	}
+	switch {
+	case dir == "" && base == "":
+		return ""
+	case dir == "":
+		dir = filepath.Join(base, "helm")
+	}
+	return filepath.Join(dir, "registry", "config.json")
+}
+
 // AuthfileVariable is the file that an environment variable names in place of every
 // other, and the name of that variable: REGISTRY_AUTH_FILE (containers), else Apptainer's,
 // else SingularityCE's; both "" when none is set. Apptainer's user guide has both spellings;

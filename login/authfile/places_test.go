@@ -30,6 +30,7 @@ func TestPlaces(t *testing.T) {
 			"dockercfg":   {Dockercfg(e)},
 			"singularity": Singularity(e),
 			"microagent":  {Microagent(e)},
+			"helm":        {HelmConfig(e)},
 			"dropin":      {RegistriesDropIn(e, Podman4, "")},
 			"dropin6":     {RegistriesDropIn(e, Podman6, "")},
 			"variable":    {file, variable},
@@ -50,6 +51,7 @@ func TestPlaces(t *testing.T) {
 			"dockercfg":   {"/home/ann/.dockercfg"},
 			"singularity": {"/home/ann/.singularity/docker-config.json", "/home/ann/.apptainer/docker-config.json"},
 			"microagent":  {"/home/ann/.microagent/auth.json"},
+			"helm":        {"/home/ann/.config/helm/registry/config.json"},
 			"dropin":      {"/home/ann/.config/containers/registries.conf.d/50-regshape.conf"},
 			"variable":    {"", ""},
 		}},
@@ -59,12 +61,16 @@ func TestPlaces(t *testing.T) {
 			"write":    {"/run/user/1000/containers/auth.json"},
 			"dropin":   {"/home/ann/.config/containers/registries.conf.d/50-regshape.conf"}, // not below XDG_CONFIG_HOME: podman 4 does not look there
 			"dropin6":  {"/cfg/containers/registries.conf.d/50-regshape.conf"},
+			"helm":     {"/cfg/helm/registry/config.json"},
 			"variable": {"/a.json", "REGISTRY_AUTH_FILE"},
 		}},
 		{"singularity's variable", home("linux", "SINGULARITY_AUTHFILE=/s.json"), map[string][]string{
 			"variable": {"/s.json", "SINGULARITY_AUTHFILE"},
 		}},
+		{"helm's variables", home("linux", "HELM_REGISTRY_CONFIG=/h.json", "HELM_CONFIG_HOME=/hc"), map[string][]string{"helm": {"/h.json"}}},
+		{"helm's directory", home("darwin", "HELM_CONFIG_HOME=/hc", "XDG_CONFIG_HOME=/cfg"), map[string][]string{"helm": {"/hc/registry/config.json"}}},
 		{"darwin", home("darwin", "XDG_RUNTIME_DIR=/tmp/run"), map[string][]string{
+			"helm":  {"/home/ann/Library/Preferences/helm/registry/config.json"},
 			"auth":  {"/home/ann/.config/containers/auth.json"},
 			"write": {"/home/ann/.config/containers/auth.json"},
 		}},
@@ -77,12 +83,13 @@ func TestPlaces(t *testing.T) {
 			"auth":   {"/home/ann/.config/containers/auth.json"},
 			"dropin": {"/home/ann/.config/containers/registries.conf.d/50-regshape.conf"},
 		}},
-		{"podman 6 on windows", home("windows", `APPDATA=/home/ann/AppData`), map[string][]string{
+		{"podman 6 and helm on windows", home("windows", `APPDATA=/home/ann/AppData`), map[string][]string{
+			"helm":    {"/home/ann/AppData/helm/registry/config.json"},
 			"dropin6": {"/home/ann/AppData/containers/registries.conf.d/50-regshape.conf"},
 		}},
 		{"no home on linux", Env{GOOS: "linux", UID: 7}, map[string][]string{
 			"docker": {""}, "auth": {"/run/containers/7/auth.json"}, "dockercfg": {""},
-			"singularity": nil, "microagent": {""}, "dropin": {""},
+			"singularity": nil, "microagent": {""}, "helm": {""}, "dropin": {""},
 		}},
 		{"no home on darwin", Env{GOOS: "darwin"}, map[string][]string{"auth": nil, "write": {""}}},
 	} {

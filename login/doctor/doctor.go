@@ -60,6 +60,7 @@ var checks = []struct {
 	{"programs", checkPrograms},
 	{"docker", checkDocker},
 	{"podman", checkPodman},
+	{"helm", checkHelm},
 	{"plaintext", checkPlaintext},
 	{"store", checkFiles},
 	{"access", checkAccess},

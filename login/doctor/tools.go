@@ -22,7 +22,7 @@ func checkDocker(e *app.Env, _ *storeState) []finding {
 		return []finding{note("docker has no configuration without a home directory", "", "")}
 	}
 	// These all use docker's file.
-	tool := firstOnPath("docker", "nerdctl", "crane", "oras", "regctl", "helm")
+	tool := firstOnPath("docker", "nerdctl", "crane", "oras", "regctl")
 	doc, err := authfile.Read(path, authfile.Docker)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && tool == "":
@@ -35,8 +35,21 @@ func checkDocker(e *app.Env, _ *storeState) []finding {
 	mine, elsewhere, missing := sortHelpers(doc, func(host string) string {
 		return e.Own("auth", "setup", "--docker", "--host", host, "--keep")
 	})
-	found := credsStoreFindings(e, doc, mine, elsewhere)
+	found := credsStoreFindings(e, "docker", doc, mine, elsewhere)
 	return append(found, missing...)
+}
+
+// checkHelm reads helm's own file, where its login and logout go whatever docker's says.
+func checkHelm(e *app.Env, _ *storeState) []finding {
+	path := authfile.HelmConfig(e.Where())
+	if path == "" || firstOnPath("helm") == "" {
+		return nil
+	}
+	doc, err := lookup.Read(path, authfile.Docker)
+	if err != nil {
+		return nil // reported by checkPlaintext
+	}
+	return credsStoreFindings(e, "helm", doc, nil, nil)
 }
 
 // sortHelpers lists the hosts whose credHelpers entry names regshape and the others, and
@@ -60,36 +73,36 @@ func sortHelpers(doc *authfile.Document, fix func(host string) string) (mine, el
 }
 
 // credsStoreFindings is about the helper for all other hosts.
-func credsStoreFindings(e *app.Env, doc *authfile.Document, mine, elsewhere []string) []finding {
+func credsStoreFindings(e *app.Env, tool string, doc *authfile.Document, mine, elsewhere []string) []finding {
 	var found []finding
-	creds, path := doc.CredsStore(), doc.Name()
-	setup := e.Own("auth", "setup", "--docker")
+	creds, path := lookup.DockerStore(doc), doc.Name()
+	setup := e.Own("auth", "setup", "--"+tool)
 	rest := "this file, unencrypted"
 	if creds != "" {
 		rest = "docker-credential-" + creds
 	}
 	switch {
 	case lookup.IsOwn(creds):
-		found = append(found, good("docker uses regshape", path))
+		found = append(found, good(tool+" uses regshape", path))
 	case len(mine) > 0:
 		found = append(found,
-			good("docker uses regshape for "+terminal.Some(mine), path),
-			note("docker stores all other logins in "+rest, path, setup))
+			good(tool+" uses regshape for "+terminal.Some(mine), path),
+			note(tool+" stores all other logins in "+rest, path, setup))
 	case creds == "":
-		found = append(found, bad("docker does not use regshape: its logins go to "+rest, path, setup))
+		found = append(found, bad(tool+" does not use regshape: its logins go to "+rest, path, setup))
 	}
 	if len(elsewhere) > 0 {
-		found = append(found, note("docker uses others for "+terminal.Some(elsewhere), path, ""))
+		found = append(found, note(tool+" uses others for "+terminal.Some(elsewhere), path, ""))
 	}
 	if creds == "" {
 		return found
 	}
 	// Logins cannot be imported from a helper that does not run: hence --keep.
-	if f := missingHelper(creds, "credsStore", path, e.Own("auth", "setup", "--docker", "--keep")); f != nil {
+	if f := missingHelper(creds, "credsStore", path, e.Own("auth", "setup", "--"+tool, "--keep")); f != nil {
 		return append(found, *f)
 	}
 	if !lookup.IsOwn(creds) && len(mine) == 0 {
-		found = append(found, bad("docker does not use regshape: its logins go to "+rest, path, setup))
+		found = append(found, bad(tool+" does not use regshape: its logins go to "+rest, path, setup))
 	}
 	return found
 }

@@ -20,7 +20,7 @@ import (
 
 // Import moves other tools' logins into the store.
 type Import struct {
-	From    []string `sep:"none" placeholder:"SOURCE" help:"docker, podman, singularity, microagent, helper:NAME, or a file; without it all that exist. May be repeated."`
+	From    []string `sep:"none" placeholder:"SOURCE" help:"docker, podman, helm, singularity, microagent, helper:NAME, or a file; without it all that exist. May be repeated."`
 	Remove  bool     `help:"Remove from its source what the store has then."`
 	DryRun  bool     `name:"dry-run" help:"Show what would be moved, and change nothing."`
 	Replace bool     `help:"What is found replaces another login that the store has."`
@@ -152,7 +152,7 @@ type group struct {
 }
 
 // knownTools are the tools whose files are known.
-var knownTools = []string{"docker", "podman", "singularity", "microagent"}
+var knownTools = []string{"docker", "podman", "helm", "singularity", "microagent"}
 
 // tokenMakers are helpers that make a token at every call, which expires within hours: they
 // are not moved unless named.
@@ -234,7 +234,7 @@ func importFile(e *app.Env, path string) (Source, error) {
 	if !strings.ContainsAny(path, `./\`) {
 		return Source{}, &app.UsageError{
 			Message: fmt.Sprintf("cannot import logins from %q", printable.Line(path, 60)),
-			Hint:    "give docker, podman, singularity, microagent, helper:NAME, or a file as ./FILE",
+			Hint:    "give docker, podman, helm, singularity, microagent, helper:NAME, or a file as ./FILE",
 		}
 	}
 	absolute, err := filepath.Abs(path)

@@ -21,7 +21,7 @@ const OwnHelper = "regshape"
 
 // Place is a file in which another tool keeps logins. It need not exist.
 type Place struct {
-	Tool   string // "docker", "podman", "singularity" or "microagent"
+	Tool   string // "docker", "podman", "singularity", "microagent" or "helm"
 	Path   string
 	Format authfile.Format
 }
@@ -37,7 +37,7 @@ func Places(e *app.Env) []Place {
 	for _, path := range authfile.Singularity(w) {
 		places = append(places, Place{"singularity", path, authfile.Docker})
 	}
-	places = append(places, Place{"microagent", authfile.Microagent(w), authfile.Containers})
+	places = append(places, Place{"microagent", authfile.Microagent(w), authfile.Containers}, Place{"helm", authfile.HelmConfig(w), authfile.Docker})
 	places = slices.DeleteFunc(places, func(p Place) bool { return p.Path == "" }) // there is no home
 	return Unique(places, func(p Place) string { return p.Path })
 }
@@ -103,15 +103,18 @@ func systemHelper(goos string, installed func(program string) bool) string {
 }
 
 // Asks reports whether the tool of a file asks regshape for all registries. Of tools other
-// than docker and podman it is not known.
+// than docker, podman and helm it is not known.
 func Asks(e *app.Env, p Place) bool {
 	switch {
 	case p.Tool == "podman":
 		helpers, _, err := PodmanHelpers(e)
 		return err == nil && slices.ContainsFunc(helpers, IsOwn)
-	case p.Tool == "docker" && p.Format == authfile.Docker:
+	case p.Tool == "docker" && p.Format == authfile.Docker, p.Tool == "helm":
 		d, err := authfile.Read(p.Path, p.Format)
-		return err == nil && IsOwn(d.CredsStore())
+		if err == nil && IsOwn(d.CredsStore()) {
+			return true
+		}
+		return p.Tool == "helm" && Asks(e, Place{"docker", authfile.DockerConfig(e.Where()), authfile.Docker})
 	}
 	return true
 }

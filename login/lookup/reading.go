@@ -115,10 +115,10 @@ func helperAddress(key string, f authfile.Format) (a store.Address, ok bool) {
 	return a, key == asked
 }
 
-// NamedFor lists the registries for which a file of docker or podman names a helper in
-// credHelpers: nobody looks elsewhere for these.
+// NamedFor lists the registries for which a tool's file names a helper in credHelpers: it
+// looks nowhere else for these.
 func NamedFor(e *app.Env, helper string) (registries []string) {
-	for _, p := range helperPlaces(e) {
+	for _, p := range append(Places(e), podmansDocker(e)...) {
 		d, err := authfile.Read(p.Path, p.Format)
 		if err != nil {
 			continue

@@ -35,7 +35,7 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 	if len(report.Failed) > 0 && !s.Keep {
 		s.warnFailed()
 		return &refusal{
-			"docker or podman would no longer find these logins, and they cannot be moved into the store; nothing was changed",
+			"docker, podman or helm would no longer find these logins, and they cannot be moved into the store; nothing was changed",
 			"fix them, or continue without them: add --keep",
 		}
 	}
@@ -60,7 +60,7 @@ func (s *setup) importHidden(edits []plannedEdit, hosts []string) error {
 	return nil
 }
 
-// importAll imports what each edit hides. If docker and podman used different logins for one
+// importAll imports what each edit hides. If two tools used different logins for one
 // registry, the second is a failure, since the store has one of them.
 func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []string, dryRun bool) (importer.Report, error) {
 	var all importer.Report
@@ -106,13 +106,12 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 	if err != nil {
 		return nil, err
 	}
-	dockers := lookup.Place{Tool: "docker", Path: x.File, Format: authfile.Docker}
 	crane := lookup.Place{Tool: "podman", Path: authfile.CraneAuth(s.Where()), Format: authfile.Docker}
 	store := lookup.DockerStore(d)
-	previous := map[string][]string{} // helper -> the hosts that docker asked it for; nil: all
+	previous := map[string][]string{} // helper -> the hosts that the tool asked it for; nil: all
 	if len(hosts) == 0 {
 		previous[store] = nil
-		for _, c := range d.CredHelpers() { // docker still uses these
+		for _, c := range d.CredHelpers() { // the tool still uses these
 			seen[c.Host] = c.Helper != "" // to helm an empty one is none
 		}
 	}
@@ -128,13 +127,13 @@ func (s *setup) hiddenBy(x plannedEdit, hosts []string) ([]importer.Source, erro
 		}
 		src := importer.HelperSource(s.Env, helper)
 		if d.CredsStore() == "" && helper == store {
-			src = s.ifWorking(src)
+			src = s.ifWorking(x.Tool, src)
 		}
 		sources = append(sources, s.inUse(src, seen, previous[helper]))
 	}
-	// If a helper is named, docker does not read the logins in the file.
-	sources = append(sources, s.inUse(importer.FileSource(dockers), seen, hosts))
-	if !x.Existed { // crane reads podman's file then, docker before 23 .dockercfg
+	// If a helper is named, the tool does not read the logins in the file.
+	sources = append(sources, s.inUse(importer.FileSource(lookup.Place{Tool: x.Tool, Path: x.File, Format: authfile.Docker}), seen, hosts))
+	if !x.Existed && x.Tool == "docker" { // crane reads podman's file then, docker before 23 .dockercfg
 		if crane.Path != "" {
 			sources = append(sources, s.inUse(s.usable(importer.FileSource(crane)), seen, hosts))
 		}
@@ -157,14 +156,14 @@ func (s *setup) usable(src importer.Source) importer.Source {
 	return src
 }
 
-// ifWorking is a helper that docker takes by itself where it is installed. One that does not
-// work has given docker nothing.
-func (s *setup) ifWorking(src importer.Source) importer.Source {
+// ifWorking is a helper that a tool takes by itself where it is installed. One that does not
+// work has given it nothing.
+func (s *setup) ifWorking(tool string, src importer.Source) importer.Source {
 	list := src.List
 	src.List = func(ctx context.Context) ([]importer.Login, error) {
 		logins, err := list(ctx)
 		if err != nil && ctx.Err() == nil {
-			s.Warn("docker would use %s, which fails; nothing is imported from it: %s.", src.Name, printable.Line(err.Error(), 300))
+			s.Warn("%s would use %s, which fails; nothing is imported from it: %s.", tool, src.Name, printable.Line(err.Error(), 300))
 			err = nil
 		}
 		return logins, err

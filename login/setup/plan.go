@@ -64,21 +64,28 @@ func (s *setup) hosts() ([]string, error) {
 // plan lists the edits to make, without those that change nothing. It writes nothing.
 func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 	w := s.Where()
-	docker, podman := s.Docker || len(hosts) > 0, s.Podman
-	if !docker && !podman {
-		docker, podman = hasDocker(w), hasPodman(w)
+	docker, podman, helm := s.Docker || len(hosts) > 0, s.Podman, s.Helm
+	if !docker && !podman && !helm {
+		docker, podman, helm = hasDocker(w), hasPodman(w), hasHelm(w)
 		if !docker && !podman {
 			s.say("Neither docker nor podman is installed: configuring docker's file, which crane, helm and others read too.")
 			docker = true
 		}
 	}
 	var edits, all []plannedEdit
-	if docker {
-		x, err := planDocker(w, s.helper, hosts)
+	if path := authfile.HelmConfig(w); helm && (!docker || path != authfile.DockerConfig(w)) {
+		x, err := planDocker(w, "helm", s.helper, nil)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, x)
+	}
+	if docker {
+		x, err := planDocker(w, "docker", s.helper, hosts)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, x) // last, since its logins count first
 	}
 	if podman {
 		planned, err := s.planPodman(func() []lookup.Entry { return s.importedBy(all, hosts) })
@@ -97,8 +104,8 @@ func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 	return edits, nil
 }
 
-// importedBy lists the logins of registries that edits of docker's file move into the store.
-// What cannot be read is reported by the import.
+// importedBy lists the logins of registries that edits of docker's and helm's files move into
+// the store. What cannot be read is reported by the import.
 func (s *setup) importedBy(edits []plannedEdit, hosts []string) (found []lookup.Entry) {
 	for _, x := range edits {
 		if bytes.Equal(x.before, x.after) {
@@ -130,6 +137,11 @@ func hasPodman(w authfile.Env) bool {
 	})
 }
 
+func hasHelm(w authfile.Env) bool {
+	config := authfile.HelmConfig(w)
+	return config != "" && (anyProgram("helm") || exists(config))
+}
+
 func anyProgram(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		_, err := exec.LookPath(name)
@@ -142,25 +154,28 @@ func exists(path string) bool {
 	return path != "" && err == nil
 }
 
-// planDocker plans the edit of docker's config.json: the helper for all registries or only
-// for hosts.
-func planDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, error) {
-	path := authfile.DockerConfig(w)
-	if path == "" {
-		return plannedEdit{}, errors.New("no home directory for docker's file: set " + store.HomeVariable(w.GOOS) + ", or give --docker-config")
+// planDocker plans the edit of docker's config.json, or of helm's file, which is like it: the
+// helper for all registries or only for hosts.
+func planDocker(w authfile.Env, tool, helper string, hosts []string) (plannedEdit, error) {
+	path, other := authfile.DockerConfig(w), "give --docker-config"
+	if tool == "helm" {
+		path, other = authfile.HelmConfig(w), "set HELM_REGISTRY_CONFIG"
 	}
-	x := plannedEdit{edit: edit{Tool: "docker", File: path, Existed: true, Helper: helper}}
+	if path == "" {
+		return plannedEdit{}, fmt.Errorf("no home directory for %s's file: set %s, or %s", tool, store.HomeVariable(w.GOOS), other)
+	}
+	x := plannedEdit{edit: edit{Tool: tool, File: path, Existed: true, Helper: helper}}
 	d, err := authfile.Read(path, authfile.Docker)
 	if errors.Is(err, fs.ErrNotExist) {
 		x.Existed = false
 		d, err = authfile.Parse(path, nil, authfile.Docker)
 	}
 	if err != nil {
-		return plannedEdit{}, fmt.Errorf("edit docker's file: %w", err)
+		return plannedEdit{}, fmt.Errorf("edit %s's file: %w", tool, err)
 	}
 	x.before = d.Bytes()
 	x.after = x.before
-	if !x.Existed && len(hosts) == 0 {
+	if !x.Existed && tool == "docker" && len(hosts) == 0 {
 		copyCredHelpers(d, authfile.CraneAuth(w))
 	}
 	previous := d.CredsStore()
@@ -182,7 +197,7 @@ func planDocker(w authfile.Env, helper string, hosts []string) (plannedEdit, err
 		}
 	}
 	if err := d.Err(); err != nil {
-		return plannedEdit{}, fmt.Errorf("edit docker's file: %w", err)
+		return plannedEdit{}, fmt.Errorf("edit %s's file: %w", tool, err)
 	}
 	x.after = d.Bytes()
 	return x, nil

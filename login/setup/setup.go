@@ -1,5 +1,5 @@
-// Package setup configures docker, podman, skopeo and buildah to use regshape, and reverts
-// that.
+// Package setup configures docker, podman, skopeo, buildah and helm to use regshape, and
+// reverts that.
 package setup
 
 import (
@@ -21,10 +21,11 @@ import (
 type Setup struct {
 	Docker bool     `help:"Configure docker, and with it every tool that reads docker's config.json."`
 	Podman bool     `help:"Configure podman, skopeo and buildah."`
-	Hosts  []string `xor:"host" name:"host" placeholder:"REGISTRY" help:"Let docker use regshape for these registries only (credHelpers); implies --docker."`
+	Helm   bool     `xor:"helm" help:"Configure helm's own file, where its login and logout go."`
+	Hosts  []string `xor:"host,helm" name:"host" placeholder:"REGISTRY" help:"Let docker use regshape for these registries only (credHelpers); implies --docker."`
 	Undo   bool     `xor:"host,keep" help:"Revert what setup changed."`
 	DryRun bool     `name:"dry-run" help:"Show what would be changed and imported, without writing anything."`
-	Keep   bool     `xor:"keep" help:"Continue if a login cannot be moved into the store, or podman would use another one in its place; docker or podman no longer find it."`
+	Keep   bool     `xor:"keep" help:"Continue if a login cannot be moved into the store, or podman would use another one in its place; docker, podman or helm no longer find it."`
 }
 
 // setupResult is the JSON of setup and of setup --undo.

@@ -41,7 +41,7 @@ type record struct {
 // The bytes are within or around "credsStore" and "credHelpers", or those of the drop-in:
 // none of them is a secret.
 type edit struct {
-	Tool    string   `json:"tool"` // "docker" or "podman"
+	Tool    string   `json:"tool"` // "docker", "podman" or "helm"
 	File    string   `json:"file"` // absolute path, symbolic links not followed
 	Existed bool     `json:"existed"`
 	Dirs    []string `json:"folders,omitempty"` // that setup created for it, outermost first
@@ -187,9 +187,10 @@ func (s *setup) undo() error {
 // filesToUndo lists the files to undo, the last edited first.
 func (s *setup) filesToUndo(edits []edit) []string {
 	var files []string
+	all := !s.Docker && !s.Podman && !s.Helm
+	named := map[string]bool{"docker": s.Docker, "podman": s.Podman, "helm": s.Helm}
 	for _, x := range slices.Backward(edits) {
-		all := !s.Docker && !s.Podman
-		if (all || s.Docker && x.Tool == "docker" || s.Podman && x.Tool == "podman") && !slices.Contains(files, x.File) {
+		if (all || named[x.Tool]) && !slices.Contains(files, x.File) {
 			files = append(files, x.File)
 		}
 	}

@@ -15,10 +15,11 @@ const (
 	configAuth   = ".config/containers/auth.json"
 	dockerConfig = ".docker/config.json"
 	dockercfg    = ".dockercfg"
+	helmConfig   = ".config/helm/registry/config.json" // helm's alone
 )
 
 var placeNames = map[string]string{
-	runtimeAuth: "podman", configAuth: "podman-config", dockerConfig: "docker", dockercfg: "dockercfg",
+	runtimeAuth: "podman", configAuth: "podman-config", dockerConfig: "docker", dockercfg: "dockercfg", helmConfig: "helm",
 }
 
 // corpusCase is a home as users have it.
@@ -68,6 +69,9 @@ func corpusCases(texts map[string]string) []corpusCase {
 			cases = append(cases, corpusCase{files: map[string]string{place: name}, setup: all})
 		}
 	}
+	for _, name := range []string{"docker", "scheme-path", "hub-both", "helper-to-file", "helper-beside-auths", "store-pass-beside-auths"} {
+		cases = append(cases, corpusCase{files: map[string]string{helmConfig: name}, setup: all})
+	}
 	pairs := []string{
 		"namespace-alone", "namespace-and-host", "scheme-path", "scheme-beside-other", "hub-both", "helper-to-file", "key-empty", "dockercfg-v1-users",
 	}
@@ -94,7 +98,7 @@ func corpusCases(texts map[string]string) []corpusCase {
 			}
 		}
 	}
-	// Without any login in its file, docker uses a helper that it finds.
+	// Without any login in their files, docker and helm use a helper that they find.
 	return append(cases, corpusCase{files: map[string]string{dockerConfig: "no-members"}, helpers: []string{"secretservice"}, setup: all})
 }
 

@@ -96,6 +96,9 @@ func newCorpusHome(t *testing.T, w *witness, c corpusCase, texts map[string]stri
 		}
 	}
 	h.prependPath(bin)
+	if c.files[dockerConfig] != "no-members" { // else helm would take a helper that it finds
+		h.write(helmConfig, `{"auths": {"unrelated.example": {}}}`)
+	}
 	for place, document := range c.files {
 		h.write(place, texts[document])
 	}

@@ -144,8 +144,7 @@ func helm() *client {
 	return &client{
 		name: "helm", uses: []string{"helm"},
 		prepare: func(c *cell) {
-			// Its own file would have the password in clear.
-			c.setenv("HELM_REGISTRY_CONFIG", c.file(".docker", "config.json"))
+			c.write(helmConfig, `{"credsStore":"regshape"}`)
 			name := c.repository()[strings.LastIndex(c.repository(), "/")+1:]
 			c.write("chart/Chart.yaml", "apiVersion: v2\nname: "+name+"\nversion: "+pushedTag+"\n")
 			c.run("helm", "package", c.file("chart"), "-d", c.file("tmp")).ok()

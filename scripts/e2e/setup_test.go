@@ -88,6 +88,21 @@ func (h *home) files() map[string]string {
 	return files
 }
 
+// sameFiles fails the test unless the files are what they were.
+func (h *home) sameFiles(before map[string]string) {
+	h.t.Helper()
+	after := h.files()
+	if maps.Equal(before, after) {
+		return
+	}
+	for name := range before {
+		if before[name] != after[name] {
+			h.t.Errorf("%s is another one", name)
+		}
+	}
+	h.t.Errorf("%d files, before %d", len(after), len(before))
+}
+
 // buildah pulls the private image by name, with storage of its own.
 func (h *home) buildah(r *registry) result {
 	h.t.Helper()
@@ -141,14 +156,7 @@ func TestSetupUndo(t *testing.T) {
 	h.allSee(byDocker)
 	h.allSee(byPodman)
 	h.run("regshape", "auth", "setup", "--undo").ok().quiet()
-	if after := h.files(); !maps.Equal(before, after) {
-		for name := range before {
-			if before[name] != after[name] {
-				t.Errorf("%s is another one", name)
-			}
-		}
-		t.Errorf("%d files, before %d", len(after), len(before))
-	}
+	h.sameFiles(before)
 	h.run("docker", "manifest", "inspect", "--insecure", byDocker.ref()).ok().quiet()
 	h.run("skopeo", "inspect", "docker://"+byPodman.ref()).ok().quiet()
 

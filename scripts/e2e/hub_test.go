@@ -106,7 +106,7 @@ const (
 	authorities = "/etc/ssl/certs/ca-certificates.crt"
 
 	ownHosts = "127.0.0.1 localhost\n::1 localhost\n10.1.1.1 registry.example registry.example.com\n" +
-		"10.1.1.2 registry-1.docker.io index.docker.io docker.io\n10.1.1.3 auth.docker.io\n"
+		"10.1.1.2 registry-1.docker.io index.docker.io docker.io\n10.1.1.3 auth.docker.io login.docker.com hub.docker.com\n"
 )
 
 // startHub serves Docker Hub offline: a real registry behind TLS and a token server. It
@@ -135,7 +135,7 @@ func startHub(work string) (*registry, error) {
 		if err != nil {
 			return "", err
 		}
-		if r.realm, err = serveTLS(authority, authAddress, noRefreshTokens(tokens), "auth.docker.io"); err != nil {
+		if r.realm, err = serveTLS(authority, authAddress, noRefreshTokens(tokens), "auth.docker.io", "login.docker.com", "hub.docker.com"); err != nil {
 			return "", err
 		}
 		bundle := filepath.Join(dir, "tokens.pem")

@@ -66,14 +66,19 @@ func (s *shared) before(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// asked fails the test unless all requests since the last look were an account's.
-func (s *shared) asked(t *testing.T, as *registry) {
+// asked fails the test unless the requests since the last look were of these accounts.
+func (s *shared) asked(t *testing.T, as ...*registry) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var want []string
+	for _, r := range as {
+		want = append(want, r.user)
+	}
+	slices.Sort(want)
 	slices.Sort(s.users)
-	if got := slices.Compact(s.users); !slices.Equal(got, []string{as.user}) {
-		t.Errorf("the registry was asked by %v, want %s alone", got, as.user)
+	if got := slices.Compact(s.users); !slices.Equal(got, want) {
+		t.Errorf("the registry was asked by %v, want %v", got, want)
 	}
 	s.users = nil
 }

@@ -53,6 +53,8 @@ func TestDockerHub(t *testing.T) {
 	}
 	t.Run("web login", func(t *testing.T) { webLogin(t, home(t), hub) })
 	t.Run("again", func(t *testing.T) { loginAgain(t, home(t), hub) })
+	t.Run("two accounts", func(t *testing.T) { buildsWithTwo(t, dockerd) })
+	t.Run("asks again", func(t *testing.T) { asksAgain(t, home(t)) })
 }
 
 // webLogin is docker login without arguments: Docker Hub shows a code, the user confirms it

@@ -123,10 +123,7 @@ func dockerClients(program, suffix string) []*client {
 	}
 	if program != debianDocker { // that has a builder of its own
 		buildkit.uses = []string{program, "buildx", engine}
-		buildkit.prepare = func(c *cell) {
-			c.must(os.MkdirAll(c.file(".docker", "cli-plugins"), 0o700))
-			c.must(os.Symlink(c.lookPath("buildx"), c.file(".docker", "cli-plugins", "docker-buildx")))
-		}
+		buildkit.prepare = func(c *cell) { c.buildx() }
 	}
 	return []*client{
 		{

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/docker/docker-credential-helpers/client"
+
+	"regshape/store/process"
 )
 
 const (
@@ -60,8 +62,7 @@ func (r *helperRun) run() error {
 	cmd.Env = r.environ
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.stdin, &r.stdout, &r.stderr
 	cmd.WaitDelay = pipeGrace
-	killGroup(cmd)
-	err := cmd.Run()
+	err := process.Run(cmd, false)
 
 	switch {
 	case errors.Is(context.Cause(ctx), errTooMuch):

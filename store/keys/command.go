@@ -124,57 +124,36 @@ func (c Command) run(ctx context.Context) ([]byte, error) {
 	cmd := exec.CommandContext(limited, program, c.Words[1:]...) //nolint:gosec // the user chose the program
 	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = commandRest
-	endWithChildren(cmd)
-	out := &bounded{limit: commandOutput, refuse: true}
-	complaint := &bounded{limit: commandError}
+	out := &process.Bounded{Limit: commandOutput, Refuse: true}
+	complaint := &process.Bounded{Limit: commandError}
 	cmd.Stdout, cmd.Stderr = out, complaint
-	err := cmd.Run()
+	err := process.Run(cmd, false)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case limited.Err() != nil:
 		return nil, fmt.Errorf("%w: %s did not print the key within %d s", ErrCommand, program, commandLimit/time.Second)
-	case out.over:
+	case out.Over:
 		return nil, fmt.Errorf("%w: %s printed more than %d KiB: it must print key lines only", ErrCommand, program, commandOutput>>10)
 	case errors.Is(err, exec.ErrWaitDelay): // it has ended well, and left a child that holds its output
 		err = nil
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return nil, fmt.Errorf("%w: %s failed (%v)%s", ErrCommand, program, exit.ProcessState, complaint.quote())
+		return nil, fmt.Errorf("%w: %s failed (%v)%s", ErrCommand, program, exit.ProcessState, quote(complaint))
 	}
 	if err != nil {
 		// Not wrapped: that an interpreter does not exist must not pass for an entry that does not.
 		return nil, fmt.Errorf("%w: it does not run: %v", ErrCommand, err) //nolint:errorlint // see above
 	}
-	return out.data, nil
-}
-
-// bounded keeps the first bytes that are written to it.
-type bounded struct {
-	limit  int
-	refuse bool // fail a write beyond the limit; otherwise drop it
-	data   []byte
-	over   bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	rest := b.limit - len(b.data)
-	b.data = append(b.data, p[:min(len(p), rest)]...)
-	if len(p) > rest {
-		b.over = true
-		if b.refuse {
-			return rest, errors.New("too much output")
-		}
-	}
-	return len(p), nil
+	return out.Data, nil
 }
 
 // quote returns the last line, made fit for a message, or nothing where a secret may be in
 // it: a program that is given wrong options may well complain about the key itself. Of
 // output that was cut nobody knows what its end belonged to.
-func (b *bounded) quote() string {
-	text := strings.TrimSpace(string(b.data))
-	if b.over || showsKey(text) {
+func quote(b *process.Bounded) string {
+	text := strings.TrimSpace(string(b.Data))
+	if b.Over || showsKey(text) {
 		return ""
 	}
 	if text = printable.Line(text[strings.LastIndexByte(text, '\n')+1:], quotedError); text == "" {

@@ -91,8 +91,8 @@ func (k keychain) run(ctx context.Context, input string, args ...string) ([]byte
 	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = commandRest
 	cmd.Stdin = strings.NewReader(input)
-	out := &bounded{limit: commandOutput, refuse: true}
-	complaint := &bounded{limit: commandError}
+	out := &process.Bounded{Limit: commandOutput, Refuse: true}
+	complaint := &process.Bounded{Limit: commandError}
 	cmd.Stdout, cmd.Stderr = out, complaint
 	err := cmd.Run()
 	if ctx.Err() != nil {
@@ -101,13 +101,13 @@ func (k keychain) run(ctx context.Context, input string, args ...string) ([]byte
 	exit, ended := errors.AsType[*exec.ExitError](err)
 	switch {
 	case err == nil:
-		return out.data, nil
-	case ended && (exit.ExitCode() == exitNotFound || strings.Contains(string(complaint.data), "could not be found")):
+		return out.Data, nil
+	case ended && (exit.ExitCode() == exitNotFound || strings.Contains(string(complaint.Data), "could not be found")):
 		return nil, errNoItem
 	case ended && exit.ExitCode() == exitNobody:
 		return nil, fmt.Errorf("%w: the OS keyring is locked: run 'security unlock-keychain'", store.ErrLocked)
 	case ended:
-		return nil, fmt.Errorf("OS keyring: check it in Keychain Access: %s failed (%v)%s", k.program, exit.ProcessState, complaint.quote())
+		return nil, fmt.Errorf("OS keyring: check it in Keychain Access: %s failed (%v)%s", k.program, exit.ProcessState, quote(complaint))
 	}
 	return nil, fmt.Errorf("OS keyring: %w", err)
 }

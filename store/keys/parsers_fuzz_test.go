@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"regshape/store"
+	"regshape/store/process"
 )
 
 // quotes reports whether an error holds a word of a text that may be secret. Shorter words
@@ -144,18 +145,18 @@ func FuzzCommandComplaint(f *testing.F) {
 	line := store.NewRootKey().Line()
 	f.Fuzz(func(t *testing.T, before, tag, after string, cut uint16) {
 		for _, text := range []string{before + tag + after, before + line + after} {
-			whole, pieces := &bounded{limit: commandError}, &bounded{limit: commandError}
+			whole, pieces := &process.Bounded{Limit: commandError}, &process.Bounded{Limit: commandError}
 			at := min(int(cut), len(text))
-			for b, parts := range map[*bounded][]string{whole: {text}, pieces: {text[:at], text[at:]}} {
+			for b, parts := range map[*process.Bounded][]string{whole: {text}, pieces: {text[:at], text[at:]}} {
 				for _, part := range parts {
 					if n, err := b.Write([]byte(part)); n != len(part) || err != nil {
 						t.Fatalf("a write of %d bytes: %d, %v", len(part), n, err)
 					}
 				}
 			}
-			quoted := whole.quote()
-			if pieces.quote() != quoted || len(whole.data) > commandError {
-				t.Fatalf("%q in pieces is quoted as %q, not as %q", text, pieces.quote(), quoted)
+			quoted := quote(whole)
+			if quote(pieces) != quoted || len(whole.Data) > commandError {
+				t.Fatalf("%q in pieces is quoted as %q, not as %q", text, quote(pieces), quoted)
 			}
 			if strings.ContainsAny(quoted, "\r\n\x1b\x00") || len([]rune(quoted)) > quotedError+3 {
 				t.Fatalf("%q is quoted as %q", text, quoted)

@@ -1,0 +1,23 @@
+package process
+
+import "errors"
+
+// Bounded keeps the first bytes that are written to it.
+type Bounded struct {
+	Limit  int
+	Refuse bool // fail a write beyond the limit; otherwise drop it
+	Data   []byte
+	Over   bool
+}
+
+func (b *Bounded) Write(p []byte) (int, error) {
+	rest := b.Limit - len(b.Data)
+	b.Data = append(b.Data, p[:min(len(p), rest)]...)
+	if len(p) > rest {
+		b.Over = true
+		if b.Refuse {
+			return rest, errors.New("too much output")
+		}
+	}
+	return len(p), nil
+}

@@ -47,8 +47,11 @@ type Credential struct {
 	VerifiedAt time.Time `json:",omitzero"` // when the registry last accepted it
 	Expires    time.Time `json:",omitzero"` // after that it is not returned
 	Renew      *Renewal  `json:",omitempty"`
+	Program    *Program  `json:",omitempty"` // of a login without a secret of its own: makes them
+	Answer     *Answer   `json:",omitempty"` // of an entry that is no login: what a program made
 
 	payload []byte // as read, for the fields that this version does not know
+	asked   string // of a pattern: the address that it was found for
 }
 
 // Renewal is what renews the access token of a device login.
@@ -71,9 +74,10 @@ func (r Renewal) String() string { return r.ClientID + "@" + r.Issuer }
 // GoString hides the refresh token from %#v.
 func (r Renewal) GoString() string { return r.String() }
 
-// Expired reports whether the credential's time has run out.
+// Expired reports whether the credential's time has run out. That of a program's login never
+// does.
 func (c Credential) Expired(now time.Time) bool {
-	return !c.Expires.IsZero() && !now.Before(c.Expires)
+	return c.Program == nil && !c.Expires.IsZero() && !now.Before(c.Expires)
 }
 
 // validate refuses what JSON would silently repair.
@@ -126,6 +130,9 @@ func unmarshalCredential(payload []byte) (Credential, error) {
 		}
 	}
 	c.payload = payload
+	if c.Secret != "" {
+		c.Program = nil // version 0.1.0, which does not know it, has stored another login here
+	}
 	return c, nil
 }
 

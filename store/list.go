@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// List returns all credentials, expired ones included, sorted by canonical address, and the
+// List returns all logins, expired ones included, sorted by canonical address, and the
 // entries that could not be opened. err is set if nothing can be listed at all: the store is
 // locked or has no key.
 func (s *Store) List(ctx context.Context) (found []Credential, damaged []*EntryError, err error) {
@@ -66,6 +66,7 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 	found = make([]Credential, 0, len(all))
 	for _, e := range all {
 		switch {
+		case e.err == nil && e.credential.Answer != nil:
 		case e.err == nil:
 			found = append(found, e.credential)
 		case !errors.Is(e.err, fs.ErrNotExist): // erased meanwhile

@@ -55,25 +55,25 @@ func (s *Store) Location() Location { return s.loc }
 // for a stored one the error says why. A damaged entry is an [EntryError].
 func (s *Store) Get(ctx context.Context, a Address) (found Credential, err error) {
 	err = s.retryOnRotation(func(s *Store) error {
-		found, err = s.get(ctx, a)
+		view, err := s.look(ctx)
+		if err == nil {
+			found, err = view.get(ctx, a, func(c Credential) bool { return !c.Expired(s.now()) })
+		}
 		return err
 	})
 	return found, err
 }
 
-func (s *Store) get(ctx context.Context, a Address) (Credential, error) {
-	view, err := s.look(ctx)
-	if err != nil {
-		return Credential{}, err
-	}
+// get finds the first entry that answers for an address and is alive.
+func (v *view) get(ctx context.Context, a Address, alive func(Credential) bool) (Credential, error) {
 	for _, lookup := range a.Lookups() {
-		c, err := view.read(ctx, lookup.String())
-		if errors.Is(err, fs.ErrNotExist) || err == nil && c.Expired(s.now()) {
+		c, err := v.read(ctx, lookup.String())
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !alive(c) {
 			continue
 		}
 		return c, err
 	}
-	return Credential{}, ErrNotFound
+	return v.getByPattern(ctx, a)
 }
 
 // Put stores a credential under its ServerURL, replacing what was there. It sets
@@ -92,7 +92,14 @@ func (s *Store) Put(ctx context.Context, c Credential) error {
 	c.Updated = s.now().UTC().Truncate(time.Second)
 	c.Created = c.Updated
 	ready := func(s *Store) (view, error) { return s.prepare(ctx) }
-	return s.change(ctx, ready, func(v view) error { return v.write(ctx, c) })
+	return s.change(ctx, ready, func(v view) error {
+		if c.IsPattern() {
+			if err := v.markPatterns(); err != nil {
+				return err
+			}
+		}
+		return v.write(ctx, c)
+	})
 }
 
 // write seals a credential into its entry.

@@ -48,6 +48,7 @@ import (
 const (
 	Key    = "key"    // prints the root key
 	Plugin = "plugin" // an age plugin that only the name of a slot's file chooses
+	Login  = "login"  // makes the secrets of a login
 )
 
 // Program is what a store wants to start.
@@ -97,6 +98,18 @@ func Add(loc store.Location, p Program) error {
 	})
 	if err != nil {
 		return fmt.Errorf("trust %s: %w", p.shown(), err)
+	}
+	return nil
+}
+
+// Remove ends the trust in a program, durably.
+func Remove(loc store.Location, p Program) error {
+	where, err := locate(loc)
+	if err == nil {
+		err = where.edit(func(all []string) []string { return slices.DeleteFunc(slices.Clone(all), where.is(p)) })
+	}
+	if err != nil && !errors.Is(err, errNoHome) {
+		return fmt.Errorf("revoke trust in %s: %w", p.shown(), err)
 	}
 	return nil
 }

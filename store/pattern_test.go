@@ -1,0 +1,114 @@
+package store
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParsePattern(t *testing.T) {
+	for in, want := range map[string]string{
+		"*.dkr.ecr.*.amazonaws.com":         "*.dkr.ecr.*.amazonaws.com",
+		"https://*.DKR.ecr.*.amazonaws.com": "*.dkr.ecr.*.amazonaws.com",
+		" *-docker.pkg.dev":                 "",
+		"*.pkg.dev":                         "*.pkg.dev",
+		"*.pkg.dev:443":                     "*.pkg.dev",
+		"*.pkg.dev:5000":                    "*.pkg.dev:5000",
+		"a.*.pkg.dev":                       "a.*.pkg.dev",
+		"*.*.*.*.*.*.b.c":                   "*.*.*.*.*.*.b.c",
+		"*.*.*.*.*.*.*.b.c":                 "", // nine labels
+		"*.dev":                             "",
+		"*":                                 "",
+		"pkg.*.dev":                         "",
+		"a.pkg.*":                           "",
+		"a.b.pkg.dev":                       "", // no *
+		"*.pkg.dev/team":                    "",
+		"*.pkg.dev/":                        "",
+		"http://*.pkg.dev":                  "",
+		"x*.pkg.dev":                        "",
+		"**.pkg.dev":                        "",
+		"*..pkg.dev":                        "",
+		".*.pkg.dev":                        "",
+		"*.pkg.dev.":                        "",
+		"*.pkg.dev:0":                       "",
+		"*.pkg.dev:*":                       "",
+		"*.0.0.1":                           "",
+		"[*::1]":                            "",
+		"*.bücher.example":                  "",
+		"*.xn--bcher-kva.example":           "*.xn--bcher-kva.example",
+		"u@*.pkg.dev":                       "",
+		"*.pkg.dev\n":                       "*.pkg.dev",
+		"*.pkg\n.dev":                       "",
+	} {
+		got, err := ParsePattern(in)
+		if got != want || (err == nil) == (want == "") {
+			t.Errorf("%q: got %q (%v), want %q", in, got, err, want)
+		}
+		if want != "" && !ParseAddress(want).Opaque() {
+			t.Errorf("%q could be a registry", want)
+		}
+	}
+}
+
+func TestMasks(t *testing.T) {
+	for _, c := range []struct {
+		pattern, address string
+		want             bool
+	}{
+		{"*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.eu-west-1.amazonaws.com", true},
+		{"*.dkr.ecr.*.amazonaws.com", "https://123.DKR.ecr.eu-west-1.amazonaws.com:443/v2/", true},
+		{"*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.eu-west-1.amazonaws.com.evil", false},
+		{"*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.eu.west-1.amazonaws.com", false},
+		{"*.dkr.ecr.*.amazonaws.com", "dkr.ecr.eu-west-1.amazonaws.com", false},
+		{"*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.eu-west-1.amazonaws.com:5000", false},
+		{"*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.eu-west-1.amazonaws.com/team/app", false},
+		{"*.dkr.ecr.*.amazonaws.com", "http://123.dkr.ecr.eu-west-1.amazonaws.com", false},
+		{"*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.eu-west-1.amazonaws.com.", false},
+		{"*.pkg.dev", "europe-docker.pkg.dev", true},
+		{"*.pkg.dev", "evil-pkg.dev", false},
+		{"*.pkg.dev", "pkg.dev", false},
+		{"*.pkg.dev", "a.b.pkg.dev", false},
+		{"*.pkg.dev:5000", "a.pkg.dev:5000", true},
+		{"*.pkg.dev:5000", "a.pkg.dev", false},
+		{"*.docker.io", "index.docker.io", false},
+		{"*.docker.io", "registry-1.docker.io", false},
+		{"*.docker.io", "evil.docker.io", true},
+		{"*.0.0.1", "127.0.0.1", false},
+		{"*.*.b.c", "[::1]", false},
+		{"*.bücher.example", "a.bücher.example", false},
+	} {
+		if got := slices.Contains(ParseAddress(c.address).Masks(), c.pattern); got != c.want {
+			t.Errorf("%s matches %s: %t, want %t", c.pattern, c.address, got, c.want)
+		}
+	}
+	if got := strings.Join(ParseAddress("a.b.c.d.e").Masks(), " "); got != "a.b.*.d.e a.*.c.d.e *.b.c.d.e a.*.*.d.e *.b.*.d.e *.*.c.d.e *.*.*.d.e" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A pattern is matched by what it says, and by nothing else: whatever comes out for a host
+// differs from it in whole labels, none of them one of the last two.
+func FuzzMasks(f *testing.F) {
+	for _, s := range []string{"a.b.c", "*.b.c", "a.b.c:5000", "x.amazonaws.com.evil", "127.0.0.1", "a..b.c", "*.*.c.d"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		host := strings.Split(ParseAddress(s).Host(), ".")
+		for _, mask := range ParseAddress(s).Masks() {
+			labels := strings.Split(mask, ".")
+			if p, err := ParsePattern(mask); err != nil || p != mask || len(labels) != len(host) {
+				t.Fatalf("%q has the mask %q (%v)", s, mask, err)
+			}
+			for i, l := range labels {
+				if l != host[i] && (l != "*" || i >= len(host)-2) {
+					t.Fatalf("%q has the mask %q", s, mask)
+				}
+			}
+		}
+		if p, err := ParsePattern(s); err == nil {
+			if again, err := ParsePattern(p); err != nil || again != p || ParseAddress(p).String() != p {
+				t.Fatalf("%q is %q, and that is %q (%v)", s, p, again, err)
+			}
+		}
+	})
+}

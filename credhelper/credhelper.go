@@ -22,6 +22,7 @@ import (
 	"regshape/store"
 	"regshape/store/keys"
 	"regshape/store/printable"
+	"regshape/store/source"
 )
 
 // Program is the helper's name. A "-NAME" behind it picks the profile NAME, so that a
@@ -124,7 +125,12 @@ func (c Call) handle(ctx context.Context, action string) error {
 	if err != nil {
 		return err
 	}
-	return credentials.HandleCommand(helper{ctx, s, c}, action, input, c.Out)
+	var flags []string
+	if profile, named := strings.CutPrefix(c.Program, Program+"-"); named {
+		flags = []string{"--profile", profile}
+	}
+	logins := source.New(s, func(err error) { _, _ = fmt.Fprintln(c.Err, c.oneLine(err)) }, flags...)
+	return credentials.HandleCommand(helper{ctx, logins, c}, action, input, c.Out)
 }
 
 func (c Call) open() (*store.Store, error) {
@@ -168,9 +174,9 @@ func (c Call) oneLine(err error) string {
 
 // helper answers the library's calls from a store.
 type helper struct {
-	ctx   context.Context
-	store *store.Store
-	call  Call
+	ctx    context.Context
+	logins source.Source
+	call   Call
 }
 
 var _ credentials.Helper = helper{}
@@ -187,27 +193,27 @@ func (h helper) Add(c *credentials.Credentials) error {
 	}
 	next := store.Credential{ServerURL: c.ServerURL, Username: c.Username, Secret: c.Secret, Kind: kind}
 	address := store.ParseAddress(c.ServerURL)
-	old, err := h.store.Get(h.ctx, address)
+	old, err := h.logins.Present(h.ctx, address)
 	if err == nil && old.Canonical == address.String() && old.Username == c.Username && old.Secret == c.Secret {
-		if old.ServerURL == c.ServerURL {
+		if old.ServerURL == c.ServerURL || old.Program != nil {
 			return nil
 		}
 		next = old
 		next.ServerURL = c.ServerURL
 	}
-	return h.store.Put(h.ctx, next)
+	return h.logins.Put(h.ctx, next)
 }
 
 // Delete removes exactly the address asked for; docker erases three spellings in a row,
 // so a missing one is not an error.
 func (h helper) Delete(serverURL string) error {
-	_, err := h.store.Erase(h.ctx, store.ParseAddress(serverURL))
+	_, err := h.logins.Erase(h.ctx, store.ParseAddress(serverURL))
 	return err
 }
 
 // Get answers with the credential of the address, or of the scope it lies in.
 func (h helper) Get(serverURL string) (username, secret string, err error) {
-	c, err := h.store.Get(h.ctx, store.ParseAddress(serverURL))
+	c, err := h.logins.Get(h.ctx, store.ParseAddress(serverURL))
 	if errors.Is(err, store.ErrNotFound) {
 		return "", "", credentials.NewErrCredentialsNotFound()
 	}
@@ -215,9 +221,10 @@ func (h helper) Get(serverURL string) (username, secret string, err error) {
 }
 
 // List returns a map that is never nil: docker-py cannot read "null". docker gets every
-// key of it and fails on a miss, so what has expired is left out.
+// key of it and fails on a miss, so what has expired is left out, and what has ended is
+// renewed first.
 func (h helper) List() (map[string]string, error) {
-	found, damaged, err := h.store.List(h.ctx)
+	found, damaged, err := h.logins.Current(h.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -226,9 +233,7 @@ func (h helper) List() (map[string]string, error) {
 	}
 	users := map[string]string{}
 	for _, c := range found {
-		if !h.store.Expired(c) {
-			users[listed(c)] = c.Username
-		}
+		users[listed(c)] = c.Username
 	}
 	return users, nil
 }

@@ -44,7 +44,8 @@ func TestManual_everyCommand(t *testing.T) {
 			if i := strings.IndexAny(words, "|>)"); i >= 0 {
 				words = words[:i]
 			}
-			ctx, err := testGrammar(t).Parse(strings.Fields(words))
+			args, _ := cutWords(strings.Fields(words))
+			ctx, err := testGrammar(t).Parse(args)
 			if err != nil {
 				t.Errorf("%s: %v", line, err)
 			} else if got := commandPath(ctx.Selected()); path != "" && got != path {

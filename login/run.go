@@ -52,6 +52,15 @@ func Run(ctx context.Context, c app.Call) int {
 	return app.Fail(e, err)
 }
 
+// cutWords takes off what follows -- behind --command: kong would take it for a REGISTRY.
+func cutWords(args []string) (rest, words []string) {
+	at := slices.Index(args, "--")
+	if at < 0 || !slices.ContainsFunc(args[:at], func(arg string) bool { return arg == "--command" || strings.HasPrefix(arg, "--command=") }) {
+		return args, nil
+	}
+	return args[:at], args[at+1:]
+}
+
 func isJSONFlag(arg string) bool { return arg == "--json" || arg == "--json=true" }
 
 // parse returns the command to run, or the exit code if kong has printed help or version.
@@ -70,7 +79,9 @@ func parse(g *grammar, e *app.Env) (command *kong.Context, code int, err error) 
 	if err != nil {
 		return nil, app.ExitFailed, fmt.Errorf("build the command line: %w", err)
 	}
-	command, err = parser.Parse(e.Args)
+	args, words := cutWords(e.Args)
+	e.Words = words
+	command, err = parser.Parse(args)
 	if usage, ok := errors.AsType[*app.UsageError](err); ok {
 		return nil, app.ExitUsage, usage
 	}

@@ -41,7 +41,7 @@ func (c *Export) Run(e *app.Env) error {
 	var cred store.Credential
 	s, err := e.OpenStore()
 	if err == nil {
-		cred, err = s.Get(e.Ctx, address.Bare())
+		cred, err = app.Logins(e, s).Get(e.Ctx, address.Bare())
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("regshape's store has no login for %s: run '%s'", name, e.Own("auth", "login", name))

@@ -27,6 +27,9 @@ type listed struct {
 	Verified  *time.Time `json:"verified,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 	Expired   bool       `json:"expired"`
+	Program   string     `json:"program,omitempty"` // the path of what makes the secrets
+	Ends      *time.Time `json:"ends,omitempty"`    // the present secret, where there is one
+	Renews    bool       `json:"renews,omitempty"`
 }
 
 // Run lists all logins. Damaged entries are named and make the exit code 1; they do not
@@ -39,17 +42,25 @@ func (c *List) Run(e *app.Env) error {
 			return listFile(e, only.Place)
 		}
 	}
-	where, found, damaged, err := listStore(e, profile, "list the logins")
+	s, found, damaged, err := listStore(e, profile, "list the logins")
 	if err != nil {
 		return err
 	}
 	rows := make([]listed, 0, len(found))
 	for _, c := range found {
-		rows = append(rows, listed{
-			Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: where,
+		row := listed{
+			Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: s.Location().Data,
 			Secure: secure(c.Transport), Transport: string(c.Transport), Created: c.Created, Updated: c.Updated,
 			Verified: timeOrNil(c.VerifiedAt), Expires: timeOrNil(c.Expires), Expired: c.Expired(e.Now()),
-		})
+		}
+		row.Renews = c.Renews()
+		if c.Program != nil {
+			row.Program, row.Expires = c.Program.Words[0], nil
+			if now, err := app.Logins(e, s).Present(e.Ctx, c.Address()); err == nil {
+				row.Ends = timeOrNil(now.Expires)
+			}
+		}
+		rows = append(rows, row)
 	}
 	if err := writeRows(e, rows); err != nil {
 		return err
@@ -71,17 +82,15 @@ func (*List) Manual() app.Manual {
 	}}
 }
 
-// listStore lists the store of a profile, which is in the directory where.
-func listStore(e *app.Env, profile, doing string) (where string, found []store.Credential, damaged []*store.EntryError, err error) {
-	s, err := app.OpenProfile(e, profile)
-	if err == nil {
-		where = s.Location().Data
+// listStore lists the store of a profile.
+func listStore(e *app.Env, profile, doing string) (s *store.Store, found []store.Credential, damaged []*store.EntryError, err error) {
+	if s, err = app.OpenProfile(e, profile); err == nil {
 		found, damaged, err = s.List(e.Ctx)
 	}
 	if err != nil {
 		err = &app.StoreError{Registry: "", Doing: doing, Err: err}
 	}
-	return where, found, damaged, err
+	return s, found, damaged, err
 }
 
 // listFile lists the logins of the file that is used in place of all others.
@@ -125,9 +134,16 @@ func writeTable(e *app.Env, rows []listed) error {
 		if !r.Updated.IsZero() {
 			age = span(now.Sub(r.Updated))
 		}
-		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, expiresText(r.Expires, r.Expired, true, now))
+		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, endText(r, now))
 	}
 	return t.Write(e.Out, terminal.Columns(e.Out))
+}
+
+func endText(r listed, now time.Time) string {
+	if r.Program != "" {
+		return "renewed"
+	}
+	return expiresText(r.Expires, r.Expired, true, now)
 }
 
 // secureText is about the way to the registry, not about the store.

@@ -25,6 +25,7 @@ type Login struct {
 	For        *time.Duration `xor:"lifetime" placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
 	SkipVerify bool           `name:"skip-verify" help:"Store the credential without asking the registry."`
 	deviceFlags
+	programFlags
 }
 
 // loginResult is the JSON of a login. Times are RFC 3339 in UTC.
@@ -36,6 +37,9 @@ type loginResult struct {
 	Transport string     `json:"transport,omitempty"`
 	Where     string     `json:"where"` // the directory of the store, a helper's program, or a file
 	Expires   *time.Time `json:"expires,omitempty"`
+	Program   string     `json:"program,omitempty"` // its path
+	Ends      *time.Time `json:"ends,omitempty"`    // of the first secret
+	Renews    bool       `json:"renews,omitempty"`
 }
 
 // Run logs in: get the credential, verify it, store it.
@@ -49,6 +53,9 @@ func (c *Login) Run(e *app.Env) error {
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 	}
+	if c.madeBy() && to.Store == nil {
+		return &app.StoreError{Registry: name, Doing: "store credentials", Err: notOwnStore(e, to, address)}
+	}
 	// Before anybody types a password, or a registry is asked, in vain.
 	if to.Store != nil {
 		if _, err := to.Store.RootKey(e.Ctx); errors.Is(err, store.ErrLocked) {
@@ -60,6 +67,9 @@ func (c *Login) Run(e *app.Env) error {
 	client, err := registry.New(options)
 	if err != nil {
 		return err
+	}
+	if c.madeBy() {
+		return c.byProgram(e, client, to, address)
 	}
 	var cred store.Credential
 	if !c.Device {
@@ -112,6 +122,7 @@ func (*Login) Manual() app.Manual {
 		{"regshape auth login registry.example.com -u alice", "prompt for the password"},
 		{`echo "$TOKEN" | regshape auth login ghcr.io -u alice --password-stdin --for 8h`, "in a script; expires after 8 hours"},
 		{"regshape auth login docker.io --device --device-client-id ID", "confirm in a browser"},
+		{"regshape auth login ghcr.io -u alice --command gh -- auth token", "have a program make the secret, whenever it has ended"},
 	}}
 }
 
@@ -206,14 +217,19 @@ func (c *Login) Validate() error {
 // returns the address to log in to. That it is reached over plain http is a field of the
 // credential.
 func (c *Login) check(e *app.Env) (store.Address, error) {
-	address, err := c.Target("login")
+	address, err := c.target()
 	switch {
 	case err != nil:
+	case c.madeBy() && (e.PasswordStdin || e.Password != "" || c.IdentityToken || e.Authfile != ""):
+		err = &app.UsageError{Message: "--command and --helper take no password, no --identity-token and no --authfile", Hint: "leave those out"}
 	case c.Device && (e.PasswordStdin || e.Password != ""):
 		err = &app.UsageError{Message: "--device takes no password", Hint: "leave out -p and --password-stdin"}
 	case !c.Device && c.SkipVerify && c.obtains(app.GivenUsername(e)):
 		err = &app.UsageError{Message: "--identity-token has to ask the registry's token server, and --skip-verify forbids it", Hint: "leave one of them out"}
 	default:
+		if err := c.validate(e.Words); err != nil {
+			return address, err
+		}
 		if refused := refusePlainHTTP(e, "login", address); refused != nil {
 			err = refused
 		} else {
@@ -277,7 +293,7 @@ func (c *Login) ask(e *app.Env, address store.Address) (username, secret string,
 	}
 	if username == "" {
 		known := "" // a default only, so a place that cannot be read does not matter
-		if old, err := (lookup.Query{E: e, Address: address}).Resolve(false); err == nil && old.Found != nil && old.Found.Kind != store.KindIdentityToken {
+		if old, err := (lookup.Query{E: e, Address: address, Idle: true}).Resolve(false); err == nil && old.Found != nil && old.Found.Kind != store.KindIdentityToken {
 			known = old.Found.Username
 		}
 		if username, err = e.Prompt().Username(name, known); err != nil {
@@ -314,6 +330,14 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 		Status: "success", Registry: cred.Address().Name(), Username: cred.Username, Reason: reason,
 		Transport: string(cred.Transport), Where: to.Place, Expires: timeOrNil(cred.Expires),
 	}
+	program := ""
+	if cred.Program != nil {
+		program = printable.Name(cred.Program.Words[0])
+		r.Program, r.Renews, r.Expires = cred.Program.Words[0], true, nil
+		if cred.Answer != nil {
+			r.Ends = timeOrNil(cred.Answer.Ends)
+		}
+	}
 	defer c.warnOfNamespace(e, to, cred)
 	defer func() {
 		if (lookup.Query{E: e, Address: cred.Address()}).InVariable() {
@@ -324,12 +348,18 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 		return app.WriteJSON(e.Out, r)
 	}
 	who := printable.Line(r.Username, 200)
+	if who == "" {
+		who = "The user of " + program
+	}
 	if cred.Kind == store.KindIdentityToken {
 		who = "Identity token"
 	}
 	err := e.Say("Login Succeeded\n%s for %s, %s", who, r.Registry, to)
 	if err == nil && r.Expires != nil {
 		err = e.Say("It expires on %s.", terminal.Clock(*r.Expires))
+	}
+	if err == nil && r.Ends != nil {
+		err = e.Say("Its secret ends on %s; %s makes the next.", terminal.Clock(*r.Ends), program)
 	}
 	if err == nil && r.Expires != nil && renewable(cred) {
 		err = e.Say("Renew it with: %s", e.Own("auth", "refresh", r.Registry))
@@ -362,6 +392,9 @@ func (c *Login) warnOfNamespace(e *app.Env, to lookup.Destination, cred store.Cr
 		{e.PlainHTTP, []string{"--plain-http"}},
 		{e.Insecure, []string{"--insecure"}},
 		{e.CAFile != "", []string{"--ca-file", e.CAFile}},
+		{c.Helper != "", []string{"--helper", c.Helper}},
+		{c.Shell, []string{"--shell"}},
+		{c.Command != "", append([]string{"--command", c.Command, "--"}, e.Words...)},
 	} {
 		if flag.given {
 			words = append(words, flag.words...)

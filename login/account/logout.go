@@ -34,7 +34,7 @@ func (c *Logout) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
-	q := lookup.Query{E: e, Address: store.ParseAddress(spelling)}
+	q := lookup.Query{E: e, Address: store.ParseAddress(spelling), Idle: true}
 	name := q.Address.Bare().Name()
 	r := logoutResult{Status: "success", Registry: name, Still: []string{}}
 	only, named := lookup.Only(e)
@@ -94,7 +94,7 @@ func eraseOwn(q lookup.Query, profile string) (removed bool, err error) {
 	}
 	devices := revocable(q.E, s, addresses)
 	for _, a := range addresses {
-		erased, err := s.Erase(q.E.Ctx, a)
+		erased, err := app.Logins(q.E, s).Erase(q.E.Ctx, a)
 		removed = removed || erased
 		if err != nil {
 			return removed, err
@@ -121,6 +121,8 @@ func eraseForeign(q lookup.Query, r *logoutResult) error {
 			return s.Failed(err)
 		case err != nil:
 			r.Still = append(r.Still, s.Where+" (which cannot be read) perhaps")
+		case found != nil && found.IsPattern() && q.Address.String() != found.Canonical:
+			r.Still = append(r.Still, found.Canonical)
 		case found == nil || found.For.String() != q.Address.Bare().String(): // of a scope, or the host
 		case s.Erase == nil || done:
 			if !slices.Contains(r.Still, s.Where) { // docker's file is read in two ways

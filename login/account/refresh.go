@@ -54,7 +54,11 @@ func (c *Refresh) Run(e *app.Env) error {
 	defer scenario.End()
 	done := make([]refreshed, len(logins))
 	_ = app.Each(context.Background(), len(logins), maxIssuers, func(i int) error { // after Ctrl-C, too, each has its row
-		done[i] = renew(e, s, logins[i])
+		if logins[i].Program != nil {
+			done[i] = renewByProgram(e, s, logins[i])
+		} else {
+			done[i] = renew(e, s, logins[i])
+		}
 		return nil
 	})
 	scenario.Step("renew")
@@ -80,7 +84,7 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, 
 		for _, d := range damaged {
 			e.Warn("%v: %s.", d, e.Advice(d))
 		}
-		return slices.DeleteFunc(found, func(c store.Credential) bool { return !renewable(c) }), nil, nil
+		return slices.DeleteFunc(found, func(c store.Credential) bool { return !renewable(c) && c.Program == nil }), nil, nil
 	}
 	addresses, err := targets("refresh", true, c.Registries, c.Flags)
 	if err != nil {
@@ -95,6 +99,9 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, 
 			row = row.failed("not-a-device-login", "no login is stored", "log in: "+e.Own("auth", "login", name, "--device"))
 		case err != nil:
 			return nil, nil, &app.StoreError{Registry: name, Doing: "renew the login of " + name, Err: err}
+		case login.Program != nil:
+			found = append(found, login)
+			continue
 		case login.Kind != store.KindDevice:
 			row = row.failed("not-a-device-login", "not a device login, so it cannot be renewed", "for one that can: "+e.Own("auth", "login", name, "--device"))
 		case !renewable(login) && !hubToken(login):
@@ -225,6 +232,19 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 		return row.failed("store", message, e.Advice(err))
 	}
 	return row.renewed(c)
+}
+
+// renewByProgram has the program of a login make a new secret.
+func renewByProgram(e *app.Env, s *store.Store, c store.Credential) refreshed {
+	row := refreshed{Registry: c.Address().Name()}
+	now, err := app.Logins(e, s).Renew(e.Ctx, c.Address())
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("%s knows no login for it: check it", printable.Name(c.Program.Words[0]))
+	}
+	if err != nil {
+		return row.failed("program", err.Error(), e.Advice(err))
+	}
+	return row.renewed(now)
 }
 
 // replacedMeanwhile reads what is stored now, and reports whether it no longer is the login

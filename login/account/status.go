@@ -19,6 +19,8 @@ type Status struct {
 	Arguments []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every stored login is verified."`
 	Flags     []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`
 	Scope     string   `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
+
+	Within *time.Duration `placeholder:"DURATION" help:"Also fail what ends within this time and does not renew itself."`
 }
 
 // Run verifies logins at their registries and changes nothing. Any that is not good makes
@@ -56,6 +58,11 @@ func (c *Status) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
+	for i := range rows {
+		if c.Within != nil {
+			rows[i] = rows[i].within(e, *c.Within)
+		}
+	}
 	return reportStatus(e, rows)
 }
 
@@ -63,6 +70,7 @@ func (c *Status) Run(e *app.Env) error {
 func (*Status) Manual() app.Manual {
 	return app.Manual{Failed: "a login is no longer valid, or could not be verified", Examples: [][2]string{
 		{"regshape auth status", "verify every stored login"},
+		{"regshape auth status --within 24h", "also fail what ends by tomorrow, for a timer"},
 		{"regshape auth status ghcr.io --scope team/app", "a robot account that may read one repository"},
 	}}
 }
@@ -73,6 +81,9 @@ func (c *Status) check(e *app.Env) ([]store.Address, error) {
 	addresses, err := targets("status", false, c.Arguments, c.Flags)
 	if err != nil {
 		return nil, err
+	}
+	if err == nil && c.Within != nil && *c.Within <= 0 {
+		err = &app.UsageError{Message: "--within takes a duration from now, more than zero", Hint: "for example --within 24h"}
 	}
 	one := "name it: " + e.Own("auth", "status", "REGISTRY")
 	switch {
@@ -169,12 +180,12 @@ func (v *verifier) stored() (checks []func() Checked, err error) {
 			return v.storedIn(only.Place)
 		}
 	}
-	where, found, damaged, err := listStore(v.e, profile, "check the logins")
+	s, found, damaged, err := listStore(v.e, profile, "check the logins")
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range found {
-		checks = append(checks, func() Checked { return v.own(c, where) })
+		checks = append(checks, func() Checked { return v.own(s, c) })
 	}
 	for _, d := range damaged {
 		checks = append(checks, func() Checked { return Checked{Where: d.File}.unreadable(v.e, d) })
@@ -197,9 +208,20 @@ func (v *verifier) storedIn(p lookup.Place) (checks []func() Checked, err error)
 }
 
 // own checks an entry of regshape's store.
-func (v *verifier) own(c store.Credential, where string) Checked {
+func (v *verifier) own(s *store.Store, c store.Credential) Checked {
 	address, login := c.Address(), &lookup.Answer{Credential: c, Own: true}
-	row := newRow(address, where, login)
+	row := newRow(address, s.Location().Data, login)
+	if c.IsPattern() {
+		return row.skipped()
+	}
+	if c.Program != nil {
+		now, err := app.Logins(v.e, s).Get(v.e.Ctx, address)
+		if err != nil {
+			return row.unreadable(v.e, err)
+		}
+		login.Credential = now
+		row.describe(login)
+	}
 	switch {
 	case c.Expired(v.e.Now()):
 		return row.expired(v.e, c)

@@ -30,12 +30,14 @@ type Checked struct {
 	Expires   *time.Time `json:"expires,omitempty"`
 	Elapsed   int64      `json:"elapsed_ms"`
 
-	own bool // from a store of regshape's, which remembers when it was verified
+	own    bool // from a store of regshape's, which remembers when it was verified
+	renews bool
 }
 
 // What a status says beside the outcomes of a verification: nobody was asked.
 const (
 	statusExpired    = "expired"       // the login's own time ran out
+	statusExpiring   = "expiring"      // it runs out within --within
 	statusSkipped    = "skipped"       // not a registry's login
 	statusAbsent     = "not-logged-in" // nothing is stored for a registry that was named
 	statusDamaged    = "damaged"       // the entry cannot be opened
@@ -63,6 +65,15 @@ func (r *Checked) describe(login *lookup.Answer) {
 	r.Username, r.own = login.Username, login.Own
 	r.setTransport(login.Transport)
 	r.Verified, r.Expires = timeOrNil(login.VerifiedAt), timeOrNil(login.Expires)
+	r.renews = login.Renews()
+}
+
+// within fails a good row whose login ends within d.
+func (r Checked) within(e *app.Env, d time.Duration) Checked {
+	if !r.Good() || r.renews || r.Expires == nil || r.Expires.After(e.Now().Add(d)) {
+		return r
+	}
+	return r.set(statusExpiring, "the login expires on "+terminal.Clock(*r.Expires), "log in again: "+e.Own("auth", "login", r.Registry))
 }
 
 // timeOrNil is a time for JSON, which leaves it out where there is none.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"regshape/login/authfile"
@@ -86,6 +87,7 @@ type Env struct {
 	Now       func() time.Time
 	Logs      Logs
 	Clients   *Clients // shared by copies of Env
+	Words     []string // what follows -- behind --command PROGRAM
 }
 
 // FromEnvironment fills in what flags leave open. An empty variable is one that is not
@@ -120,7 +122,11 @@ func (e *Env) Hint(text string) {
 // Own is a command line of regshape's that works on the same store and the same files
 // as this run: flags are repeated, variables need not be.
 func (e *Env) Own(words ...string) string {
-	line := []string{"regshape"}
+	return printable.Shell(slices.Concat([]string{"regshape"}, ownFlags(e), words)...)
+}
+
+// ownFlags make a command of regshape's use the same store and files.
+func ownFlags(e *Env) (line []string) {
 	if e.Store != "" && e.Store != absolute(e.Getenv("REGSHAPE_STORE")) {
 		line = append(line, "--store", e.Store)
 	}
@@ -130,7 +136,7 @@ func (e *Env) Own(words ...string) string {
 	if e.DockerConfig != "" {
 		line = append(line, "--docker-config", e.DockerConfig)
 	}
-	return printable.Shell(append(line, words...)...)
+	return line
 }
 
 func absolute(path string) string {

@@ -12,6 +12,7 @@ import (
 	"regshape/store/durable"
 	"regshape/store/keys"
 	"regshape/store/printable"
+	"regshape/store/source"
 )
 
 // Advice returns what helps against an error of the store, as the end of a sentence or a
@@ -33,6 +34,7 @@ func storeAdvice(err error, own func(words ...string) string) string {
 	if at, ok := errors.AsType[*keys.SourceError](err); ok {
 		return sourceAdvice(at, run)
 	}
+	var made *source.ProgramError
 	switch {
 	case errors.Is(err, keys.ErrNoKernelKeyring):
 		return "keep the key in a file (" + run("key", "unprotect") + "), or take it from the file that REGSHAPE_KEY_FILE names, " +
@@ -72,6 +74,11 @@ func storeAdvice(err error, own func(words ...string) string) string {
 		return "upgrade regshape, or name another store with --store or REGSHAPE_STORE"
 	case errors.Is(err, store.ErrUntrusted):
 		return "run " + run("trust") + " to see and allow it"
+	case errors.As(err, &made) && made.Err == nil:
+		if made.Program == "" {
+			return "run " + run("refresh", made.Address.Name()) + " to see why"
+		}
+		return "check what the program prints, then run " + run("refresh", made.Address.Name())
 	case errors.Is(err, store.ErrNoHome):
 		return "set " + store.HomeVariable(runtime.GOOS) + ", or name a directory with --store or REGSHAPE_STORE"
 	case errors.Is(err, keys.ErrCommand):

@@ -3,6 +3,7 @@ package app
 import (
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/source"
 )
 
 // Locate finds the store that the flags and the environment name.
@@ -16,6 +17,11 @@ func locateProfile(e *Env, profile string) (store.Location, error) {
 
 // passedOver warns of what is wrong with a store and stops nothing.
 func passedOver(e *Env, err error) { e.Warn("%s.", e.Problem(err)) }
+
+// Logins answers from a store, and starts the programs of its logins.
+func Logins(e *Env, s *store.Store) source.Source {
+	return source.New(s, func(err error) { passedOver(e, err) }, ownFlags(e)...)
+}
 
 // OpenStore opens the store that the flags and the environment name.
 func (e *Env) OpenStore() (*store.Store, error) {

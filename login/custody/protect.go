@@ -25,7 +25,6 @@ type Protect struct {
 	Shell          bool     `help:"Run the command with /bin/sh."`
 	Identity       string   `placeholder:"FILE" type:"path" help:"The identity file of the age recipient, to prove that the key can be decrypted. Also unlocks a locked store."`
 	NoRotate       bool     `name:"no-rotate" help:"Keep the current key, and change only where it is."`
-	Arguments      []string `arg:"" optional:"" name:"argument" help:"Arguments of the program."`
 }
 
 // keyResult is the JSON of key protect, unprotect and rotate.
@@ -41,7 +40,7 @@ type keyResult struct {
 
 // Run changes where the key is, or adds a slot.
 func (c *Protect) Run(e *app.Env) error {
-	if err := c.check(); err != nil {
+	if err := c.check(e.Words); err != nil {
 		return err
 	}
 	k, err := openForChange(e, "protect the key")
@@ -76,7 +75,7 @@ func (*Protect) Manual() app.Manual {
 }
 
 // check requires exactly one place.
-func (c *Protect) check() error {
+func (c *Protect) check(words []string) error {
 	places := 0
 	for _, given := range []bool{c.slots(), c.Keyring, c.Command != ""} {
 		if given {
@@ -88,9 +87,9 @@ func (c *Protect) check() error {
 		return &app.UsageError{Message: "the key can be in one place only", Hint: "give only one of --keyring, --command, and --passphrase or --recipient"}
 	case places == 0:
 		return &app.UsageError{Message: "no place for the key given", Hint: "give one of --passphrase, --recipient age1…, --keyring and --command PROGRAM"}
-	case c.Command == "" && (c.Shell || len(c.Arguments) > 0):
-		return &app.UsageError{Message: "--shell and arguments need --command", Hint: "regshape auth key protect --command PROGRAM -- ARGUMENT…"}
-	case c.Shell && len(c.Arguments) > 0:
+	case c.Command == "" && c.Shell:
+		return &app.UsageError{Message: "--shell needs --command", Hint: "regshape auth key protect --command PROGRAM -- ARGUMENT…"}
+	case c.Shell && len(words) > 0:
 		return &app.UsageError{Message: "--shell takes the whole command as one word", Hint: "regshape auth key protect --shell --command 'PROGRAM ARGUMENT…'"}
 	case c.PassphraseFile == "-" && c.Identity == "-":
 		return &app.UsageError{Message: "standard input cannot be both the passphrase and the identity", Hint: "give one of them as a file"}
@@ -124,7 +123,7 @@ func (c *Protect) keyring(k *Session) (done string, err error) {
 
 // command changes the store to a key that a program prints.
 func (c *Protect) command(k *Session) (done string, err error) {
-	program, arguments := c.Command, c.Arguments
+	program, arguments := c.Command, k.E.Words
 	if c.Shell {
 		program, arguments = "/bin/sh", []string{"-c", c.Command}
 	}

@@ -10,6 +10,7 @@ import (
 	"regshape/store"
 	"regshape/store/keys"
 	"regshape/store/printable"
+	"regshape/store/source"
 	"regshape/store/trust"
 )
 
@@ -29,7 +30,7 @@ type trustResult struct {
 
 // programJSON is a program that the store names.
 type programJSON struct {
-	Kind      string   `json:"kind"`    // "key" or "plugin"
+	Kind      string   `json:"kind"`    // "key", "plugin" or "login"
 	Program   string   `json:"program"` // its path
 	Arguments []string `json:"arguments"`
 	Trusted   bool     `json:"trusted"`
@@ -43,7 +44,7 @@ type revokeResult struct {
 }
 
 // Run shows which programs the store names, and trusts those that the user confirms. It
-// starts none.
+// starts none but the one that prints the key, once that is trusted.
 func (c *Trust) Run(e *app.Env) error {
 	const doing = "trust the programs of this store"
 	loc, err := e.Locate()
@@ -66,7 +67,7 @@ func (c *Trust) Run(e *app.Env) error {
 	}
 	r := trustResult{Status: "success", Programs: []programJSON{}}
 	var unasked error
-	for _, p := range programs {
+	show := func(p trust.Program) error {
 		err := trust.Check(k.Loc, p)
 		if errors.Is(err, store.ErrUntrusted) {
 			err = c.allow(e, k.Loc, p)
@@ -90,13 +91,35 @@ func (c *Trust) Run(e *app.Env) error {
 			}
 		}
 		r.Programs = append(r.Programs, one)
+		return nil
+	}
+	for _, p := range programs {
+		if err := show(p); err != nil {
+			return err
+		}
+	}
+	// The programs of logins are in their entries, which need the key.
+	var logins []store.Credential
+	if r.Status == "success" {
+		if logins, _, err = k.Store.List(e.Ctx); err != nil {
+			e.Warn("the programs of its logins cannot be listed: %s.", e.Problem(err))
+		}
+	}
+	for _, c := range logins {
+		if c.Program != nil {
+			if err := show(source.Program(*c.Program)); err != nil {
+				return err
+			}
+		}
 	}
 	switch {
 	case e.JSON:
 		err = app.WriteJSON(e.Out, r)
 	case unasked != nil:
 		return &app.StoreError{Registry: "", Doing: doing, Err: unasked}
-	case len(programs) == 0:
+	case len(r.Programs) == 0 && err != nil:
+		return app.ErrReported
+	case len(r.Programs) == 0:
 		err = e.Say("This store names no program.")
 	case r.Status == "success":
 		err = e.Say("This store may start these programs; '%s' reverts that.", e.Own("auth", "trust", "--revoke"))
@@ -141,8 +164,11 @@ func (c *Trust) allow(e *app.Env, loc store.Location, p trust.Program) error {
 // by them.
 func programLine(p trust.Program, err error) string {
 	what, state := "the key comes from", "trusted"
-	if p.Kind == trust.Plugin {
+	switch p.Kind {
+	case trust.Plugin:
 		what = "a slot uses"
+	case trust.Login:
+		what = "a login's secret comes from"
 	}
 	if err != nil {
 		state = "not trusted"

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"regshape/login/app"
 	"regshape/login/custody"
@@ -16,6 +17,9 @@ import (
 	"regshape/store/printable"
 	"regshape/store/trust"
 )
+
+// soon is how long before its end a login is reported that does not renew itself.
+const soon = 24 * time.Hour
 
 // storeState is the state of the store, read once for all checks.
 type storeState struct {
@@ -204,6 +208,8 @@ func checkEntries(e *app.Env, state *storeState) []finding {
 			found = append(found, bad("an interrupted check left its test login", state.loc.Data, e.Own("auth", "logout", cred.ServerURL)))
 		case cred.Expired(e.Now()):
 			found = append(found, note("the login for "+address.Name()+" has expired", state.loc.Data, e.Own("auth", "login", address.Name())))
+		case !cred.Renews() && cred.Expired(e.Now().Add(soon)):
+			found = append(found, note("the login for "+address.Name()+" expires on "+terminal.Clock(cred.Expires), state.loc.Data, e.Own("auth", "login", address.Name())))
 		}
 	}
 	if len(found) == 0 && len(state.found) > 0 {

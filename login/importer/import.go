@@ -220,7 +220,8 @@ func sourcesOf(e *app.Env, places []lookup.Place) []Source {
 			switch {
 			case name == "", lookup.IsOwn(name):
 			case tokenMakers[name]:
-				e.Warn("docker-credential-%s makes a new token for each call: its logins are not imported.", name)
+				e.Warn("docker-credential-%s makes a new token for each call: its logins are not imported. To keep a token until it ends: %s",
+					name, e.Own("auth", "login", "REGISTRY", "--helper", name))
 			default:
 				helpers = append(helpers, HelperSource(e, name))
 			}

@@ -58,6 +58,7 @@ func (s Source) Failed(err error) error {
 type Query struct {
 	E       *app.Env
 	Address store.Address
+	Idle    bool // start no program of a login: its secret may be missing
 }
 
 // Sources is the chain: the first that has something wins. The order is that of docker

@@ -274,7 +274,11 @@ func (q Query) storeOf(kind, profile string) Source {
 			return nil, err
 		}
 		for _, address := range []store.Address{q.Address, q.Address.Registry()} {
-			c, err := opened.Get(q.E.Ctx, address)
+			get := app.Logins(q.E, opened).Get
+			if q.Idle {
+				get = opened.Get
+			}
+			c, err := get(q.E.Ctx, address)
 			if err == nil {
 				return &Answer{c, c.Address().Bare(), true}, nil
 			}
@@ -287,7 +291,7 @@ func (q Query) storeOf(kind, profile string) Source {
 	s.Erase = func(found Answer) error {
 		opened, err := app.OpenProfile(q.E, profile)
 		if err == nil {
-			_, err = opened.Erase(q.E.Ctx, found.Address())
+			_, err = app.Logins(q.E, opened).Erase(q.E.Ctx, found.Address())
 		}
 		return err
 	}

@@ -71,7 +71,16 @@ func (j *jsonWalk) loginSteps() []step {
 	ca := j.writeCA("ca.pem", tls)
 	tokens := j.write("tokens.json", `{"auths":{"token.example":{"identitytoken":"t"}}}`, 0o600)
 	password := j.password()
+	maker := j.write("maker", "#!/bin/sh\necho "+j.secret()+"\n", 0o700)
+	made := j.in("made")
 	return []step{
+		{command: "auth login", flags: []string{j.basic, "-u", "alice", "--command", maker}, env: made},
+		{command: "auth list", env: made},
+		{command: "auth trust", env: made},
+		{command: "auth refresh", env: made, then: func(outcome) { j.write("maker", "#!/bin/sh\nexit 1\n", 0o700) }},
+		{command: "auth refresh", env: made, fails: true},
+		{command: "auth login", flags: []string{j.basic, "--for=8h"}, env: append(j.in("limited"), password...)},
+		{command: "auth status", flags: []string{"--within=9h"}, env: j.in("limited"), fails: true},
 		{command: "auth login", flags: []string{open}, env: password},
 		{command: "auth login", flags: []string{at, "--insecure"}, env: password},
 		{command: "auth list"},

@@ -55,6 +55,13 @@ func TestReadme_commands(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "passphrase"), []byte("a canary of a passphrase\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// The makers of secrets that the documents name.
+	for name, prints := range map[string]string{"pass": secret, "docker-credential-ecr-login": `{"ServerURL":"x","Username":"AWS","Secret":"x"}`} {
+		if err := os.WriteFile(filepath.Join(home, ".local", "bin", name), []byte("#!/bin/sh\necho '"+prints+"'\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := "PATH=" + filepath.Join(home, ".local", "bin") + ":" + os.Getenv("PATH")
 	var made []string
 	run := 0
 	var blocks []string
@@ -71,7 +78,7 @@ func TestReadme_commands(t *testing.T) {
 			t.Logf("age is not installed, so this was not run:\n%s", block)
 			continue
 		}
-		cmd := testenv.Command(testenv.Environ(home, "TOKEN="+secret), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "registry.example.com", server.Listener.Addr().String()))
+		cmd := testenv.Command(testenv.Environ(home, "TOKEN="+secret, path), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block, "registry.example.com", server.Listener.Addr().String()))
 		// The tools need not be installed: their directories are enough for setup to see them.
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v:\n%s\n%s", err, block, out)

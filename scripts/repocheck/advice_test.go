@@ -23,6 +23,7 @@ const (
 	cannotBe   = "cannot happen; the old state is kept"
 	prefix     = "stands before its cause, which says more"
 	ofHelper   = "in a HelperError"
+	ofProgram  = "in a ProgramError"
 	ofEntry    = "in the list of what import did not do, which has a hint"
 	ofPlugin   = "in a PluginError"
 	ofFinding  = "in a finding of doctor with a fix"
@@ -38,6 +39,12 @@ const (
 var excused = map[string]string{
 	"store.ErrNotFound":                                neverShown,
 	"store.errKeyChanged":                              neverShown,
+	"store.errNoAnswer":                                neverShown,
+	"source.errEmpty":                                  ofProgram,
+	"source.errLines":                                  ofProgram,
+	"source.errObject":                                 ofProgram,
+	"source.errEncoding":                               ofProgram,
+	"source.errEnded":                                  ofProgram,
 	"store.errKeyNotAsked":                             neverShown,
 	"store.errLeftBehind":                              "in a warning with the command",
 	"re-read fields: not a JSON object":                cannotBe,

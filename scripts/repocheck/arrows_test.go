@@ -40,7 +40,7 @@ type arrow struct {
 
 var arrows = []arrow{
 	{
-		from:  []string{"regshape/store", "regshape/store/keys", "regshape/store/trust", "regshape/credhelper"},
+		from:  []string{"regshape/store", "regshape/store/keys", "regshape/store/trust", "regshape/store/source", "regshape/credhelper"},
 		never: []string{"net/http", "github.com/alecthomas/kong", "regshape/login", "regshape/login/..."},
 		why:   "the helper answers in a millisecond, offline, without the front end",
 	},

@@ -1,0 +1,155 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"regshape/login/app"
+	"regshape/login/lookup"
+	"regshape/login/registry"
+	"regshape/store"
+	"regshape/store/keys"
+	"regshape/store/printable"
+	"regshape/store/source"
+	"regshape/store/trust"
+)
+
+type programFlags struct {
+	Command string         `xor:"lifetime" placeholder:"PROGRAM" help:"Have a program print the secret, now and whenever it has ended. Its arguments follow after --; they are stored, but must not be secret." group:"Login by a program"`
+	Helper  string         `xor:"lifetime" placeholder:"NAME" help:"Have the credential helper docker-credential-NAME make the secret." group:"Login by a program"`
+	Every   *time.Duration `placeholder:"DURATION" help:"How long a secret lives that does not say so itself; 15m without it." group:"Login by a program"`
+	Shell   bool           `help:"Run the command with the shell." group:"Login by a program"`
+}
+
+// validate refuses flags that cannot work together.
+func (c *programFlags) validate(words []string) error {
+	switch {
+	case c.Every != nil && *c.Every <= 0:
+		return &app.UsageError{Message: "--every takes a duration, more than zero", Hint: "for example --every 1h"}
+	case c.Command == "" && (c.Shell || len(words) > 0):
+		return &app.UsageError{Message: "--shell and arguments need --command", Hint: "regshape auth login REGISTRY --command PROGRAM -- ARGUMENT…"}
+	case c.Command == "" && c.Helper == "" && c.Every != nil:
+		return &app.UsageError{Message: "--every needs --command or --helper", Hint: "for a login that ends: --for"}
+	case c.Shell && len(words) > 0:
+		return &app.UsageError{Message: "--shell takes the whole command as one word", Hint: "regshape auth login REGISTRY --shell --command 'PROGRAM ARGUMENT…'"}
+	}
+	return nil
+}
+
+// madeBy reports whether a program is to make the secrets.
+func (c *programFlags) madeBy() bool { return c.Command != "" || c.Helper != "" }
+
+// program finds the program as the shell does.
+func (c *programFlags) program(words []string) (store.Program, error) {
+	p := store.Program{Helper: c.Helper != "", Path: os.Getenv("PATH")}
+	if c.Every != nil {
+		p.Every = *c.Every
+	}
+	name := c.Command
+	switch {
+	case p.Helper:
+		name, words = "docker-credential-"+c.Helper, []string{credentials.ActionGet}
+	case c.Shell && runtime.GOOS == "windows":
+		name, words = os.Getenv("COMSPEC"), []string{"/c", c.Command}
+	case c.Shell:
+		name, words = "/bin/sh", []string{"-c", c.Command}
+	}
+	found, err := keys.ResolveCommand(name, words)
+	p.Words = found.Words
+	return p, err
+}
+
+// target is the registry, or a pattern of them.
+func (c *Login) target() (store.Address, error) {
+	spelling, err := c.Spelling("login")
+	if err != nil || !strings.Contains(spelling, "*") {
+		return c.Target("login")
+	}
+	pattern, err := store.ParsePattern(spelling)
+	if err == nil && !c.madeBy() {
+		err = errors.New("only a program can log in to a pattern: give --command or --helper")
+	}
+	if err != nil {
+		return store.Address{}, &app.UsageError{Message: err.Error(), Hint: "for example: regshape auth login '*.dkr.ecr.*.amazonaws.com' --helper ecr-login"}
+	}
+	return store.ParseAddress(pattern), nil
+}
+
+// byProgram has the program make the first secret, verifies that, and stores the login. Which
+// registries a pattern is for nobody knows yet.
+func (c *Login) byProgram(e *app.Env, client *registry.Client, to lookup.Destination, address store.Address) error {
+	name := address.Name()
+	p, err := c.program(e.Words)
+	if err != nil {
+		return &app.StoreError{Registry: name, Doing: "log in by a program", Err: err}
+	}
+	login := store.Credential{
+		ServerURL: c.serverURL(address), Canonical: address.String(),
+		Username: app.GivenUsername(e), Kind: store.KindPassword,
+	}.MadeBy(p)
+	first, reason := login, "skipped"
+	scenario := e.Logs.Scenario("login " + name)
+	defer scenario.End()
+	switch {
+	case login.IsPattern() && c.Command != "":
+		e.Warn("whoever can ask for a registry that matches %s has %s make a secret for it.", name, printable.Name(p.Words[0]))
+	case login.IsPattern():
+	default:
+		if first, err = firstSecret(e, to.Store, login); errors.As(err, new(*app.UsageError)) {
+			return err
+		} else if err != nil {
+			return &app.StoreError{Registry: name, Doing: "log in by a program", Err: err}
+		}
+		scenario.Step("program")
+		if c.SkipVerify {
+			e.Warn("the credential for %s is not verified (--skip-verify).", name)
+		} else if reason, err = c.verify(e, client, &first); err != nil {
+			return err
+		}
+		scenario.Step("verify")
+	}
+	login.Username, login.Transport, login.CAFile, login.VerifiedAt = first.Username, first.Transport, first.CAFile, first.VerifiedAt
+	err = trust.Add(to.Store.Location(), source.Program(*login.Program))
+	if err == nil {
+		err = to.Store.Put(e.Ctx, login)
+	}
+	if err == nil && first.Answer != nil {
+		err = to.Store.Keep(e.Ctx, login, first)
+	}
+	if err != nil {
+		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
+	}
+	login.Answer = first.Answer
+	return c.report(e, to, login, reason)
+}
+
+// firstSecret has the program of a login that is not stored yet make its secret.
+func firstSecret(e *app.Env, s *store.Store, login store.Credential) (first store.Credential, err error) {
+	first, err = app.Logins(e, s).Try(e.Ctx, login)
+	first.ServerURL = login.ServerURL
+	problem, printed := errors.AsType[*source.ProgramError](err)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		err = fmt.Errorf("%s knows no login for %s: check its own configuration", printable.Name(login.Program.Words[0]), login.For().Name())
+	case errors.Is(err, source.ErrNoUser):
+		err = &app.UsageError{Message: printable.Name(login.Program.Words[0]) + " prints a secret without a user name", Hint: "add -u USER"}
+	case printed && problem.Err == nil: // the hint is for a login that is stored
+		err = errors.New(problem.Error() + ": run it by hand, and check what it prints")
+	}
+	return first, err
+}
+
+// notOwnStore says why a login's program would never be asked.
+func notOwnStore(e *app.Env, to lookup.Destination, address store.Address) error {
+	if file, by := e.OnlyFile(); file != "" {
+		return fmt.Errorf("%s names %s, which keeps secrets and not who makes them: unset it", by, file)
+	}
+	return fmt.Errorf("docker asks %s for %s: run '%s' first", to.Place, address.Name(),
+		e.Own("auth", "setup", "--docker", "--host", address.Registry().Name()))
+}

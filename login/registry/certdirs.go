@@ -92,7 +92,8 @@ func (r *router) tlsFor(u *url.URL) (*tls.Config, error) {
 // The host may come from a remote server: one that is not a plain file name has none.
 func certDirNames(u *url.URL) []string {
 	host := strings.ToLower(u.Host)
-	if host == "" || !filepath.IsLocal(host) || host == "." || strings.ContainsAny(host, `/\%`) {
+	// Windows: a colon is no part of a file name, and left out below.
+	if bare := strings.ReplaceAll(host, ":", ""); bare == "" || !filepath.IsLocal(bare) || bare == "." || strings.ContainsAny(bare, `/\%`) {
 		return nil
 	}
 	names := []string{host}

@@ -95,6 +95,9 @@ const (
 	socksConnect = "socks connect"
 )
 
+// What Windows says instead of ECONNRESET and ECONNREFUSED; elsewhere nothing has these numbers.
+const wsaReset, wsaRefused = syscall.Errno(10054), syscall.Errno(10061)
+
 func classifyOther(err error) *failure {
 	var (
 		f   *failure
@@ -117,9 +120,9 @@ func classifyOther(err error) *failure {
 		out.message = "no response in time"
 	case errors.As(err, &dns):
 		out.message = "the name server did not respond"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, wsaRefused):
 		out.message = "connection refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, wsaReset):
 		out.message = "connection reset"
 	case errors.As(err, &no):
 		// The texts of the operating system hold nothing from the network.

@@ -56,18 +56,19 @@ func ReadDir(path string) ([]fs.DirEntry, error) {
 	defer f.Close() // it is only read
 	entries, err := f.ReadDir(-1)
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, notThere(path, err)
+	return entries, notThere(filepath.Join(path, "x"), err)
 }
 
 var errNotDir = errors.New("not a directory: name another path, or move the file away")
 
 // notThere tells a path that leads through a file from one that is not there. To package
-// syscall both are ERROR_PATH_NOT_FOUND, which is [fs.ErrNotExist].
+// syscall both are ERROR_PATH_NOT_FOUND, which is [fs.ErrNotExist]. The path itself may have
+// been made meanwhile.
 func notThere(path string, err error) error {
 	if !errors.Is(err, syscall.ENOTDIR) {
 		return err
 	}
-	for dir := path; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if info, lookErr := os.Stat(dir); lookErr == nil && !info.IsDir() {
 			return &fs.PathError{Op: "open", Path: dir, Err: errNotDir}
 		} else if lookErr == nil {

@@ -3,6 +3,7 @@ package credhelper
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -41,6 +42,13 @@ func newProcess(t *testing.T) process {
 	p := process{filepath.Join(t.TempDir(), Program), t.TempDir()}
 	if runtime.GOOS == "windows" {
 		p.program += ".exe"
+	}
+	if runtime.GOOS == "windows" { // a link needs a privilege there
+		data, err := os.ReadFile(self)
+		if err = errors.Join(err, os.WriteFile(p.program, data, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		return p
 	}
 	// No copy: a program that was just written is busy while another test starts a process.
 	if err := os.Symlink(self, p.program); err != nil {

@@ -135,6 +135,9 @@ func TestCompletion(t *testing.T) {
 
 // bash cuts words at = and :, unless the user removed them from COMP_WORDBREAKS.
 func TestCompletion_bashWords(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip(err)
+	}
 	var grammar completionGrammar
 	parser, err := kong.New(&grammar, kong.Name("re-shape"))
 	if err != nil {

@@ -23,7 +23,7 @@ func copyGolden(t *testing.T) string {
 		if err != nil {
 			return err
 		}
-		to := filepath.Join(dir, strings.TrimPrefix(path, "testdata/golden-v1"))
+		to := filepath.Join(dir, strings.TrimPrefix(filepath.ToSlash(path), "testdata/golden-v1"))
 		if d.IsDir() {
 			return os.Mkdir(to, 0o700)
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,11 @@ func Params(dir string) testscript.Params {
 		Setup: func(e *testscript.Env) error {
 			home := filepath.Join(e.WorkDir, "home")
 			secret := "canary-" + rand.Text()
+			for _, kv := range testenv.Environ(home) { // Windows does not ask HOME
+				if name, value, _ := strings.Cut(kv, "="); runtime.GOOS == "windows" && name != "PATH" {
+					e.Setenv(name, value)
+				}
+			}
 			e.Setenv("HOME", home)
 			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run")) // else podman's file in /run is looked at
 			e.Setenv("SECRET", secret)

@@ -69,7 +69,7 @@ func places() map[string]func(*testing.T) place {
 			path, put := linesFile(t)
 			c, err := ResolveCommand("cat", []string{path})
 			if err != nil {
-				t.Fatal(err)
+				t.Skip(err)
 			}
 			return place{Key: c, put: put, kept: true}
 		},

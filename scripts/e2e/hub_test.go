@@ -130,12 +130,12 @@ func startHub(work string) (*registry, error) {
 	r := &registry{name: "hub", program: distribution3}
 	err = r.start(work, func(dir string) (string, error) {
 		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{
-			Users: map[string]string{r.user: r.password}, Service: "registry.docker.io", Issuer: "auth.docker.io",
+			Users: map[string]string{r.user: r.password}, Service: "registry.docker.io", Issuer: "auth.docker.io", NoOAuth2: true,
 		})
 		if err != nil {
 			return "", err
 		}
-		if r.realm, err = serveTLS(authority, authAddress, noRefreshTokens(tokens), "auth.docker.io", "login.docker.com", "hub.docker.com"); err != nil {
+		if r.realm, err = serveTLS(authority, authAddress, tokens, "auth.docker.io", "login.docker.com", "hub.docker.com"); err != nil {
 			return "", err
 		}
 		bundle := filepath.Join(dir, "tokens.pem")
@@ -200,19 +200,4 @@ func inFrontOf(r *registry) http.Handler {
 		p.Out.Host = p.In.Host
 		p.SetXForwarded()
 	}}
-}
-
-// noRefreshTokens is a token server for whom there are passwords only. With one that has
-// identity tokens, docker turns a password into such a token at once.
-func noRefreshTokens(tokens http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			http.Error(w, "no such page", http.StatusNotFound)
-			return
-		}
-		query := r.URL.Query()
-		query.Del("offline_token")
-		r.URL.RawQuery = query.Encode()
-		tokens.ServeHTTP(w, r)
-	})
 }

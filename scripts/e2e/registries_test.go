@@ -86,11 +86,14 @@ func startTLS(program, name, work string) (*registry, error) {
 }
 
 func startToken(program, name, work string) (*registry, error) {
+	return startTokens(program, name, work, testregistry.TokenOptions{})
+}
+
+func startTokens(program, name, work string, opts testregistry.TokenOptions) (*registry, error) {
 	r := &registry{name: name, program: program}
 	return r, r.start(work, func(dir string) (string, error) {
-		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{
-			Users: map[string]string{r.user: r.password},
-		})
+		opts.Users = map[string]string{r.user: r.password}
+		tokens, err := testregistry.NewTokenServer(opts)
 		if err != nil {
 			return "", err
 		}

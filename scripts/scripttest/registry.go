@@ -13,7 +13,7 @@ import (
 )
 
 // registry KIND starts a registry on loopback and sets REGISTRY to its address. Kinds:
-// open, basic, bearer, zipped (bearer, with compressed tokens), choice (basic beside a Bearer that nobody can use), robot
+// open, basic, bearer, zipped (bearer, with compressed tokens), forge (bearer, without OAuth2, and tokens for strangers, too), choice (basic beside a Bearer that nobody can use), robot
 // (basic, but /v2/ is closed), tls (basic over https; the CA is written to ca.pem), oldtls (no TLS version from 1.2 on), oldcert
 // (a certificate without subjectAltName), page (a web page), blank (an empty one), noapi (404), silent (never answers), closed
 // (nothing listens), broken (500), busy (429), garbage (no HTTP), proxy (not a registry, but a proxy that wants a login).
@@ -49,8 +49,9 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 			}
 			basic.ServeHTTP(w, r)
 		})
-	case "bearer", "zipped":
-		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{Users: users})
+	case "bearer", "zipped", "forge":
+		forge := args[0] == "forge"
+		tokens, err := testregistry.NewTokenServer(testregistry.TokenOptions{Users: users, NoOAuth2: forge, Anonymous: forge})
 		ts.Check(err)
 		realm := httptest.NewServer(tokens)
 		if args[0] == "zipped" {

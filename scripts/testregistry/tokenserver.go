@@ -28,6 +28,10 @@ type TokenOptions struct {
 	Service string // REGISTRY_AUTH_TOKEN_SERVICE; "" is "testregistry"
 	Alg     string // "ES256" or "RS256"; "" is ES256
 
+	// NoOAuth2 answers 404 to POST and issues no refresh tokens. Anonymous gives whoever
+	// sends no credentials a token, too, which grants nothing. Gitea's does both.
+	NoOAuth2, Anonymous bool
+
 	// Before sees every request first and returns true when it has answered it.
 	Before func(http.ResponseWriter, *http.Request) bool
 	// Now is the clock; nil is the real one.
@@ -37,7 +41,8 @@ type TokenOptions struct {
 // TokenServer issues tokens of Docker's token authentication at whatever path it
 // is mounted: to GET with HTTP Basic, and to an OAuth2 POST with the grants
 // password and refresh_token. Every user is granted every scope asked for; a
-// request without credentials is refused. It is safe for concurrent use.
+// request without credentials is refused, unless the options say otherwise. It is
+// safe for concurrent use.
 type TokenServer struct {
 	opts TokenOptions
 	root *Authority
@@ -113,17 +118,21 @@ func (s *TokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	if s.opts.NoOAuth2 && r.Method == http.MethodPost {
+		http.NotFound(w, r)
+		return
+	}
 	var user string
 	var offline bool
 	switch r.Method {
 	case http.MethodGet:
 		name, password, ok := r.BasicAuth()
-		if !ok || !passwordOK(s.opts.Users, name, password) {
+		if anyone := s.opts.Anonymous && !ok; !anyone && !passwordOK(s.opts.Users, name, password) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="testregistry tokens"`)
 			fail(w, http.StatusUnauthorized, "UNAUTHORIZED", "incorrect username or password")
 			return
 		}
-		user, offline = name, r.FormValue("offline_token") == "true"
+		user, offline = name, r.FormValue("offline_token") == "true" && !s.opts.NoOAuth2
 	case http.MethodPost:
 		if r.ParseForm() != nil {
 			writeJSON(w, http.StatusBadRequest, map[string]string{"error": "invalid_request"})
@@ -133,7 +142,7 @@ func (s *TokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if user, ok = s.grant(r); !ok {
 			// RFC 6749 §5.2 would have 400 here; the token servers of registries send 401.
 			writeJSON(w, http.StatusUnauthorized, map[string]string{
-				"error": "invalid_grant", "error_description": "incorrect username, password or token",
+				"error": "invalid_grant", "error_description": "incorrect username or password",
 			})
 			return
 		}
@@ -169,7 +178,7 @@ func (s *TokenServer) issue(w http.ResponseWriter, r *http.Request, user string,
 	// GET repeats the parameter, OAuth2 puts the scopes into one, with spaces.
 	for _, scopes := range r.Form["scope"] {
 		for _, scope := range strings.Fields(scopes) {
-			if one, ok := parseScope(scope); ok {
+			if one, ok := parseScope(scope); ok && user != "" {
 				access = append(access, one)
 			}
 		}

@@ -50,7 +50,7 @@ func RegistryHint(r registry.Result) string {
 	case registry.GiveCredential:
 		return "the registry wants a user name and a password"
 	case registry.GivePassword:
-		return "log in with a user name and a password"
+		return "log in with -u USER and a password, or an access token in its place"
 	case registry.CheckUsername:
 		return "check the user name"
 	case registry.NoToken:
@@ -82,7 +82,7 @@ func registryHint(r registry.Result) string {
 	}
 	switch r.Outcome {
 	case registry.Rejected:
-		return "check the user name; many registries want an access token in place of the password"
+		return "check the user name; many registries want an access token with a scope for images or packages in place of the password"
 	case registry.Unreachable:
 		return "check the registry's name, the port and the network, or try again later"
 	case registry.Throttled:

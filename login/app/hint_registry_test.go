@@ -40,7 +40,7 @@ func TestRegistryHint(t *testing.T) {
 		{registry.NoAPI, []string{"name", "port", "/v2/"}},
 		{registry.OtherRegistry, []string{"log in to other.example"}},
 		{registry.GiveCredential, []string{"user name", "password"}},
-		{registry.GivePassword, []string{"user name", "password"}},
+		{registry.GivePassword, []string{"-u USER", "password", "access token"}},
 		{registry.CheckUsername, []string{"user name"}},
 		{registry.NoToken, []string{"without a token"}},
 		{registry.ConfirmAgain, []string{"--device"}},

@@ -174,10 +174,9 @@ func asksBearer(then handler) handler { return asks(then, bearerTo) }
 func gives(more map[string]any) handler {
 	return func(_ *stage, w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
-		user, secret, isBasic := r.BasicAuth()
 		form := r.PostForm
 		switch {
-		case basicOK(r), isBasic && user == "<token>" && secret == identity.Secret,
+		case basicOK(r),
 			form.Get("grant_type") == "password" && form.Get("username") == alice.Username && form.Get("password") == alice.Secret,
 			form.Get("grant_type") == "refresh_token" && form.Get("refresh_token") == identity.Secret:
 			out := map[string]any{"token": "access-canary-token", "expires_in": 300}
@@ -296,8 +295,8 @@ func offers(method string) handler {
 func identityScenarios() []scenario {
 	const (
 		refresh  = ping + "; auth POST /token refresh_token?client_id=regshape&grant_type=refresh_token&service=fake"
-		byGet    = "; auth GET /token?account=%3Ctoken%3E&service=fake basic-token"
 		proof    = "; reg GET /v2/ bearer"
+		noTokens = "the token server auth.example does not accept identity tokens"
 		offlineG = ping + "; auth GET /token?account=alice&client_id=regshape&offline_token=true&service=fake basic"
 		offlineP = "; auth POST /token password?access_type=offline&client_id=regshape&grant_type=password&service=fake&username=alice"
 	)
@@ -307,7 +306,8 @@ func identityScenarios() []scenario {
 		{name: "identity token that is revoked", auth: gives(nil), cred: revoked, want: Rejected, message: rejectedText, asked: refresh},
 		{name: "identity token that is revoked with 401", auth: says(401, ""), cred: revoked, want: Rejected, message: rejectedText, asked: refresh},
 		{name: "identity token that is rotated", auth: gives(map[string]any{"refresh_token": "rotated-canary-token"}), cred: identity, want: Verified, message: accepted, identity: "rotated-canary-token", asked: refresh + proof},
-		{name: "identity token at a server without POST", auth: only("GET", 405, gives(nil)), cred: identity, want: Verified, message: accepted, asked: refresh + byGet + proof},
+		{name: "identity token at a server without POST (405)", auth: only("GET", 405, gives(nil)), cred: identity, want: Protocol, message: noTokens, advice: GivePassword, asked: refresh},
+		{name: "identity token at a server without POST (404)", auth: only("GET", 404, gives(nil)), cred: identity, want: Protocol, message: noTokens, advice: GivePassword, asked: refresh},
 		{name: "identity token at a server without refresh", auth: says(400, `{"error":"unsupported_grant_type"}`, jsonHeader), cred: identity, want: Protocol, message: "the token server auth.example answered 400 Bad Request: unsupported_grant_type", asked: refresh},
 		{name: "wants an identity token, offered by GET", auth: offers("GET"), opt: want, want: Verified, message: accepted, identity: "refresh-canary-token", asked: offlineG + proof},
 		{name: "wants an identity token, offered by POST", auth: offers("POST"), opt: want, want: Verified, message: accepted, identity: "refresh-canary-token", asked: offlineG + offlineP + proof},

@@ -90,28 +90,33 @@ func parseRealm(realm string, registry *url.URL) (*url.URL, *failure) {
 	return u, nil
 }
 
-// obtain asks the token server: with an identity token by OAuth2's refresh grant, with a
-// password by Docker's GET with Basic. A server that supports only the other one responds
-// 404 or 405, and is asked in that way.
+// obtain asks the token server: with an identity token by OAuth2's refresh grant, as every
+// client does that takes the stored login; with a password by Docker's GET with Basic, or
+// where the server has none, and responds 404 or 405, by OAuth2, too.
 func (t *tokenServer) obtain(ctx context.Context) (grant, *failure) {
 	s, cred := t.s, t.cred
 	ways := []func(context.Context) (*response, *failure){t.get, t.post}
-	if cred.IdentityToken {
-		ways = []func(context.Context) (*response, *failure){t.post, t.get}
-	} else if cred.empty() {
+	switch {
+	case cred.IdentityToken:
+		ways = ways[1:]
+	case cred.empty():
 		ways = ways[:1]
 	}
 	var (
-		res  *response
-		fail *failure
+		res     *response
+		fail    *failure
+		missing bool
 	)
 	for _, way := range ways {
 		if res, fail = way(ctx); fail != nil {
 			return grant{}, t.named(fail)
 		}
-		if res.status != http.StatusNotFound && res.status != http.StatusMethodNotAllowed {
+		if missing = res.status == http.StatusNotFound || res.status == http.StatusMethodNotAllowed; !missing {
 			break
 		}
+	}
+	if missing && cred.IdentityToken {
+		return grant{}, &failure{outcome: Protocol, message: t.who + " does not accept identity tokens", advice: GivePassword}
 	}
 	g, fail := t.read(res)
 	if fail != nil {
@@ -138,23 +143,18 @@ func (t *tokenServer) get(ctx context.Context) (*response, *failure) {
 	}
 	auth := ""
 	if !t.cred.empty() {
-		user := t.cred.Username
-		if t.cred.IdentityToken {
-			// Docker's user name for an identity token.
-			user = "<token>"
-		}
 		var fail *failure
-		if auth, fail = basicValue(user, t.cred.Secret); fail != nil {
+		if auth, fail = basicValue(t.cred.Username, t.cred.Secret); fail != nil {
 			return nil, fail
 		}
-		q.Set("account", user)
+		q.Set("account", t.cred.Username)
 	}
 	if t.s.c.opt.WantIdentityToken {
 		q.Set("offline_token", "true")
 		q.Set("client_id", clientID)
 	}
 	u.RawQuery = q.Encode()
-	return t.s.doToken(ctx, request{url: &u, auth: auth, once: t.cred.IdentityToken})
+	return t.s.doToken(ctx, request{url: &u, auth: auth})
 }
 
 // post is OAuth2 (distribution, spec/auth/oauth; RFC 6749 §4.3 and §6).

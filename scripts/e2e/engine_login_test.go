@@ -23,6 +23,7 @@ func TestDockerHub(t *testing.T) {
 		if os.Geteuid() != 0 {
 			t.Skip("needs root, for namespaces of its own")
 		}
+		t.Parallel() // beside the matrix: the longest part of it only waits
 		if err := reexec(t, subtests("TestDockerHub")); err != nil {
 			t.Fatal(err)
 		}

@@ -44,6 +44,7 @@ type matrix struct {
 // nothing of the machine's. That takes root.
 func TestMatrix(t *testing.T) {
 	if !inside() && os.Geteuid() == 0 {
+		t.Parallel()
 		if err := reexec(t, subtests("TestMatrix")); err != nil {
 			t.Fatalf("the matrix, run by unshare(1), whose output stands above: %v", err)
 		}

@@ -95,7 +95,7 @@ e2e: ## install real clients and registries, and test with them (Debian, root; C
 	TESTENV_WHOLE=$(WHOLE) $(GO) test -tags e2e -count=1 -timeout 30m -v $(if $(CELL),-run '^TestMatrix$$/^$(subst /,$$/^,$(CELL))$$') ./scripts/e2e
 
 matrix: ## run the whole client matrix and write its table into scripts/e2e/README.md
-	bash scripts/e2e/install.sh
+	bash scripts/e2e/install.sh whole
 	REGSHAPE_WRITE=1 $(GO) test -tags e2e -count=1 -timeout 30m -v -run '^TestMatrix$$' ./scripts/e2e
 
 torture: ## kill, starve, race and cut the power of what writes (root: power cuts); prints counts

@@ -71,6 +71,7 @@ type place struct {
 	service  string // of the token server, for an identity token
 	identity bool   // logins hold an identity token
 	hub      bool
+	missing  string // why it cannot be played; the table has what it is known to end with
 
 	convert sync.Once
 }

@@ -57,7 +57,7 @@ func (m *matrix) table() string {
 		row(cells...)
 	}
 	fmt.Fprintf(&out, "\nFirst after a login by the client itself, then after one by regshape; behind each kind of registry the version of "+
-		"distribution, which it runs. %d cells: %d work, %d are refused by design.\n",
+		"distribution, or of Gitea. %d cells: %d work, %d are refused by design.\n",
 		works+refused, works, refused)
 	out.WriteString("\nWhat each cell runs, between the login and a last refusal by the registry:\n\n")
 

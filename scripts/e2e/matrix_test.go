@@ -92,6 +92,7 @@ func newMatrix(t *testing.T) *matrix {
 		{name: "bearer", title: "Bearer", r: m.start(startBearer)},
 		{name: "identity", title: "identity token", r: registries[4], identity: true},
 		{name: "hub", title: "Docker Hub's names", hub: true},
+		{name: "gitea", title: "Gitea", r: &registry{program: "gitea"}, missing: noGitea()},
 	}
 	tokens, ok := m.places[3].r.realm.Config.Handler.(*testregistry.TokenServer)
 	if !ok {
@@ -101,6 +102,11 @@ func newMatrix(t *testing.T) *matrix {
 	if inside() {
 		m.places[1].r = m.start(startNamed)
 		m.places[4].r = m.start(startHub)
+	}
+	if gitea := m.places[5]; gitea.missing == "" {
+		gitea.r = newGitea(t).registry
+	} else {
+		fmt.Println("matrix: played without Gitea:", gitea.missing)
 	}
 	m.engine = sync.OnceValues(func() (*engine, error) {
 		e, err := startEngine(filepath.Join(m.work, "engine"))
@@ -136,6 +142,9 @@ func startBearer(work string) (*registry, error) {
 
 func (m *matrix) play(t *testing.T, row *client, place *place, by string) {
 	t.Helper()
+	if place.missing != "" {
+		t.Skip(place.missing)
+	}
 	if !inside() && (place.hub || row.engine || (row.systemCA && place.r.caPEM != nil)) {
 		m.mu.Lock()
 		m.skipped++

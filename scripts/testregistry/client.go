@@ -87,6 +87,19 @@ func (c *Client) Pull(ctx context.Context, repo, tag string) (Image, error) {
 	return image, nil
 }
 
+// Tags lists the tags of a repository.
+func (c *Client) Tags(ctx context.Context, repo string) ([]string, error) {
+	got, err := c.do(ctx, http.MethodGet, "/v2/"+repo+"/tags/list", "", nil, http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	var body struct{ Tags []string }
+	if err := json.Unmarshal(got.body, &body); err != nil {
+		return nil, fmt.Errorf("read tags: %w", err)
+	}
+	return body.Tags, nil
+}
+
 // answer is what the client needs of a response.
 type answer struct {
 	body     []byte

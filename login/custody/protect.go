@@ -22,7 +22,7 @@ type Protect struct {
 	Recipient      []string `sep:"none" placeholder:"age1…" help:"Encrypt the key to this age recipient, also of a plugin; can be repeated."`
 	Keyring        bool     `help:"Keep the key in the keyring of the operating system."`
 	Command        string   `placeholder:"PROGRAM" help:"Use the key that this program prints. Its arguments follow after --; they are stored in the config, so they must not be secret."`
-	Shell          bool     `help:"Run the command with /bin/sh."`
+	Shell          bool     `help:"Run the command with /bin/sh, on Windows with PowerShell."`
 	Identity       string   `placeholder:"FILE" type:"path" help:"The identity file of the age recipient, to prove that the key can be decrypted. Also unlocks a locked store."`
 	NoRotate       bool     `name:"no-rotate" help:"Keep the current key, and change only where it is."`
 }
@@ -121,11 +121,19 @@ func (c *Protect) keyring(k *Session) (done string, err error) {
 	return "The key is in the OS keyring now", k.change(r, !c.NoRotate)
 }
 
+// shell is the program and its arguments that run a command line.
+func shell(goos, line string) (program string, arguments []string) {
+	if goos == "windows" {
+		return "powershell.exe", []string{"-NoProfile", "-NonInteractive", "-Command", line}
+	}
+	return "/bin/sh", []string{"-c", line}
+}
+
 // command changes the store to a key that a program prints.
 func (c *Protect) command(k *Session) (done string, err error) {
 	program, arguments := c.Command, k.E.Words
 	if c.Shell {
-		program, arguments = "/bin/sh", []string{"-c", c.Command}
+		program, arguments = shell(runtime.GOOS, c.Command)
 	}
 	place, err := keys.ResolveCommand(program, arguments)
 	if err != nil {

@@ -165,7 +165,7 @@ func (s *setup) podmanRemote(goos string, coming func() []lookup.Entry) error {
 		s.Warn("podman asks for all logins at every pull here: it will fail while the store is locked, or has one for Docker Hub.")
 		return nil
 	}
-	const text = "podman asks for all logins at every pull here, and would fail at Docker Hub's"
+	const text = "podman asks for all logins at every pull here, and would fail at the one for Docker Hub"
 	if !s.Keep {
 		return &refusal{text + "; nothing was changed", "configure only docker with 'regshape auth setup --docker', or add --keep"}
 	}

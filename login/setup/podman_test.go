@@ -28,7 +28,7 @@ func TestPodmanRemote(t *testing.T) {
 	}{
 		{goos: "linux", coming: "docker.io"},
 		{goos: "windows", coming: "docker.io", refused: true},
-		{goos: "darwin", coming: "docker.io", keep: true, warning: "would fail at Docker Hub's"},
+		{goos: "darwin", coming: "docker.io", keep: true, warning: "would fail at the one for Docker Hub"},
 		{goos: "windows", coming: "ghcr.io", warning: "while the store is locked"},
 	} {
 		var warned strings.Builder

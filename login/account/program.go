@@ -24,7 +24,7 @@ type programFlags struct {
 	Command string         `xor:"lifetime" placeholder:"PROGRAM" help:"Have a program print the secret, now and whenever it has ended. Its arguments follow after --; they are stored, but must not be secret." group:"Login by a program"`
 	Helper  string         `xor:"lifetime" placeholder:"NAME" help:"Have the credential helper docker-credential-NAME make the secret." group:"Login by a program"`
 	Every   *time.Duration `placeholder:"DURATION" help:"How long a secret lives that does not say so itself; 15m without it." group:"Login by a program"`
-	Shell   bool           `help:"Run the command with the shell." group:"Login by a program"`
+	Shell   bool           `help:"Run the command with /bin/sh, on Windows with PowerShell." group:"Login by a program"`
 }
 
 // validate refuses flags that cannot work together.
@@ -55,10 +55,8 @@ func (c *programFlags) program(words []string) (store.Program, error) {
 	switch {
 	case p.Helper:
 		name, words = "docker-credential-"+c.Helper, []string{credentials.ActionGet}
-	case c.Shell && runtime.GOOS == "windows":
-		name, words = os.Getenv("COMSPEC"), []string{"/c", c.Command}
 	case c.Shell:
-		name, words = "/bin/sh", []string{"-c", c.Command}
+		name, words = app.Shell(runtime.GOOS, c.Command)
 	}
 	found, err := keys.ResolveCommand(name, words)
 	p.Words = found.Words

@@ -13,6 +13,14 @@ import (
 	"regshape/store/process"
 )
 
+// Shell is the program and its arguments that run a command line.
+func Shell(goos, line string) (program string, arguments []string) {
+	if goos == "windows" {
+		return "powershell.exe", []string{"-NoProfile", "-NonInteractive", "-Command", line}
+	}
+	return "/bin/sh", []string{"-c", line}
+}
+
 // PathLine is the line that puts a directory on PATH, and the file of the user's shell for it.
 // Shells other than fish and zsh read ~/.profile at a login; bash reads ~/.bashrc in every
 // terminal. On Windows it is a command of PowerShell, for no file.

@@ -1,6 +1,9 @@
 package app
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestPathLine(t *testing.T) {
 	for _, c := range []struct{ goos, shell, dir, line, file string }{
@@ -12,6 +15,14 @@ func TestPathLine(t *testing.T) {
 	} {
 		if line, file := PathLine(c.goos, c.shell, "/home/a", c.dir); line != c.line || file != c.file {
 			t.Errorf("%s: got %s in %s, want %s in %s", c.shell, line, file, c.line, c.file)
+		}
+	}
+}
+
+func TestShell(t *testing.T) {
+	for goos, want := range map[string]string{"linux": "/bin/sh -c a b", "windows": "powershell.exe -NoProfile -NonInteractive -Command a b"} {
+		if program, arguments := Shell(goos, "a b"); program+" "+strings.Join(arguments, " ") != want {
+			t.Errorf("%s: got %s %q, want %s", goos, program, arguments, want)
 		}
 	}
 }

@@ -121,19 +121,11 @@ func (c *Protect) keyring(k *Session) (done string, err error) {
 	return "The key is in the OS keyring now", k.change(r, !c.NoRotate)
 }
 
-// shell is the program and its arguments that run a command line.
-func shell(goos, line string) (program string, arguments []string) {
-	if goos == "windows" {
-		return "powershell.exe", []string{"-NoProfile", "-NonInteractive", "-Command", line}
-	}
-	return "/bin/sh", []string{"-c", line}
-}
-
 // command changes the store to a key that a program prints.
 func (c *Protect) command(k *Session) (done string, err error) {
 	program, arguments := c.Command, k.E.Words
 	if c.Shell {
-		program, arguments = shell(runtime.GOOS, c.Command)
+		program, arguments = app.Shell(runtime.GOOS, c.Command)
 	}
 	place, err := keys.ResolveCommand(program, arguments)
 	if err != nil {

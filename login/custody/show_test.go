@@ -44,11 +44,3 @@ func TestProtectionsOf(t *testing.T) {
 		}
 	}
 }
-
-func TestShell(t *testing.T) {
-	for goos, want := range map[string]string{"linux": "/bin/sh -c a b", "windows": "powershell.exe -NoProfile -NonInteractive -Command a b"} {
-		if program, arguments := shell(goos, "a b"); program+" "+strings.Join(arguments, " ") != want {
-			t.Errorf("%s: got %s %q, want %s", goos, program, arguments, want)
-		}
-	}
-}

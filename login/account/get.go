@@ -28,7 +28,8 @@ type getResult struct {
 	IdentityToken bool       `json:"identity_token"`
 	Secret        *string    `json:"secret,omitempty"` // with --show-secret
 	Expires       *time.Time `json:"expires,omitempty"`
-	Others        []getOther `json:"others"`
+	renewing
+	Others []getOther `json:"others"`
 }
 
 // getOther is a place behind the winner that has something for the registry, too.
@@ -55,7 +56,8 @@ func (c *Get) Run(e *app.Env) error {
 	}
 	r := getResult{Status: "success", Registry: name, Source: found.From.Kind, Where: found.From.Where, Others: []getOther{}}
 	if a := found.Found; a != nil {
-		r.Username, r.IdentityToken, r.Expires = a.Username, a.Kind == store.KindIdentityToken, timeOrNil(a.Expires)
+		r.Username, r.IdentityToken = a.Username, a.Kind == store.KindIdentityToken
+		r.Expires, r.renewing = endsOf(a.Credential)
 		if c.ShowSecret {
 			r.Secret = &a.Secret
 		}

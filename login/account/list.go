@@ -27,9 +27,7 @@ type listed struct {
 	Verified  *time.Time `json:"verified,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
 	Expired   bool       `json:"expired"`
-	Program   string     `json:"program,omitempty"` // the path of what makes the secrets
-	Ends      *time.Time `json:"ends,omitempty"`    // the present secret, where there is one
-	Renews    bool       `json:"renews,omitempty"`
+	renewing
 }
 
 // Run lists all logins. Damaged entries are named and make the exit code 1; they do not
@@ -51,15 +49,12 @@ func (c *List) Run(e *app.Env) error {
 		row := listed{
 			Registry: c.Address().Name(), Username: c.Username, Kind: string(c.Kind), Where: s.Location().Data,
 			Secure: secure(c.Transport), Transport: string(c.Transport), Created: c.Created, Updated: c.Updated,
-			Verified: timeOrNil(c.VerifiedAt), Expires: timeOrNil(c.Expires), Expired: c.Expired(e.Now()),
+			Verified: timeOrNil(c.VerifiedAt), Expired: c.Expired(e.Now()),
 		}
-		row.Renews = c.Renews()
-		if c.Program != nil {
-			row.Program, row.Expires = c.Program.Words[0], nil
-			if now, err := app.Logins(e, s).Present(e.Ctx, c.Address()); err == nil {
-				row.Ends = timeOrNil(now.Expires)
-			}
+		if now, err := app.Logins(e, s).Present(e.Ctx, c.Address()); c.Program != nil && err == nil {
+			c = now
 		}
+		row.Expires, row.renewing = endsOf(c)
 		rows = append(rows, row)
 	}
 	if err := writeRows(e, rows); err != nil {
@@ -134,16 +129,9 @@ func writeTable(e *app.Env, rows []listed) error {
 		if !r.Updated.IsZero() {
 			age = span(now.Sub(r.Updated))
 		}
-		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, endText(r, now))
+		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, expiresText(r.Expires, r.renewing, r.Expired, true, now))
 	}
 	return t.Write(e.Out, terminal.Columns(e.Out))
-}
-
-func endText(r listed, now time.Time) string {
-	if r.Program != "" {
-		return "renewed"
-	}
-	return expiresText(r.Expires, r.Expired, true, now)
 }
 
 // secureText is about the way to the registry, not about the store.
@@ -161,8 +149,10 @@ func secureText(transport string) string {
 
 // expiresText is when a login expires. Only logins of other tools may do so at a time that
 // is not known.
-func expiresText(at *time.Time, expired, known bool, now time.Time) string {
+func expiresText(at *time.Time, r renewing, expired, known bool, now time.Time) string {
 	switch {
+	case r.Program != "":
+		return "renewed"
 	case expired:
 		return "expired"
 	case at != nil:

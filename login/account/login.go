@@ -37,9 +37,7 @@ type loginResult struct {
 	Transport string     `json:"transport,omitempty"`
 	Where     string     `json:"where"` // the directory of the store, a helper's program, or a file
 	Expires   *time.Time `json:"expires,omitempty"`
-	Program   string     `json:"program,omitempty"` // its path
-	Ends      *time.Time `json:"ends,omitempty"`    // of the first secret
-	Renews    bool       `json:"renews,omitempty"`
+	renewing
 }
 
 // Run logs in: get the credential, verify it, store it.
@@ -328,16 +326,10 @@ func pullScope(s string) string {
 func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential, reason string) error {
 	r := loginResult{
 		Status: "success", Registry: cred.Address().Name(), Username: cred.Username, Reason: reason,
-		Transport: string(cred.Transport), Where: to.Place, Expires: timeOrNil(cred.Expires),
+		Transport: string(cred.Transport), Where: to.Place,
 	}
-	program := ""
-	if cred.Program != nil {
-		program = printable.Name(cred.Program.Words[0])
-		r.Program, r.Renews, r.Expires = cred.Program.Words[0], true, nil
-		if cred.Answer != nil {
-			r.Ends = timeOrNil(cred.Answer.Ends)
-		}
-	}
+	r.Expires, r.renewing = endsOf(cred)
+	program := printable.Name(r.Program)
 	defer c.warnOfNamespace(e, to, cred)
 	defer func() {
 		if (lookup.Query{E: e, Address: cred.Address()}).InVariable() {

@@ -42,6 +42,26 @@ func (c *programFlags) validate(words []string) error {
 	return nil
 }
 
+// renewing is what JSON says of a login that renews itself.
+type renewing struct {
+	Program string     `json:"program,omitempty"` // the path of what makes its secrets
+	Ends    *time.Time `json:"ends,omitempty"`    // when the present secret does, where there is one
+	Renews  bool       `json:"renews,omitempty"`
+}
+
+// endsOf tells the end of a login from that of the secret that a program made for it.
+func endsOf(c store.Credential) (expires *time.Time, r renewing) {
+	r.Renews = c.Renews()
+	if c.Program == nil {
+		return timeOrNil(c.Expires), r
+	}
+	r.Program = c.Program.Words[0]
+	if c.Secret != "" {
+		r.Ends = timeOrNil(c.Expires)
+	}
+	return nil, r
+}
+
 // madeBy reports whether a program is to make the secrets.
 func (c *programFlags) madeBy() bool { return c.Command != "" || c.Helper != "" }
 
@@ -123,7 +143,9 @@ func (c *Login) byProgram(e *app.Env, client *registry.Client, to lookup.Destina
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 	}
-	login.Answer = first.Answer
+	if first.Answer != nil {
+		login.Secret, login.Expires = first.Secret, first.Answer.Ends
+	}
 	return c.report(e, to, login, reason)
 }
 

@@ -29,9 +29,9 @@ type Checked struct {
 	Verified  *time.Time `json:"verified,omitempty"` // when it was last accepted, now included
 	Expires   *time.Time `json:"expires,omitempty"`
 	Elapsed   int64      `json:"elapsed_ms"`
+	renewing
 
-	own    bool // from a store of regshape's, which remembers when it was verified
-	renews bool
+	own bool // from a store of regshape's, which remembers when it was verified
 }
 
 // What a status says beside the outcomes of a verification: nobody was asked.
@@ -64,13 +64,13 @@ func newRow(address store.Address, where string, login *lookup.Answer) Checked {
 func (r *Checked) describe(login *lookup.Answer) {
 	r.Username, r.own = login.Username, login.Own
 	r.setTransport(login.Transport)
-	r.Verified, r.Expires = timeOrNil(login.VerifiedAt), timeOrNil(login.Expires)
-	r.renews = login.Renews()
+	r.Verified = timeOrNil(login.VerifiedAt)
+	r.Expires, r.renewing = endsOf(login.Credential)
 }
 
 // within fails a good row whose login ends within d.
 func (r Checked) within(e *app.Env, d time.Duration) Checked {
-	if !r.Good() || r.renews || r.Expires == nil || r.Expires.After(e.Now().Add(d)) {
+	if !r.Good() || r.Renews || r.Expires == nil || r.Expires.After(e.Now().Add(d)) {
 		return r
 	}
 	return r.set(statusExpiring, "the login expires on "+terminal.Clock(*r.Expires), "log in again: "+e.Own("auth", "login", r.Registry))
@@ -244,7 +244,7 @@ func writeStatus(e *app.Env, rows []Checked) error {
 		if user == "" {
 			user = "-"
 		}
-		t.Row(r.name(), user, r.Status, secureText(r.Transport), r.verifiedText(now), expiresText(r.Expires, r.Status == statusExpired, r.own, now))
+		t.Row(r.name(), user, r.Status, secureText(r.Transport), r.verifiedText(now), expiresText(r.Expires, r.renewing, r.Status == statusExpired, r.own, now))
 	}
 	return t.Write(e.Out, terminal.Columns(e.Out))
 }

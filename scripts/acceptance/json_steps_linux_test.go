@@ -77,6 +77,8 @@ func (j *jsonWalk) loginSteps() []step {
 		{command: "auth login", flags: []string{j.basic, "-u", "alice", "--command", maker}, env: made},
 		{command: "auth list", env: made},
 		{command: "auth trust", env: made},
+		{command: "auth get", flags: []string{j.basic}, env: made},
+		{command: "auth status", env: made},
 		{command: "auth refresh", env: made, then: func(outcome) { j.write("maker", "#!/bin/sh\nexit 1\n", 0o700) }},
 		{command: "auth refresh", env: made, fails: true},
 		{command: "auth login", flags: []string{j.basic, "--for=8h"}, env: append(j.in("limited"), password...)},

@@ -63,7 +63,7 @@ func Entries(d *authfile.Document) []Entry {
 	chosen := map[string]rank{}
 	byHelper := map[string]bool{} // for which the owner asks the helper of credHelpers alone
 	for _, h := range d.CredHelpers() {
-		if a, ok := helperAddress(h.Host, d.Format()); ok && (d.Format() == authfile.Containers || h.Helper != "") {
+		if a, ok := HelperAddress(h.Host, d.Format()); ok && (d.Format() == authfile.Containers || h.Helper != "") {
 			byHelper[a.String()] = true
 		}
 	}
@@ -104,9 +104,9 @@ func Entries(d *authfile.Document) []Entry {
 	return entries
 }
 
-// helperAddress is the registry for which the owner of a file finds a key of credHelpers: to
+// HelperAddress is the registry for which the owner of a file finds a key of credHelpers: to
 // the letter. ok is false where it never does.
-func helperAddress(key string, f authfile.Format) (a store.Address, ok bool) {
+func HelperAddress(key string, f authfile.Format) (a store.Address, ok bool) {
 	a = store.ParseAddress(key).Bare()
 	asked := a.String()
 	if f == authfile.Containers && a.Hub() {
@@ -124,7 +124,7 @@ func NamedFor(e *app.Env, helper string) (registries []string) {
 			continue
 		}
 		for _, h := range d.CredHelpers() {
-			if a, ok := helperAddress(h.Host, p.Format); ok && h.Helper == helper {
+			if a, ok := HelperAddress(h.Host, p.Format); ok && h.Helper == helper {
 				registries = append(registries, a.String())
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
@@ -95,17 +96,25 @@ func (s *setup) plan(hosts []string) ([]plannedEdit, error) {
 		all = append(planned, all...) // first, since a drop-in may turn out to have no effect
 	}
 	for _, x := range all {
-		if !bytes.Equal(x.before, x.after) {
-			x.splice(x.before, x.after)
-			x.Dirs = missingDirs(x.File)
-			edits = append(edits, x)
+		if bytes.Equal(x.before, x.after) {
+			continue
 		}
+		if config := authfile.DockerConfig(w); x.Tool == "helm" && x.File != config { // it asks docker's helpers after its own
+			dockers := lookup.Place{Tool: "docker", Path: config, Format: authfile.Docker}
+			coming := sync.OnceValue(func() []lookup.Entry { return s.importedBy(all, hosts) })
+			if err := s.hidesHelpers("helm", []lookup.Place{dockers}, coming); err != nil {
+				return nil, err
+			}
+		}
+		x.splice(x.before, x.after)
+		x.Dirs = missingDirs(x.File)
+		edits = append(edits, x)
 	}
 	return edits, nil
 }
 
-// importedBy lists the logins of registries that edits of docker's and helm's files move into
-// the store. What cannot be read is reported by the import.
+// importedBy lists the logins of registries that edits move into the store. What cannot be
+// read is reported by the import.
 func (s *setup) importedBy(edits []plannedEdit, hosts []string) (found []lookup.Entry) {
 	for _, x := range edits {
 		if bytes.Equal(x.before, x.after) {

@@ -63,7 +63,7 @@ func (s *setup) planPodman(more func() []lookup.Entry) ([]plannedEdit, error) {
 		}
 	}
 	if slices.ContainsFunc(edits, func(x plannedEdit) bool { return x.hidesFiles }) {
-		return edits, s.hidesHelpers(coming)
+		return edits, s.hidesHelpers("podman", lookup.PodmanPlaces(s.Env), coming)
 	}
 	if len(hidden) > 0 && slices.ContainsFunc(edits, func(x plannedEdit) bool { return x.filesFirst }) {
 		s.Warn("podman has logins for %s and for the whole registry, so it looks into its files first: podman login writes passwords to %s, unencrypted.",
@@ -210,26 +210,25 @@ func isOwn(path string) bool {
 	return err == nil && strings.HasPrefix(string(text), dropInMark)
 }
 
-// hidesHelpers refuses, or with --keep warns of, a registry for which podman's files name a
-// helper while regshape has a login, too: podman would use that one from now on.
-func (s *setup) hidesHelpers(coming func() []lookup.Entry) error {
-	for _, p := range lookup.PodmanPlaces(s.Env) {
+// hidesHelpers refuses, or with --keep warns of, a registry for which files of a tool name a
+// helper while regshape has a login, too: the tool would use that one from now on.
+func (s *setup) hidesHelpers(tool string, places []lookup.Place, coming func() []lookup.Entry) error {
+	for _, p := range places {
 		d, err := authfile.Read(p.Path, p.Format)
 		if err != nil {
 			continue // the import reports it
 		}
 		for _, c := range d.CredHelpers() {
-			// Podman asks for a bare host, to the letter.
-			if c.Helper == "" || c.Helper == s.helper || strings.Contains(c.Host, "/") {
+			address, asked := lookup.HelperAddress(c.Host, p.Format)
+			if c.Helper == "" || c.Helper == s.helper || !asked || address.Scope() != "" { // asked for are whole registries
 				continue
 			}
-			address := store.ParseAddress(c.Host)
 			held := slices.ContainsFunc(coming(), func(e lookup.Entry) bool { return e.Address.String() == address.String() })
 			if _, err := lookup.Stored(s.Env, address); !held && errors.Is(err, store.ErrNotFound) {
 				continue
 			}
-			text := fmt.Sprintf("%s names %s for %s, and podman would use the login in regshape's store instead",
-				lookup.Tilde(s.Env, p.Path), printable.Line(c.Helper, 100), printable.Address(c.Host))
+			text := fmt.Sprintf("%s names %s for %s, and %s would use the login in regshape's store instead",
+				lookup.Tilde(s.Env, p.Path), printable.Line(c.Helper, 100), printable.Address(c.Host), tool)
 			if !s.Keep {
 				return &refusal{
 					text + "; nothing was changed",

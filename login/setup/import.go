@@ -163,7 +163,11 @@ func (s *setup) ifWorking(tool string, src importer.Source) importer.Source {
 	src.List = func(ctx context.Context) ([]importer.Login, error) {
 		logins, err := list(ctx)
 		if err != nil && ctx.Err() == nil {
-			s.Warn("%s would use %s, which fails; nothing is imported from it: %s.", tool, src.Name, printable.Line(err.Error(), 300))
+			// It is asked for the plan, for the dry run and for the import.
+			if use := tool + " would use " + src.Name; !slices.Contains(s.warned, use) {
+				s.warned = append(s.warned, use)
+				s.Warn("%s, which fails; nothing is imported from it: %s.", use, printable.Line(err.Error(), 300))
+			}
 			err = nil
 		}
 		return logins, err

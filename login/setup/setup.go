@@ -54,6 +54,7 @@ type setup struct {
 	loc    store.Location
 	helper string // as docker and podman name it: "regshape", or of a profile "regshape-NAME"
 	result setupResult
+	warned []string // of helpers that fail
 }
 
 // Run configures docker and podman, or reverts that. It can be interrupted after each step:

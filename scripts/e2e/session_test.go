@@ -109,9 +109,12 @@ func sessionPlace(t *testing.T, password string) []string {
 	})
 	storage := filepath.Join(work, "storage.conf")
 	must(os.WriteFile(storage, fmt.Appendf(nil, "[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", work+"/images", work+"/run"), 0o644))
+	// Podman 4 looks for the network of an older podman first, and warns where Debian left half of one.
+	containers := filepath.Join(work, "containers.conf")
+	must(os.WriteFile(containers, []byte("[network]\nnetwork_backend = \"netavark\"\n"), 0o644))
 	return []string{
 		"PATH=" + binDir + ":" + filepath.Dir(debianDocker) + ":" + os.Getenv("PATH"), "HOME=" + home, "TERM=xterm", "LANG=C.UTF-8",
-		"DOCKER_HOST=unix://" + dockerd.socket, "CONTAINERS_STORAGE_CONF=" + storage,
+		"DOCKER_HOST=unix://" + dockerd.socket, "CONTAINERS_STORAGE_CONF=" + storage, "CONTAINERS_CONF=" + containers,
 	}
 }
 

@@ -2,7 +2,10 @@ package registry
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +18,11 @@ import (
 // TestMain sets a proxy before anything can have read the environment, which net/http
 // does once a process. It is meant for far.example alone.
 func TestMain(m *testing.M) {
+	if runtime.GOOS == "windows" { // wine takes seconds for the first certificate, longer than some tests wait
+		s := httptest.NewTLSServer(nil)
+		_, _ = s.Certificate().Verify(x509.VerifyOptions{})
+		s.Close()
+	}
 	const proxy = "http://px:proxy-canary@proxy.example:3128"
 	testenv.Main(m, "HTTPS_PROXY="+proxy, "HTTP_PROXY="+proxy,
 		"NO_PROXY=reg.example,auth.example,other.example,plain.example,nowhere.example,registry-1.docker.io,2001:db8::1")

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -71,6 +72,7 @@ func Params(dir string) testscript.Params {
 			"storefile": cmdStoreFile,
 			"jsonline":  cmdJSONLine,
 			"chmod":     cmdChmod,
+			"sleep":     cmdSleep,
 		},
 	}
 }
@@ -178,4 +180,14 @@ func cmdChmod(ts *testscript.TestScript, neg bool, args []string) {
 	mode, err := strconv.ParseUint(args[0], 8, 9)
 	ts.Check(err)
 	ts.Check(os.Chmod(ts.MkAbs(args[1]), fs.FileMode(mode)))
+}
+
+// sleep SECONDS waits, also where there is no program for that.
+func cmdSleep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sleep SECONDS")
+	}
+	seconds, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	time.Sleep(time.Duration(seconds) * time.Second)
 }

@@ -37,7 +37,7 @@ LDFLAGS := -s -w -X main.version=$(or $(VERSION),dev) -X main.commit=$(COMMIT) -
 TOOL := $(GO) tool -modfile=scripts/tools/go.mod
 SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 
-.PHONY: help build install demo test touched race e2e matrix torture mutate lint fmt cross fuzz bench microbench proof release releasetest cover tidy vuln clean ci
+.PHONY: help build install demo test touched race e2e matrix torture mutate lint fmt cross windows fuzz bench microbench proof release releasetest cover tidy vuln clean ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -107,7 +107,7 @@ mutate: ## change package store one line at a time, and check that a test fails 
 lint: ## check go.mod, the Go code, dead code and the shell scripts
 	$(GO) mod tidy -diff
 	$(TOOL) golangci-lint run
-	@dead=$$($(TOOL) deadcode -test -tags e2e,torture,release ./...) || exit 1; \
+	@dead=$$($(TOOL) deadcode -test -tags e2e,torture,release,wine ./...) || exit 1; \
 	  if [ -n "$$dead" ]; then echo "dead code:"; echo "$$dead"; exit 1; fi
 	@command -v shellcheck >/dev/null || { echo "shellcheck is not installed"; exit 1; }
 	shellcheck $(SHELLSCRIPTS)
@@ -120,6 +120,10 @@ cross: ## build and vet for the other systems
 	GOOS=windows CGO_ENABLED=0 $(GO) vet ./...
 	GOOS=darwin CGO_ENABLED=0 $(GO) build ./...
 	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
+
+windows: ## install wine, and run the tests and programs for Windows with it (Debian, root)
+	sh scripts/windows/install.sh
+	$(GO) run ./scripts/windows
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	$(GO) run ./scripts/fuzz -time $(FUZZTIME)
@@ -168,6 +172,7 @@ clean: ## remove what make built
 ci: ## everything a change must pass
 	$(MAKE) lint
 	$(MAKE) cross
+	$(MAKE) windows
 	$(MAKE) test
 	$(MAKE) touched
 	$(MAKE) race

@@ -33,6 +33,7 @@ var targets = []target{
 	{pkg: "./store/printable"},
 	{pkg: "./store/trust", skip: map[string]string{"TestCheck_storePath": links}},
 	{pkg: "./store/keys", skip: map[string]string{"TestOpenRefusesUnsafeFiles": links}},
+	{pkg: "./store/source", skip: map[string]string{"TestGet_manyOfPattern": slow}},
 	{pkg: "./store", skip: map[string]string{
 		"TestRotate_failingDisk":      slow,
 		"TestFailingDiskLosesNothing": slow,

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"regshape/store"
@@ -26,13 +26,15 @@ func (s Source) claim(login store.Credential) (mine bool, release func()) {
 	sum := sha256.Sum256([]byte(login.AnswerKey()))
 	path := filepath.Join(dir, "renewing-"+hex.EncodeToString(sum[:8]))
 	nobodys := func() {}
-	temporary := filepath.Join(dir, ".tmp-"+rand.Text())
+	token := []byte(rand.Text())
+	temporary := filepath.Join(dir, ".tmp-"+string(token))
 	f, err := durable.OS{}.OpenNew(temporary)
 	if err != nil {
 		return unclaimed, nobodys
 	}
 	defer func() { _ = durable.Remove(temporary) }()
-	if err := f.Close(); err != nil {
+	_, err = f.Write(token)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return unclaimed, nobodys
 	}
 	own, err := os.Lstat(temporary)
@@ -48,7 +50,7 @@ func (s Source) claim(login store.Credential) (mine bool, release func()) {
 	switch {
 	case err == nil:
 		return true, func() {
-			if now, err := os.Lstat(path); err == nil && os.SameFile(now, own) {
+			if now, err := durable.ReadFile(path, durable.Sealed); err == nil && bytes.Equal(now, token) {
 				_ = durable.Remove(path)
 			}
 		}
@@ -60,20 +62,23 @@ func (s Source) claim(login store.Credential) (mine bool, release func()) {
 
 // removeOld removes a claim whose maker is gone. Both times are the file system's.
 func removeOld(path string, now time.Time) bool {
-	old, err := os.Lstat(path)
+	info, err := os.Lstat(path)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist)
 	}
-	if now.Sub(old.ModTime()) < oldClaim {
+	if now.Sub(info.ModTime()) < oldClaim {
 		return false
 	}
+	old, err := durable.ReadFile(path, durable.Sealed)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
 	// Another process may have put its own in its place meanwhile: that goes back.
-	aside := strings.Replace(path, "renewing-", ".tmp-", 1) + rand.Text()
+	aside := filepath.Join(filepath.Dir(path), ".tmp-"+rand.Text())
 	if err := os.Rename(path, aside); err != nil {
 		return errors.Is(err, fs.ErrNotExist)
 	}
-	moved, err := os.Lstat(aside)
-	if err == nil && !os.SameFile(moved, old) {
+	if moved, err := durable.ReadFile(aside, durable.Sealed); err == nil && !bytes.Equal(moved, old) {
 		_ = os.Link(aside, path)
 	}
 	_ = durable.Remove(aside)

@@ -36,6 +36,7 @@ const (
 	retryAfter = time.Minute
 	missAfter  = 5 * time.Minute
 	oldClaim   = 40 * time.Second // longer than limit: whoever made it is gone
+	claimAgain = time.Second      // what is waited for is an answer, and seldom a claim that is free without one
 )
 
 // ErrNested means that a program that makes a secret has asked for one that needs a program.
@@ -176,8 +177,12 @@ func (s Source) get(ctx context.Context, a store.Address, force bool) (store.Cre
 			return s.orPresent(k, err)
 		}
 	}
+	mine, release, tried := false, func() {}, time.Time{}
 	for {
-		mine, release := s.claim(login)
+		if now := s.now(); now.Sub(tried) >= claimAgain {
+			tried = now
+			mine, release = s.claim(login)
+		}
 		// Another process may have answered before this one got its claim, or while it waited.
 		if login, last, err = s.Answered(ctx, a); err != nil || !login.Renews() {
 			release()

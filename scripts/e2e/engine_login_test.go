@@ -55,6 +55,7 @@ func TestDockerHub(t *testing.T) {
 	t.Run("web login", func(t *testing.T) { webLogin(t, home(t), hub) })
 	t.Run("again", func(t *testing.T) { loginAgain(t, home(t), hub) })
 	t.Run("two accounts", func(t *testing.T) { buildsWithTwo(t, dockerd) })
+	t.Run("renewals", func(t *testing.T) { pullsThroughRenewals(t, home(t)) })
 	t.Run("asks again", func(t *testing.T) { asksAgain(t, home(t)) })
 }
 

@@ -98,6 +98,9 @@ func TestPlaces(t *testing.T) {
 			for i := range want {
 				want[i] = filepath.FromSlash(want[i])
 			}
+			for i := range got[what] { // a variable's value is as it was set
+				got[what][i] = filepath.FromSlash(got[what][i])
+			}
 			if !reflect.DeepEqual(got[what], want) {
 				t.Errorf("%s: %s is %q, want %q", c.name, what, got[what], want)
 			}

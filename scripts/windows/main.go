@@ -26,6 +26,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -53,7 +54,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("windows", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("run", "", "run the tests that match, whatever targets.go says")
@@ -69,25 +70,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer os.RemoveAll(work)
-	env, err := prefix(ctx, work)
-	if err != nil {
+	env := environ(work)
+	defer func() { _ = testenv.Command(env, wineserver, "-k", "-w").Run() }() // there may be none yet
+	if err := prefix(ctx, env, work); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, testenv.Command(env, wineserver, "-k", "-w").Run()) }()
-
-	var results []result
-	for _, t := range chosen {
+	begun := time.Now()
+	results, errs := make([]result, len(chosen)), make([]error, len(chosen))
+	var wait sync.WaitGroup
+	turn := make(chan struct{}, 2) // tests wait for processes most of the time
+	for i, t := range chosen {
 		if *only != "" {
 			t.run, t.skip = *only, nil
 		}
-		r, err := t.test(ctx, env, stderr)
-		if err != nil {
-			return fmt.Errorf("%s: %w", t.pkg, err)
-		}
-		fmt.Fprintln(stderr, r.row())
-		results = append(results, r)
+		wait.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			if results[i], errs[i] = t.test(ctx, env, stderr); errs[i] != nil {
+				errs[i] = fmt.Errorf("%s: %w", t.pkg, errs[i])
+			}
+			fmt.Fprintln(stderr, results[i].row())
+		})
 	}
-	report, failed := table(results)
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	report, failed := table(results, time.Since(begun))
 	if _, err := io.WriteString(stdout, report); err != nil {
 		return err
 	}
@@ -108,23 +117,28 @@ func fastest() string {
 	return ""
 }
 
-// prefix makes a Windows of its own below work, with what [wine] lacks, and returns the
-// environment of programs that run in it.
-func prefix(ctx context.Context, work string) (env []string, err error) {
-	env = testenv.Go("HOME="+work, "WINEPREFIX="+filepath.Join(work, "wine"), "WINEARCH=win64", "WINEDEBUG=-all",
+// environ is the environment of programs that run in the Windows below work.
+func environ(work string) []string {
+	return testenv.Go("HOME="+work, "WINEPREFIX="+filepath.Join(work, "wine"), "WINEARCH=win64", "WINEDEBUG=-all",
 		// No browser, no .NET, no entries in the menus of whoever runs this.
 		"WINEDLLOVERRIDES=bcryptprimitives=n;mscoree,mshtml,winemenubuilder.exe=")
+}
+
+// prefix makes that Windows, with what [wine] lacks.
+func prefix(ctx context.Context, env []string, work string) error {
 	if err := os.Mkdir(filepath.Join(work, "wine"), 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	log, err := os.Create(filepath.Join(work, "log")) // no pipe: the wineserver would keep it open
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
 	dll := filepath.Join(work, "wine/drive_c/windows/system32/bcryptprimitives.dll")
 	for _, words := range [][]string{
-		{wineserver, "-p"}, // it stays until -k, and so do wine's services, which keep the output open of what has started them
+		// It stays until -k, and so do wine's services, which keep the output open of what has started
+		// them. It makes the files, and what others may read on Linux "Everyone" may read on Windows.
+		{"sh", "-c", "umask 077; exec " + wineserver + " -p"},
 		{wine, "wineboot", "--init"},
 		{compiler, "-shared", "-O2", "-Wall", "-Werror", "-s", "-o", dll, "scripts/windows/dll/bcryptprimitives.c", "-ladvapi32"},
 	} {
@@ -132,10 +146,10 @@ func prefix(ctx context.Context, work string) (env []string, err error) {
 		cmd.Stdout, cmd.Stderr = log, log
 		if err := cmd.Run(); err != nil {
 			out, _ := os.ReadFile(log.Name())
-			return nil, fmt.Errorf("%s: %w; scripts/windows/install.sh installs what is needed\n%s", strings.Join(words, " "), err, out)
+			return fmt.Errorf("%s: %w; scripts/windows/install.sh installs what is needed\n%s", strings.Join(words, " "), err, out)
 		}
 	}
-	return env, nil
+	return nil
 }
 
 // result is what a run of the tests of a package has done.
@@ -250,25 +264,27 @@ func (r result) row() string {
 	return fmt.Sprintf("| %s | %d | %d | %d | %.0f |", r.pkg, r.ran, len(r.left), r.failed, r.took.Seconds())
 }
 
-// table writes the report in Markdown: a row for each package, and then each reason.
-func table(results []result) (report string, failed int) {
-	var b strings.Builder
+// table writes the report in Markdown: a row for each package, and then what each leaves out.
+func table(results []result, took time.Duration) (report string, failed int) {
+	var b, left strings.Builder
 	b.WriteString("| package | ran | left out | failed | seconds |\n| --- | ---: | ---: | ---: | ---: |\n")
-	sum := result{target: target{pkg: "all"}, left: map[string]string{}}
-	reasons := map[string][]string{}
+	sum := result{target: target{pkg: "all"}, left: map[string]string{}, took: took}
 	for _, r := range results {
 		b.WriteString(r.row() + "\n")
-		sum.ran, sum.failed, sum.took = sum.ran+r.ran, sum.failed+r.failed, sum.took+r.took
-		for name, why := range r.left {
-			name = "`" + strings.TrimPrefix(r.pkg, "./") + " " + name + "`"
-			sum.left[name] = why
-			reasons[why] = append(reasons[why], name)
+		sum.ran, sum.failed = sum.ran+r.ran, sum.failed+r.failed
+		reasons := map[string][]string{}
+		for _, name := range slices.Sorted(maps.Keys(r.left)) {
+			sum.left[r.pkg+name] = r.left[name]
+			reasons[r.left[name]] = append(reasons[r.left[name]], "`"+name+"`")
+		}
+		var parts []string
+		for _, why := range slices.Sorted(maps.Keys(reasons)) {
+			parts = append(parts, strings.Join(reasons[why], ", ")+": "+why)
+		}
+		if len(parts) > 0 {
+			fmt.Fprintf(&left, "- %s leaves out %s.\n", r.pkg, strings.Join(parts, "; "))
 		}
 	}
-	b.WriteString(sum.row() + "\n\n| left out | because |\n| --- | --- |\n")
-	for _, why := range slices.Sorted(maps.Keys(reasons)) {
-		slices.Sort(reasons[why])
-		fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(reasons[why], ", "), why)
-	}
+	b.WriteString(sum.row() + "\n\n" + left.String())
 	return b.String(), sum.failed
 }

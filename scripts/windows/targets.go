@@ -9,7 +9,7 @@ import (
 // target is a package whose tests run under wine.
 type target struct {
 	pkg   string
-	run   string            // a regular expression; "" for all
+	run   string            // those of -run; "" for all
 	skip  map[string]string // tests that are left out, and why. Those that skip themselves say so
 	linux bool              // it runs here, and starts programs under wine
 }
@@ -26,14 +26,8 @@ const (
 	modes  = "Windows has no modes"
 )
 
-// targets are the packages with tests that Windows can run.
+// targets are the packages with tests that Windows can run, those that take longest first.
 var targets = []target{
-	{pkg: "./store/durable"},
-	{pkg: "./store/process"},
-	{pkg: "./store/printable"},
-	{pkg: "./store/trust", skip: map[string]string{"TestCheck_storePath": links}},
-	{pkg: "./store/keys", skip: map[string]string{"TestOpenRefusesUnsafeFiles": links}},
-	{pkg: "./store/source", skip: map[string]string{"TestGet_manyOfPattern": slow}},
 	{pkg: "./store", skip: map[string]string{
 		"TestRotate_failingDisk":      slow,
 		"TestFailingDiskLosesNothing": slow,
@@ -53,15 +47,25 @@ var targets = []target{
 		"TestLocate_missingHome":      home,
 		"TestReadFile_closes":         modes,
 	}},
+	{pkg: "."},
+	{pkg: "./scripts/windows", linux: true},
+	{pkg: "./store/durable"},
+	{pkg: "./store/process"},
+	{pkg: "./store/printable"},
+	{pkg: "./store/trust", skip: map[string]string{"TestCheck_storePath": links}},
+	{pkg: "./store/source", skip: map[string]string{"TestGet_manyOfPattern": slow}},
+	{pkg: "./store/keys", skip: map[string]string{"TestOpenRefusesUnsafeFiles": links}},
 	{pkg: "./credhelper"},
 	{pkg: "./login/account"},
 	{pkg: "./login/app", skip: map[string]string{
 		"TestOwnCommandsRepeatFlags": paths,
+		"TestAdvice":                 words,
+		"TestAdvice_otherTools":      words,
 		"TestFileAdvice":             words,
 		"TestFileAdvice_storeAlone":  words,
 		"TestPathLine":               words,
 	}},
-	{pkg: "./login/authfile", skip: map[string]string{"TestPlaces": paths}},
+	{pkg: "./login/authfile"},
 	{pkg: "./login/doctor"},
 	{pkg: "./login/importer"},
 	{pkg: "./login/lookup"},
@@ -70,8 +74,6 @@ var targets = []target{
 	{pkg: "./login/setup"},
 	{pkg: "./login/terminal"},
 	{pkg: "./login"},
-	{pkg: ".", run: "^TestScripts$|^TestDeviceScripts$"},
-	{pkg: "./scripts/windows", linux: true},
 }
 
 // choose returns the targets of these packages, or all.

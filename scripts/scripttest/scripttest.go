@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -72,6 +73,7 @@ func Params(dir string) testscript.Params {
 			"storefile": cmdStoreFile,
 			"jsonline":  cmdJSONLine,
 			"chmod":     cmdChmod,
+			"echo":      cmdEcho,
 			"sleep":     cmdSleep,
 		},
 	}
@@ -182,7 +184,13 @@ func cmdChmod(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.Chmod(ts.MkAbs(args[1]), fs.FileMode(mode)))
 }
 
-// sleep SECONDS waits, also where there is no program for that.
+// echo WORD… prints them, also where there is no program for that.
+func cmdEcho(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := fmt.Fprintln(ts.Stdout(), strings.Join(args, " "))
+	ts.Check(err)
+}
+
+// sleep SECONDS waits, likewise.
 func cmdSleep(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: sleep SECONDS")

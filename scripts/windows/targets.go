@@ -66,6 +66,7 @@ var targets = []target{
 		"TestPathLine":               words,
 	}},
 	{pkg: "./login/authfile"},
+	{pkg: "./login/custody"},
 	{pkg: "./login/doctor"},
 	{pkg: "./login/importer"},
 	{pkg: "./login/lookup"},

@@ -15,40 +15,6 @@ import (
 	"regshape/scripts/testregistry/canary"
 )
 
-// Docker asks Amazon's helper for one host and regshape for the others.
-func TestExampleECR(t *testing.T) {
-	h, r := example(t)
-	other := registries[0]
-	// The real one asks Amazon. The answer is not in the file: no file may hold a password.
-	h.program("docker-credential-ecr-login", `#!/bin/sh
-echo "$1 $(cat)" >>"$HOME/ecr-log"
-case $1 in get) printf '{"ServerURL":"","Username":"alice","Secret":"%s"}\n' "$ECR_SECRET" ;; *) exit 1 ;; esac
-`)
-	h.env = append(h.env, "ECR_SECRET="+r.password)
-	text := recipe(t, "Amazon ECR beside regshape", "json")[0]
-	h.write(".docker/config.json", strings.Replace(text, "123456789012.dkr.ecr.eu-west-1.amazonaws.com", r.host, 1))
-	h.login(other, other.password).ok("Login Succeeded").quiet()
-	look := tools[0].look
-	look(h, r).ok().quiet()
-	look(h, other).ok().quiet()
-	h.stores(map[string]string{other.host: other.user})
-	log, err := os.ReadFile(filepath.Join(h.dir, "ecr-log"))
-	h.must(err)
-	for _, line := range strings.Split(strings.TrimSpace(string(log)), "\n") {
-		if line != "get "+r.host {
-			t.Errorf("Amazon's helper was asked %q", line)
-		}
-	}
-	h.run("regshape", "auth", "get", r.host).ok("docker-credential-ecr-login").quiet()
-
-	h.run("regshape", "auth", "setup", "--docker").ok().quiet()
-	after, err := os.ReadFile(filepath.Join(h.dir, ".docker", "config.json"))
-	h.must(err)
-	if want := strings.Replace(text, "123456789012.dkr.ecr.eu-west-1.amazonaws.com", r.host, 1); string(after) != want {
-		t.Errorf("setup has changed\n%s\ninto\n%s", want, after)
-	}
-}
-
 // Setup takes over from Docker Desktop's helper, whether it can be started or not.
 func TestExampleWSL(t *testing.T) {
 	setup := recipe(t, "WSL", "bash")[0]

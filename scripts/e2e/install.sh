@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the end-to-end tests run against. From Debian: docker's engine with its
 # client, podman, skopeo, buildah, docker-registry, htpasswd for its accounts, nginx to
-# stand in front of it, git for Gitea, and what makes namespaces. From the Go module proxy:
-# the programs of clients/programs, built into a cache that all checkouts share;
+# stand in front of it, git for Gitea, pass, and what makes namespaces. From the Go module
+# proxy: the programs of clients/programs, built into a cache that all checkouts share;
 # bin/clients links to them. Nothing else of the machine is used.
 #
 #	install.sh          what the checks of every change need
@@ -85,7 +85,7 @@ if [ "$what" = update ]; then
 fi
 
 # Newer Debians have docker's client in a package of its own, beside the engine's.
-sh ../debian.sh git docker-registry podman skopeo buildah htpasswd=apache2-utils nginx=nginx-light \
+sh ../debian.sh git pass docker-registry podman skopeo buildah htpasswd=apache2-utils nginx=nginx-light \
 	dockerd=docker.io /usr/bin/docker=docker-cli,docker.io ip=iproute2 unshare=util-linux \
 	/usr/lib/podman/netavark=netavark gcc /usr/include/stdlib.h=libc6-dev /etc/ssl/certs/ca-certificates.crt=ca-certificates
 

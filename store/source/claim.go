@@ -47,10 +47,14 @@ func (s Source) claim(login store.Credential) (mine bool, release func()) {
 			break
 		}
 	}
+	isOwn := func() bool {
+		now, err := durable.ReadFile(path, durable.Sealed)
+		return err == nil && bytes.Equal(now, token)
+	}
 	switch {
-	case err == nil:
+	case err == nil, isOwn(): // a server may have done what it was asked, and the answer got lost
 		return true, func() {
-			if now, err := durable.ReadFile(path, durable.Sealed); err == nil && bytes.Equal(now, token) {
+			if isOwn() {
 				_ = durable.Remove(path)
 			}
 		}

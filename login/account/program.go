@@ -137,13 +137,13 @@ func (c *Login) byProgram(e *app.Env, client *registry.Client, to lookup.Destina
 	if err == nil {
 		err = to.Store.Put(e.Ctx, login)
 	}
-	if err == nil && first.Answer != nil {
-		err = to.Store.Keep(e.Ctx, login, first)
-	}
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
 	}
-	if first.Answer != nil {
+	if first.Answer != nil { // the program makes another one where this is not kept
+		if err := to.Store.Keep(e.Ctx, login, first); err != nil {
+			e.Warn("the secret of %s is not kept: %s.", name, e.Problem(err))
+		}
 		login.Secret, login.Expires = first.Secret, first.Answer.Ends
 	}
 	return c.report(e, to, login, reason)

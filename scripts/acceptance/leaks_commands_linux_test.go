@@ -67,6 +67,7 @@ func leakCommands(t *testing.T, tried *tally) {
 		if o.code != 0 != st.fails {
 			t.Fatalf("step %d, %s %q: exit code %d:\n%s", i, st.command, st.flags, o.code, w.redact(o.text()))
 		}
+		w.silent(st.command, o.err) // also what a program writes there
 		if st.then != nil {
 			st.then(o)
 		}
@@ -153,6 +154,8 @@ erase) cat >/dev/null; rm -f "$CANARY_HOME/kept" ;;
 esac
 `, 0o700)
 	w.write("bin/vault", "#!/bin/sh\ncat \"$CANARY_HOME/lines\"\n", 0o700)
+	w.write("bin/maker", "#!/bin/sh\ntest -z \"$REGSHAPE_PASSWORD$DOCKER_AUTH_CONFIG\" && cat \"$CANARY_HOME/made\" | tee /dev/stderr\n", 0o700)
+	w.write("made", w.secret()+"\n", 0o600)
 	w.env = append(w.env, "PATH="+w.path("bin")+":"+os.Getenv("PATH"))
 	w.write(".docker/config.json", `{"auths":{"plain.example":{"auth":"`+base64Of("alice:"+w.secret())+`"}},"credHelpers":{"helper.example":"canary"}}`, 0o600)
 	return w

@@ -27,6 +27,7 @@ func (w *walk) steps() []step {
 	newKey := []string{"root key > key file"}
 	sent := []string{"password > registry"}
 	password := []string{"REGSHAPE_USERNAME=alice", "REGSHAPE_PASSWORD=" + w.secret()}
+	hidden := append([]string{"DOCKER_AUTH_CONFIG=" + w.secret()}, password...) // from programs
 	stdin := []string{"-u", "alice", "--password-stdin"}
 	with := func(first string, more ...string) []string { return append([]string{first}, more...) }
 	mine := "--passphrase-file=" + w.path("in", "passphrase")
@@ -55,6 +56,16 @@ func (w *walk) steps() []step {
 		{command: helper + "version", flags: []string{"x"}, fails: true},
 		{command: helper + "erase", stdin: "h.example\n"},
 		{command: helper + "erase", stdin: "\n", fails: true},
+
+		// A program's secret that has ended at once, so each lookup makes another one.
+		{command: "auth login", flags: append([]string{w.basic, "-u", "alice", "--command=maker", "--every=1ms"}, loud...), env: password, want: sent},
+		{command: helper + "get", stdin: w.basic, env: hidden, want: []string{"password > stdout"}},
+		{command: "auth refresh", flags: with(w.basic, loud...), env: hidden, then: func(outcome) {
+			w.write("made", w.secret()+"\n"+w.secret()+"\n", 0o600)
+		}},
+		{command: helper + "get", stdin: w.basic, env: hidden, fails: true},
+		{command: "auth refresh", flags: with(w.basic, loud...), env: hidden, fails: true},
+		{command: "auth logout", flags: with(w.basic, loud...)},
 
 		{command: "auth login", flags: append(with(w.basic, stdin...), loud...), stdin: w.secret(), want: sent},
 		{command: "auth login", flags: append(with(w.basic, stdin...), loud...), stdin: w.wrong, fails: true, want: []string{"wrong password > registry"}},

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParsePattern(t *testing.T) {
@@ -83,6 +84,36 @@ func TestMasks(t *testing.T) {
 	}
 	if got := strings.Join(ParseAddress("a.b.c.d.e").Masks(), " "); got != "a.b.*.d.e a.*.c.d.e *.b.c.d.e a.*.*.d.e *.b.*.d.e *.*.c.d.e *.*.*.d.e" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Version 0.1.0 answers and lists no login that has ended, and knows nothing of programs: so
+// whatever belongs to a program's login has ended for it.
+func TestProgram_hasEndedForVersion010(t *testing.T) {
+	s, _ := notingStore(t, false)
+	for _, registry := range []string{"a.example", "*.example.com"} {
+		login := Credential{ServerURL: registry, Canonical: registry, Username: "u"}.MadeBy(Program{Words: []string{"/bin/maker"}})
+		if err := s.Put(t.Context(), login); err != nil {
+			t.Fatal(err)
+		}
+		answer := Credential{Username: "u", Secret: "s", Answer: &Answer{Made: time.Now(), Ends: time.Now().Add(time.Hour)}}
+		if err := s.Keep(t.Context(), login, answer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := s.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.needKey(t.Context())
+	names, _, err := v.entryNames()
+	if err != nil || len(names) != 5 || v.keyErr != nil { // two logins, their answers, and the mark of patterns
+		t.Fatalf("%d entries, %v, %v", len(names), err, v.keyErr)
+	}
+	for _, o := range v.openAll(names) {
+		if c := o.credential; o.err != nil || c.Expires.IsZero() || !c.Expires.Before(s.now()) {
+			t.Errorf("%s ends %v, %v", c.Canonical, c.Expires, o.err)
+		}
 	}
 }
 

@@ -124,7 +124,10 @@ func compare(ctx context.Context, dir string, sizes []int, rounds int, progress 
 		}
 		defer lock()
 		r.unlocked = unlocked
-		all = append(all, unlocked)
+		if r.program, err = logInByProgram(ctx, built.helper, dir); err != nil {
+			return nil, err
+		}
+		all = append(all, unlocked, r.program.get, r.program.miss, r.program.maker, r.program.renewal)
 	}
 	fmt.Fprintf(progress, "measuring %d rounds\n", rounds)
 	if err := measure(ctx, all, rounds); err != nil {
@@ -134,7 +137,7 @@ func compare(ctx context.Context, dir string, sizes []int, rounds int, progress 
 		return r, nil
 	}
 	for _, o := range all {
-		if o.tool == ours {
+		if o.tool == ours && o.action != "" {
 			if err := o.measurePeak(ctx, built.peak); err != nil {
 				return nil, fmt.Errorf("%s: memory: %w", o, err)
 			}

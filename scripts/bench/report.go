@@ -24,6 +24,7 @@ type results struct {
 	empty      *operation
 	operations []*operation // of all tools
 	unlocked   *operation   // nil where it was not measured
+	program    *byProgram   // likewise
 	rounds     int
 	binary     int64    // bytes of the stripped program
 	notes      []string // what was not measured, and why
@@ -100,6 +101,13 @@ func (r *results) goals() string {
 	}
 	most(fmt.Sprintf("`list` of %s takes at most 60 × an empty Go program", page.Thousands(listGoal)), listed, 60, "×")
 	most("`store`, on the disk when it returns, takes at most 3.0 ×", slices.Max(stores), 3, "×")
+	program := [3]float64{unknown, unknown, unknown}
+	if p := r.program; p != nil {
+		program = [3]float64{p.get.ratio(r.own(actGet)[0]), p.miss.ratio(r.own(actMiss)[0]), p.renewal.ratio(p.maker)}
+	}
+	most("`get` of a good secret of a program takes at most 1.05 × that of a password", program[0], 1.05, "×")
+	most(fmt.Sprintf("`get-miss` takes at most 1.5 × as long with %d patterns", patterns), program[1], 1.5, "×")
+	most(fmt.Sprintf("%d `get` at once after a secret's end take at most 1.2 × as long as its program, which is started once", crowd), program[2], 1.2, "×")
 	most("the program is at most 12 MiB", float64(r.binary)/mebibyte, 12, "MiB")
 	if r.rounds < enoughRounds {
 		fmt.Fprintf(&b, "\nThe times of only %d rounds prove nothing.\n", r.rounds)
@@ -134,7 +142,7 @@ func (r *results) comparison() string {
 			if tool != ours {
 				o = r.find(tool, own.action, own.size)
 			}
-			if o == nil || own == r.unlocked && tool != ours {
+			if o == nil || own.name != "" && tool != ours {
 				b.WriteString(" " + notMeasured + " |")
 			} else {
 				b.WriteString(" " + figure(o.ratio(r.empty)) + " |")
@@ -153,6 +161,10 @@ func (r *results) comparison() string {
 	}
 	if r.unlocked != nil {
 		row(r.unlocked.name, r.unlocked)
+	}
+	if r.program != nil {
+		row(r.program.get.name, r.program.get)
+		row(r.program.miss.name, r.program.miss)
 	}
 	fmt.Fprintf(&b, "\nTimes of whole processes as multiples of an empty Go program, which takes %.2f ms here: medians of %d interleaved rounds"+
 		" (of fewer where a run takes long); %s/%s, %s, %d CPUs.\n",

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 )
 
 // errand is a command of every day.
@@ -19,6 +20,10 @@ type errand struct {
 	sets        map[string]string // what the command makes of some, "" for nothing
 	imports     bool              // it takes them from docker's file
 	command     func(h *home) *exec.Cmd
+
+	// How long the secret still lives that the program of a.example made, and which the
+	// command is to renew; 0 where that login has no program.
+	ends time.Duration
 }
 
 // The logins that are there before, and the commands.
@@ -31,16 +36,26 @@ var (
 	removing = func(h *home) *exec.Cmd {
 		return h.regshape("auth", "import", "--remove", "--from", "docker")
 	}
+	asking    = func(h *home) *exec.Cmd { return h.helper("get", "a.example") }
+	loggingIn = func(h *home) *exec.Cmd {
+		return h.regshape("auth", "login", "a.example", "--skip-verify", "--command", "cat", "--", answerFile)
+	}
 )
 
 var errands = []errand{
-	{"store-first", "`store`, the first of all", nil, map[string]string{"a.example": "2"}, false, storing},
-	{"store-new", "`store`, a new login", others, map[string]string{"a.example": "2"}, false, storing},
-	{"store-over", "`store` in place of a login", all, map[string]string{"a.example": "2"}, false, storing},
-	{"erase", "`erase`", all, map[string]string{"a.example": ""}, false, erasing},
-	{"import", "`import --remove`", others, map[string]string{"d.example": "2", "e.example": "2", "f.example": "2"}, true, removing},
-	{"import-first", "`import --remove` into no store", nil, map[string]string{"d.example": "2", "e.example": "2"}, true, removing},
+	{"store-first", "`store`, the first of all", nil, map[string]string{"a.example": "2"}, false, storing, 0},
+	{"store-new", "`store`, a new login", others, map[string]string{"a.example": "2"}, false, storing, 0},
+	{"store-over", "`store` in place of a login", all, map[string]string{"a.example": "2"}, false, storing, 0},
+	{"erase", "`erase`", all, map[string]string{"a.example": ""}, false, erasing, 0},
+	{"import", "`import --remove`", others, map[string]string{"d.example": "2", "e.example": "2", "f.example": "2"}, true, removing, 0},
+	{"import-first", "`import --remove` into no store", nil, map[string]string{"d.example": "2", "e.example": "2"}, true, removing, 0},
+	{"login-program", "`login --command` in place of a login", all, map[string]string{"a.example": "2"}, false, loggingIn, 0},
+	{"renew", "`get` after a secret's end", all, map[string]string{"a.example": "2"}, false, asking, -time.Second},
+	{"renew-early", "`get` in the last tenth of its life", all, map[string]string{"a.example": "2"}, false, asking, 4 * time.Minute},
 }
+
+// answerFile, in the home, is what the program of a login prints.
+const answerFile = "answer"
 
 // after is what the store holds when all went well.
 func (e errand) after() map[string]string {

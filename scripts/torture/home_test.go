@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"regshape/scripts/testenv"
 	"regshape/scripts/testregistry/canary"
@@ -31,6 +32,7 @@ type home struct {
 	copies int
 	hit    *call  // what a fault has met
 	taken  []byte // docker's file when all logins are taken out of it
+	made   time.Time
 }
 
 func prepareErrand(t *testing.T, e errand, y *tally) *home {
@@ -47,16 +49,49 @@ func prepareErrand(t *testing.T, e errand, y *tally) *home {
 			t.Fatal(err)
 		}
 	}
+	h.prepareProgram(t)
 	return h
+}
+
+// prepareProgram makes the login by a program, and has its next secret ready. That was not an
+// hour ago, by which clocks go wrong.
+func (h *home) prepareProgram(t *testing.T) {
+	t.Helper()
+	prints := func(id string, end time.Time) {
+		user := value("a.example", id)
+		text, err := json.Marshal(map[string]any{"Username": user, "Secret": secretOf(user), "ExpiresAt": end})
+		if err == nil {
+			err = os.WriteFile(filepath.Join(h.dir, answerFile), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.made = time.Now()
+	if h.ends != 0 {
+		prints("1", h.made.Add(h.ends))
+		if o := h.runCommand(t, plan{Action: jump, Shift: -59 * time.Minute}, loggingIn(h)); o.Exit != 0 {
+			t.Fatalf("login: exit %d: %s", o.Exit, o.Output)
+		}
+	}
+	prints("2", h.made.AddDate(50, 0, 0))
 }
 
 // copy makes a home for one time.
 func (h *home) copy(t *testing.T) *home {
 	t.Helper()
+	if h.ends > 0 && time.Since(h.made) > h.ends/2 {
+		h.prepareProgram(t)
+	}
 	h.copies++
 	c := *h
 	c.dir += fmt.Sprint(h.copies)
 	copyTree(t, h.dir, c.dir)
+	if h.ends != 0 { // another store, so nobody trusts its programs yet
+		if out, err := c.regshape("auth", "trust", "--yes").CombinedOutput(); err != nil {
+			t.Fatalf("trust: %v: %s", err, out)
+		}
+	}
 	return &c
 }
 
@@ -181,11 +216,18 @@ func (h *home) verify(t *testing.T, at string, o outcome) {
 	if strings.Contains(o.Output, "panic:") || strings.Contains(o.Output, "goroutine ") {
 		bad("", fmt.Errorf("a crash: %s", o.Output))
 	}
+	switch {
+	case h.ends > 0:
+		bad("", h.answer(&o, "1", "2"))
+	case h.ends < 0:
+		bad("", h.answer(&o, "2"))
+	}
+	bad("", takeBack(h.store()))
 	if spelling := canary.Find([]byte(o.Output), h.secrets()...); spelling != "" {
 		bad("", fmt.Errorf("a secret (%s) in its output", spelling))
 	}
 	h.hit = o.Hit
-	if o.Exit == 0 {
+	if o.Exit == 0 && h.ends == 0 && !strings.Contains(o.Output, "is not kept") { // a program's secret can be made again
 		bad("", h.unsynced(o)...)
 	}
 	bad("", h.holds(h.allowed(o), o.Exit == 0)...)
@@ -211,12 +253,36 @@ func (h *home) verify(t *testing.T, at string, o outcome) {
 	}
 }
 
+// answer takes what get answered out of its output, and judges it. Whatever cannot be written
+// is no reason not to answer.
+func (h *home) answer(o *outcome, ids ...string) error {
+	told, said := "", ""
+	for line := range strings.Lines(o.Output) {
+		if strings.HasPrefix(line, "{") {
+			told = line
+		} else {
+			said += line
+		}
+	}
+	o.Output = said
+	switch {
+	case told != "":
+	case o.Exit < 0, o.Hit != nil && o.Hit.Kind != "flush" && slices.Contains(looking, o.Hit.Kind):
+		return nil
+	}
+	got, err := answered([]byte(told), nil, secretOf)
+	for i := range ids {
+		ids[i] = value("a.example", ids[i])
+	}
+	return judge("the answer", got, err, ids...)
+}
+
 // unsynced returns an error for each name that the errand changed without syncing the folder
 // afterwards: it was acknowledged, and a power cut may take it back.
 func (h *home) unsynced(o outcome) (errs []error) {
 	for i, c := range o.Calls {
 		named := c.Kind == "mkdir" || c.Kind == "rename" || c.Kind == "link" || c.Kind == "unlink"
-		if !named || c.Path == "" || isTemporary(c.Path) {
+		if !named || c.Path == "" || isTemporary(c.Path) || c == (call{"unlink", trustFile + ".next"}) {
 			continue
 		}
 		folder := call{"sync", strings.TrimSuffix(filepath.Dir(c.Path), "/")}
@@ -237,7 +303,7 @@ func (h *home) allowed(o outcome) map[string][]string {
 	may := exactly(h.before)
 	for key, id := range h.sets {
 		switch old := h.before[key]; {
-		case o.Exit == 0:
+		case o.Exit == 0, h.ends != 0: // who asks again gets the new one in any case
 			may[key] = []string{id}
 		case o.Exit < 0 || h.imports: // killed
 			may[key] = []string{old, id}
@@ -337,6 +403,10 @@ func (h *home) dockerHolds(acked bool) (map[string]string, error) {
 	return found, err
 }
 
+// trustFile lists the programs that the store may start. What stands beside it as .next is not
+// the list yet.
+const trustFile = "/.local/state/regshape/programs"
+
 // storeFile is what a settled store may have.
 var storeFile = regexp.MustCompile(`^store/(key|names|config|v1/g-[0-9a-f]{16}/[0-9a-v]{32})$`)
 
@@ -346,8 +416,8 @@ var storeFile = regexp.MustCompile(`^store/(key|names|config|v1/g-[0-9a-f]{16}/[
 func (h *home) leftovers(t *testing.T) (bad []string, harmless int) {
 	t.Helper()
 	for _, file := range tree(t, h.dir) {
-		if strings.HasSuffix(file, "/") {
-			continue // a folder
+		if strings.HasSuffix(file, "/") || file == answerFile {
+			continue
 		}
 		data, err := os.ReadFile(filepath.Join(h.dir, file))
 		if err != nil {
@@ -360,7 +430,7 @@ func (h *home) leftovers(t *testing.T) (bad []string, harmless int) {
 		case isTemporary(file), h.imports && strings.HasPrefix(file, ".docker/.config.json.") && strings.HasSuffix(file, ".tmp"),
 			strings.HasPrefix(file, "store/key.next-"):
 			harmless++
-		case h.imports && file == ".docker/config.json":
+		case h.imports && file == ".docker/config.json", "/"+file == trustFile:
 		case !storeFile.MatchString(file):
 			bad = append(bad, file)
 		}

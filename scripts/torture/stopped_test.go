@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestStoppedRotation stops a rotation at every call, as Ctrl-Z, a laptop's lid and a slow
@@ -86,6 +88,74 @@ func stopAt(t *testing.T, when int, flag string) (o outcome, stopped bool, err e
 		wrong = append(wrong, holdsExactly(dir, want))
 	}
 	return o, stopped, errors.Join(append(wrong, settled(t, dir))...)
+}
+
+// TestStoppedRenewal stops a renewal at every call, does something else to its login or to the
+// store, and lets it go on. What was done in between stands.
+func TestStoppedRenewal(t *testing.T) {
+	for _, meanwhile := range []struct {
+		name    string
+		command func(h *home) *exec.Cmd
+		then    string // the id that a.example has
+	}{
+		{"logout", func(h *home) *exec.Cmd { return h.regshape("auth", "logout", "a.example") }, ""},
+		{"login", func(h *home) *exec.Cmd {
+			user := value("a.example", "3")
+			return h.regshape("auth", "login", "a.example", "-u", user, "--skip-verify", "--command", "echo", "--", secretOf(user))
+		}, "3"},
+		{"store", func(h *home) *exec.Cmd { return h.helper("store", h.storeInput("a.example", "3")) }, "3"},
+		{"rotate", func(h *home) *exec.Cmd { return h.regshape("auth", "key", "rotate") }, "2"},
+		{"lock", func(h *home) *exec.Cmd { return h.regshape("auth", "lock") }, "2"},
+	} {
+		t.Run(meanwhile.name, func(t *testing.T) {
+			y := newTally(meanwhile.name)
+			h := prepareErrand(t, errand{before: all, sets: map[string]string{}, ends: -time.Second, command: asking}, y)
+			unlock := func(*home) {}
+			if meanwhile.name == "lock" {
+				(&readBack{t: t, dir: h.store()}).protect()
+				unlock = func(c *home) {
+					if out, err := c.regshape("auth", "unlock", "--identity", filepath.Join(c.dir, "identity")).CombinedOutput(); err != nil {
+						t.Fatalf("unlock: %v: %s", err, out)
+					}
+				}
+				defer func() { _ = h.regshape("auth", "lock").Run() }()
+			}
+			when := 1
+			for ; !t.Failed(); when++ {
+				c := h.copy(t)
+				unlock(c)
+				i, err := startInjection(plan{Dir: c.dir, Kinds: changing, When: when, Action: "stop"}, asking(c))
+				if err != nil {
+					t.Fatal(err)
+				}
+				stopped, err := i.stopped()
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := fmt.Sprintf("stopped at call %d", when)
+				if out, err := meanwhile.command(c).CombinedOutput(); stopped && err != nil {
+					y.bad(t, at, fmt.Errorf("%w: %s", err, out))
+				}
+				o, err := i.end()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if o.Exit == 0 || meanwhile.name != "logout" && meanwhile.name != "lock" { // after which there may be no answer
+					y.bad(t, at, c.answer(&o, "2", meanwhile.then))
+				}
+				unlock(c)
+				want := exactly(all)
+				want["a.example"] = []string{meanwhile.then}
+				for _, err := range c.holds(want, false) {
+					y.bad(t, at, err)
+				}
+				if !stopped {
+					break
+				}
+			}
+			t.Logf("a renewal stopped at each of %d calls, %s by another: %v", when-1, meanwhile.name, y.damages)
+		})
+	}
 }
 
 // holdsExactly fails unless the store answers with these values, and lists no others.

@@ -25,6 +25,7 @@ import (
 	"regshape/scripts/testenv"
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/source"
 )
 
 // How a worker uses the store.
@@ -71,6 +72,8 @@ func everyAddress() []string {
 // work runs a worker after place has told it its addresses. Its arguments come in the environment: the store's folder, its own
 // name, which no other process of the test has, its number, its mode, and its log.
 func work(place func(w *worker, number int), step func(*worker) error) int {
+	helper = os.Getenv("TORTURE_HELPER")
+	regshape = filepath.Join(filepath.Dir(helper), "regshape")
 	w := &worker{dir: os.Getenv("TORTURE_DIR"), name: os.Getenv("TORTURE_NAME"), mode: os.Getenv("TORTURE_MODE")}
 	number, err := strconv.Atoi(os.Getenv("TORTURE_NUMBER"))
 	if err == nil {
@@ -163,6 +166,8 @@ func (w *worker) open() (*store.Store, error) {
 	return s, err
 }
 
+func quietly(s *store.Store) source.Source { return source.New(s, func(error) {}) }
+
 func openStore(dir string) (*store.Store, error) {
 	loc, err := store.Locate(store.Options{Dir: dir})
 	if err != nil {
@@ -171,7 +176,19 @@ func openStore(dir string) (*store.Store, error) {
 	return store.Open(loc, keys.Sources{})
 }
 
+// programs is which part of its logins a worker makes by a program, which is then started again
+// and again: more would leave no time for the rest.
+const programs = 32
+
 func (w *worker) change(key, value string) error {
+	if value != "" && w.random != nil && w.random.IntN(programs) == 0 {
+		out, err := regshapeCommand(w.dir, "auth", "login", store.ParseAddress(key).String(), "-u", value,
+			"--skip-verify", "--every", "2s", "--command", "echo", "--", value).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return err
+	}
 	if w.mode == perRun {
 		if value == "" {
 			_, err := runHelper(w.dir, "erase", key)
@@ -185,7 +202,7 @@ func (w *worker) change(key, value string) error {
 		return err
 	}
 	if value == "" {
-		_, err := s.Erase(context.Background(), store.ParseAddress(key))
+		_, err := quietly(s).Erase(context.Background(), store.ParseAddress(key))
 		return err
 	}
 	return s.Put(context.Background(), store.Credential{ServerURL: key, Username: value, Secret: value})
@@ -200,7 +217,7 @@ func (w *worker) get(key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := s.Get(context.Background(), store.ParseAddress(key))
+	c, err := quietly(s).Get(context.Background(), store.ParseAddress(key))
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
@@ -228,7 +245,7 @@ func (w *worker) list() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, damaged, err := s.List(context.Background())
+	found, damaged, err := quietly(s).Current(context.Background())
 	if len(damaged) > 0 {
 		err = errors.Join(err, damaged[0])
 	}
@@ -251,12 +268,15 @@ type process struct {
 func startWorker(t *testing.T, role, name string, number int, mode, dir, logs string) *process {
 	t.Helper()
 	p := &process{log: filepath.Join(logs, name+".log")}
-	p.cmd = testenv.Command(testenv.Environ(logs, roleVariable+"="+role, "TORTURE_DIR="+dir, "TORTURE_NAME="+name,
+	p.cmd = testenv.Command(append(storeEnviron(dir), roleVariable+"="+role, "TORTURE_DIR="+dir, "TORTURE_NAME="+name,
 		fmt.Sprintf("TORTURE_NUMBER=%d", number), "TORTURE_MODE="+mode, "TORTURE_LOG="+p.log, "TORTURE_HELPER="+helper), os.Args[0])
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = time.Second
 	stdin, err := p.cmd.StdinPipe()
+	if err == nil {
+		err = os.MkdirAll(dir+".home", 0o700) // where programs run
+	}
 	if err == nil {
 		err = p.cmd.Start()
 	}
@@ -346,11 +366,7 @@ func helperGet(dir, key string) (string, error) {
 
 // runHelper runs one action of the credential helper.
 func runHelper(dir, action, input string) (string, error) {
-	path := helper
-	if path == "" {
-		path = os.Getenv("TORTURE_HELPER")
-	}
-	cmd := testenv.Command(storeEnviron(dir), path, action)
+	cmd := testenv.Command(storeEnviron(dir), helper, action)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.Output()
 	if err != nil {

@@ -50,7 +50,7 @@ func (s Source) start(ctx context.Context, login store.Credential, within time.D
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	cmd := exec.CommandContext(limited, p.Words[0], p.Words[1:]...) //nolint:gosec // the user has trusted it
-	cmd.Dir, cmd.Env, cmd.WaitDelay = store.Home(), environment(p, login.For().String()), rest
+	cmd.Dir, cmd.Env, cmd.WaitDelay = home(), environment(p, login.For().String()), rest
 	if p.Helper {
 		cmd.Stdin = strings.NewReader(login.For().String())
 	}
@@ -97,7 +97,7 @@ func (s Source) refresh(ctx context.Context, login store.Credential, within time
 	defer cancel()
 	cmd := exec.CommandContext(limited, self) //nolint:gosec // this very program
 	cmd.Args = append(slices.Clone(s.self), "auth", "refresh", login.For().String())
-	cmd.Dir, cmd.WaitDelay = store.Home(), rest
+	cmd.Dir, cmd.WaitDelay = home(), rest
 	cmd.Env = append(process.ChildEnvironment(os.Environ()), nested+"=1")
 	err = process.Run(cmd, true)
 	switch {
@@ -109,6 +109,15 @@ func (s Source) refresh(ctx context.Context, login store.Credential, within time
 		return failed(login, "the issuer refused it, or did not answer", nil)
 	}
 	return nil
+}
+
+// home is where a program starts; without a home that exists it is where this one runs.
+func home() string {
+	dir := store.Home()
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	return dir
 }
 
 // environment is the program's: without regshape's own secrets, with the PATH of the login.

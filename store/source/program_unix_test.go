@@ -130,6 +130,15 @@ func TestStart_refused(t *testing.T) {
 	if _, err := s.start(t.Context(), login, limit); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("a missing program: %v", err)
 	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho tok\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("no home", func(t *testing.T) {
+		t.Setenv("HOME", filepath.Join(home, "none"))
+		if a, err := s.start(t.Context(), login, limit); a.secret != "tok" {
+			t.Errorf("got %v", err)
+		}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nsleep 60\n"), 0o700); err != nil {

@@ -72,7 +72,7 @@ func (j *jsonWalk) loginSteps() []step {
 	tokens := j.write("tokens.json", `{"auths":{"token.example":{"identitytoken":"t"}}}`, 0o600)
 	password := j.password()
 	maker := j.write("maker", "#!/bin/sh\necho "+j.secret()+"\n", 0o700)
-	made := j.in("made")
+	made := j.in("renewing")
 	return []step{
 		{command: "auth login", flags: []string{j.basic, "-u", "alice", "--command", maker}, env: made},
 		{command: "auth list", env: made},

@@ -36,6 +36,13 @@ func checkDocker(e *app.Env, _ *storeState) []finding {
 		return e.Own("auth", "setup", "--docker", "--host", host, "--keep")
 	})
 	found := credsStoreFindings(e, "docker", doc, mine, elsewhere)
+	for _, h := range doc.CredHelpers() {
+		if lookup.MakesTokens(h.Helper) {
+			found = append(found, note(fmt.Sprintf("docker-credential-%s makes a new token for %s at every call; regshape keeps one until it ends",
+				h.Helper, printable.Address(h.Host)), path,
+				e.Own("auth", "setup", "--docker", "--host", h.Host, "--keep")+" && "+e.Own("auth", "login", h.Host, "--helper", h.Helper)))
+		}
+	}
 	return append(found, missing...)
 }
 

@@ -154,10 +154,6 @@ type group struct {
 // knownTools are the tools whose files are known.
 var knownTools = []string{"docker", "podman", "helm", "singularity", "microagent"}
 
-// tokenMakers are helpers that make a token at every call, which expires within hours: they
-// are not moved unless named.
-var tokenMakers = map[string]bool{"ecr-login": true, "gcloud": true, "gcr": true, "acr-env": true}
-
 // importGroups finds what --from names, or all that exist. Helpers come before files: docker
 // and podman ask them first.
 func importGroups(e *app.Env, from []string) ([]group, error) {
@@ -219,7 +215,7 @@ func sourcesOf(e *app.Env, places []lookup.Place) []Source {
 		for _, name := range names {
 			switch {
 			case name == "", lookup.IsOwn(name):
-			case tokenMakers[name]:
+			case lookup.MakesTokens(name):
 				e.Warn("docker-credential-%s makes a new token for each call: its logins are not imported. To keep a token until it ends: %s",
 					name, e.Own("auth", "login", "REGISTRY", "--helper", name))
 			default:

@@ -19,6 +19,12 @@ import (
 // OwnHelper is the name under which docker's and podman's settings know regshape.
 const OwnHelper = "regshape"
 
+// MakesTokens reports whether a helper makes a token at every call, which expires within hours:
+// its logins are not worth moving.
+func MakesTokens(helper string) bool {
+	return helper == "ecr-login" || helper == "gcloud" || helper == "gcr" || helper == "acr-env"
+}
+
 // Place is a file in which another tool keeps logins. It need not exist.
 type Place struct {
 	Tool   string // "docker", "podman", "singularity", "microagent" or "helm"

@@ -25,10 +25,7 @@ var ErrPattern = errors.New("not a pattern for registries: give a host name of 3
 // last two. As an address that is an opaque key, so no client asks for it.
 func ParsePattern(s string) (pattern string, err error) {
 	rest, _ := cutPrefixFold(strings.TrimSpace(s), "https://")
-	host, ok := canonicalHost(strings.ReplaceAll(rest, "*", "0"), false)
-	if !ok || strings.HasPrefix(host, "[") {
-		return "", ErrPattern
-	}
+	host, _ := canonicalHost(strings.ReplaceAll(rest, "*", "0"), false) // "" has no labels, and "[::1]" one
 	// The canonical form has the same labels, in lower case.
 	name, port, _ := strings.Cut(host, ":")
 	labels, fixed := strings.Split(strings.ToLower(rest), "."), strings.Split(name, ".")

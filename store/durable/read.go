@@ -182,7 +182,7 @@ func OpenNamed(path string) (*os.File, error) {
 // Text is the text of a file that the user has named. The PowerShell that comes with Windows
 // writes what is redirected to a file in UTF-16, with a byte order mark.
 func Text(data []byte) []byte {
-	rest, marked := bytes.CutPrefix(data, []byte{0xff, 0xfe})
+	rest, marked := bytes.CutPrefix(data, []byte("\xff\xfe"))
 	if !marked || len(rest)%2 != 0 {
 		return data
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"math/bits"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ func ParsePattern(s string) (pattern string, err error) {
 			fixed[i] = "*"
 		}
 	}
-	if _, err := netip.ParseAddr(name); err == nil || !slices.Contains(fixed, "*") {
+	if isNumber(fixed[len(fixed)-1]) || !slices.Contains(fixed, "*") {
 		return "", ErrPattern
 	}
 	pattern = strings.Join(fixed, ".")
@@ -88,14 +87,17 @@ func (v *view) getByPattern(ctx context.Context, a Address) (Credential, error) 
 	return Credential{}, ErrNotFound
 }
 
+// isNumber recognizes the last label of an IPv4 address, however it is spelled: no domain ends in
+// a number (RFC 3696 §2).
+func isNumber(label string) bool { return strings.Trim(label, "0123456789") == "" }
+
 // Masks returns the patterns that an address matches, the one that counts first: with fewer
 // "*", then with the leftmost fixed label. A scope, a plain http address, an IP address and
 // Docker Hub match none.
 func (a Address) Masks() []string {
 	name, port, hasPort := strings.Cut(a.host, ":")
 	labels := strings.Split(name, ".")
-	_, err := netip.ParseAddr(name)
-	if a.Opaque() || a.plain || a.host == HubHost || len(a.path) > 0 || strings.HasPrefix(a.host, "[") || err == nil ||
+	if a.Opaque() || a.plain || a.host == HubHost || len(a.path) > 0 || strings.HasPrefix(a.host, "[") || isNumber(labels[len(labels)-1]) ||
 		len(labels) < 3 || len(labels) > maxPatternLabels || slices.Contains(labels, "") {
 		return nil
 	}

@@ -75,6 +75,7 @@ func TestMasks(t *testing.T) {
 		{"*.docker.io", "registry-1.docker.io", false},
 		{"*.docker.io", "evil.docker.io", true},
 		{"*.0.0.1", "127.0.0.1", false},
+		{"*.0.0.0", "00.0.0.0", false},
 		{"*.*.b.c", "[::1]", false},
 		{"*.bücher.example", "a.bücher.example", false},
 	} {

@@ -91,7 +91,7 @@ func testImage(t *testing.T, src string) {
 	}
 	store := t.TempDir()
 	buildah := func(args ...string) string {
-		return must(t, "buildah", append([]string{"--storage-driver", "vfs", "--root", filepath.Join(store, "root"), "--runroot", filepath.Join(store, "run")}, args...)...)
+		return must(t, "buildah", append([]string{"--log-level", "error", "--storage-driver", "vfs", "--root", filepath.Join(store, "root"), "--runroot", filepath.Join(store, "run")}, args...)...)
 	}
 	var ids []string
 	for range 2 {

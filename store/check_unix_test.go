@@ -545,3 +545,20 @@ func TestMarkers_openToOthers(t *testing.T) {
 		t.Errorf("markers that others may write: %q, %v; want %v", tokens, err, durable.ErrUnsafe)
 	}
 }
+
+// A file in place of a directory, or above it, is named.
+func TestCheck_fileInPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{path, filepath.Join(path, "below")} {
+		loc, err := Locate(Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := loc.Check(time.Now()); len(found) == 0 || !strings.Contains(found[0].What, "not a directory") {
+			t.Errorf("%s: got %v, want that it is not a directory", dir, found)
+		}
+	}
+}

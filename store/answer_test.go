@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -51,5 +52,15 @@ func TestKeep(t *testing.T) {
 	}
 	if err := s.EraseAnswer(t.Context(), login); err != nil || secret("a.example") != "" {
 		t.Errorf("after it was erased: %q (%v)", secret("a.example"), err)
+	}
+	v, err := s.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.mark(v.names.kid, "0123456789abcdef"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Keep(t.Context(), login, Credential{Secret: "x", Answer: &Answer{}}); !errors.Is(err, ErrRotating) || secret("a.example") != "" {
+		t.Errorf("while the key is changed: %v", err)
 	}
 }

@@ -557,7 +557,7 @@ func TestCheck_fileInPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found := loc.Check(time.Now()); len(found) == 0 || !strings.Contains(found[0].What, "not a directory") {
+		if found := loc.Check(time.Now()); len(found) != 1 || !strings.Contains(found[0].What, "not a directory") {
 			t.Errorf("%s: got %v, want that it is not a directory", dir, found)
 		}
 	}

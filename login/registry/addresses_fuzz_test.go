@@ -148,7 +148,7 @@ func FuzzEndpoint(f *testing.F) {
 
 // The folder of a server's certificates is below the folder of all, and one level below.
 func FuzzCertDirNames(f *testing.F) {
-	for _, s := range []string{"ghcr.io", "ghcr.io:443", "..", ".", "../x", "a/../b", `a\b`, "[::1]:5000", "registry-1.docker.io", "a:", "nul", "\x00"} {
+	for _, s := range []string{"ghcr.io", "ghcr.io:443", "..", ".", "../x", "a/../b", `a\b`, "[::1]:5000", "registry-1.docker.io", "a:", "nul", "\x00", ":443", "..:443"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, host string) {

@@ -92,8 +92,9 @@ func (r *router) tlsFor(u *url.URL) (*tls.Config, error) {
 // The host may come from a remote server: one that is not a plain file name has none.
 func certDirNames(u *url.URL) []string {
 	host := strings.ToLower(u.Host)
-	// Windows: a colon is no part of a file name, and left out below.
-	if bare := strings.ReplaceAll(host, ":", ""); bare == "" || !filepath.IsLocal(bare) || bare == "." || strings.ContainsAny(bare, `/\%`) {
+	// A colon is left out below where it is no part of a file name.
+	bare := strings.ReplaceAll(strings.TrimSuffix(host, ":443"), ":", "")
+	if bare == "" || bare == "." || !filepath.IsLocal(bare) || strings.ContainsAny(bare, `/\%`) {
 		return nil
 	}
 	names := []string{host}

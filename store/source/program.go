@@ -114,10 +114,12 @@ func (s Source) refresh(ctx context.Context, login store.Credential, within time
 // home is where a program starts; without a home that exists it is where this one runs.
 func home() string {
 	dir := store.Home()
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return ""
+	for range 2 { // where a network file system errs, one look alone would start it elsewhere
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return dir
+		}
 	}
-	return dir
+	return ""
 }
 
 // environment is the program's: without regshape's own secrets, with the PATH of the login.

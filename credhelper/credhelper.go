@@ -193,8 +193,11 @@ func (h helper) Add(c *credentials.Credentials) error {
 	}
 	next := store.Credential{ServerURL: c.ServerURL, Username: c.Username, Secret: c.Secret, Kind: kind}
 	address := store.ParseAddress(c.ServerURL)
-	old, err := h.logins.Present(h.ctx, address)
-	if err == nil && old.Canonical == address.String() && old.Username == c.Username && old.Secret == c.Secret {
+	old, last, err := h.logins.Answered(h.ctx, address)
+	if old.Program == nil {
+		last = old
+	}
+	if err == nil && old.For().String() == address.String() && last.Username == c.Username && last.Secret == c.Secret {
 		if old.ServerURL == c.ServerURL || old.Program != nil {
 			return nil
 		}

@@ -142,7 +142,7 @@ func eraseForeign(q lookup.Query, r *logoutResult) error {
 type logoutAllResult struct {
 	Status     string   `json:"status"`     // "success"
 	Registries []string `json:"registries"` // empty for a locked store, whose names nobody can read
-	Count      int      `json:"count"`      // entries removed
+	Count      int      `json:"count"`      // logins removed; of a locked store, entries
 	Still      []string `json:"still"`      // foreign places that have logins, and what a reset moved aside
 }
 
@@ -156,9 +156,9 @@ func (c *Logout) runAll(e *app.Env) error {
 	if err != nil {
 		return &app.StoreError{Registry: "", Doing: "remove credentials", Err: err}
 	}
-	found, _, err := s.List(e.Ctx)
-	if err != nil {
-		e.Warn("the store cannot be read, so no refresh token of a device login was revoked: %v.", err)
+	found, damaged, unread := s.List(e.Ctx)
+	if unread != nil {
+		e.Warn("the store cannot be read, so no refresh token of a device login was revoked: %v.", unread)
 	}
 	r := logoutAllResult{Status: "success", Registries: []string{}, Still: []string{}}
 	for _, c := range found {
@@ -166,6 +166,14 @@ func (c *Logout) runAll(e *app.Env) error {
 	}
 	if r.Count, err = s.EraseAll(e.Ctx); err != nil {
 		return &app.StoreError{Registry: "", Doing: "remove credentials", Err: err}
+	}
+	if unread == nil {
+		r.Count = len(found) + len(damaged) // and what programs have answered
+	}
+	for _, c := range found {
+		if err := app.Logins(e, s).Forget(e.Ctx, c); err != nil {
+			e.Warn("%s.", e.Problem(err))
+		}
 	}
 	for _, p := range lookup.Places(e) {
 		if d, err := authfile.Read(p.Path, p.Format); err == nil && slices.ContainsFunc(lookup.Entries(d), lookup.IsLogin) {

@@ -133,9 +133,12 @@ func (c *Login) byProgram(e *app.Env, client *registry.Client, to lookup.Destina
 		scenario.Step("verify")
 	}
 	login.Username, login.Transport, login.CAFile, login.VerifiedAt = first.Username, first.Transport, first.CAFile, first.VerifiedAt
-	err = trust.Add(to.Store.Location(), source.Program(*login.Program))
+	allow := func() error { return trust.Add(to.Store.Location(), source.Program(*login.Program)) }
+	if err = allow(); err == nil {
+		err = to.Save(e.Ctx, login)
+	}
 	if err == nil {
-		err = to.Store.Put(e.Ctx, login)
+		err = allow() // a logout of the last other login with this program may have ended the trust
 	}
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}

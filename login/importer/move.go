@@ -236,8 +236,11 @@ func putAndRead(e *app.Env, s *store.Store, l Login, o Options) (refused *Failur
 	if has, refused, err := compare(ctx, s, l, o); has || refused != nil || err != nil {
 		return refused, err
 	}
-	c := l.credential()
-	if err := s.Put(ctx, c); err != nil {
+	c, put := l.credential(), s.Put
+	if o.replace {
+		put = app.Logins(e, s).Put
+	}
+	if err := put(ctx, c); err != nil {
 		return nil, err
 	}
 	now, err := s.Get(ctx, l.Address)

@@ -73,7 +73,7 @@ func (q Query) storeDestination(profile string) (Destination, error) {
 	if err != nil {
 		return Destination{}, err
 	}
-	return Destination{words: "sealed in", Place: s.Location().Data, Store: s, Save: s.Put}, nil
+	return Destination{words: "sealed in", Place: s.Location().Data, Store: s, Save: app.Logins(q.E, s).Put}, nil
 }
 
 // fileDestination is a file that the user named. Other spellings of Docker Hub in it go: its

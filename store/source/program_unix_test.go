@@ -5,10 +5,14 @@ package source
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"regshape/scripts/testenv"
@@ -175,4 +179,100 @@ esac
 			t.Errorf("%s: %+v (%v), want %v", canonical, a, err, want)
 		}
 	}
+}
+
+// Trust and claims go with the last login that needs them.
+func TestForget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		home := testenv.Home(t)
+		s := sourceIn(t, home)
+		programs := map[string]store.Program{}
+		for _, name := range []string{"one", "two"} { // never started
+			programs[name] = store.Program{Words: []string{filepath.Join(home, name)}}
+			if err := os.WriteFile(programs[name].Words[0], nil, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		login := func(registry, program string) (login store.Credential) {
+			t.Helper()
+			login = store.Credential{ServerURL: registry, Username: "u", Secret: "p"}
+			if program != "" {
+				login = login.MadeBy(programs[program])
+				if err := trust.Add(s.Location(), Program(programs[program])); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Put(t.Context(), login); err != nil {
+				t.Fatal(err)
+			}
+			login.Canonical = registry
+			return login
+		}
+		logout := func(registry string) {
+			if erased, err := s.Erase(t.Context(), store.ParseAddress(registry)); !erased || err != nil {
+				t.Errorf("logout of %s: %t, %v", registry, erased, err)
+			}
+		}
+		trusts := func(what string, want ...string) {
+			t.Helper()
+			var got []string
+			for _, name := range slices.Sorted(maps.Keys(programs)) {
+				if trust.Check(s.Location(), Program(programs[name])) == nil {
+					got = append(got, name)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %q are trusted, want %q", what, got, want)
+			}
+		}
+		claims := func(what string, want int) (found []string) {
+			t.Helper()
+			if found, _ = filepath.Glob(filepath.Join(s.Location().State, "renewing-*")); len(found) != want {
+				t.Errorf("%s: claims %q", what, found)
+			}
+			return found
+		}
+
+		login("a.example", "one")
+		login("b.example", "one")
+		login("a.example", "")
+		trusts("a login with a password in place of one of two", "one")
+		login("a.example/team", "two")
+		login("b.example", "two")
+		trusts("another program in place of the last", "two")
+		logout("a.example/team")
+		trusts("a logout of one of two", "two")
+		login("b.example", "two")
+		trusts("the same program again", "two")
+		logout("b.example")
+		trusts("a logout of the last")
+
+		s.claim(login("a.example", "one"))
+		old := time.Now().Add(-oldClaim)
+		for _, claim := range claims("of a renewal that was killed", 1) {
+			if err := os.Chtimes(claim, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.claim(login("a.example", "two"))
+		claims("another login", 1)
+		logout("a.example")
+		claims("a logout during a renewal", 1)
+
+		// A logout that has found no other login waits for its turn at the list.
+		login("a.example", "one")
+		turn := filepath.Join(os.Getenv("XDG_STATE_HOME"), "regshape", "programs.next")
+		if err := os.WriteFile(turn, []byte("another\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var done sync.WaitGroup
+		done.Go(func() { logout("a.example") })
+		synctest.Wait()
+		login("b.example", "one")
+		if err := os.Remove(turn); err != nil {
+			t.Fatal(err)
+		}
+		done.Wait()
+		trusts("a login during the logout of another", "one")
+	})
 }

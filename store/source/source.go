@@ -308,26 +308,58 @@ func (s Source) Current(ctx context.Context) (found []store.Credential, damaged 
 	return found, damaged, ctx.Err()
 }
 
-// Erase removes the login of exactly this address, what its program has answered, and the trust
-// in that.
-func (s Source) Erase(ctx context.Context, a store.Address) (erased bool, err error) {
-	if login, _, err := s.Answered(ctx, a); err == nil && login.IsPattern() && login.For().String() != login.Canonical {
-		_ = s.EraseAnswer(ctx, login) // the pattern makes another one
+// Put stores a login as [store.Store.Put] does, and forgets the one that it replaces.
+func (s Source) Put(ctx context.Context, login store.Credential) error {
+	old, _, _ := s.Answered(ctx, login.Address())
+	return s.Replace(ctx, old, login)
+}
+
+// Replace is Put for whoever knows what [store.Store.Answered] returned for the address.
+func (s Source) Replace(ctx context.Context, old, login store.Credential) error {
+	if err := s.Store.Put(ctx, login); err != nil || old.Canonical != login.Address().String() {
+		return err
 	}
-	login, peeked := s.Peek(ctx, a) // a locked store forgets the login alone
-	if erased, err = s.Store.Erase(ctx, a); err != nil || peeked != nil || !login.Renews() {
+	if err := s.Forget(ctx, old); err != nil {
+		s.notice(err) // the login is stored
+	}
+	return nil
+}
+
+// Erase removes the login of exactly this address, and forgets it.
+func (s Source) Erase(ctx context.Context, a store.Address) (erased bool, err error) {
+	old, _, unknown := s.Answered(ctx, a)
+	erased, err = s.Store.Erase(ctx, a)
+	if err != nil || unknown != nil || old.For().String() != a.String() { // a locked store forgets the login alone
 		return erased, err
 	}
-	_ = s.EraseAnswer(ctx, login) // without its login nobody looks for it
-	if login.Program == nil {
-		return erased, nil
+	return erased, s.Forget(ctx, old)
+}
+
+// Forget removes what is left of a login that is no longer stored: what its program has answered,
+// the claim of a renewal that was killed, and the trust in the program if no other login needs
+// it. Of a pattern, as it was found for a registry, it removes the answer; it makes another one.
+func (s Source) Forget(ctx context.Context, old store.Credential) error {
+	if !old.Renews() {
+		return nil
 	}
-	others, damaged, err := s.List(ctx)
-	used := func(c store.Credential) bool {
-		return c.Program != nil && slices.Equal(c.Program.Words, login.Program.Words)
+	_ = s.EraseAnswer(ctx, old) // without its login nobody looks for it
+	_, release := s.claim(old)
+	release()
+	if old.Program == nil || old.For().String() != old.Canonical {
+		return nil
 	}
-	if err != nil || len(damaged) > 0 || slices.ContainsFunc(others, used) {
-		return erased, nil //nolint:nilerr // the trust stays; the login is gone
+	needed := func() bool {
+		others, damaged, err := s.List(ctx)
+		return err != nil || len(damaged) > 0 || slices.ContainsFunc(others, func(c store.Credential) bool {
+			return c.Program != nil && slices.Equal(c.Program.Words, old.Program.Words)
+		})
 	}
-	return erased, trust.Remove(s.Location(), Program(*login.Program))
+	if needed() {
+		return nil
+	}
+	err := trust.Remove(s.Location(), Program(*old.Program))
+	if err == nil && needed() { // by a login that was made meanwhile
+		err = trust.Add(s.Location(), Program(*old.Program))
+	}
+	return err
 }

@@ -7,7 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,7 +100,7 @@ var errNoAnswer = errors.New("the program has not answered yet")
 // Keep stores what the program of a login has answered. It can be made again, so Keep neither
 // waits for a rotation nor aborts one, and fails with [ErrRotating] while it runs.
 func (s *Store) Keep(ctx context.Context, login, answer Credential) error {
-	answer.ServerURL, answer.Canonical = login.AnswerKey(), login.AnswerKey()
+	answer.ServerURL, answer.Canonical, answer.asked = login.AnswerKey(), login.AnswerKey(), login.For().String()
 	if login.renewsToken() {
 		answer.Username, answer.Secret = "", ""
 	}
@@ -130,7 +130,11 @@ func (s *Store) Keep(ctx context.Context, login, answer Credential) error {
 				return err
 			}
 		}
-		return v.write(ctx, answer)
+		err = v.write(ctx, answer)
+		if entry, is := errors.AsType[*EntryError](err); is {
+			entry.Address = answer.asked // the ID is nothing to show
+		}
+		return err
 	})
 }
 
@@ -138,32 +142,38 @@ func (s *Store) Keep(ctx context.Context, login, answer Credential) error {
 // any name must not fill the disk.
 const maxAnswers = 200
 
-// makeRoom removes the oldest answer of a pattern where a new one would be one too many.
+// makeRoom removes the oldest answers of a pattern where a new one would be one too many.
 func (v view) makeRoom(login Credential, canonical string) error {
 	if there, err := durable.Exists(v.path(canonical)); err != nil || there {
 		return err
 	}
-	names, _, err := v.entryNames()
-	if err != nil {
-		return err
-	}
-	oldest, count := (*opened)(nil), 0
-	used := func(o *opened) time.Time { return o.credential.Updated }
-	for _, o := range v.openAll(names) {
-		if o.err == nil && o.credential.Answer != nil && strings.HasPrefix(o.credential.Canonical, "answer "+login.Program.ID+" ") {
-			if count++; oldest == nil || used(o).Before(used(oldest)) {
-				oldest = o
-			}
-		}
-	}
-	if count < maxAnswers {
-		return nil
-	}
-	return v.store.disk.Remove(filepath.Join(v.dir(), oldest.name))
+	return v.removeAnswers(login, maxAnswers-1)
 }
 
-// EraseAnswer removes what the program of a login has answered.
+// removeAnswers removes the answers of a login for all registries but the newest.
+func (v view) removeAnswers(login Credential, keep int) error {
+	names, _, err := v.entryNames()
+	if err = errors.Join(err, v.keyErr); err != nil {
+		return err
+	}
+	answers := slices.DeleteFunc(v.openAll(names), func(o *opened) bool {
+		return o.err != nil || !strings.HasPrefix(o.credential.Canonical, "answer "+login.Program.ID+" ")
+	})
+	slices.SortFunc(answers, func(a, b *opened) int { return a.credential.Updated.Compare(b.credential.Updated) })
+	for _, o := range answers[:max(0, len(answers)-keep)] {
+		_, removeErr := v.removeConfirmed(o.name)
+		err = errors.Join(err, removeErr)
+	}
+	return err
+}
+
+// EraseAnswer removes what the program of a login has answered, that of a pattern for all
+// registries, or for the one that the pattern was found for.
 func (s *Store) EraseAnswer(ctx context.Context, login Credential) error {
+	if login.IsPattern() && login.asked == "" {
+		ready := func(s *Store) (view, error) { return s.lookForErase(ctx) }
+		return s.change(ctx, ready, func(v view) error { return v.removeAnswers(login, 0) })
+	}
 	_, err := s.Erase(ctx, ParseAddress(login.AnswerKey()))
 	return err
 }

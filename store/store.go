@@ -120,7 +120,7 @@ func (v view) write(ctx context.Context, c Credential) error {
 		return fmt.Errorf("seal: %w", err)
 	}
 	if err := durable.Publish(v.store.disk, path, sealed); err != nil {
-		return fmt.Errorf("write the entry of %s: %w", printable.Address(c.Canonical), err)
+		return fmt.Errorf("write the entry of %s: %w", printable.Address(c.For().String()), err)
 	}
 	return nil
 }

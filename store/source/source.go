@@ -357,8 +357,9 @@ func (s Source) Forget(ctx context.Context, old store.Credential) error {
 	if needed() {
 		return nil
 	}
+	trusted := trust.Check(s.Location(), Program(*old.Program)) == nil
 	err := trust.Remove(s.Location(), Program(*old.Program))
-	if err == nil && needed() { // by a login that was made meanwhile
+	if err == nil && trusted && needed() { // by a login that was made meanwhile
 		err = trust.Add(s.Location(), Program(*old.Program))
 	}
 	return err

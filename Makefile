@@ -63,7 +63,7 @@ install: build ## put both names into $(PREFIX)/bin (PREFIX=~/.local)
 	    esac ;; \
 	  esac
 
-demo: install ## install, then show a login, a pull and a logout in a throw-away home
+demo: install ## install, then show a login, a pull, a logout and a renewal in a throw-away home
 	$(GO) run ./scripts/demo -bin "$(BINDIR)"
 
 # Of many combinations a test tries some, others on another day, and prints which.

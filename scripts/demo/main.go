@@ -1,4 +1,5 @@
-// Command demo shows one login with regshape serve docker, podman and skopeo.
+// Command demo shows one login with regshape serve docker, podman and skopeo, and one
+// that renews itself.
 //
 // It starts a private registry on the loopback device and runs the installed
 // programs in a temporary HOME, so that the logins and settings of whoever runs
@@ -19,6 +20,10 @@ import (
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == maker+exe {
+		mint(os.Stdout)
+		return
+	}
 	bin := flag.String("bin", "", "directory that holds regshape and docker-credential-regshape")
 	flag.Parse()
 	if *bin == "" || flag.NArg() > 0 {

@@ -33,18 +33,19 @@ type stage struct {
 	home           string
 	env            []string
 	host, password string
+	master         string // of a program's secrets
 	steps          int
 	missing        map[string]string // client -> why it is left out, or ""
 	served         []string          // clients that got the image
 }
 
-func newStage(ctx context.Context, out io.Writer, bin, host, password string) (*stage, error) {
+func newStage(ctx context.Context, out io.Writer, bin, host, password, master string) (*stage, error) {
 	// A short name: podman refuses a run directory whose path is over 50 characters.
 	home, err := os.MkdirTemp("", "demo-")
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{ctx: ctx, out: out, bin: bin, home: home, host: host, password: password, missing: map[string]string{}}
+	s := &stage{ctx: ctx, out: out, bin: bin, home: home, host: host, password: password, master: master, missing: map[string]string{}}
 	s.env = testenv.Environ(home,
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"XDG_CONFIG_HOME="+filepath.Join(home, ".config"),

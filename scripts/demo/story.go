@@ -29,13 +29,13 @@ func run(ctx context.Context, bin string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	password := rand.Text()
-	host, stop, err := serve(password)
+	password, master := rand.Text(), rand.Text()
+	host, stop, err := serve(password, master)
 	if err != nil {
 		return fmt.Errorf("start the registry: %w", err)
 	}
 	defer stop()
-	s, err := newStage(ctx, out, bin, host, password)
+	s, err := newStage(ctx, out, bin, host, password, master)
 	if err != nil {
 		return fmt.Errorf("prepare a temporary HOME: %w", err)
 	}
@@ -43,7 +43,7 @@ func run(ctx context.Context, bin string, out io.Writer) (err error) {
 
 	s.say("A private registry, for this demo alone, listens at %s: user %s, a random password.", host, user)
 	s.say("HOME is a temporary directory (~ below). Your own logins and settings are not touched.")
-	for _, step := range []func() error{s.login, s.list, s.get, s.pull, s.leaks, s.logout, s.refused} {
+	for _, step := range []func() error{s.login, s.list, s.get, s.pull, s.leaks, s.logout, s.refused, s.renewing, s.logout} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -52,12 +52,12 @@ func run(ctx context.Context, bin string, out io.Writer) (err error) {
 	if len(s.served) > 0 {
 		served = strings.Join(s.served, ", ")
 	}
-	s.say("\nDone: one login served %s; no file held the password; one logout ended it.", served)
+	s.say("\nDone: one login served %s; no file held the password; one logout ended it; another renewed itself.", served)
 	return nil
 }
 
 // serve starts the registry on a random port of the loopback device.
-func serve(password string) (host string, stop func(), err error) {
+func serve(password, master string) (host string, stop func(), err error) {
 	registry := testregistry.New(testregistry.Options{
 		Auth:  testregistry.Basic,
 		Users: map[string]string{user: password},
@@ -69,7 +69,13 @@ func serve(password string) (host string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	server := &http.Server{Handler: registry, ReadHeaderTimeout: 10 * time.Second}
+	door := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, secret, _ := r.BasicAuth(); valid(secret, master, time.Now()) {
+			r.SetBasicAuth(user, password)
+		}
+		registry.ServeHTTP(w, r)
+	})
+	server := &http.Server{Handler: door, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -100,32 +106,47 @@ func (s *stage) list() error {
 // get asks as docker would, and shows the answer without its secret.
 func (s *stage) get() error {
 	s.heading("Docker's helper protocol answers (the secret is hidden here):")
+	secret, err := s.answer()
+	if err == nil && secret != s.password {
+		err = errors.New("the helper answered another secret than was stored")
+	}
+	return err
+}
+
+// answer is the secret that the helper gives; it is hidden in what is shown.
+func (s *stage) answer() (string, error) {
 	s.command(helper, "get")
 	result := s.try(s.host, helper, "get")
 	if result.err != nil {
-		return result.failure()
+		return "", result.failure()
 	}
 	var answer struct{ ServerURL, Username, Secret string }
 	if err := json.Unmarshal([]byte(result.stdout), &answer); err != nil {
-		return errors.New("the helper's answer is not JSON")
+		return "", errors.New("the helper's answer is not JSON")
 	}
-	if answer.Username != user || answer.Secret != s.password {
-		return errors.New("the helper answered another user or secret than was stored")
+	if answer.Username != user {
+		return "", errors.New("the helper answered another user than was stored")
 	}
-	answer.Secret = fmt.Sprintf("(hidden, %d bytes)", len(answer.Secret))
+	secret := answer.Secret
+	answer.Secret = fmt.Sprintf("(hidden, %d bytes)", len(secret))
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(answer); err != nil {
-		return err
+		return "", err
 	}
 	s.output(text.String())
-	return nil
+	return secret, nil
 }
 
 // pull lets every client that is here use the login.
 func (s *stage) pull() error {
 	s.heading("The clients read the private image %s/%s, without another password:", s.host, repo)
+	return s.pulls()
+}
+
+func (s *stage) pulls() error {
+	s.served = nil
 	for _, c := range clients {
 		if reason := c.absent(s); reason != "" {
 			s.output(c.name + ": " + reason)

@@ -1,5 +1,6 @@
 // Regshape logs in to container registries once, for every tool. Called regshape it is
-// the front end; called docker-credential-regshape it is a Docker credential helper.
+// the front end; called docker-credential-regshape it is a Docker credential helper, and called
+// regshape-credential-provider an image credential provider for the kubelet.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"regshape/credhelper"
+	"regshape/credhelper/kubelet"
 	"regshape/login"
 	"regshape/login/app"
 	"regshape/store/process"
@@ -21,11 +23,16 @@ var version, commit, date = "dev", "", ""
 
 func main() {
 	process.NoCoreDumps()
-	if program, helper := credhelper.Named(os.Args[0]); helper {
-		os.Exit(credhelper.Run(context.Background(), credhelper.Call{
-			Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-			Terminal: term.IsTerminal(int(os.Stdin.Fd())), Getenv: os.Getenv, Version: version, Advice: app.Advice,
-		}))
+	for _, front := range []struct {
+		name string
+		run  func(context.Context, credhelper.Call) int
+	}{{credhelper.Program, credhelper.Run}, {kubelet.Program, kubelet.Run}} {
+		if program, is := credhelper.Named(os.Args[0], front.name); is {
+			os.Exit(front.run(context.Background(), credhelper.Call{
+				Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+				Terminal: term.IsTerminal(int(os.Stdin.Fd())), Getenv: os.Getenv, Version: version, Advice: app.Advice,
+			}))
+		}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)

@@ -10,14 +10,17 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(scripttest.Tests{TestingM: m}, map[string]func(){
-		"regshape":                       main,
-		"docker-credential-regshape":     main,
-		"docker-credential-regshape-":    main,
-		"docker-credential-regshape-bob": main,
+		"regshape":                         main,
+		"docker-credential-regshape":       main,
+		"docker-credential-regshape-":      main,
+		"docker-credential-regshape-bob":   main,
+		"regshape-credential-provider":     main,
+		"regshape-credential-provider-":    main,
+		"regshape-credential-provider-bob": main,
 	})
 }
 
-// Each script runs the real program, under both names, in a home of its own.
+// Each script runs the real program, under its names, in a home of its own.
 func TestScripts(t *testing.T) { testscript.Run(t, scripttest.Params("testdata/script")) }
 
 // Each of these has an issuer of device logins, too.

@@ -21,7 +21,7 @@ import (
 // TestMain lets the test binary stand for the helper: started by the helper's name, it is
 // the helper, wired as the program wires it.
 func TestMain(m *testing.M) {
-	if program, is := Named(os.Args[0]); is {
+	if program, is := Named(os.Args[0], Program); is {
 		os.Exit(Run(context.Background(), Call{
 			Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 			Getenv: os.Getenv, Version: "test",

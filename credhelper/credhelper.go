@@ -14,7 +14,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
@@ -29,8 +29,9 @@ import (
 // credHelpers entry can pick an account.
 const Program = "docker-credential-regshape"
 
-// Call is one run of the helper.
+// Call is one run of the helper, or of the kubelet's plugin.
 type Call struct {
+	Front    string   // Program or that of the plugin, without a profile; its Run sets it
 	Program  string   // the name it was called by, as Named recognizes it
 	Args     []string // without the program's name: exactly one action
 	In       io.Reader
@@ -46,17 +47,18 @@ type Call struct {
 }
 
 // Named returns the program name in argv[0], without directory and ".exe", and whether it is
-// the helper's.
-func Named(argv0 string) (program string, helper bool) {
+// front, or that with a profile.
+func Named(argv0, front string) (program string, is bool) {
 	program = filepath.Base(argv0)
 	if ext := filepath.Ext(program); strings.EqualFold(ext, ".exe") {
 		program = strings.TrimSuffix(program, ext)
 	}
-	return program, program == Program || strings.HasPrefix(program, Program+"-")
+	return program, program == front || strings.HasPrefix(program, front+"-")
 }
 
 // Run answers one call and returns the exit code, 0 or 1.
 func Run(ctx context.Context, c Call) int {
+	c.Front = Program
 	name := printable.Line(c.Program, printable.Long)
 	credentials.Name, credentials.Package, credentials.Version = name, "regshape", c.Version
 	c.Err = printable.Writer{W: c.Err} // stdout carries the protocol, whose values are exact
@@ -77,7 +79,7 @@ func Run(ctx context.Context, c Call) int {
 	if err == nil {
 		return 0
 	}
-	line := c.oneLine(err)
+	line := c.OneLine(err)
 	_, _ = fmt.Fprintln(c.Out, line)
 	// docker shows stdout of a failed store and erase only. "Not found" is an everyday
 	// answer and stays silent.
@@ -92,18 +94,11 @@ func (c Call) handle(ctx context.Context, action string) error {
 	var input io.Reader
 	switch action {
 	case credentials.ActionStore, credentials.ActionGet, credentials.ActionErase:
-		if c.Terminal {
-			what := "a server address"
-			if action == credentials.ActionStore {
-				what = "a credential as JSON"
-			}
-			end := "Ctrl-D"
-			if runtime.GOOS == "windows" {
-				end = "Ctrl-Z and Enter"
-			}
-			_, _ = fmt.Fprintf(c.Err, "%s waits for %s on standard input; end it with %s\n", c.Program, what, end)
+		what := "a server address"
+		if action == credentials.ActionStore {
+			what = "a credential as JSON"
 		}
-		data, err := readInput(c.In)
+		data, err := c.Input(what)
 		if err != nil {
 			return err
 		}
@@ -121,48 +116,51 @@ func (c Call) handle(ctx context.Context, action string) error {
 		}
 		return nil
 	}
-	s, err := c.open()
+	logins, err := c.Logins()
 	if err != nil {
 		return err
 	}
-	var flags []string
-	if profile, named := strings.CutPrefix(c.Program, Program+"-"); named {
-		flags = []string{"--profile", profile}
-	}
-	logins := source.New(s, func(err error) { _, _ = fmt.Fprintln(c.Err, c.oneLine(err)) }, flags...)
 	return credentials.HandleCommand(helper{ctx, logins, c}, action, input, c.Out)
 }
 
-func (c Call) open() (*store.Store, error) {
-	profile, named := strings.CutPrefix(c.Program, Program+"-")
+// Logins opens the store that the program's name and environment say.
+func (c Call) Logins() (source.Source, error) {
+	notice := func(err error) { _, _ = fmt.Fprintln(c.Err, c.OneLine(err)) }
+	profile, named := c.profile()
 	if !named {
 		profile = c.Getenv("REGSHAPE_PROFILE")
 	} else if profile == "" {
-		return nil, fmt.Errorf("the program name %q ends in no profile: %w", c.Program, store.CheckProfile(""))
+		return source.Source{}, fmt.Errorf("the program name %q ends in no profile: %w", c.Program, store.CheckProfile(""))
 	}
 	loc, err := store.Locate(store.Options{
-		Dir: c.Getenv("REGSHAPE_STORE"), Profile: profile, SudoUID: c.Getenv("SUDO_UID"),
-		Notice: func(err error) { _, _ = fmt.Fprintln(c.Err, c.oneLine(err)) },
+		Dir: c.Getenv("REGSHAPE_STORE"), Profile: profile, SudoUID: c.Getenv("SUDO_UID"), Notice: notice,
 	})
 	if err != nil {
-		return nil, err
+		return source.Source{}, err
 	}
-	return store.Open(loc, keys.Sources{KeyFile: c.Getenv("REGSHAPE_KEY_FILE")})
+	s, err := store.Open(loc, keys.Sources{KeyFile: c.Getenv("REGSHAPE_KEY_FILE")})
+	return source.New(s, notice, c.flags()...), err
 }
 
-// own spells a command of the front end for this helper's store. What the environment
-// says need not be repeated.
+// profile is the one in the program's name.
+func (c Call) profile() (name string, named bool) { return strings.CutPrefix(c.Program, c.Front+"-") }
+
+// flags name this call's store to the front end. What the environment says need not be repeated.
+func (c Call) flags() []string {
+	if profile, named := c.profile(); named {
+		return []string{"--profile", profile}
+	}
+	return nil
+}
+
+// own spells a command of the front end for this call's store.
 func (c Call) own(words ...string) string {
-	line := []string{"regshape"}
-	if profile, named := strings.CutPrefix(c.Program, Program+"-"); named {
-		line = append(line, "--profile", profile)
-	}
-	return printable.Shell(append(line, words...)...)
+	return printable.Shell(slices.Concat([]string{"regshape"}, c.flags(), words)...)
 }
 
-// oneLine adds what to do to what is wrong, and makes it one line that does nothing to a
+// OneLine adds what to do to what is wrong, and makes it one line that does nothing to a
 // terminal: an address is whatever the caller has sent.
-func (c Call) oneLine(err error) string {
+func (c Call) OneLine(err error) string {
 	line := err.Error()
 	if c.Advice != nil {
 		if advice := c.Advice(err, c.own); advice != "" {
@@ -232,7 +230,7 @@ func (h helper) List() (map[string]string, error) {
 		return nil, err
 	}
 	for _, d := range damaged {
-		_, _ = fmt.Fprintln(h.call.Err, h.call.oneLine(d))
+		_, _ = fmt.Fprintln(h.call.Err, h.call.OneLine(d))
 	}
 	users := map[string]string{}
 	for _, c := range found {

@@ -95,7 +95,7 @@ func TestNamed(t *testing.T) {
 		"docker-credential-regshaped":              "",
 		"/docker-credential-regshape/bin/regshape": "",
 	} {
-		program, helper := Named(argv0)
+		program, helper := Named(argv0, Program)
 		if helper != (want != "") || helper && program != want {
 			t.Errorf("Named(%q) = %q, %v", argv0, program, helper)
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -17,13 +19,21 @@ import (
 const maxInput = 64 << 10
 
 var (
-	errTooLong    = errors.New("the input is over 64 KiB; nothing was done: use a shorter secret")
+	errTooLong    = errors.New("the input is over 64 KiB; nothing was done: send less")
 	errNotUTF8    = errors.New("the input is not valid UTF-8; nothing was stored: send UTF-8")
 	errNotPayload = errors.New(`the input is not the JSON of a credential; nothing was stored: send {"ServerURL":"…","Username":"…","Secret":"…"}`)
 )
 
-func readInput(in io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+// Input reads standard input. To whoever sits at a terminal it says what it waits for.
+func (c Call) Input(what string) ([]byte, error) {
+	if c.Terminal {
+		end := "Ctrl-D"
+		if runtime.GOOS == "windows" {
+			end = "Ctrl-Z and Enter"
+		}
+		_, _ = fmt.Fprintf(c.Err, "%s waits for %s on standard input; end it with %s\n", c.Program, what, end)
+	}
+	data, err := io.ReadAll(io.LimitReader(c.In, maxInput+1))
 	if err != nil {
 		return nil, errors.New("standard input could not be read: try again")
 	}

@@ -132,7 +132,7 @@ func (s *scene) finish(prepare func(context.Context) *exec.Cmd) outcome {
 	case err != nil:
 		s.t.Fatalf("%q: %v", cmd.Args[0], err)
 	}
-	program, helper := credhelper.Named(cmd.Args[0])
+	program, helper := credhelper.Named(cmd.Args[0], credhelper.Program)
 	if missing := advice.Missing(helper, o.out, o.err); o.code > 0 && (helper || program == "regshape") && len(missing) > 0 {
 		s.t.Errorf("%q says nothing of what to do: %q", s.redact(strings.Join(cmd.Args, " ")), s.redact(strings.Join(missing, "\n")))
 	}

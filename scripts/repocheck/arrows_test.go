@@ -40,7 +40,7 @@ type arrow struct {
 
 var arrows = []arrow{
 	{
-		from:  []string{"regshape/store", "regshape/store/keys", "regshape/store/trust", "regshape/store/source", "regshape/credhelper"},
+		from:  []string{"regshape/store", "regshape/store/keys", "regshape/store/trust", "regshape/store/source", "regshape/credhelper", "regshape/credhelper/kubelet"},
 		never: []string{"net/http", "github.com/alecthomas/kong", "regshape/login", "regshape/login/..."},
 		why:   "the helper answers in a millisecond, offline, without the front end",
 	},
@@ -109,8 +109,8 @@ var arrows = []arrow{
 	{
 		from:   []string{"regshape/..."},
 		direct: true,
-		never:  []string{"regshape/credhelper", "regshape/login"},
-		except: []string{"regshape/scripts/release"}, // the man pages come from the grammar
+		never:  []string{"regshape/credhelper", "regshape/credhelper/kubelet", "regshape/login"},
+		except: []string{"regshape/credhelper/kubelet", "regshape/scripts/release"}, // a second protocol; the man pages come from the grammar
 		why:    "only main knows the front ends, so neither comes with the other",
 	},
 	{
@@ -208,7 +208,7 @@ func TestArrows(t *testing.T) {
 	for _, goos := range []string{"linux", "darwin", "windows"} {
 		t.Run(goos, func(t *testing.T) {
 			g := list(t, goos)
-			for _, path := range []string{"regshape", "regshape/credhelper", "regshape/login", "regshape/login/registry", "regshape/store", "regshape/store/keys"} {
+			for _, path := range []string{"regshape", "regshape/credhelper", "regshape/credhelper/kubelet", "regshape/login", "regshape/login/registry", "regshape/store", "regshape/store/keys"} {
 				if _, ok := g[path]; !ok {
 					t.Errorf("the rules are about %s, which does not exist", path)
 				}
@@ -228,6 +228,7 @@ func TestArrowsDetect(t *testing.T) {
 		"store to a library":             "regshape/store -> example.org/db",
 		"store to the network, far away": "regshape/store -> github.com/adrg/xdg -> os -> net/http",
 		"helper to the grammar":          "regshape/credhelper -> regshape/store/keys -> github.com/alecthomas/kong",
+		"kubelet's plugin to the hints":  "regshape/credhelper/kubelet -> regshape/login/app",
 		"key source to the helper":       "regshape/store/keys -> regshape/credhelper",
 		"part of login to login":         "regshape/login/authfile -> regshape/login",
 		"part of login to the grammar":   "regshape/login/registry -> github.com/alecthomas/kong",

@@ -56,6 +56,7 @@ var targets = []target{
 	{pkg: "./store/source", skip: map[string]string{"TestGet_manyOfPattern": slow}},
 	{pkg: "./store/keys", skip: map[string]string{"TestOpenRefusesUnsafeFiles": links}},
 	{pkg: "./credhelper"},
+	{pkg: "./credhelper/kubelet"},
 	{pkg: "./login/account"},
 	{pkg: "./login/app", skip: map[string]string{
 		"TestOwnCommandsRepeatFlags": paths,

@@ -257,7 +257,7 @@ func TestSetup_refusesHome(t *testing.T) {
 
 // An invalid record stops setup before it changes anything.
 func TestSetup_invalidRecord(t *testing.T) {
-	for record, want := range map[string]string{"{": "is damaged", `{"version":2}`: "made by a newer regshape"} {
+	for record, want := range map[string]string{"{": "is damaged", `{"version":3}`: "made by a newer regshape"} {
 		h := newSetupHome(t)
 		if err := os.WriteFile(h.record(), []byte(record), 0o600); err != nil {
 			t.Fatal(err)

@@ -129,6 +129,8 @@ func (e *Env) Advice(err error) string {
 		return "remove all but one of them from the file, or log in with '" + e.Own("auth", "login", "REGISTRY") + "'"
 	case errors.Is(err, authfile.ErrDuplicate):
 		return "remove all but one of them from the file"
+	case errors.Is(err, authfile.ErrNoProviders):
+		return "give the file or the directory that the kubelet has for --image-credential-provider-config, or one that does not exist yet"
 	case errors.Is(err, authfile.ErrNoHelper):
 		return "remove that entry from credHelpers of the file, or name a helper there"
 	case errors.Is(err, authfile.ErrYAML):

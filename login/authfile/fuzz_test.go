@@ -99,6 +99,52 @@ func FuzzEdit(f *testing.F) {
 	})
 }
 
+// An entry for the kubelet is added and taken out again, and nothing else changes.
+func FuzzSetProvider(f *testing.F) {
+	for _, list := range []string{`[]`, `[ ]`, `[{"name":"a"}]`, "[\n  {\"name\": \"a\"},\n  {\"name\": \"b\"}\n]", "[\r\n\r\n\t1,\r\n2 ]", `[{"name":"new"},{"name":"new"}]`, `{}`} {
+		f.Add([]byte(`{"kind":"CredentialProviderConfig","providers":` + list + "}\n"))
+	}
+	f.Add([]byte(`{"kind":"other","providers":[]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, err := Parse("f", text, Docker)
+		if err != nil {
+			return
+		}
+		before, n, err := d.Providers("new")
+		d.SetProvider("new", `{"name":"new","matchImages":["*"]}`)
+		if (d.Err() != nil) != (err != nil || len(before) > 1) {
+			t.Fatalf("%q with %q: %v, %v", text, before, err, d.Err())
+		}
+		if d.Err() != nil || len(before) > 0 {
+			return
+		}
+		if named, all, err := d.Providers("new"); err != nil || len(named) != 1 || all != n+1 || !json.Valid(d.Bytes()) {
+			t.Fatalf("%q becomes %q: %q of %d (%v)", text, d.Bytes(), named, all, err)
+		}
+		d.SetProvider("new", "")
+		if got := d.Bytes(); !bytes.Equal(got, text) {
+			t.Fatalf("%q undone is %q", text, got)
+		}
+	})
+}
+
+// Which registries the kubelet asks a provider for.
+func TestProvider_matches(t *testing.T) {
+	for _, c := range []struct {
+		pattern, host string
+		want          bool
+	}{
+		{"*", "localhost", true}, {"*", "ghcr.io", false}, {"*.*", "ghcr.io", true}, {"*.*", "ghcr.io:443", false},
+		{"*.io", "ghcr.io", true}, {"g*.io", "ghcr.io", true}, {"*.io", "a.ghcr.io", false}, {"ghcr.io/team", "ghcr.io", false},
+		{"*.example:5000", "a.example:5000", true}, {"*.example:5000", "a.example:5001", false}, {"[::1]:5000", "[::1]:5000", true},
+		{"*.*.example", "*.b.example", true}, {"[.io", "ghcr.io", false},
+	} {
+		if got := (Provider{MatchImages: []string{c.pattern}}).Matches(c.host); got != c.want {
+			t.Errorf("%s matches %s: got %t, want %t", c.pattern, c.host, got, c.want)
+		}
+	}
+}
+
 // has reports whether a document holds what the edits add.
 func has(d *Document, hosts ...string) bool {
 	for _, name := range []string{nameAuths, nameCredHelpers} {

@@ -12,7 +12,9 @@ import (
 )
 
 // Doctor checks the setup and suggests fixes.
-type Doctor struct{}
+type Doctor struct {
+	Kubelet bool `help:"Check what setup --kubelet set up on this node, and not docker, podman and helm."`
+}
 
 // severity says what a finding means for the exit code.
 type severity string
@@ -52,32 +54,44 @@ func badError(e *app.Env, what string, err error, where string) finding {
 	return bad(what, where, fix)
 }
 
+// Where a check is for.
+const (
+	everywhere = iota
+	clientsOnly
+	nodesOnly
+)
+
 // checks lists the checks in the order in which they run. They leave everything as it was.
 var checks = []struct {
-	name string
-	run  func(*app.Env, *storeState) []finding
+	name  string
+	where int
+	run   func(*app.Env, *storeState) []finding
 }{
-	{"programs", checkPrograms},
-	{"docker", checkDocker},
-	{"podman", checkPodman},
-	{"helm", checkHelm},
-	{"plaintext", checkPlaintext},
-	{"store", checkFiles},
-	{"access", checkAccess},
-	{"key", checkKey},
-	{"logins", checkEntries},
-	{"clock", checkClock},
-	{"round-trip", checkRoundTrip},
-	{"variables", checkVariables},
-	{"sudo", checkSudo},
+	{"programs", clientsOnly, checkPrograms},
+	{"docker", clientsOnly, checkDocker},
+	{"podman", clientsOnly, checkPodman},
+	{"helm", clientsOnly, checkHelm},
+	{"plaintext", clientsOnly, checkPlaintext},
+	{"store", everywhere, checkFiles},
+	{"access", clientsOnly, checkAccess},
+	{"key", everywhere, checkKey},
+	{"logins", everywhere, checkEntries},
+	{"clock", everywhere, checkClock},
+	{"round-trip", clientsOnly, checkRoundTrip},
+	{"kubelet", nodesOnly, checkKubelet},
+	{"variables", everywhere, checkVariables},
+	{"sudo", everywhere, checkSudo},
 }
 
 // Run runs every check and shows its findings at once. A problem makes the exit code 1.
-func (*Doctor) Run(e *app.Env) error {
+func (d *Doctor) Run(e *app.Env) error {
 	all := []finding{}
 	problems := 0
 	state := readStore(e)
 	for _, c := range checks {
+		if c.where == clientsOnly && d.Kubelet || c.where == nodesOnly && !d.Kubelet {
+			continue
+		}
 		found := c.run(e, state)
 		if err := e.Ctx.Err(); err != nil {
 			return err // findings of an interrupted check mean nothing
@@ -109,6 +123,7 @@ func (*Doctor) Manual() app.Manual {
 	return app.Manual{Failed: "problems were found", Examples: [][2]string{
 		{"regshape auth doctor", "list findings with the command that fixes each"},
 		{"regshape auth doctor --json", "for scripts"},
+		{"regshape auth doctor --kubelet", "on a node of a cluster, as root"},
 	}}
 }
 

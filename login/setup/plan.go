@@ -253,8 +253,11 @@ func (s *setup) show(x plannedEdit) {
 // of it, since the rest may be secret.
 func (s *setup) sayChanges(tool string, before, after []byte) {
 	lines := helperChanges(before, after)
-	if tool == "podman" {
+	switch tool {
+	case "podman":
 		lines = dropInChanges(before, after)
+	case "kubelet":
+		lines = providerChanges(s.providerName(), before, after)
 	}
 	for _, line := range lines {
 		s.say("  %s", line)

@@ -1,5 +1,5 @@
-// Package setup configures docker, podman, skopeo, buildah and helm to use regshape, and
-// reverts that.
+// Package setup configures docker, podman, skopeo, buildah, helm and a node's kubelet to use
+// regshape, and reverts that.
 package setup
 
 import (
@@ -19,13 +19,34 @@ import (
 
 // Setup configures container tools to use the helper.
 type Setup struct {
-	Docker bool     `help:"Configure docker, and with it every tool that reads docker's config.json."`
-	Podman bool     `help:"Configure podman, skopeo and buildah."`
-	Helm   bool     `xor:"helm" help:"Configure helm's own file, where its login and logout go."`
-	Hosts  []string `xor:"host,helm" name:"host" placeholder:"REGISTRY" help:"Let docker use regshape for these registries only (credHelpers); implies --docker."`
+	Docker bool     `xor:"docker" help:"Configure docker, and with it every tool that reads docker's config.json."`
+	Podman bool     `xor:"podman" help:"Configure podman, skopeo and buildah."`
+	Helm   bool     `xor:"helm,nodehelm" help:"Configure helm's own file, where its login and logout go."`
+	Hosts  []string `xor:"host,helm,nodehost" name:"host" placeholder:"REGISTRY" help:"Let docker use regshape for these registries only (credHelpers); implies --docker."`
 	Undo   bool     `xor:"host,keep" help:"Revert what setup changed."`
 	DryRun bool     `name:"dry-run" help:"Show what would be changed and imported, without writing anything."`
-	Keep   bool     `xor:"keep" help:"Continue if a login cannot be moved into the store, or podman would use another one in its place; docker, podman or helm no longer find it."`
+	Keep   bool     `xor:"keep,nodekeep" help:"Continue if a login cannot be moved into the store, or podman would use another one in its place; docker, podman or helm no longer find it."`
+
+	Kubelet bool     `xor:"docker,podman,nodehelm,nodehost,nodekeep" help:"Configure the kubelet of this node, as root."`
+	BinDir  string   `name:"bin-dir" placeholder:"DIR" type:"path" help:"With --kubelet: its directory of credential providers, where this program is copied."`
+	Config  string   `name:"config" placeholder:"PATH" type:"path" help:"With --kubelet: its configuration of credential providers, a file or a directory of files."`
+	Match   []string `name:"match" placeholder:"PATTERN" help:"With --kubelet: the images that it asks for, in place of those of every registry."`
+}
+
+// Validate is called by the parser.
+func (c *Setup) Validate() error {
+	switch given := c.BinDir != "" || c.Config != "" || len(c.Match) > 0; {
+	case given && !c.Kubelet:
+		return &app.UsageError{Message: "--bin-dir, --config and --match are for --kubelet", Hint: "add --kubelet, or leave them out"}
+	case given && c.Undo:
+		return &app.UsageError{Message: "--undo knows which files were changed", Hint: "run 'regshape auth setup --kubelet --undo'"}
+	case c.Kubelet && !c.Undo && (c.BinDir == "" || c.Config == ""):
+		return &app.UsageError{
+			Message: "--kubelet needs --bin-dir and --config",
+			Hint:    "give the values of the kubelet's flags --image-credential-provider-bin-dir and --image-credential-provider-config",
+		}
+	}
+	return checkMatches(c.Match)
 }
 
 // setupResult is the JSON of setup and of setup --undo.
@@ -35,6 +56,8 @@ type setupResult struct {
 	Imported []importer.Imported `json:"imported"`
 	Failed   []importer.Failure  `json:"failed"`           // what could not be moved into the store
 	Kept     []importer.Imported `json:"kept,omitempty"`   // logins of namespaces, which stay in podman's files
+	Flags    []string            `json:"flags,omitempty"`  // of the kubelet
+	Block    string              `json:"block,omitempty"`  // for the kubelet's file, which is YAML
 	DryRun   bool                `json:"dry_run"`          // nothing was written: changed and imported are what would be
 	Reason   string              `json:"reason,omitempty"` // "setup"
 	Message  string              `json:"message,omitempty"`
@@ -73,10 +96,12 @@ func (c *Setup) Run(e *app.Env) error {
 	switch {
 	case s.checkHome() != nil:
 		err = s.checkHome()
-	case !c.Undo:
-		err = s.forward()
-	default:
+	case c.Undo:
 		err = s.undo()
+	case c.Kubelet:
+		err = s.kubelet()
+	default:
+		err = s.forward()
 	}
 	if refusal, ok := errors.AsType[*refusal](err); ok {
 		return s.refuse(refusal)
@@ -90,6 +115,7 @@ func (*Setup) Manual() app.Manual {
 		{"regshape auth setup --dry-run", "show what would be changed"},
 		{"regshape auth setup --docker --host ghcr.io", "docker only, for one registry"},
 		{"regshape auth setup --undo", "revert the changes"},
+		{"regshape auth setup --kubelet --bin-dir DIR --config FILE", "on a node of a cluster, as root"},
 	}}
 }
 
@@ -104,7 +130,7 @@ func (s *setup) forward() error {
 		return err
 	}
 	if !past.exists {
-		past.Dirs = missingDirs(recordFile(s.loc))
+		past.Dirs = missingDirs(lookup.SetupFile(s.loc))
 	}
 	edits, err := s.plan(hosts)
 	if err != nil {

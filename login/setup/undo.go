@@ -19,8 +19,12 @@ import (
 	"regshape/store/durable"
 )
 
-// recordVersion changes when an older regshape could not undo what is recorded.
-const recordVersion = 1
+// recordVersion changes when an older regshape could not undo what is recorded: version 0.1.0
+// knows no node, and a record without one stays as it can read it.
+const (
+	recordVersion = 1
+	nodeVersion   = 2
+)
 
 // record is what --undo needs, in setup.json beside the store's config. It is written before
 // the edits, so an edit in it may never have been made.
@@ -31,6 +35,8 @@ type record struct {
 	Target  string   `json:"target,omitempty"`  // what it is a link to
 	Dirs    []string `json:"folders,omitempty"` // that setup created for this file, outermost first
 
+	Node *lookup.Node `json:"kubelet,omitempty"`
+
 	exists bool
 }
 
@@ -38,10 +44,10 @@ type record struct {
 // as setup left it (null, escaped or oddly spaced members too); the values are for a file
 // that has changed since, such as by docker login.
 //
-// The bytes are within or around "credsStore" and "credHelpers", or those of the drop-in:
-// none of them is a secret.
+// The bytes are within or around "credsStore" and "credHelpers", or those of the drop-in or
+// of the kubelet's provider: none of them is a secret.
 type edit struct {
-	Tool    string   `json:"tool"` // "docker", "podman" or "helm"
+	Tool    string   `json:"tool"` // "docker", "podman", "helm" or "kubelet"
 	File    string   `json:"file"` // absolute path, symbolic links not followed
 	Existed bool     `json:"existed"`
 	Dirs    []string `json:"folders,omitempty"` // that setup created for it, outermost first
@@ -53,15 +59,13 @@ type edit struct {
 	Inserted []byte `json:"inserted,omitempty"`
 
 	Helper string            `json:"helper"`          // what setup wrote
-	Store  *string           `json:"store,omitempty"` // previous credsStore; nil: not edited
+	Store  *string           `json:"store,omitempty"` // previous credsStore, nil: not edited; or the kubelet's previous provider of that name
 	Hosts  map[string]string `json:"hosts,omitempty"` // previous credHelpers, "" for none
 }
 
-func recordFile(loc store.Location) string { return filepath.Join(loc.Config, "setup.json") }
-
 // loadRecord reads the record; without a file it is empty.
 func loadRecord(loc store.Location) (record, error) {
-	path := recordFile(loc)
+	path := lookup.SetupFile(loc)
 	r := record{Version: recordVersion}
 	data, err := durable.ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +77,7 @@ func loadRecord(loc store.Location) (record, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, fmt.Errorf("%s is damaged: restore it, or remove it and edit the files by hand", path)
 	}
-	if r.Version != recordVersion {
+	if r.Version != recordVersion && r.Version != nodeVersion {
 		return r, fmt.Errorf("%s has version %d: %w", path, r.Version, store.ErrNewer)
 	}
 	r.exists = true
@@ -83,13 +87,17 @@ func loadRecord(loc store.Location) (record, error) {
 // save writes the record durably, or removes it and its directories if there is nothing left
 // to undo.
 func (r record) save(loc store.Location) error {
-	path := recordFile(loc)
-	if len(r.Edits) == 0 && r.Program == "" {
+	path := lookup.SetupFile(loc)
+	if len(r.Edits) == 0 && r.Program == "" && r.Node == nil {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove the record of setup: %w", err)
 		}
 		removeDirs(r.Dirs)
 		return nil
+	}
+	r.Version = recordVersion
+	if r.Node != nil {
+		r.Version = nodeVersion
 	}
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -163,6 +171,9 @@ func (s *setup) undo() error {
 		}
 		r.Edits = slices.DeleteFunc(r.Edits, func(x edit) bool { return x.File == file })
 	}
+	if failed == nil && r.Node != nil && s.undoes("kubelet") {
+		failed = s.undoNode(&r)
+	}
 	if failed == nil && len(r.Edits) == 0 && r.Program != "" {
 		failed = s.undoProgram(&r)
 	}
@@ -187,14 +198,18 @@ func (s *setup) undo() error {
 // filesToUndo lists the files to undo, the last edited first.
 func (s *setup) filesToUndo(edits []edit) []string {
 	var files []string
-	all := !s.Docker && !s.Podman && !s.Helm
-	named := map[string]bool{"docker": s.Docker, "podman": s.Podman, "helm": s.Helm}
 	for _, x := range slices.Backward(edits) {
-		if (all || named[x.Tool]) && !slices.Contains(files, x.File) {
+		if s.undoes(x.Tool) && !slices.Contains(files, x.File) {
 			files = append(files, x.File)
 		}
 	}
 	return files
+}
+
+// undoes reports whether --undo is for a tool: for all if none is named.
+func (s *setup) undoes(tool string) bool {
+	named := map[string]bool{"docker": s.Docker, "podman": s.Podman, "helm": s.Helm, "kubelet": s.Kubelet}
+	return named[tool] || !s.Docker && !s.Podman && !s.Helm && !s.Kubelet
 }
 
 func (s *setup) undoFile(file string, edits []edit) error {
@@ -318,7 +333,8 @@ func undoText(text []byte, edits []edit) (after []byte, outcome string, err erro
 		return after, restored, nil
 	case bytes.Equal(after, text):
 		return text, unchanged, nil
-	case edits[0].Tool == "podman" && !edits[0].Existed && isDefault(after):
+	case edits[0].Tool == "podman" && !edits[0].Existed && isDefault(after),
+		edits[0].Tool == "kubelet" && !edits[0].Existed && noProvider(after):
 		return after, removed, nil
 	}
 	return after, edited, nil
@@ -332,6 +348,12 @@ func (x edit) undoValues(text []byte) ([]byte, error) {
 	d, err := authfile.Parse(x.File, text, authfile.Docker)
 	if err != nil {
 		return nil, err
+	}
+	if x.Tool == "kubelet" {
+		if now, _, err := d.Providers(x.Helper); err == nil && len(now) > 0 {
+			d.SetProvider(x.Helper, *x.Store)
+		}
+		return d.Bytes(), d.Err()
 	}
 	if x.Store != nil && d.CredsStore() == x.Helper {
 		if *x.Store == "" {

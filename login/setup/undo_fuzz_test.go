@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"math"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
+	"regshape/login/lookup"
 	"regshape/store"
 )
 
@@ -41,13 +43,14 @@ func FuzzSetupRecordFile(f *testing.F) {
 	f.Add([]byte(`{"version":1,"edits":[{"tool":"docker","file":"/c","existed":true,"before":"","after":"","offset":3,"removed":"YQ==","helper":"regshape","hosts":{"h":""}}]}`))
 	f.Add([]byte(`{"version":2}`))
 	f.Add([]byte(`{"version":1,"program":"/p","edits":null}`))
+	f.Add([]byte(`{"version":2,"edits":null,"kubelet":{"program":"/p","config":"/c","provider":{"name":"n","matchImages":["*"],"env":[]}}}`))
 	f.Add([]byte(`[]`))
 	loc, err := store.Locate(store.Options{Dir: f.TempDir()})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		path := recordFile(loc)
+		path := lookup.SetupFile(loc)
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -58,14 +61,14 @@ func FuzzSetupRecordFile(f *testing.F) {
 			}
 			return
 		}
-		if len(r.Edits) == 0 && r.Program == "" || len(r.Dirs) > 0 {
+		if len(r.Edits) == 0 && r.Program == "" && r.Node == nil || len(r.Dirs) > 0 {
 			return // saving it would remove it and directories that the text names
 		}
 		if err := r.save(loc); err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
 		again, err := loadRecord(loc)
-		if err != nil || len(again.Edits) != len(r.Edits) || again.Program != r.Program || again.Target != r.Target {
+		if err != nil || len(again.Edits) != len(r.Edits) || again.Program != r.Program || again.Target != r.Target || !reflect.DeepEqual(again.Node, r.Node) {
 			t.Fatalf("%q is saved as %+v (%v)", text, again, err)
 		}
 		for i, x := range r.Edits {

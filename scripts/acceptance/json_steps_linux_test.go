@@ -214,7 +214,11 @@ func (j *jsonWalk) setupSteps() []step {
 		return `{"auths":{"b.example":{"auth":"` + base64Of("bob:"+secret) + `"}}}`
 	}
 	config(login("first"))(outcome{})
+	node := []string{"--kubelet", "--bin-dir", j.path("plugins"), "--config", j.path("providers.yaml")}
+	j.write("providers.yaml", "providers: []\n", 0o600)
 	return []step{
+		{command: "auth setup", flags: node, env: env, fails: os.Geteuid() != 0},
+		{command: "auth setup", flags: []string{"--kubelet", "--undo"}, env: env},
 		{command: "auth setup", flags: []string{"--docker", "--podman"}, env: env},
 		{command: "auth setup", flags: []string{"--undo"}, env: env},
 		{command: "auth setup", flags: []string{"--docker"}, env: env, then: config(`{"credsStore":"regshape","more":1}`)},

@@ -65,6 +65,12 @@ func Params(dir string) testscript.Params {
 			}
 			return os.Mkdir(home, 0o700)
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":      cmdCode,
 			"registry":  cmdRegistry,

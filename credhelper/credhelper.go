@@ -202,7 +202,7 @@ func (h helper) Add(c *credentials.Credentials) error {
 		next = old
 		next.ServerURL = c.ServerURL
 	}
-	return h.logins.Replace(h.ctx, old, next)
+	return h.logins.Put(h.ctx, next)
 }
 
 // Delete removes exactly the address asked for; docker erases three spellings in a row,

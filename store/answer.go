@@ -73,8 +73,7 @@ func (s *Store) Answered(ctx context.Context, a Address) (login, answer Credenti
 		if err != nil {
 			return err
 		}
-		alive := func(c Credential) bool { return c.Renews() || !c.Expired(s.now()) }
-		if login, err = v.get(ctx, a, alive); err != nil || !login.Renews() {
+		if login, err = v.get(ctx, a, s.alive); err != nil || !login.Renews() {
 			return err
 		}
 		if answer, err = v.read(ctx, login.AnswerKey()); err != nil {
@@ -94,6 +93,9 @@ func (s *Store) Answered(ctx context.Context, a Address) (login, answer Credenti
 	}
 	return login, answer, err
 }
+
+// alive reports whether a login answers, or can be renewed to answer.
+func (s *Store) alive(c Credential) bool { return c.Renews() || !c.Expired(s.now()) }
 
 var errNoAnswer = errors.New("the program has not answered yet")
 
@@ -130,7 +132,7 @@ func (s *Store) Keep(ctx context.Context, login, answer Credential) error {
 				return err
 			}
 		}
-		err = v.write(ctx, answer)
+		_, err = v.write(ctx, answer)
 		if entry, is := errors.AsType[*EntryError](err); is {
 			entry.Address = answer.asked // the ID is nothing to show
 		}

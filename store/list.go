@@ -17,38 +17,45 @@ import (
 // entries that could not be opened. err is set if nothing can be listed at all: the store is
 // locked or has no key.
 func (s *Store) List(ctx context.Context) (found []Credential, damaged []*EntryError, err error) {
+	found, _, damaged, err = s.ListAnswered(ctx)
+	return found, damaged, err
+}
+
+// ListAnswered is List that also returns what the programs of logins have answered, by
+// [Credential.AnswerKey].
+func (s *Store) ListAnswered(ctx context.Context) (found []Credential, answers map[string]Credential, damaged []*EntryError, err error) {
 	now := *s
 	for {
-		found, damaged, err = now.list(ctx)
+		found, answers, damaged, err = now.list(ctx)
 		// Also without an error: a list taken while entries move to a new generation may be incomplete.
 		changed, reloadErr := now.reload()
 		if reloadErr != nil {
-			return nil, nil, reloadErr
+			return nil, nil, nil, reloadErr
 		}
 		if !changed {
-			return found, damaged, err
+			return found, answers, damaged, err
 		}
 	}
 }
 
-func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryError, err error) {
+func (s *Store) list(ctx context.Context) (found []Credential, answers map[string]Credential, damaged []*EntryError, err error) {
 	v, err := s.look(ctx)
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	v.needKey(ctx)
 	names, strays, err := v.entryNames()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, name := range strays {
 		s.loc.passedOver(fmt.Errorf("%w: %q", ErrStray, filepath.Join(v.dir(), name)))
 	}
 	if len(names) > 0 && v.keyErr != nil {
-		return nil, nil, v.keyErr
+		return nil, nil, nil, v.keyErr
 	}
 	all := v.openAll(names)
 	for _, e := range all {
@@ -63,17 +70,18 @@ func (s *Store) list(ctx context.Context) (found []Credential, damaged []*EntryE
 		}
 		return cmp.Compare(a.name, b.name) // of those that did not open
 	})
-	found = make([]Credential, 0, len(all))
+	found, answers = make([]Credential, 0, len(all)), map[string]Credential{}
 	for _, e := range all {
 		switch {
 		case e.err == nil && e.credential.Answer != nil:
+			answers[e.credential.Canonical] = e.credential
 		case e.err == nil:
 			found = append(found, e.credential)
 		case !errors.Is(e.err, fs.ErrNotExist): // erased meanwhile
 			damaged = append(damaged, &EntryError{File: filepath.Join(v.dir(), e.name), Err: e.err})
 		}
 	}
-	return found, damaged, nil
+	return found, answers, damaged, nil
 }
 
 // entryNames lists the files of a generation that are named as entries, and the other files

@@ -54,7 +54,8 @@ func (v view) markPatterns() error {
 	if there, err := durable.Exists(v.path(patternMark)); err != nil || there {
 		return err
 	}
-	return v.write(context.Background(), Credential{ServerURL: patternMark, Canonical: patternMark, Expires: time.Unix(0, 0).UTC(), Answer: &Answer{}})
+	_, err := v.write(context.Background(), Credential{ServerURL: patternMark, Canonical: patternMark, Expires: time.Unix(0, 0).UTC(), Answer: &Answer{}})
+	return err
 }
 
 // IsPattern reports whether a login is for all registries that match its address.

@@ -85,50 +85,72 @@ func (v *view) get(ctx context.Context, a Address, alive func(Credential) bool) 
 //
 // After an error the old entry is intact, except after [ErrUnsure].
 func (s *Store) Put(ctx context.Context, c Credential) error {
+	_, err := s.Replace(ctx, c)
+	return err
+}
+
+// Replace is Put that returns the login that it replaced, zero where that could not be read.
+func (s *Store) Replace(ctx context.Context, c Credential) (old Credential, err error) {
 	if err := c.validate(); err != nil {
-		return err
+		return old, err
 	}
 	c.Canonical = ParseAddress(c.ServerURL).String()
 	c.Updated = s.now().UTC().Truncate(time.Second)
 	c.Created = c.Updated
+	written := false
 	ready := func(s *Store) (view, error) { return s.prepare(ctx) }
-	return s.change(ctx, ready, func(v view) error {
+	err = s.change(ctx, ready, func(v view) error {
 		if c.IsPattern() {
 			if err := v.markPatterns(); err != nil {
 				return err
 			}
 		}
-		return v.write(ctx, c)
+		before, err := v.write(ctx, c)
+		if !written { // and not once more, after a rotation
+			old, written = before, err == nil
+		}
+		return err
 	})
+	return old, err
 }
 
-// write seals a credential into its entry.
-func (v view) write(ctx context.Context, c Credential) error {
-	switch old, err := v.read(ctx, c.Canonical); {
+// write seals a credential into its entry, and returns the one that was there.
+func (v view) write(ctx context.Context, c Credential) (old Credential, err error) {
+	switch old, err = v.read(ctx, c.Canonical); {
 	case err == nil:
 		c.replaces(old)
 	case errors.Is(err, ErrNewer): // it may hold what this version does not know to keep
-		return err
+		return old, err
 	}
 	payload, err := c.marshal()
 	if err != nil {
-		return err
+		return old, err
 	}
 	path := v.path(c.Canonical)
 	sealed, err := v.root.sealer().seal(filepath.Base(path), payload)
 	if err != nil {
-		return fmt.Errorf("seal: %w", err)
+		return old, fmt.Errorf("seal: %w", err)
 	}
 	if err := durable.Publish(v.store.disk, path, sealed); err != nil {
-		return fmt.Errorf("write the entry of %s: %w", printable.Address(c.For().String()), err)
+		return old, fmt.Errorf("write the entry of %s: %w", printable.Address(c.For().String()), err)
 	}
-	return nil
+	return old, nil
 }
 
 // Erase removes the credential of exactly this address; a missing one is not an error.
 // It needs no key if there is a names file.
 func (s *Store) Erase(ctx context.Context, a Address) (erased bool, err error) {
+	_, erased, err = s.Remove(ctx, a)
+	return erased, err
+}
+
+// Remove is Erase that returns the login that answered for the address, even one that has ended
+// if it renews; zero where there was none or it could not be read.
+func (s *Store) Remove(ctx context.Context, a Address) (old Credential, erased bool, err error) {
 	err = s.change(ctx, func(s *Store) (view, error) { return s.lookForErase(ctx) }, func(v view) error {
+		if !erased && v.keyErr == nil {
+			old, _ = v.get(ctx, a, s.alive)
+		}
 		there, err := v.remove(a)
 		erased = erased || there
 		return err
@@ -136,7 +158,7 @@ func (s *Store) Erase(ctx context.Context, a Address) (erased bool, err error) {
 	if errors.Is(err, ErrNotFound) { // there is no store
 		err = nil
 	}
-	return erased, err
+	return old, erased, err
 }
 
 // lookForErase is look before a removal, which would silently miss its entry if the names file

@@ -51,9 +51,6 @@ func (c *List) Run(e *app.Env) error {
 			Secure: secure(c.Transport), Transport: string(c.Transport), Created: c.Created, Updated: c.Updated,
 			Verified: timeOrNil(c.VerifiedAt), Expired: c.Expired(e.Now()),
 		}
-		if now, err := app.Logins(e, s).Present(e.Ctx, c.Address()); c.Program != nil && err == nil {
-			c = now
-		}
 		row.Expires, row.renewing = endsOf(c)
 		rows = append(rows, row)
 	}
@@ -80,7 +77,7 @@ func (*List) Manual() app.Manual {
 // listStore lists the store of a profile.
 func listStore(e *app.Env, profile, doing string) (s *store.Store, found []store.Credential, damaged []*store.EntryError, err error) {
 	if s, err = app.OpenProfile(e, profile); err == nil {
-		found, damaged, err = s.List(e.Ctx)
+		found, damaged, err = app.Logins(e, s).List(e.Ctx)
 	}
 	if err != nil {
 		err = &app.StoreError{Registry: "", Doing: doing, Err: err}

@@ -103,17 +103,18 @@ func (s Source) Renew(ctx context.Context, a store.Address) (store.Credential, e
 	return s.get(ctx, a, true)
 }
 
-// Present is Get without starting anything: an ended or missing secret is
-// [store.ErrNotFound].
-func (s Source) Present(ctx context.Context, a store.Address) (store.Credential, error) {
-	login, last, err := s.Answered(ctx, a)
-	if err != nil || !login.Renews() {
-		return login, err
+// List is [store.Store.List] with the secrets of programs that are still good. It starts nothing.
+func (s Source) List(ctx context.Context) (found []store.Credential, damaged []*store.EntryError, err error) {
+	found, answers, damaged, err := s.ListAnswered(ctx)
+	for i, c := range found {
+		if c.Program == nil {
+			continue
+		}
+		if k := (kept{c, answers[c.AnswerKey()]}); k.good(s.now()) {
+			found[i] = k.credential()
+		}
 	}
-	if k := (kept{login, last}); k.good(s.now()) {
-		return k.credential(), nil
-	}
-	return login, store.ErrNotFound
+	return found, damaged, err
 }
 
 // kept is a login of a program with what that has answered.
@@ -287,17 +288,18 @@ func (s Source) Current(ctx context.Context) (found []store.Credential, damaged 
 	missing := make([]bool, len(all))
 	var renewing sync.WaitGroup
 	for i := range all {
-		if !all[i].Renews() || all[i].IsPattern() { // nobody knows for which registries
-			missing[i] = s.Expired(all[i]) || all[i].IsPattern()
-			continue
+		switch c := all[i]; {
+		case c.IsPattern(), !c.Renews() && s.Expired(c): // of a pattern nobody knows for which registries
+			missing[i] = true
+		case c.Renews() && (c.Secret == "" || s.Expired(c)):
+			renewing.Go(func() {
+				now, err := s.Get(limited, c.Address())
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
+					s.notice(err)
+				}
+				all[i], missing[i] = now, err != nil
+			})
 		}
-		renewing.Go(func() {
-			c, err := s.Get(limited, all[i].Address())
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				s.notice(err)
-			}
-			all[i], missing[i] = c, err != nil
-		})
 	}
 	renewing.Wait()
 	for i, c := range all {
@@ -310,29 +312,23 @@ func (s Source) Current(ctx context.Context) (found []store.Credential, damaged 
 
 // Put stores a login as [store.Store.Put] does, and forgets the one that it replaces.
 func (s Source) Put(ctx context.Context, login store.Credential) error {
-	old, _, _ := s.Answered(ctx, login.Address())
-	return s.Replace(ctx, old, login)
+	old, err := s.Replace(ctx, login)
+	if err == nil {
+		if err := s.Forget(ctx, old); err != nil {
+			s.notice(err) // the login is stored
+		}
+	}
+	return err
 }
 
-// Replace is Put for whoever knows what [store.Store.Answered] returned for the address.
-func (s Source) Replace(ctx context.Context, old, login store.Credential) error {
-	if err := s.Store.Put(ctx, login); err != nil || old.Canonical != login.Address().String() {
-		return err
-	}
-	if err := s.Forget(ctx, old); err != nil {
-		s.notice(err) // the login is stored
-	}
-	return nil
-}
-
-// Erase removes the login of exactly this address, and forgets it.
+// Erase removes the login of exactly this address, and forgets it. A locked store forgets the
+// login alone.
 func (s Source) Erase(ctx context.Context, a store.Address) (erased bool, err error) {
-	old, _, unknown := s.Answered(ctx, a)
-	erased, err = s.Store.Erase(ctx, a)
-	if err != nil || unknown != nil || old.For().String() != a.String() { // a locked store forgets the login alone
-		return erased, err
+	old, erased, err := s.Remove(ctx, a)
+	if err == nil && old.For().String() == a.String() { // and not a scope around it
+		err = s.Forget(ctx, old)
 	}
-	return erased, s.Forget(ctx, old)
+	return erased, err
 }
 
 // Forget removes what is left of a login that is no longer stored: what its program has answered,

@@ -316,6 +316,10 @@ func TestCurrent(t *testing.T) {
 		if got := fmt.Sprint(names()); got != "[u@a.example u@b.example alice@r.example]" || st.starts != 1 {
 			t.Errorf("got %s after %d starts", got, st.starts)
 		}
+		time.Sleep(57 * time.Minute)
+		if got := fmt.Sprint(names()); got != "[u@a.example u@b.example alice@r.example]" || st.starts != 1 {
+			t.Errorf("before the end: got %s after %d starts", got, st.starts)
+		}
 		time.Sleep(2 * time.Hour)
 		st.time = time.Hour
 		if got := fmt.Sprint(names()); got != "[u@a.example u@b.example]" || len(st.noticed) != 1 {

@@ -135,20 +135,20 @@ func (h Helper) call(ctx context.Context, action string, secrets []string, do fu
 	err = do(func(...string) client.Program { return run })
 	if err == nil {
 		if h.Warn != nil {
-			if text := message(nil, run.stderr.data, append(secrets, answered(run.stdout.data))); text != "" {
+			if text := message(nil, run.stderr.Data, append(secrets, answered(run.stdout.Data))); text != "" {
 				h.Warn(h.Program() + ": " + text)
 			}
 		}
 		return nil
 	}
-	if run.err != nil && credentials.IsErrCredentialsNotFoundMessage(string(run.stdout.data)) && errors.As(run.err, new(*exec.ExitError)) {
+	if run.err != nil && credentials.IsErrCredentialsNotFoundMessage(string(run.stdout.Data)) && errors.As(run.err, new(*exec.ExitError)) {
 		return fmt.Errorf("%s: %w", h.Program(), ErrNoEntry)
 	}
 	err = run.err
 	if err == nil { // it ended well, so the client could not read its answer
 		err = fmt.Errorf("%w: not the JSON of the helper protocol", ErrHelperAnswer)
 	}
-	if text := message(run.stdout.data, run.stderr.data, secrets); text != "" && !errors.Is(err, ErrHelperAnswer) {
+	if text := message(run.stdout.Data, run.stderr.Data, secrets); text != "" && !errors.Is(err, ErrHelperAnswer) {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
 	return &HelperError{h.Program(), action, err}

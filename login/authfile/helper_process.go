@@ -24,9 +24,6 @@ const (
 	pipeGrace = 500 * time.Millisecond
 )
 
-// errTooMuch stops a helper that floods its output.
-var errTooMuch = errors.New("more than 1 MiB of output")
-
 // helperRun is one run of a helper: the client's Program.
 type helperRun struct {
 	ctx          context.Context
@@ -35,7 +32,7 @@ type helperRun struct {
 	environ      []string
 	stdin        io.Reader
 
-	stdout, stderr capped
+	stdout, stderr process.Bounded
 	err            error // why it failed, in words that may be shown
 }
 
@@ -47,29 +44,27 @@ func (r *helperRun) Input(in io.Reader) { r.stdin = in }
 // Output runs the helper to its end, to its time limit or to its limit of output.
 func (r *helperRun) Output() ([]byte, error) {
 	r.err = r.run()
-	return r.stdout.data, r.err
+	return r.stdout.Data, r.err
 }
 
 func (r *helperRun) run() error {
 	timed, stop := context.WithTimeout(r.ctx, r.timeout)
 	defer stop()
-	ctx, cancel := context.WithCancelCause(timed)
-	defer cancel(nil)
-	r.stdout = capped{limit: maxHelperOutput, full: func() error { cancel(errTooMuch); return errTooMuch }}
-	r.stderr = capped{limit: maxHelperStderr}
+	r.stdout = process.Bounded{Limit: maxHelperOutput, Full: stop}
+	r.stderr = process.Bounded{Limit: maxHelperStderr}
 
-	cmd := exec.CommandContext(ctx, r.path, r.action) //nolint:gosec // the helper that the user's configuration names
+	cmd := exec.CommandContext(timed, r.path, r.action) //nolint:gosec // the helper that the user's configuration names
 	cmd.Env = r.environ
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.stdin, &r.stdout, &r.stderr
 	cmd.WaitDelay = pipeGrace
 	err := process.Run(cmd, false)
 
 	switch {
-	case errors.Is(context.Cause(ctx), errTooMuch):
-		return fmt.Errorf("%w: %w", ErrHelperAnswer, errTooMuch)
+	case r.stdout.Over:
+		return fmt.Errorf("%w: more than 1 MiB of output", ErrHelperAnswer)
 	case err == nil, errors.Is(err, exec.ErrWaitDelay):
 		// ErrWaitDelay: it ended well, and left a process behind that holds its output open.
-		if !utf8.Valid(r.stdout.data) {
+		if !utf8.Valid(r.stdout.Data) {
 			return fmt.Errorf("%w: not UTF-8", ErrHelperAnswer)
 		}
 		return nil
@@ -81,20 +76,4 @@ func (r *helperRun) run() error {
 		return fmt.Errorf("%w: %w", ErrHelperFailed, err)
 	}
 	return fmt.Errorf("%w: it cannot be run: %w", ErrHelperFailed, err)
-}
-
-// capped keeps the first limit bytes. More is an error if full is set, else dropped.
-type capped struct {
-	data  []byte
-	limit int
-	full  func() error
-}
-
-func (c *capped) Write(p []byte) (int, error) {
-	n := min(len(p), c.limit-len(c.data))
-	c.data = append(c.data, p[:n]...)
-	if n < len(p) && c.full != nil {
-		return n, c.full()
-	}
-	return len(p), nil
 }

@@ -124,17 +124,17 @@ func (c Command) run(ctx context.Context) ([]byte, error) {
 	cmd := exec.CommandContext(limited, program, c.Words[1:]...) //nolint:gosec // the user chose the program
 	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = commandRest
-	out := &process.Bounded{Limit: commandOutput, Refuse: true}
+	out := &process.Bounded{Limit: commandOutput, Full: cancel}
 	complaint := &process.Bounded{Limit: commandError}
 	cmd.Stdout, cmd.Stderr = out, complaint
 	err := process.Run(cmd, false)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case limited.Err() != nil:
-		return nil, fmt.Errorf("%w: %s did not print the key within %d s", ErrCommand, program, commandLimit/time.Second)
 	case out.Over:
 		return nil, fmt.Errorf("%w: %s printed more than %d KiB: it must print key lines only", ErrCommand, program, commandOutput>>10)
+	case limited.Err() != nil:
+		return nil, fmt.Errorf("%w: %s did not print the key within %d s", ErrCommand, program, commandLimit/time.Second)
 	case errors.Is(err, exec.ErrWaitDelay): // it has ended well, and left a child that holds its output
 		err = nil
 	}

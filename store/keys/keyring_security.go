@@ -91,7 +91,7 @@ func (k keychain) run(ctx context.Context, input string, args ...string) ([]byte
 	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = commandRest
 	cmd.Stdin = strings.NewReader(input)
-	out := &process.Bounded{Limit: commandOutput, Refuse: true}
+	out := &process.Bounded{Limit: commandOutput, Full: func() {}} // it stops by itself
 	complaint := &process.Bounded{Limit: commandError}
 	cmd.Stdout, cmd.Stderr = out, complaint
 	err := cmd.Run()

@@ -4,10 +4,10 @@ import "errors"
 
 // Bounded keeps the first bytes that are written to it.
 type Bounded struct {
-	Limit  int
-	Refuse bool // fail a write beyond the limit; otherwise drop it
-	Data   []byte
-	Over   bool
+	Limit int
+	Full  func() // stops who writes more; nil drops that
+	Data  []byte
+	Over  bool
 }
 
 func (b *Bounded) Write(p []byte) (int, error) {
@@ -15,7 +15,8 @@ func (b *Bounded) Write(p []byte) (int, error) {
 	b.Data = append(b.Data, p[:min(len(p), rest)]...)
 	if len(p) > rest {
 		b.Over = true
-		if b.Refuse {
+		if b.Full != nil {
+			b.Full()
 			return rest, errors.New("too much output")
 		}
 	}

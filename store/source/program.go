@@ -54,17 +54,17 @@ func (s Source) start(ctx context.Context, login store.Credential, within time.D
 	if p.Helper {
 		cmd.Stdin = strings.NewReader(login.For().String())
 	}
-	out := &process.Bounded{Limit: maxOutput, Refuse: true}
+	out := &process.Bounded{Limit: maxOutput, Full: cancel}
 	cmd.Stdout = out
 	err := process.Run(cmd, true)
 	defer clear(out.Data)
 	switch {
 	case ctx.Err() != nil:
 		return answer{}, ctx.Err()
-	case limited.Err() != nil:
-		return answer{}, failed(login, fmt.Sprintf("it did not end within %v", within), nil)
 	case out.Over:
 		return answer{}, failed(login, fmt.Sprintf("it printed more than %d KiB", maxOutput>>10), nil)
+	case limited.Err() != nil:
+		return answer{}, failed(login, fmt.Sprintf("it did not end within %v", within), nil)
 	case errors.Is(err, exec.ErrWaitDelay): // it has ended well, and left a process that holds its output
 	case p.Helper && credentials.IsErrCredentialsNotFoundMessage(strings.TrimSpace(string(out.Data))):
 		return answer{}, store.ErrNotFound

@@ -38,6 +38,7 @@ var programs = []struct {
 	{"nothing", "exit 0", errEmpty.Error()},
 	{"lines", "echo canary; echo canary", errLines.Error()},
 	{"too much", "yes canary", "printed more than 64 KiB"},
+	{"too much, and more to do", "trap '' PIPE; yes canary; sleep 60", "printed more than 64 KiB"},
 	{"hanging", "sleep 60", "did not end within 2s"},
 	{"hanging with children", "sleep 60 | sleep 60", "did not end within 2s"},
 	{"deaf", "trap '' TERM INT HUP; while :; do sleep 1; done", "did not end within 2s"},

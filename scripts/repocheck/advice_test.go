@@ -67,7 +67,6 @@ var excused = map[string]string{
 	"authfile.ErrHelperTimeout":                        ofHelper,
 	"authfile.ErrHelperAnswer":                         ofHelper,
 	"authfile.ErrHelperFailed":                         ofHelper,
-	"authfile.errTooMuch":                              ofHelper,
 	"authfile.ErrRegistriesConf":                       prefix,
 	"authfile.ErrDir":                                  prefix,
 	"%s: the edit would damage the file":               cannotBe,

@@ -4,6 +4,7 @@ package account
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -386,7 +387,9 @@ func (c *Login) warnOfNamespace(e *app.Env, to lookup.Destination, cred store.Cr
 		{e.CAFile != "", []string{"--ca-file", e.CAFile}},
 		{c.Helper != "", []string{"--helper", c.Helper}},
 		{c.Shell, []string{"--shell"}},
-		{c.Command != "", append([]string{"--command", c.Command, "--"}, e.Words...)},
+		{c.Every != nil, []string{"--every", fmt.Sprint(c.Every)}},
+		{c.Command != "", []string{"--command", c.Command}},
+		{len(e.Words) > 0, append([]string{"--"}, e.Words...)},
 	} {
 		if flag.given {
 			words = append(words, flag.words...)

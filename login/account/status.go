@@ -38,7 +38,7 @@ func (c *Status) Run(e *app.Env) error {
 	scenario := e.Logs.Scenario("status")
 	defer scenario.End()
 	progress := terminal.NewProgress(e.Err, "Verifying")
-	v := &verifier{e: app.Share(progress, e), scope: pullScope(c.Scope), lost: map[route]registry.Result{}}
+	v := &verifier{e: app.Share(progress, e), scope: pullScope(c.Scope), starts: make(chan struct{}, maxStarts), lost: map[route]registry.Result{}}
 	if len(addresses) != 1 {
 		ignoreAccount(v.e)
 	}
@@ -130,10 +130,14 @@ func ignoreAccount(e *app.Env) {
 // hardly compute; a browser opens as many connections for one page.
 const maxChecks = 16
 
+// maxStarts is how many programs, of logins or helpers, run at once. They do compute.
+const maxStarts = 4
+
 // verifier verifies logins. It may be used by several goroutines.
 type verifier struct {
-	e     *app.Env
-	scope string
+	e      *app.Env
+	scope  string
+	starts chan struct{} // full while maxStarts are running
 
 	mu   sync.Mutex
 	lost map[route]registry.Result
@@ -215,7 +219,9 @@ func (v *verifier) own(s *store.Store, c store.Credential) Checked {
 		return row.skipped()
 	}
 	if c.Program != nil {
+		v.starts <- struct{}{}
 		now, err := app.Logins(v.e, s).Get(v.e.Ctx, address)
+		<-v.starts
 		if err != nil {
 			return row.unreadable(v.e, err)
 		}
@@ -248,7 +254,9 @@ func (v *verifier) entry(entry lookup.Entry, path string) Checked {
 // for only here: a slow helper of one registry must not hold up the others.
 func (v *verifier) named(address store.Address) Checked {
 	row := Checked{Registry: address.Bare().Name()}
+	v.starts <- struct{}{}
 	r, err := lookup.Query{E: v.e, Address: address}.Resolve(false)
+	<-v.starts
 	if err != nil {
 		return row.unreadable(v.e, err)
 	}

@@ -17,7 +17,10 @@ import (
 	"regshape/store/keys"
 )
 
-var registry = store.ParseAddress("r.example")
+var (
+	registry  = store.ParseAddress("r.example")
+	errBroken = failed(store.Credential{Canonical: "r.example"}, "exit status 1", nil)
+)
 
 // maker stands for a program: it makes the secrets s1, s2 and so on, each of which lives for
 // life, takes its time, and fails when it is told to.
@@ -124,8 +127,7 @@ func TestGet_renews(t *testing.T) {
 
 func TestGet_failures(t *testing.T) {
 	play(t, func(t *testing.T, st *stage) {
-		broken := failed(store.Credential{ServerURL: "r.example", Program: &store.Program{Words: []string{"/bin/maker"}}}, "exit status 1", nil)
-		st.fails = broken
+		st.fails = errBroken
 		st.wants("a program that fails", "", 1)
 		time.Sleep(59 * time.Second)
 		st.wants("within a minute", "", 1)
@@ -133,7 +135,7 @@ func TestGet_failures(t *testing.T) {
 		st.fails = nil
 		st.wants("after a minute", "s2", 2)
 		time.Sleep(56 * time.Minute)
-		st.fails = broken
+		st.fails = errBroken
 		st.wants("the present one, though it fails", "s2", 3)
 		st.wants("the present one, and no start", "s2", 3)
 		if len(st.noticed) != 2 || !strings.Contains(st.noticed[1], "exit status 1") {
@@ -156,7 +158,7 @@ func TestGet_failures(t *testing.T) {
 		if c, err := st.logins.Renew(t.Context(), registry); err != nil || c.Secret != "s6" {
 			t.Errorf("a refresh within the minute: %q (%v)", c.Secret, err)
 		}
-		st.fails = broken
+		st.fails = errBroken
 		if _, err := st.logins.Renew(t.Context(), registry); !errors.As(err, new(*ProgramError)) {
 			t.Errorf("a refresh that fails: %v", err)
 		}
@@ -188,7 +190,7 @@ func TestGet_clockSetBack(t *testing.T) {
 		st.logins.now = func() time.Time { return time.Now().Add(-time.Hour) }
 		st.wants("an hour back", "s2", 2)
 		st.logins.now = time.Now
-		st.fails = failed(store.Credential{ServerURL: "r.example", Program: &store.Program{Words: []string{"/bin/maker"}}}, "x", nil)
+		st.fails = errBroken
 		time.Sleep(2 * time.Hour)
 		st.wants("fails", "", 3)
 		st.fails = nil
@@ -199,7 +201,7 @@ func TestGet_clockSetBack(t *testing.T) {
 
 // Of many at once one starts the program, and all others wait for that, also for its failure.
 func TestGet_parallel(t *testing.T) {
-	for name, fails := range map[string]error{"good": nil, "failing": failed(store.Credential{ServerURL: "r.example", Program: &store.Program{Words: []string{"/bin/maker"}}}, "x", nil)} {
+	for name, fails := range map[string]error{"good": nil, "failing": errBroken} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(t *testing.T, st *stage) {
 				st.time, st.fails = 2*time.Second, fails
@@ -374,7 +376,7 @@ func TestGet_patterns(t *testing.T) {
 			t.Errorf("listed: %v (%v)", found, err)
 		}
 
-		st.fails = failed(store.Credential{ServerURL: "d.b.example.com", Program: &store.Program{Words: []string{"/bin/maker"}}}, "x", nil)
+		st.fails = errBroken
 		noticed := len(st.noticed)
 		if _, err := st.logins.Get(t.Context(), store.ParseAddress("d.b.example.com")); !errors.Is(err, store.ErrNotFound) || len(st.noticed) != noticed+1 {
 			t.Errorf("a program that never answered for it: %v, noticed %q", err, st.noticed)

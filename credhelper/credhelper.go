@@ -21,6 +21,7 @@ import (
 
 	"regshape/store"
 	"regshape/store/keys"
+	"regshape/store/lend"
 	"regshape/store/printable"
 	"regshape/store/source"
 )
@@ -123,6 +124,12 @@ func (c Call) handle(ctx context.Context, action string) error {
 	return credentials.HandleCommand(helper{ctx, logins, c}, action, input, c.Out)
 }
 
+// isDefault reports whether this is the default profile of the default store: others are for one
+// account.
+func (c Call) isDefault() bool {
+	return c.Program == Program && c.Getenv("REGSHAPE_PROFILE") == "" && c.Getenv("REGSHAPE_STORE") == ""
+}
+
 // Logins opens the store that the program's name and environment say.
 func (c Call) Logins() (source.Source, error) {
 	notice := func(err error) { _, _ = fmt.Fprintln(c.Err, c.OneLine(err)) }
@@ -212,9 +219,14 @@ func (h helper) Delete(serverURL string) error {
 	return err
 }
 
-// Get answers with the credential of the address, or of the scope it lies in.
+// Get answers with the credential of the address, or of the scope it lies in: the store's, else
+// one that another machine lends.
 func (h helper) Get(serverURL string) (username, secret string, err error) {
-	c, err := h.logins.Get(h.ctx, store.ParseAddress(serverURL))
+	address := store.ParseAddress(serverURL)
+	c, err := h.logins.Get(h.ctx, address)
+	if errors.Is(err, store.ErrNotFound) && h.call.isDefault() {
+		c, _, err = lend.Ask(h.ctx, address)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return "", "", credentials.NewErrCredentialsNotFound()
 	}

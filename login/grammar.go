@@ -11,6 +11,7 @@ import (
 	"regshape/login/app"
 	"regshape/login/custody"
 	"regshape/login/doctor"
+	"regshape/login/forward"
 	"regshape/login/importer"
 	"regshape/login/setup"
 	"regshape/store/printable"
@@ -45,11 +46,12 @@ type grammar struct {
 			Generate  custody.Generate  `cmd:"" help:"Print a new key line for a secret manager."`
 			Reset     custody.Reset     `cmd:"" uses:"Store" help:"Start a new store when the key is lost; the old files are moved aside."`
 		} `cmd:"" help:"Manage the key that encrypts the store."`
-		Unlock     custody.Unlock `cmd:"" uses:"Store" help:"Unlock the store for a limited time."`
-		Lock       custody.Lock   `cmd:"" uses:"Store" help:"Lock the store again."`
-		Trust      custody.Trust  `cmd:"" uses:"Store" help:"Show which programs the store would start, and trust the ones you know."`
-		Version    versionCmd     `cmd:"" help:"Print the version." hidden:""`
-		Completion completionCmd  `cmd:"" help:"Print a completion script for a shell." hidden:""`
+		Unlock     custody.Unlock  `cmd:"" uses:"Store" help:"Unlock the store for a limited time."`
+		Lock       custody.Lock    `cmd:"" uses:"Store" help:"Lock the store again."`
+		Trust      custody.Trust   `cmd:"" uses:"Store" help:"Show which programs the store would start, and trust the ones you know."`
+		Forward    forward.Forward `cmd:"" uses:"Store" help:"Lend logins to another machine while this runs."`
+		Version    versionCmd      `cmd:"" help:"Print the version." hidden:""`
+		Completion completionCmd   `cmd:"" help:"Print a completion script for a shell." hidden:""`
 	} `cmd:"" help:"Log in to registries and manage logins."`
 	Overview   overviewCmd   `cmd:"" default:"1" hidden:"" help:"Show the current state."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

@@ -52,10 +52,13 @@ func Run(ctx context.Context, c app.Call) int {
 	return app.Fail(e, err)
 }
 
-// cutWords takes off what follows -- behind --command: kong would take it for a REGISTRY.
+// cutWords takes off what follows -- behind --command, or forward: kong would take it for a
+// REGISTRY or a HOST.
 func cutWords(args []string) (rest, words []string) {
 	at := slices.Index(args, "--")
-	if at < 0 || !slices.ContainsFunc(args[:at], func(arg string) bool { return arg == "--command" || strings.HasPrefix(arg, "--command=") }) {
+	if at < 0 || !slices.ContainsFunc(args[:at], func(arg string) bool {
+		return arg == "forward" || arg == "--command" || strings.HasPrefix(arg, "--command=")
+	}) {
 		return args, nil
 	}
 	return args[:at], args[at+1:]

@@ -11,6 +11,7 @@ import (
 	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/keys"
+	"regshape/store/lend"
 	"regshape/store/printable"
 	"regshape/store/source"
 )
@@ -35,7 +36,16 @@ func storeAdvice(err error, own func(words ...string) string) string {
 		return sourceAdvice(at, run)
 	}
 	var made *source.ProgramError
+	var lent *lend.Error
 	switch {
+	case errors.As(err, &lent):
+		switch lent.Problem {
+		case lend.Locked:
+			return "run 'regshape auth unlock' there"
+		case lend.Failed:
+			return "the terminal of its forward says why"
+		}
+		return "try again, or end its forward"
 	case errors.Is(err, keys.ErrNoKernelKeyring):
 		return "keep the key in a file (" + run("key", "unprotect") + "), or take it from the file that REGSHAPE_KEY_FILE names, " +
 			"or from a command (" + run("key", "protect", "--command") + ")"

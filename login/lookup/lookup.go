@@ -15,8 +15,9 @@ import (
 // Answer is a credential as one source has it, with its key there as ServerURL.
 type Answer struct {
 	store.Credential
-	For store.Address // the registry or namespace that the source uses it for
-	Own bool          // the whole entry of a store of regshape's
+	For   store.Address // the registry or namespace that the source uses it for
+	Own   bool          // the whole entry of a store of regshape's
+	Where string        // where more exactly than the source says, or ""
 }
 
 // Source is one place where a credential for a registry may be.
@@ -41,6 +42,7 @@ const (
 	fromCredHelpers = "credHelpers"
 	fromRegistries  = "registries.conf"
 	FromStore       = "store"
+	fromForward     = "forward"
 	fromCredsStore  = "credsStore"
 	fromFile        = "auths"
 	FromNowhere     = "anonymous"
@@ -65,10 +67,10 @@ type Query struct {
 // and podman, with regshape's own store where they have their helper.
 func (q Query) Sources() []Source {
 	if only, ok := Only(q.E); ok {
-		return append(q.commandLine(), q.onlyFile(only)...)
+		return q.withForward(append(q.commandLine(), q.onlyFile(only)...))
 	}
 	// Settings of several tools often name the same helper.
-	return Unique(slices.Concat(
+	return q.withForward(Unique(slices.Concat(
 		q.commandLine(),
 		q.variable(),
 		q.credHelpers(),
@@ -76,7 +78,19 @@ func (q Query) Sources() []Source {
 		[]Source{q.storeOf(FromStore, q.E.Profile)},
 		q.credsStore(),
 		q.files(),
-	), func(s Source) string { return s.Where + "\x00" + s.keys })
+	), func(s Source) string { return s.Where + "\x00" + s.keys }))
+}
+
+// withForward puts what other machines lend behind regshape's own store, for which alone the
+// helper asks them.
+func (q Query) withForward(list []Source) []Source {
+	at := slices.IndexFunc(list, func(s Source) bool { return s.Where == ownStore })
+	if at < 0 || q.Idle || q.E.Store != "" {
+		return list
+	}
+	forward := q.forward()
+	forward.final, list[at].final = list[at].final, false
+	return slices.Insert(list, at+1, forward)
 }
 
 // Unique keeps the first of each name.
@@ -125,6 +139,9 @@ func (q Query) Resolve(others bool) (resolution, error) {
 	var failed error
 	for _, s := range q.Sources() {
 		found, err := s.Look()
+		if found != nil && found.Where != "" {
+			s.Where = found.Where
+		}
 		if found != nil && app.GivenUsername(q.E) != "" && found.Username != app.GivenUsername(q.E) {
 			found = nil
 		}

@@ -10,6 +10,7 @@ import (
 	"regshape/login/app"
 	"regshape/login/authfile"
 	"regshape/store"
+	"regshape/store/lend"
 	"regshape/store/printable"
 )
 
@@ -263,10 +264,12 @@ func (q Query) podmanKeys() []string {
 	return []string{registry.String()}
 }
 
+const ownStore = "regshape's store"
+
 func (q Query) storeOf(kind, profile string) Source {
-	s := Source{Kind: kind, Where: "regshape's store"}
+	s := Source{Kind: kind, Where: ownStore}
 	if profile != "" {
-		s.Where = "regshape's store, profile " + profile
+		s.Where += ", profile " + profile
 	}
 	s.Look = func() (*Answer, error) {
 		opened, err := app.OpenProfile(q.E, profile)
@@ -280,7 +283,7 @@ func (q Query) storeOf(kind, profile string) Source {
 			}
 			c, err := get(q.E.Ctx, address)
 			if err == nil {
-				return &Answer{c, c.Address().Bare(), true}, nil
+				return &Answer{Credential: c, For: c.Address().Bare(), Own: true}, nil
 			}
 			if !errors.Is(err, store.ErrNotFound) {
 				return nil, err
@@ -294,6 +297,24 @@ func (q Query) storeOf(kind, profile string) Source {
 			_, err = app.Logins(q.E, opened).Erase(q.E.Ctx, found.Address())
 		}
 		return err
+	}
+	return s
+}
+
+// forward are the machines that lend logins here.
+func (q Query) forward() Source {
+	s := Source{Kind: fromForward, Where: "a forward"}
+	s.Look = func() (*Answer, error) {
+		for _, address := range []store.Address{q.Address, q.Address.Registry()} {
+			c, from, err := lend.Ask(q.E.Ctx, address)
+			if err == nil {
+				return &Answer{Credential: c, For: c.Address().Bare(), Own: true, Where: "a forward from " + from}, nil
+			}
+			if !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+		}
+		return nil, nil //nolint:nilnil // nothing found is not an error
 	}
 	return s
 }

@@ -21,6 +21,13 @@ var keyEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
+// lentOnce is another machine, where one client asks for one login.
+const lentOnce = `exec 3<&0
+HOME=$HOME/far; registry=$1; shift
+"$@" <&3 &
+until echo $registry | docker-credential-regshape get | grep -q alice; do sleep 0.1; done
+kill -INT $PPID`
+
 // steps is the walk. A step without want must not show any secret.
 func (w *walk) steps() []step {
 	const helper = "docker-credential-regshape "
@@ -100,6 +107,8 @@ func (w *walk) steps() []step {
 		{command: "auth export", flags: []string{w.basic, "--format=kubernetes"}, want: []string{"password > stdout"}},
 		{command: "auth export", flags: []string{w.basic, "--format=auth.json"}, want: []string{"password > stdout"}},
 		{command: "auth export", flags: []string{w.dead, "--format=dockerconfigjson"}, env: password, fails: true},
+		{command: "auth forward", flags: []string{"--allow", w.basic, "--", "sh", "-c", lentOnce, "sh", w.basic}, env: hidden, want: []string{"password > helper", "password > stdout", "password > who asks a forward"}},
+		{command: "auth forward", flags: []string{"--all", "--", "false"}, env: password, fails: true},
 		{command: "auth refresh", flags: with(w.device, loud...), want: []string{"device login > registry"}},
 		{command: "auth refresh", flags: with(w.basic, loud...), env: password, fails: true},
 		{command: "auth import", flags: []string{"--from=helper:canary", "--json"}},

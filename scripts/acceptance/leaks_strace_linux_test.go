@@ -131,6 +131,8 @@ func (s *scene) place(one sighting, servers []string) string {
 		return "stderr"
 	case strings.HasPrefix(one.to, "pipe:"):
 		return "helper" // what a child reads
+	case strings.HasPrefix(one.to, "UNIX-STREAM:") && strings.Contains(one.to, "regshape-forward"):
+		return "who asks a forward"
 	case below(stateDir + "/"):
 		return "key file"
 	case below("plain/"):

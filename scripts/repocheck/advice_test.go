@@ -90,6 +90,9 @@ var excused = map[string]string{
 	"setup: ?":                                         ofRefusal,
 	"%s is a broken link or not executable":            ofRefusal,
 	"%s, found on PATH, is another program":            ofRefusal,
+	"lend.errStranger":                                 neverShown,
+	"forward.errNotAllowed":                            neverShown,
+	"forward.errDeclined":                              neverShown,
 	"terminal.ErrInterrupted":                          "the user did it",
 
 	"durable.ErrUnsafe":     "each text has it, see needText",

@@ -1,0 +1,98 @@
+package lend
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"regshape/store/durable"
+)
+
+// dirs are where the sockets of this user may be. They depend on the uid and the system alone,
+// since the helper may run in another environment than the forward.
+func dirs() []string {
+	uid := strconv.Itoa(os.Geteuid())
+	return []string{
+		filepath.Join("/run/user", uid, "regshape-forward"),
+		filepath.Join(os.TempDir(), "regshape-forward-"+uid),
+	}
+}
+
+// Listener accepts the requests of this user on this machine.
+type Listener struct {
+	*net.UnixListener
+	path string
+}
+
+// Listen makes a socket, and removes those of forwards that were killed.
+func Listen() (l *Listener, err error) {
+	for _, path := range sockets() {
+		conn, err := net.Dial("unix", path)
+		if err == nil {
+			conn.Close()
+		} else if errors.Is(err, syscall.ECONNREFUSED) {
+			os.Remove(path)
+		}
+	}
+	all := dirs()
+	dir := all[0]
+	if durable.CheckDir(filepath.Dir(dir)) != nil {
+		dir = all[1]
+	}
+	for range 3 { // another forward that ends may remove the directory
+		if l, err = listenIn(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return l, err
+}
+
+func listenIn(dir string) (*Listener, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	if err := durable.CheckDir(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, fmt.Sprintf("%016x", time.Now().UnixNano())) // they sort by age
+	u, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, fmt.Errorf("the path of the socket, %s, is too long: set TMPDIR to a shorter directory, also for what asks", path)
+	} else if err != nil {
+		return nil, err
+	}
+	u.SetUnlinkOnClose(false)
+	l := &Listener{u, path + suffix}
+	if err := os.Rename(path, l.path); err != nil { // only now it is found, and not taken for a dead one
+		os.Remove(path)
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Close removes the socket, and the directory with the last one.
+func (l *Listener) Close() error {
+	os.Remove(l.path)
+	os.Remove(filepath.Dir(l.path))
+	return l.UnixListener.Close()
+}
+
+// AcceptFrom returns the next request of this user, and the name of the program that asks.
+func (l *Listener) AcceptFrom() (conn *net.UnixConn, asker string, err error) {
+	for {
+		if conn, err = l.AcceptUnix(); err != nil {
+			return nil, "", err
+		}
+		if asker, err = peer(conn); err == nil {
+			return conn, asker, nil
+		}
+		conn.Close()
+	}
+}

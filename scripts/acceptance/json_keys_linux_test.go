@@ -40,6 +40,7 @@ func (j *jsonWalk) keySteps() []step {
 	steps = append(steps,
 		step{command: "auth key show", env: env},
 		step{command: "auth status", flags: []string{"k.example"}, env: env, fails: true},
+		step{command: "auth forward", flags: []string{"--all", "--", "sh", "-c", lentOnce, "sh", "k.example"}, env: env},
 		step{command: "auth get", flags: []string{"k.example"}, env: env, fails: true},
 		step{command: "auth key rotate", env: env, fails: true},
 		step{command: "auth unlock", flags: []string{identity}, env: env},

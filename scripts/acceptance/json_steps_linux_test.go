@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"regshape/scripts/testregistry"
 )
@@ -168,7 +169,9 @@ func (j *jsonWalk) sourceSteps() []step {
 		get([]string{"helper.example"}, j.in("helpers")...),
 		get([]string{"helper.example"}, append(j.in("helpers"), password...)...),
 		get(a, append(j.in("behind"), password...)...),
-		{command: "auth login", flags: []string{"a.example", "--skip-verify"}, env: append(j.in("stored"), password...)},
+		{command: "auth login", flags: []string{"a.example", "--skip-verify"}, env: append(j.in("stored"), password...), then: func(outcome) { j.lend("a.example", "stored", "lent") }},
+		get(a, j.in("lent")...),
+		get(a, append(j.in("lent"), password...)...),
 		get(a, j.in("stored")...),
 		get(a, append(j.in("stored"), password...)...),
 		{command: "auth login", flags: []string{"a.example", "--skip-verify", "--authfile", j.path("new.json")}, env: password},
@@ -177,6 +180,25 @@ func (j *jsonWalk) sourceSteps() []step {
 		}},
 		{command: "auth logout", flags: []string{"--all"}, env: j.in("stored")},
 	}
+}
+
+// lend forwards a login from one home to another until the test ends.
+func (j *jsonWalk) lend(registry, from, to string) {
+	j.t.Helper()
+	forward := j.command(j.t.Context(), "", "regshape", "auth", "forward", "--allow", registry, "--", "env", j.in(to)[0])
+	forward.Env = append(forward.Env, j.in(from)...)
+	if err := forward.Start(); err != nil {
+		j.t.Fatal(err)
+	}
+	j.t.Cleanup(func() { _ = forward.Wait() }) // the end of the context has killed it
+	for begun := time.Now(); time.Since(begun) < runLimit; time.Sleep(10 * time.Millisecond) {
+		get := j.command(j.t.Context(), registry, "docker-credential-regshape", "get")
+		get.Env = append(get.Env, j.in(to)...)
+		if get.Run() == nil {
+			return
+		}
+	}
+	j.t.Fatal("nothing was lent")
 }
 
 func (j *jsonWalk) moveSteps() []step {

@@ -25,7 +25,7 @@ func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]b
 const lentOnce = `exec 3<&0
 HOME=$HOME/far; registry=$1; shift
 "$@" <&3 &
-until echo $registry | docker-credential-regshape get | grep -q alice; do sleep 0.1; done
+until echo $registry | docker-credential-regshape get 2>&1 | grep -q -e alice -e locked; do sleep 0.1; done
 kill -INT $PPID`
 
 // steps is the walk. A step without want must not show any secret.

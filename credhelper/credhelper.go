@@ -124,12 +124,6 @@ func (c Call) handle(ctx context.Context, action string) error {
 	return credentials.HandleCommand(helper{ctx, logins, c}, action, input, c.Out)
 }
 
-// isDefault reports whether this is the default profile of the default store: others are for one
-// account.
-func (c Call) isDefault() bool {
-	return c.Program == Program && c.Getenv("REGSHAPE_PROFILE") == "" && c.Getenv("REGSHAPE_STORE") == ""
-}
-
 // Logins opens the store that the program's name and environment say.
 func (c Call) Logins() (source.Source, error) {
 	notice := func(err error) { _, _ = fmt.Fprintln(c.Err, c.OneLine(err)) }
@@ -209,6 +203,11 @@ func (h helper) Add(c *credentials.Credentials) error {
 		next = old
 		next.ServerURL = c.ServerURL
 	}
+	if errors.Is(err, store.ErrNotFound) { // what another machine lends is not to stay here
+		if lent, err := h.lent(address); err == nil && lent.Username == c.Username && lent.Secret == c.Secret {
+			return nil
+		}
+	}
 	return h.logins.Put(h.ctx, next)
 }
 
@@ -224,13 +223,23 @@ func (h helper) Delete(serverURL string) error {
 func (h helper) Get(serverURL string) (username, secret string, err error) {
 	address := store.ParseAddress(serverURL)
 	c, err := h.logins.Get(h.ctx, address)
-	if errors.Is(err, store.ErrNotFound) && h.call.isDefault() {
-		c, _, err = lend.Ask(h.ctx, address)
+	if errors.Is(err, store.ErrNotFound) {
+		c, err = h.lent(address)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return "", "", credentials.NewErrCredentialsNotFound()
 	}
 	return c.Username, c.Secret, err
+}
+
+// lent is the login that another machine lends, in the default profile of the default store:
+// others are for one account.
+func (h helper) lent(a store.Address) (c store.Credential, err error) {
+	if h.call.Program != Program || h.call.Getenv("REGSHAPE_PROFILE") != "" || h.call.Getenv("REGSHAPE_STORE") != "" {
+		return c, store.ErrNotFound
+	}
+	c, _, err = lend.Ask(h.ctx, a)
+	return c, err
 }
 
 // List returns a map that is never nil: docker-py cannot read "null". docker gets every

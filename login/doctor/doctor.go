@@ -76,6 +76,7 @@ var checks = []struct {
 	{"access", clientsOnly, checkAccess},
 	{"key", everywhere, checkKey},
 	{"logins", everywhere, checkEntries},
+	{"forwards", clientsOnly, checkForwards},
 	{"clock", everywhere, checkClock},
 	{"round-trip", clientsOnly, checkRoundTrip},
 	{"kubelet", nodesOnly, checkKubelet},

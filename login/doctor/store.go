@@ -14,6 +14,7 @@ import (
 	"regshape/store"
 	"regshape/store/durable"
 	"regshape/store/keys"
+	"regshape/store/lend"
 	"regshape/store/printable"
 	"regshape/store/trust"
 )
@@ -214,6 +215,14 @@ func checkEntries(e *app.Env, state *storeState) []finding {
 	}
 	if len(found) == 0 && len(state.found) > 0 {
 		found = append(found, good("no login is damaged or expired", state.loc.Data))
+	}
+	return found
+}
+
+// checkForwards names the machines that lend logins here.
+func checkForwards(e *app.Env, _ *storeState) (found []finding) {
+	for _, from := range lend.Forwards(e.Ctx) {
+		found = append(found, note("logins that are not stored here come from "+from+", while it lends them", "", ""))
 	}
 	return found
 }

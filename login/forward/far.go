@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"regshape/login/app"
@@ -32,6 +34,7 @@ func listen(e *app.Env) error {
 	if e.Prompt().Interactive() {
 		return &app.UsageError{Message: "--listen is started by the other machine", Hint: "run 'regshape auth forward --allow REGISTRY HOST' there"}
 	}
+	signal.Ignore(syscall.SIGPIPE) // it would leave the socket
 	l, err := lend.Listen()
 	if err != nil {
 		return err
@@ -47,7 +50,10 @@ func listen(e *app.Env) error {
 	defer cancel(nil)
 	go func() {
 		hello, err := lend.Read(in)
-		if err == nil && hello.Kind == lend.Hello {
+		if err == nil && hello.Kind != lend.Hello {
+			err = lend.ErrFrame
+		}
+		if err == nil {
 			f.from = hello.From
 			go f.link.Beat(ctx)
 			go f.accept(ctx, l)
@@ -58,7 +64,7 @@ func listen(e *app.Env) error {
 	for f.link.Silent() < abandoned {
 		select {
 		case <-ctx.Done():
-			if err := context.Cause(ctx); !errors.Is(err, io.EOF) {
+			if err := context.Cause(ctx); e.Ctx.Err() == nil && !errors.Is(err, io.EOF) {
 				return err
 			}
 			return nil
@@ -70,6 +76,9 @@ func listen(e *app.Env) error {
 
 // take hands an answer to the one who waits for it.
 func (f *far) take(answer lend.Frame) error {
+	if answer.Kind != lend.Answer && answer.Kind != lend.Working {
+		return lend.ErrFrame
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	waiting, ok := f.answers[answer.ID]
@@ -85,22 +94,24 @@ func (f *far) take(answer lend.Frame) error {
 	return nil
 }
 
-// accept takes requests, not more than may be under way: the others wait in the socket.
+// accept takes requests.
 func (f *far) accept(ctx context.Context, l *lend.Listener) {
+	waiting := make(chan struct{}, 20*lend.AtOnce) // any more wait in the socket
 	for {
-		f.slots <- struct{}{}
+		waiting <- struct{}{}
 		conn, asker, err := l.AcceptFrom()
 		if err != nil {
 			return
 		}
 		go func() {
-			defer func() { conn.Close(); <-f.slots }()
+			defer func() { conn.Close(); <-waiting }()
 			f.relay(ctx, conn, asker)
 		}()
 	}
 }
 
-// relay answers one request. It goes on until the near side has answered, since that counts too.
+// relay answers one request, when it is its turn. It goes on until the near side has answered,
+// since that counts too.
 func (f *far) relay(ctx context.Context, conn *net.UnixConn, asker string) {
 	if f.link.Silent() > lend.Silence {
 		return
@@ -113,6 +124,17 @@ func (f *far) relay(ctx context.Context, conn *net.UnixConn, asker string) {
 	if err != nil || request.Kind != lend.Get {
 		return
 	}
+	select {
+	case f.slots <- struct{}{}:
+	default: // the near side is working, if on others
+		_ = lend.Write(conn, lend.Frame{Kind: lend.Working})
+		select {
+		case f.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+	}
+	defer func() { <-f.slots }()
 	_ = conn.SetDeadline(time.Time{})
 	answers := make(chan lend.Frame, 2) // that it works, and the answer
 	f.mu.Lock()

@@ -55,7 +55,7 @@ func (c *Forward) Run(e *app.Env) error {
 		l.allowed = append(l.allowed, address)
 	}
 	if c.Confirm {
-		l.questions = newQuestions(e)
+		l.answers = map[[2]string]*answered{}
 	}
 	s, err := e.OpenStore()
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *Forward) words(e *app.Env) ([]string, error) {
 
 // run starts the far side, and lends until something ends it.
 func (c *Forward) run(e *app.Env, l *lender, words []string) error {
-	end := e.Now().Round(0).Add(c.For) // by the clock on the wall: the other one stops in sleep
+	l.end = e.Now().Round(0).Add(c.For) // by the clock on the wall: the other one stops in sleep
 	ctx, cancel := context.WithCancel(e.Ctx)
 	defer cancel()
 	cmd := exec.Command(words[0], words[1:]...) //nolint:gosec // the user has typed it
@@ -126,7 +126,7 @@ func (c *Forward) run(e *app.Env, l *lender, words []string) error {
 	}
 	linked := false
 	for {
-		left := end.Sub(e.Now().Round(0))
+		left := l.end.Sub(e.Now().Round(0))
 		if left <= 0 {
 			_ = stop()
 			e.Tell("The forward to %s has ended after %v.", name, c.For)
@@ -139,15 +139,12 @@ func (c *Forward) run(e *app.Env, l *lender, words []string) error {
 				return err
 			}
 			go l.link.Beat(ctx)
-			l.begin(name, end)
+			l.begin(name)
 		case err := <-ended:
 			return c.broken(e, name, linked, err, stop())
 		case <-ctx.Done():
 			_ = stop()
-			if s, ok := errors.AsType[app.Signal](context.Cause(e.Ctx)); ok && s.Signal == os.Interrupt {
-				return nil // that is how to end it
-			}
-			return ctx.Err()
+			return interrupted(e)
 		case <-time.After(min(left, time.Second)):
 			if linked && l.link.Silent() > lend.Silence {
 				_ = stop()
@@ -161,7 +158,7 @@ func (c *Forward) run(e *app.Env, l *lender, words []string) error {
 func (c *Forward) broken(e *app.Env, name string, linked bool, err, exit error) error {
 	select { // Ctrl-C ends the other program, too, and perhaps first
 	case <-e.Ctx.Done():
-		return nil
+		return interrupted(e)
 	case <-time.After(100 * time.Millisecond):
 	}
 	status := -1
@@ -179,6 +176,14 @@ func (c *Forward) broken(e *app.Env, name string, linked bool, err, exit error) 
 		return fmt.Errorf("the way to %s ended (%w): see what it printed, and try again", name, exit)
 	}
 	return fmt.Errorf("the way to %s ended: try again", name)
+}
+
+// interrupted is the error of an end from outside: Ctrl-C is the usual one.
+func interrupted(e *app.Env) error {
+	if s, ok := errors.AsType[app.Signal](context.Cause(e.Ctx)); ok && s.Signal == os.Interrupt {
+		return nil
+	}
+	return e.Ctx.Err()
 }
 
 // machine is how the far side names this one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -17,19 +18,25 @@ import (
 	"regshape/store/source"
 )
 
-// answerWithin is less than the far side waits.
-const answerWithin = lend.WorkingWait - 2*time.Second
+const (
+	workingAfter = 2 * time.Second                  // most answers take a millisecond
+	answerWithin = lend.WorkingWait - 2*time.Second // who asks does not wait longer
+	maxPairs     = 1000                             // of logins and programs: what is made up must not fill the memory
+)
 
 // lender answers the requests of the far side.
 type lender struct {
-	e         *app.Env
-	logins    source.Source
-	link      *lend.Link
-	all       bool
-	allowed   []store.Address
-	questions *questions // nil without --confirm
-	slots     chan struct{}
-	mu        sync.Mutex // of the output
+	e        *app.Env
+	logins   source.Source
+	link     *lend.Link
+	all      bool
+	allowed  []store.Address
+	end      time.Time
+	slots    chan struct{}
+	asking   sync.Mutex
+	mu       sync.Mutex              // of the output, and what is below
+	question string                  // the one that is open
+	answers  map[[2]string]*answered // of --confirm, else nil
 }
 
 // request is the JSON of each request.
@@ -43,7 +50,7 @@ type request struct {
 }
 
 // begin says what is lent. Nothing else shows that anything is.
-func (l *lender) begin(to string, end time.Time) {
+func (l *lender) begin(to string) {
 	what := "all logins"
 	if !l.all {
 		var names []string
@@ -52,92 +59,101 @@ func (l *lender) begin(to string, end time.Time) {
 		}
 		what = terminal.Enumerate(names, "and")
 	}
-	l.e.Tell("Lending %s to %s until %s; Ctrl-C ends it.", what, to, terminal.Clock(end))
+	l.e.Tell("Lending %s to %s until %s; Ctrl-C ends it.", what, to, terminal.Clock(l.end))
 	l.e.Note("root and every process of your user there can take what is lent, and keep it; docker logout there does not end that.")
 }
 
 // take begins to answer a request.
 func (l *lender) take(ctx context.Context, f lend.Frame) error {
 	if f.Kind != lend.Get {
-		return nil
+		return lend.ErrFrame
 	}
 	select {
 	case l.slots <- struct{}{}:
 	default:
-		return errors.New("the other side asks more than it may: install the same version on both machines")
+		return errFlood
 	}
 	go func() {
-		defer func() { <-l.slots }()
-		l.answer(ctx, f)
+		working := time.AfterFunc(workingAfter, func() { _ = l.link.Send(lend.Frame{Kind: lend.Working, ID: f.ID}) })
+		reply := l.answer(ctx, f)
+		working.Stop()
+		<-l.slots // before the other side may send the next
+		_ = l.link.Send(reply)
 	}()
 	return nil
 }
 
-func (l *lender) answer(ctx context.Context, f lend.Frame) {
-	working := time.AfterFunc(2*time.Second, func() { _ = l.link.Send(lend.Frame{Kind: lend.Working, ID: f.ID}) })
-	defer working.Stop()
+// answer finds the login of a request, and shows that.
+func (l *lender) answer(ctx context.Context, f lend.Frame) lend.Frame {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	address := store.ParseAddress(f.Address)
 	r := request{Time: app.Stamp(l.e.Now()), Registry: address.Name(), Asker: printable.Line(f.Asker, 60)}
-	reply := lend.Frame{Kind: lend.Answer, ID: f.ID, Problem: lend.NotFound}
+	reply := lend.Frame{Kind: lend.Answer, ID: f.ID}
 	c, err := l.login(ctx, address, r.Asker)
 	if err == nil {
-		reply.Problem, reply.Login = "", lend.Lent(c)
-		err = l.link.Send(reply)
+		reply.Login = lend.Lent(c)
+		err = lend.Write(io.Discard, reply) // it may be too large
 	}
 	switch {
 	case err == nil:
 		r.Result, r.Username = "lent", c.Username
-		l.show(r)
-		return
 	case errors.Is(err, errNotAllowed):
-		r.Result = "not-allowed"
+		r.Result, reply.Problem = "not-allowed", lend.NotFound
 	case errors.Is(err, errDeclined):
-		r.Result = "declined"
+		r.Result, reply.Problem = "declined", lend.NotFound
 	case errors.Is(err, store.ErrNotFound):
-		r.Result = "not-found"
+		r.Result, reply.Problem = "not-found", lend.NotFound
 	case errors.Is(err, store.ErrLocked):
 		r.Result, r.Message, reply.Problem = "locked", l.e.Problem(err), lend.Locked
 	default:
 		r.Result, r.Message, reply.Problem = "failed", l.e.Problem(err), lend.Failed
 	}
-	reply.Login = nil
-	_ = l.link.Send(reply) // who reads says that the way is broken
+	if err != nil {
+		reply.Login = nil
+	}
 	l.show(r)
+	return reply
 }
 
-// show shows a request.
+// show shows a request, and a question that is open again behind it.
 func (l *lender) show(r request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.question != "" {
+		l.e.Tell("")
+	}
 	if l.e.JSON {
 		_ = app.WriteJSON(l.e.Out, r)
-		return
+	} else {
+		text := r.Result
+		if r.Message != "" {
+			text += ": " + r.Message
+		}
+		_ = l.e.Say("%s %s for %s: %s", l.e.Now().Format(time.TimeOnly), r.Registry, r.Asker, text)
 	}
-	text := r.Result
-	if r.Message != "" {
-		text += ": " + r.Message
+	if l.question != "" {
+		_, _ = io.WriteString(l.e.Err, l.question+" ")
 	}
-	_ = l.e.Say("%s %s for %s: %s", l.e.Now().Format(time.TimeOnly), r.Registry, r.Asker, text)
 }
 
 var (
 	errNotAllowed = errors.New("not allowed")
 	errDeclined   = errors.New("declined")
+	errFlood      = errors.New("the other side asks more at once than it may: install the same version on both machines")
 )
 
 // login is the login that is lent for an address. Nothing is read for one that is not allowed,
 // and nothing started before that is known.
 func (l *lender) login(ctx context.Context, a store.Address, asker string) (store.Credential, error) {
-	if !l.allows(a) {
+	if !l.allows(a) || !l.e.Now().Before(l.end) { // after sleep a request may come before the end is seen
 		return store.Credential{}, errNotAllowed
 	}
 	found, _, err := l.logins.Answered(ctx, a)
 	if err == nil && !l.allows(found.For()) {
 		err = errNotAllowed
 	}
-	if err == nil && l.questions != nil && !l.questions.ask(ctx, found.For().Name(), asker) {
+	if err == nil && l.answers != nil && !l.confirm(ctx, found.For().Name(), asker) {
 		err = errDeclined
 	}
 	if err != nil {
@@ -159,53 +175,48 @@ func (l *lender) allows(a store.Address) bool {
 	}))
 }
 
-// questions are those of --confirm. Each pair is asked for once, however often it comes.
-type questions struct {
-	e      *app.Env
-	mu     sync.Mutex
-	asked  map[[2]string]*question
-	open   int
-	prompt sync.Mutex // one at a time
+// answered is the answer to a question, once done is closed.
+type answered struct {
+	done chan struct{}
+	yes  bool
 }
 
-type question struct {
-	answered chan struct{}
-	yes      bool
-}
-
-func newQuestions(e *app.Env) *questions { return &questions{e: e, asked: map[[2]string]*question{}} }
-
-// ask returns the user's answer, or false if there is none before ctx ends. The question stays:
-// its answer is for the next request.
-func (q *questions) ask(ctx context.Context, login, asker string) bool {
-	q.mu.Lock()
-	asked, known := q.asked[[2]string{login, asker}]
-	if !known && q.open < lend.AtOnce { // nobody answers more
-		asked = &question{answered: make(chan struct{})}
-		q.asked[[2]string{login, asker}] = asked
-		q.open++
-		go q.put(asked, fmt.Sprintf("Lend the login of %s to %s? [y/N]:", login, asker))
+// confirm asks once for each pair. There is no answer before ctx ends: the question stays, for
+// the next request.
+func (l *lender) confirm(ctx context.Context, login, asker string) bool {
+	pair := [2]string{login, asker}
+	l.mu.Lock()
+	a, known := l.answers[pair]
+	if !known && len(l.answers) < maxPairs {
+		a = &answered{done: make(chan struct{})}
+		l.answers[pair] = a
+		go l.ask(a, printable.Line(fmt.Sprintf("Lend the login of %s to %s? [y/N]:", login, asker), printable.Long))
 	}
-	q.mu.Unlock()
-	if asked == nil {
+	l.mu.Unlock()
+	if a == nil {
 		return false
 	}
 	select {
-	case <-asked.answered:
-		return asked.yes
+	case <-a.done:
+		return a.yes
 	case <-ctx.Done():
 		return false
 	}
 }
 
-func (q *questions) put(asked *question, text string) {
-	q.prompt.Lock()
-	answer, err := q.e.Prompt().ReadLine(text)
-	q.prompt.Unlock()
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	asked.yes = err == nil && (answer == "y" || answer == "yes")
-	close(asked.answered)
-	q.mu.Lock()
-	q.open--
-	q.mu.Unlock()
+// ask asks, one question after the other.
+func (l *lender) ask(a *answered, question string) {
+	l.asking.Lock()
+	defer l.asking.Unlock()
+	show := func(text string) {
+		l.mu.Lock()
+		l.question = text
+		l.mu.Unlock()
+	}
+	show(question)
+	line, err := l.e.Prompt().ReadLine(question)
+	show("")
+	line = strings.ToLower(strings.TrimSpace(line))
+	a.yes = err == nil && (line == "y" || line == "yes")
+	close(a.done)
 }

@@ -55,7 +55,8 @@ func Ask(ctx context.Context, a store.Address) (c store.Credential, from string,
 // Forwards names the machines that lend logins here.
 func Forwards(ctx context.Context) (names []string) {
 	for _, path := range sockets() {
-		if conn, name, err := dial(ctx, path); err == nil {
+		conn, name, err := dial(ctx, path)
+		if err == nil {
 			conn.Close()
 			names = append(names, name)
 		}
@@ -63,7 +64,7 @@ func Forwards(ctx context.Context) (names []string) {
 	return names
 }
 
-// dial reaches a forward, which says hello.
+// dial reaches a forward, which says hello. The end of ctx ends what is read from it.
 func dial(ctx context.Context, path string) (conn *net.UnixConn, from string, err error) {
 	var d net.Dialer
 	reached, err := d.DialContext(ctx, "unix", path)
@@ -71,42 +72,42 @@ func dial(ctx context.Context, path string) (conn *net.UnixConn, from string, er
 		return nil, "", err
 	}
 	conn = reached.(*net.UnixConn)
-	_ = conn.SetDeadline(time.Now().Add(wait))
+	context.AfterFunc(ctx, func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(helloWait))
 	var hello Frame
 	if _, err = peer(conn); err == nil {
 		hello, err = Read(conn)
 	}
 	if err == nil && hello.Kind != Hello {
-		err = errFrame
+		err = ErrFrame
 	}
 	if err != nil {
 		conn.Close()
 	}
+	_ = conn.SetDeadline(time.Now().Add(wait))
 	return conn, printable.Line(hello.From, 100), err
 }
 
-// ask asks one forward. One that has ended, or whose other side is silent, has nothing.
+// ask asks one forward. One that has ended or is frozen, or whose other side is silent, has
+// nothing: it must not stand in the way of what needs no login.
 func ask(ctx context.Context, path, address string) (login Login, from string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	conn, from, err := dial(ctx, path)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return login, "", &Error{"another machine", "", wait}
-	} else if err != nil {
+	if err != nil {
 		return login, "", store.ErrNotFound
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	limit, last := wait, time.Now().Add(wait)
+	limit := wait
 	err = Write(conn, Frame{Kind: Get, Address: address})
 	for err == nil {
-		_ = conn.SetDeadline(last)
 		var f Frame
 		switch f, err = Read(conn); {
 		case err != nil:
 		case f.Kind == Working:
-			limit = WorkingWait
-			last, _ = ctx.Deadline()
+			limit = WorkingWait // that of ctx
+			_ = conn.SetDeadline(time.Time{})
 		case f.Kind != Answer:
-			err = errFrame
+			err = ErrFrame
 		case f.Login != nil:
 			return *f.Login, from, nil
 		case f.Problem == Locked, f.Problem == Failed:

@@ -39,7 +39,8 @@ const (
 	// Silence is how long nothing may come over the way between the machines.
 	Silence = 15 * time.Second
 
-	wait = 10 * time.Second // for an answer
+	helloWait = 2 * time.Second  // for the process on this machine
+	wait      = 10 * time.Second // for an answer
 	// WorkingWait is how long one waits while the near side says that it is working.
 	WorkingWait = 40 * time.Second
 )
@@ -99,7 +100,8 @@ func (l Login) credential() store.Credential {
 }
 
 var (
-	errFrame = errors.New("what the other side sent is not the protocol: check that nothing else writes there")
+	// ErrFrame is what no side of a forward sends.
+	ErrFrame = errors.New("what the other side sent is not the protocol: check that nothing else writes there")
 	// ErrLarge is a frame that is too large to be sent.
 	ErrLarge = errors.New("a login of more than 64 KiB cannot be lent: log in there")
 )
@@ -112,14 +114,14 @@ func Read(r io.Reader) (f Frame, err error) {
 	}
 	n := binary.BigEndian.Uint32(header[:])
 	if n > maxFrame {
-		return f, errFrame
+		return f, ErrFrame
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {
 		return f, io.ErrUnexpectedEOF
 	}
 	if json.Unmarshal(body, &f) != nil { // its error would quote the input
-		return Frame{}, errFrame
+		return Frame{}, ErrFrame
 	}
 	return f, nil
 }
@@ -161,7 +163,7 @@ func Greeted(r *bufio.Reader) error {
 	}
 	line, err := r.ReadSlice('\n') // as long as the buffer at most
 	if err != nil {
-		return errFrame
+		return ErrFrame
 	}
 	number, version, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
 	if number != protocol {

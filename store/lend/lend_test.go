@@ -84,7 +84,7 @@ func TestGreeted(t *testing.T) {
 		banner + far.String():                "no greeting of regshape",
 		"motd\n":                             io.EOF.Error(),
 		greeting + "2 0.9.0\n":               "regshape 0.9.0 there speaks version 2 of the protocol, this one version 1",
-		greeting + strings.Repeat("1", 5000): errFrame.Error(),
+		greeting + strings.Repeat("1", 5000): ErrFrame.Error(),
 	} {
 		if err := Greeted(bufio.NewReader(strings.NewReader(text))); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: got %v, want %q", text, err, want)

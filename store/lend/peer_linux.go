@@ -47,3 +47,24 @@ func processOf(pid int) (name string, parent int) {
 	_, _ = fmt.Sscanf(string(stat[end+1:]), " %1s %d", new(string), &parent)
 	return string(stat[begin+1 : end]), parent
 }
+
+// outside is the uid that the user has outside of a user namespace: rootless podman makes one, in
+// which it and its helpers are root.
+func outside(uid int) int {
+	if uid != 0 {
+		return uid // a look at the map for every lookup costs more than it finds
+	}
+	text, _ := os.ReadFile("/proc/self/uid_map")
+	return mapped(string(text), uid)
+}
+
+// mapped finds a uid in lines of three numbers: the first inside, the first outside, how many.
+func mapped(lines string, uid int) int {
+	for line := range strings.Lines(lines) {
+		var inside, first, count int
+		if n, _ := fmt.Sscan(line, &inside, &first, &count); n == 3 && inside <= uid && uid-inside < count {
+			return first + uid - inside
+		}
+	}
+	return uid
+}

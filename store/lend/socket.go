@@ -17,7 +17,7 @@ import (
 // dirs are where the sockets of this user may be. They depend on the uid and the system alone,
 // since the helper may run in another environment than the forward.
 func dirs() []string {
-	uid := strconv.Itoa(os.Geteuid())
+	uid := strconv.Itoa(outside(os.Geteuid()))
 	return []string{
 		filepath.Join("/run/user", uid, "regshape-forward"),
 		filepath.Join(os.TempDir(), "regshape-forward-"+uid),

@@ -24,8 +24,16 @@ const (
 	rest = time.Second
 )
 
-// nested marks the environment of a program: a lookup that it makes starts no other.
-const nested = "REGSHAPE_RENEWING"
+// renewing marks the environment of a program: a lookup that it makes starts no other.
+const renewing = "REGSHAPE_RENEWING"
+
+// nested is the error of a lookup that a program makes, else nil.
+func nested(login store.Credential) error {
+	if os.Getenv(renewing) == "" {
+		return nil
+	}
+	return failed(login, ErrNested.Error(), ErrNested)
+}
 
 // Program is a login's program as package trust has it.
 func Program(p store.Program) trust.Program { return trust.Program{Kind: trust.Login, Words: p.Words} }
@@ -33,13 +41,13 @@ func Program(p store.Program) trust.Program { return trust.Program{Kind: trust.L
 // start runs the program of a login, and reads its answer. The error is [store.ErrNotFound] or
 // a [ProgramError].
 func (s Source) start(ctx context.Context, login store.Credential, within time.Duration) (answer, error) {
+	if err := nested(login); err != nil {
+		return answer{}, err
+	}
 	if login.Program == nil {
 		return answer{}, s.refresh(ctx, login, within)
 	}
 	p := *login.Program
-	if os.Getenv(nested) != "" {
-		return answer{}, failed(login, ErrNested.Error(), ErrNested)
-	}
 	check := func() error { return trust.Check(s.Location(), Program(p)) }
 	if s.typed {
 		check = Program(p).Guarded
@@ -86,9 +94,6 @@ func (s Source) start(ctx context.Context, login store.Credential, within time.D
 
 // refresh has this program renew a device login: the network is not for a helper.
 func (s Source) refresh(ctx context.Context, login store.Credential, within time.Duration) error {
-	if os.Getenv(nested) != "" {
-		return failed(login, ErrNested.Error(), ErrNested)
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return failed(login, err.Error(), nil)
@@ -98,7 +103,7 @@ func (s Source) refresh(ctx context.Context, login store.Credential, within time
 	cmd := exec.CommandContext(limited, self) //nolint:gosec // this very program
 	cmd.Args = append(slices.Clone(s.self), "auth", "refresh", login.For().String())
 	cmd.Dir, cmd.WaitDelay = home(), rest
-	cmd.Env = append(process.ChildEnvironment(os.Environ()), nested+"=1")
+	cmd.Env = append(process.ChildEnvironment(os.Environ()), renewing+"=1")
 	err = process.Run(cmd, true)
 	switch {
 	case ctx.Err() != nil:
@@ -124,10 +129,10 @@ func home() string {
 
 // environment is the program's: without regshape's own secrets, with the PATH of the login.
 func environment(p store.Program, registry string) []string {
-	own := []string{"PATH", "REGSHAPE_REGISTRY", nested}
+	own := []string{"PATH", "REGSHAPE_REGISTRY", renewing}
 	env := slices.DeleteFunc(process.ChildEnvironment(os.Environ()), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.ContainsFunc(own, func(o string) bool { return strings.EqualFold(o, name) })
 	})
-	return append(env, "PATH="+p.Path, "REGSHAPE_REGISTRY="+registry, nested+"=1")
+	return append(env, "PATH="+p.Path, "REGSHAPE_REGISTRY="+registry, renewing+"=1")
 }

@@ -109,11 +109,11 @@ func TestStart_refused(t *testing.T) {
 	if err := trust.Add(loc, Program(*login.Program)); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv(nested, "1")
+	t.Setenv(renewing, "1")
 	if _, err := s.start(t.Context(), login, limit); !errors.Is(err, ErrNested) {
 		t.Errorf("below another program: %v", err)
 	}
-	t.Setenv(nested, "")
+	t.Setenv(renewing, "")
 	if err := os.Chmod(path, 0o722); err != nil {
 		t.Fatal(err)
 	}

@@ -175,8 +175,11 @@ func (s Source) get(ctx context.Context, a store.Address, force bool) (store.Cre
 			return k.credential(), nil
 		}
 		if err := k.failure(begun); err != nil {
-			return s.orPresent(k, err)
+			return s.without(k, err, force)
 		}
+	}
+	if err := nested(login); err != nil { // who holds the claim waits for this very process
+		return s.without(k, err, force)
 	}
 	mine, release, tried := false, func() {}, time.Time{}
 	for {
@@ -198,17 +201,14 @@ func (s Source) get(ctx context.Context, a store.Address, force bool) (store.Cre
 			return news.credential(), nil
 		case !last.Answer.Tried.Equal(k.last.Answer.Tried) && news.failure(now) != nil:
 			release()
-			if force {
-				return login, news.failure(now)
-			}
-			return s.orPresent(news, news.failure(now))
+			return s.without(news, news.failure(now), force)
 		case mine:
 			defer release()
 			return s.renew(ctx, news, force)
 		case k.good(now) && !force:
 			return k.credential(), nil
 		case now.Sub(begun) >= waitLimit:
-			return login, failed(login, "another process is making one, and did not end", nil)
+			return s.without(news, failed(login, "another process is making one, and did not end", nil), force)
 		}
 		select {
 		case <-time.After(pause):
@@ -218,23 +218,25 @@ func (s Source) get(ctx context.Context, a store.Address, force bool) (store.Cre
 	}
 }
 
-// orPresent answers a secret that is still good in spite of a failure. A program that matches by
-// a pattern and never answered for this address may not be meant for it.
-func (s Source) orPresent(k kept, err error) (store.Credential, error) {
+// without is the answer where no new secret could be made: the present one, if it is still good
+// and no new one was asked for. A program that matches by a pattern and never answered for this
+// address may not be meant for it.
+func (s Source) without(k kept, err error, force bool) (store.Credential, error) {
 	switch {
+	case force:
+		return k.login, err
 	case k.good(s.now()):
+		if !errors.Is(err, store.ErrNotFound) {
+			s.notice(fmt.Errorf("the present secret is used: %w", err))
+		}
+		return k.credential(), nil
 	case k.login.IsPattern() && k.last.Secret == "":
 		if !errors.Is(err, store.ErrNotFound) {
 			s.notice(err)
 		}
 		return k.login, store.ErrNotFound
-	default:
-		return k.login, err
 	}
-	if !errors.Is(err, store.ErrNotFound) {
-		s.notice(fmt.Errorf("the present secret is used: %w", err))
-	}
-	return k.credential(), nil
+	return k.login, err
 }
 
 // renew starts the program, and keeps what it answers or that it failed.
@@ -267,13 +269,10 @@ func (s Source) renew(ctx context.Context, k kept, force bool) (store.Credential
 			s.notice(fmt.Errorf("%s: the new secret is not kept: %w", k.login.For().Name(), keepErr))
 		}
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return kept{k.login, next}.credential(), nil
-	case force:
-		return k.login, err
 	}
-	return s.orPresent(k, err)
+	return s.without(k, err, force)
 }
 
 // Current lists the logins that Get answers, and the entries that could not be opened. Secrets

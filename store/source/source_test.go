@@ -247,6 +247,23 @@ func TestClaim(t *testing.T) {
 		if took := time.Since(began); took < waitLimit || took > waitLimit+time.Second {
 			t.Errorf("it waited %v", took)
 		}
+		if err := st.logins.Put(t.Context(), store.Credential{ServerURL: "*.example.com"}.MadeBy(store.Program{Words: []string{"/bin/maker"}})); err != nil {
+			t.Fatal(err)
+		}
+		asked := store.ParseAddress("r.example.com")
+		pattern, _, _ := st.logins.Answered(t.Context(), asked)
+		_, release = st.logins.claim(pattern)
+		if _, err := st.logins.Get(t.Context(), asked); !errors.Is(err, store.ErrNotFound) || len(st.noticed) != 1 {
+			t.Errorf("a pattern, while another has the claim: %v, noticed %q", err, st.noticed)
+		}
+		release()
+		t.Setenv(renewing, "1")
+		began = time.Now()
+		st.wants("while the program that asks has the claim", "", 0)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it waited %v", took)
+		}
+		t.Setenv(renewing, "")
 		claims, _ := filepath.Glob(filepath.Join(st.logins.Location().State, "renewing-*"))
 		if len(claims) != 1 {
 			t.Fatalf("claims: %q", claims)

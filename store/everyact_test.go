@@ -37,6 +37,13 @@ func everyAct() []act {
 			}
 			return err
 		}},
+		{"answered", false, func(t *testing.T, s *Store, _ *notingKey) error {
+			_, _, err := s.Answered(t.Context(), ParseAddress("none.example"))
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			return err
+		}},
 		{"list", false, func(t *testing.T, s *Store, _ *notingKey) error {
 			_, _, err := s.List(t.Context())
 			return err
@@ -47,6 +54,18 @@ func everyAct() []act {
 		{"erase", true, func(t *testing.T, s *Store, _ *notingKey) error {
 			_, err := s.Erase(t.Context(), ParseAddress("a.example"))
 			return err
+		}},
+		{"keep", true, func(t *testing.T, s *Store, _ *notingKey) error {
+			login := Credential{Canonical: "*.p.example", asked: "1.p.example"}.MadeBy(Program{})
+			return s.Keep(t.Context(), login, Credential{Secret: "p", Answer: &Answer{}})
+		}},
+		{"erase answers", true, func(t *testing.T, s *Store, _ *notingKey) error {
+			login := Credential{Canonical: "*.p.example", asked: "1.p.example"}.MadeBy(Program{})
+			good := *s
+			good.disk = durable.OS{}
+			_ = good.Keep(t.Context(), login, Credential{Secret: "p", Answer: &Answer{}}) // "keep" is about its error
+			login.asked = ""
+			return s.EraseAnswer(t.Context(), login)
 		}},
 		{"erase all", true, func(t *testing.T, s *Store, _ *notingKey) error {
 			_, err := s.EraseAll(t.Context())
@@ -119,19 +138,19 @@ func TestEveryAct_inTheWay(t *testing.T) {
 		fine  string // what it does not concern, each between commas
 		want  error  // what the others say, nil for anything
 	}{
-		{"a config that is garbage", inPlace(config, file), ",forget,", nil},
-		{"a config that is a directory", inPlace(config, dir), ",forget,", durable.ErrUnsafe},
+		{"a config that is garbage", inPlace(config, file), ",keep,forget,", nil},
+		{"a config that is a directory", inPlace(config, dir), ",keep,forget,", durable.ErrUnsafe},
 		{"v1 that is a file", inPlace(v1, file), ",custody,", nil},
 		{"a generation that is a file", inPlace(generation, file), ",restore,custody,forget,", nil},
-		{"names that are a directory", inPlace(names, dir), ",get,peek,list,erase,erase all,resume,abort,under way,custody,forget,", nil},
-		{"a marker of another kind", inPlace(marker, file), ",get,peek,list,restore,custody,forget,", ErrNewer},
+		{"names that are a directory", inPlace(names, dir), ",get,peek,answered,list,erase,keep,erase answers,erase all,resume,abort,under way,custody,forget,", nil},
+		{"a marker of another kind", inPlace(marker, file), ",get,peek,answered,list,restore,custody,forget,", ErrNewer},
 		{"a marker of a newer version", inPlace(marker, func(path string) error {
 			if err := dir(path); err != nil {
 				return err
 			}
 			return file(filepath.Join(path, token))
-		}), ",get,peek,list,restore,custody,forget,", ErrNewer},
-		{"a staged config that is a directory", inPlace(staged, dir), ",get,peek,list,put,erase,erase all,rotate,move,restore,under way,custody,forget,", durable.ErrUnsafe},
+		}), ",get,peek,answered,list,restore,custody,forget,", ErrNewer},
+		{"a staged config that is a directory", inPlace(staged, dir), ",get,peek,answered,list,put,erase,keep,erase answers,erase all,rotate,move,restore,under way,custody,forget,", durable.ErrUnsafe},
 	} {
 		for _, act := range everyAct() {
 			s, key := notingStore(t, false)

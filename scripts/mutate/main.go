@@ -53,6 +53,7 @@ func main() {
 // options says what to break, and which of it.
 type options struct {
 	packages  []string // one, and parts of it
+	users     []string // packages whose tests notice what those of the packages do not
 	skip      *regexp.Regexp
 	patience  time.Duration // how much longer than usual tests may take before they are taken to hang
 	explained string
@@ -64,10 +65,11 @@ type options struct {
 }
 
 // store has the packages that the command is about. TestTamper would take minutes for each
-// mutant that it reaches.
+// mutant that it reaches, and TestStart is about programs that hang.
 func store() options {
 	return options{
-		packages: []string{"./store", "./store/durable", "./store/process"}, skip: regexp.MustCompile("^TestTamper"),
+		packages: []string{"./store", "./store/durable", "./store/process"}, users: []string{"./store/source"},
+		skip: regexp.MustCompile("^(TestTamper|TestStart)"),
 		patience: 10 * time.Second, explained: explained, document: "scripts/mutate/README.md",
 	}
 }
@@ -115,7 +117,7 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 	}
 	defer os.RemoveAll(work)
 	h := &harness{work: work, mutants: len(s.mutants), skip: o.skip, patience: o.patience}
-	suites, err := s.compile(ctx, work)
+	suites, err := s.compile(ctx, work, o.users)
 	if err != nil {
 		return err
 	}

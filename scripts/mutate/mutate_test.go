@@ -37,7 +37,7 @@ func inToy(t *testing.T) {
 func mutate(t *testing.T, explained string, args ...string) (string, error) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	o := options{packages: []string{".", "./part"}, skip: regexp.MustCompile("Skipped"), patience: 2 * time.Second, explained: explained}
+	o := options{packages: []string{".", "./part"}, users: []string{"./user"}, skip: regexp.MustCompile("Skipped"), patience: 2 * time.Second, explained: explained}
 	err := run(t.Context(), o, args, &stdout, &stderr)
 	if strings.Contains(stderr.String(), "panic") {
 		t.Errorf("mutate %q says %s", args, &stderr)
@@ -64,19 +64,18 @@ func TestSurvivors(t *testing.T) {
 		"toy/toy.go:27: Down: for n > 0 { → (no round) (survived)",
 		"toy/toy.go:27: Down: for n > 0 { → for n >= 0 { (survived)",
 		"part/part.go:5: part.Sum: if b > 0 { → if b > 1 { (survived)",
-		"part/part.go:11: part.Small: func Small(n int) bool { return n < 7 } → func Small(n int) bool { return n < 8 } (survived)",
-		" with 5 tests in ",
+		" with 6 tests in ",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the report does not hold %q:\n%s", want, out)
 		}
 	}
-	for _, killed := range []string{"sum += n", ": Sum:", "n-- →", "return true → return false", "a += b", "n >= 7"} {
+	for _, killed := range []string{"sum += n", ": Sum:", "n-- →", "return true → return false", "a += b", "n >= 7", "n < 8"} {
 		if strings.Contains(out, killed) {
 			t.Errorf("%q is no survivor:\n%s", killed, out)
 		}
 	}
-	if left, err := filepath.Glob("*"); err != nil || len(left) != 6 {
+	if left, err := filepath.Glob("*"); err != nil || len(left) != 7 {
 		t.Errorf("the tree has now %q", left)
 	}
 

@@ -115,9 +115,9 @@ func (f *finder) searchPackage(target listed, exports map[string]string) (p muta
 	return p, nil
 }
 
-// compile builds the tests of each package over the changed files of all of them, which are
-// below work: the tree itself is not touched.
-func (s subject) compile(ctx context.Context, work string) (suites []suite, err error) {
+// compile builds the tests of each package, and of its users, over the changed files of all of
+// them, which are below work: the tree itself is not touched.
+func (s subject) compile(ctx context.Context, work string, users []string) (suites []suite, err error) {
 	replaced := map[string]string{}
 	write := func(dir, name, text string) error {
 		changed := filepath.Join(work, fmt.Sprintf("%d-%s", len(replaced), name))
@@ -139,12 +139,17 @@ func (s subject) compile(ctx context.Context, work string) (suites []suite, err 
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		return nil, err
 	}
-	for _, p := range s.packages {
-		binary := filepath.Join(work, p.name+".test")
-		if _, err := goCommand(ctx, "test", "-c", "-vet=off", "-overlay", list, "-o", binary, p.dir); err != nil {
+	for i, p := range s.packages {
+		suites = append(suites, suite{dir: p.dir, turn: -i})
+	}
+	for _, dir := range users {
+		suites = append(suites, suite{dir: dir, turn: 1})
+	}
+	for i := range suites {
+		suites[i].binary = filepath.Join(work, fmt.Sprint(i, ".test"))
+		if _, err := goCommand(ctx, "test", "-c", "-vet=off", "-overlay", list, "-o", suites[i].binary, suites[i].dir); err != nil {
 			return nil, err
 		}
-		suites = append(suites, suite{dir: p.dir, binary: binary})
 	}
 	return suites, nil
 }
@@ -228,6 +233,7 @@ type harness struct {
 type suite struct {
 	dir, binary string
 	testdata    string // a copy; "" where the package has none
+	turn        int    // parts come before the whole, and users after it
 }
 
 // testCase is a test as it runs over unchanged code.
@@ -296,10 +302,10 @@ func pattern(names ...string) string { return "^(" + strings.Join(names, "|") + 
 // not outlive it, and starting a process for each test would cost more than the tests.
 const quick = 500 * time.Millisecond
 
-// sort puts the quickest tests first, and those of parts before those of the whole.
+// sort puts the quickest tests of a suite first.
 func (h *harness) sort() {
 	slices.SortFunc(h.tests, func(a, b testCase) int {
-		return cmp.Or(cmp.Compare(b.suite.dir, a.suite.dir), cmp.Compare(a.took, b.took))
+		return cmp.Or(cmp.Compare(a.suite.turn, b.suite.turn), cmp.Compare(a.took, b.took))
 	})
 }
 

@@ -168,7 +168,14 @@ func (r *results) addOwn(ctx context.Context, dir string, built programs, sizes 
 		if err != nil {
 			return err
 		}
-		for _, o := range append(own, theirs...) {
+		pod := &operation{
+			tool: ours, action: actKubelet, size: size, command: []string{built.kubelet}, env: own[0].env,
+			input: filepath.Join(dir, fmt.Sprintf("stdin-kubelet-%d", size)),
+		}
+		if err := errors.Join(os.WriteFile(pod.input, fmt.Appendf(nil, kubeletRequest, address(size/2)), 0o600), pod.check(ctx)); err != nil {
+			return err
+		}
+		for _, o := range append(append(own, pod), theirs...) {
 			if slices.Contains(sizes, size) || o.action == actList {
 				r.operations = append(r.operations, o)
 			}
@@ -176,6 +183,8 @@ func (r *results) addOwn(ctx context.Context, dir string, built programs, sizes 
 	}
 	return nil
 }
+
+const kubeletRequest = `{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"%s/team/app"}`
 
 // ourEnvironment leads regshape to a store, whatever the user's own is.
 func ourEnvironment(directory string) []string {

@@ -79,6 +79,10 @@ func (r *results) goals() string {
 			peaks = append(peaks, float64(o.peak)/mebibyte)
 		}
 	}
+	pods := []float64{unknown}
+	for _, o := range r.own(actKubelet) {
+		pods = append(pods, o.ratio(r.find(ours, actGet, o.size)))
+	}
 	for _, o := range r.own(actStore) {
 		stores = append(stores, o.ratio(r.empty))
 	}
@@ -87,6 +91,7 @@ func (r *results) goals() string {
 		most(fmt.Sprintf("`get` takes the same time with %s and with %s stored, within 10 %%", page.Thousands(get[0].size), page.Thousands(get[len(get)-1].size)),
 			100*(slices.Max(gets)/slices.Min(gets)-1), 10, "% apart")
 	}
+	most("an answer for the kubelet takes at most 1.1 × `get`", slices.Max(pods), 1.1, "×")
 	most("`get` takes at most 15 MiB of memory", slices.Max(append(peaks, unknown)), 15, "MiB")
 	for _, peer := range []struct {
 		tool string

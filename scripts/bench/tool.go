@@ -22,10 +22,12 @@ const (
 	actStore action = "store"
 	actErase action = "erase"
 	actList  action = "list"
+	// actKubelet is what regshape is asked by a kubelet, for an image of the registry that get is about.
+	actKubelet action = "kubelet"
 )
 
 // actions returns all of them, in the order of the tables.
-func actions() []action { return []action{actGet, actMiss, actStore, actErase, actList} }
+func actions() []action { return []action{actGet, actMiss, actStore, actErase, actList, actKubelet} }
 
 // The names of the tools, in the tables.
 const (
@@ -95,14 +97,14 @@ func (o *operation) check(ctx context.Context) error {
 	out, err := o.output(ctx)
 	o.estimate = time.Since(began)
 	known := strings.Contains(out, `"`+benchUser+`"`)
-	if (err != nil) != o.fails || known != (o.action == actGet || o.action == actList) {
+	if (err != nil) != o.fails || known != (o.action == actGet || o.action == actList || o.action == actKubelet) {
 		return fmt.Errorf("%s does not work: %v, %d bytes of output", o, err, len(out)) //nolint:errorlint // err may be nil
 	}
 	return nil
 }
 
 // programs are paths of what is built for the run.
-type programs struct{ helper, plaintext, empty, peak string }
+type programs struct{ helper, kubelet, plaintext, empty, peak string }
 
 // peakSource runs a program and prints the most memory it held, in KiB as Linux counts it.
 const peakSource = `package main
@@ -133,6 +135,7 @@ func build(ctx context.Context, dir string) (programs, error) {
 	}
 	p := programs{
 		helper:    filepath.Join(dir, "docker-credential-regshape"+suffix),
+		kubelet:   filepath.Join(dir, "regshape-credential-provider"+suffix),
 		plaintext: filepath.Join(dir, "plaintext"+suffix),
 		empty:     filepath.Join(dir, "empty"+suffix),
 	}
@@ -166,5 +169,5 @@ func build(ctx context.Context, dir string) (programs, error) {
 			return p, err
 		}
 	}
-	return p, nil
+	return p, os.Link(p.helper, p.kubelet)
 }

@@ -134,10 +134,19 @@ func TestProvider_matches(t *testing.T) {
 		pattern, host string
 		want          bool
 	}{
-		{"*", "localhost", true}, {"*", "ghcr.io", false}, {"*.*", "ghcr.io", true}, {"*.*", "ghcr.io:443", false},
-		{"*.io", "ghcr.io", true}, {"g*.io", "ghcr.io", true}, {"*.io", "a.ghcr.io", false}, {"ghcr.io/team", "ghcr.io", false},
-		{"*.example:5000", "a.example:5000", true}, {"*.example:5000", "a.example:5001", false}, {"[::1]:5000", "[::1]:5000", true},
-		{"*.*.example", "*.b.example", true}, {"[.io", "ghcr.io", false},
+		{"*", "localhost", true},
+		{"*", "ghcr.io", false},
+		{"*.*", "ghcr.io", true},
+		{"*.*", "ghcr.io:443", false},
+		{"*.io", "ghcr.io", true},
+		{"g*.io", "ghcr.io", true},
+		{"*.io", "a.ghcr.io", false},
+		{"ghcr.io/team", "ghcr.io", false},
+		{"*.example:5000", "a.example:5000", true},
+		{"*.example:5000", "a.example:5001", false},
+		{"[::1]:5000", "[::1]:5000", true},
+		{"*.*.example", "*.b.example", true},
+		{"[.io", "ghcr.io", false},
 	} {
 		if got := (Provider{MatchImages: []string{c.pattern}}).Matches(c.host); got != c.want {
 			t.Errorf("%s matches %s: got %t, want %t", c.pattern, c.host, got, c.want)

@@ -110,8 +110,11 @@ func (s *setup) providerName() string {
 func (s *setup) provider() (authfile.Provider, error) {
 	p := authfile.Provider{Name: s.providerName(), MatchImages: s.Match, DefaultCacheDuration: cacheDuration, APIVersion: providerVersion}
 	for _, v := range []authfile.Variable{
-		{Name: "HOME", Value: store.Home()}, {Name: "REGSHAPE_KEY_FILE", Value: app.Sources(s.Env).KeyFile}, {Name: "REGSHAPE_STORE", Value: s.Store},
-		{Name: "XDG_CONFIG_HOME", Value: s.Getenv("XDG_CONFIG_HOME")}, {Name: "XDG_DATA_HOME", Value: s.Getenv("XDG_DATA_HOME")},
+		{Name: "HOME", Value: store.Home()},
+		{Name: "REGSHAPE_KEY_FILE", Value: app.Sources(s.Env).KeyFile},
+		{Name: "REGSHAPE_STORE", Value: s.Store},
+		{Name: "XDG_CONFIG_HOME", Value: s.Getenv("XDG_CONFIG_HOME")},
+		{Name: "XDG_DATA_HOME", Value: s.Getenv("XDG_DATA_HOME")},
 		{Name: "XDG_STATE_HOME", Value: s.Getenv("XDG_STATE_HOME")},
 	} {
 		if v.Value != "" {

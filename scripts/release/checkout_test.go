@@ -27,7 +27,8 @@ func TestRelease(t *testing.T) {
 	cache := strings.TrimSpace(must(t, "go", "env", "GOCACHE"))
 	modules := "GOMODCACHE=" + strings.TrimSpace(must(t, "go", "env", "GOMODCACHE"))
 	key, signers := newKey(t)
-	makeRelease(t, first, "umask 022", []string{modules, "GOCACHE=" + cache, "HOME=" + t.TempDir(), "REGSHAPE_SIGNING_KEY=" + key})
+	usual := []string{modules, "GOCACHE=" + cache, "HOME=" + t.TempDir(), "REGSHAPE_SIGNING_KEY=" + key}
+	makeRelease(t, first, "umask 022", usual)
 	makeRelease(t, second, "umask 077", []string{
 		modules, "GOCACHE=" + t.TempDir(), "HOME=" + t.TempDir(), "TZ=Asia/Kathmandu", "LC_ALL=C",
 		"GOFLAGS=-trimpath", "CGO_ENABLED=0", // what go run compiles, the release then finds in the cache
@@ -80,6 +81,7 @@ func TestRelease(t *testing.T) {
 	t.Run("rpm", func(t *testing.T) { testRPM(t, filepath.Join(dist, "regshape_1.2.3_linux_amd64.rpm")) })
 	t.Run("image", func(t *testing.T) { testImage(t, first) })
 	t.Run("installed", func(t *testing.T) { testInstalled(t, dist) })
+	t.Run("upgraded", func(t *testing.T) { testUpgrade(t, dist, usual) })
 }
 
 // newCopy makes dir/src a commit of what this checkout holds, without what git ignores.

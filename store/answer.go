@@ -35,9 +35,11 @@ type Answer struct {
 // MadeBy makes a login without a secret of its own of c.
 func (c Credential) MadeBy(p Program) Credential {
 	p.ID = rand.Text()
-	c.Program, c.Secret, c.Expires = &p, "", time.Unix(0, 0).UTC()
+	c.Program, c.Secret, c.Expires = &p, "", longAgo
 	return c
 }
+
+var longAgo = time.Unix(0, 0).UTC()
 
 // For is the address that the credential answers for: its own, or the one that a pattern was
 // found for.
@@ -106,9 +108,7 @@ func (s *Store) Keep(ctx context.Context, login, answer Credential) error {
 	if login.renewsToken() {
 		answer.Username, answer.Secret = "", ""
 	}
-	answer.Expires = time.Unix(0, 0).UTC()
-	answer.Updated = s.now().UTC().Truncate(time.Second)
-	answer.Created = answer.Updated
+	answer.Expires, answer.Updated = longAgo, s.now().UTC().Truncate(time.Second)
 	if err := errors.Join(answer.validate(), s.loc.checkWritable()); err != nil {
 		return err
 	}

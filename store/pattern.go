@@ -8,7 +8,6 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
-	"time"
 
 	"regshape/store/durable"
 )
@@ -51,10 +50,7 @@ func ParsePattern(s string) (pattern string, err error) {
 
 // markPatterns makes lookups try masks.
 func (v view) markPatterns() error {
-	if there, err := durable.Exists(v.path(patternMark)); err != nil || there {
-		return err
-	}
-	_, err := v.write(context.Background(), Credential{ServerURL: patternMark, Canonical: patternMark, Expires: time.Unix(0, 0).UTC(), Answer: &Answer{}})
+	_, err := v.write(context.Background(), Credential{ServerURL: patternMark, Canonical: patternMark, Expires: longAgo, Answer: &Answer{}})
 	return err
 }
 
@@ -79,11 +75,10 @@ func (v *view) getByPattern(ctx context.Context, a Address) (Credential, error) 
 	}
 	for _, mask := range masks {
 		c, err := v.read(ctx, mask)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && c.Program == nil {
-			continue
+		if !errors.Is(err, fs.ErrNotExist) && (err != nil || c.Program != nil) {
+			c.asked = a.String()
+			return c, err
 		}
-		c.asked = a.String()
-		return c, err
 	}
 	return Credential{}, ErrNotFound
 }
@@ -103,7 +98,7 @@ func (a Address) Masks() []string {
 		return nil
 	}
 	free := len(labels) - 2
-	sets := make([]uint, 0, 1<<free) // the leftmost label is the highest bit, set where it is "*"
+	var sets []uint // the leftmost label is the highest bit, set where it is "*"
 	for set := uint(1); set < 1<<free; set++ {
 		sets = append(sets, set)
 	}

@@ -1,10 +1,15 @@
 package store
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"regshape/store/durable"
 )
 
 func TestParsePattern(t *testing.T) {
@@ -35,6 +40,9 @@ func TestParsePattern(t *testing.T) {
 		"*.pkg.dev:*":                       "",
 		"*.0.0.1":                           "",
 		"[*::1]":                            "",
+		"[::1.*.3.4]":                       "",
+		"*.5.dev":                           "*.5.dev",
+		"*.a.5":                             "",
 		"*.bücher.example":                  "",
 		"*.xn--bcher-kva.example":           "*.xn--bcher-kva.example",
 		"u@*.pkg.dev":                       "",
@@ -69,6 +77,8 @@ func TestMasks(t *testing.T) {
 		{"*.pkg.dev", "evil-pkg.dev", false},
 		{"*.pkg.dev", "pkg.dev", false},
 		{"*.pkg.dev", "a.b.pkg.dev", false},
+		{"*.2.3.4.5.6.b.c", "1.2.3.4.5.6.b.c", true},
+		{"*.1.2.3.4.5.6.b.c", "0.1.2.3.4.5.6.b.c", false},
 		{"*.pkg.dev:5000", "a.pkg.dev:5000", true},
 		{"*.pkg.dev:5000", "a.pkg.dev", false},
 		{"*.docker.io", "index.docker.io", false},
@@ -85,6 +95,56 @@ func TestMasks(t *testing.T) {
 	}
 	if got := strings.Join(ParseAddress("a.b.c.d.e").Masks(), " "); got != "a.b.*.d.e a.*.c.d.e *.b.c.d.e a.*.*.d.e *.b.*.d.e *.*.c.d.e *.*.*.d.e" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestIsPattern(t *testing.T) {
+	for canonical, want := range map[string]bool{"*.pkg.dev": true, "*.PKG.dev": false, "a.pkg.dev": false, "": false} {
+		c := Credential{Canonical: canonical}
+		if got := c.MadeBy(Program{}).IsPattern(); got != want || c.IsPattern() {
+			t.Errorf("%q: got %t, want %t; without a program %t", canonical, got, want, c.IsPattern())
+		}
+	}
+}
+
+// Only a login by a program answers for what matches, the damaged one that counts hides the
+// next, and without the mark nobody looks.
+func TestGet_pattern(t *testing.T) {
+	s, _ := notingStore(t, false)
+	mustPut(t, s, "*.b.c.example", "p") // a client may store anything
+	v, err := s.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.disk = strangeDisk{renamed: func(from, to string) error {
+		if to == v.path(patternMark) {
+			return syscall.EIO
+		}
+		return os.Rename(from, to)
+	}}
+	pattern := Credential{ServerURL: "*.*.c.example"}.MadeBy(Program{Words: []string{"/bin/maker"}})
+	if err := s.Put(t.Context(), pattern); !errors.Is(err, syscall.EIO) {
+		t.Errorf("a mark that cannot be written: %v", err)
+	}
+	s.disk = durable.OS{}
+	if err := s.Put(t.Context(), pattern); err != nil {
+		t.Fatal(err)
+	}
+	get := func() (Credential, error) { return s.Get(t.Context(), ParseAddress("a.b.c.example")) }
+	if c, err := get(); err != nil || c.Canonical != "*.*.c.example" || c.For().String() != "a.b.c.example" {
+		t.Errorf("got %s for %s (%v)", c, c.For(), err)
+	}
+	if err := os.WriteFile(v.path("*.b.c.example"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a damaged entry: %v", err)
+	}
+	if err := os.Remove(v.path(patternMark)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(); !errors.Is(err, ErrNotFound) {
+		t.Errorf("without the mark: %v", err)
 	}
 }
 

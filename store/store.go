@@ -97,7 +97,6 @@ func (s *Store) Replace(ctx context.Context, c Credential) (old Credential, err 
 	c.Canonical = ParseAddress(c.ServerURL).String()
 	c.Updated = s.now().UTC().Truncate(time.Second)
 	c.Created = c.Updated
-	written := false
 	ready := func(s *Store) (view, error) { return s.prepare(ctx) }
 	err = s.change(ctx, ready, func(v view) error {
 		if c.IsPattern() {
@@ -106,8 +105,8 @@ func (s *Store) Replace(ctx context.Context, c Credential) (old Credential, err 
 			}
 		}
 		before, err := v.write(ctx, c)
-		if !written { // and not once more, after a rotation
-			old, written = before, err == nil
+		if old.Canonical == "" { // a rotation has it written once more
+			old = before
 		}
 		return err
 	})
@@ -148,7 +147,7 @@ func (s *Store) Erase(ctx context.Context, a Address) (erased bool, err error) {
 // if it renews; zero where there was none or it could not be read.
 func (s *Store) Remove(ctx context.Context, a Address) (old Credential, erased bool, err error) {
 	err = s.change(ctx, func(s *Store) (view, error) { return s.lookForErase(ctx) }, func(v view) error {
-		if !erased && v.keyErr == nil {
+		if old.Canonical == "" && v.keyErr == nil {
 			old, _ = v.get(ctx, a, s.alive)
 		}
 		there, err := v.remove(a)

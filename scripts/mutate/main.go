@@ -69,7 +69,7 @@ type options struct {
 func store() options {
 	return options{
 		packages: []string{"./store", "./store/durable", "./store/process"}, users: []string{"./store/source"},
-		skip: regexp.MustCompile("^(TestTamper|TestStart)"),
+		skip:     regexp.MustCompile("^(TestTamper|TestStart)"),
 		patience: 10 * time.Second, explained: explained, document: "scripts/mutate/README.md",
 	}
 }

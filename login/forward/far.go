@@ -81,15 +81,9 @@ func (f *far) take(answer lend.Frame) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	waiting, ok := f.answers[answer.ID]
-	if ok && answer.Kind == lend.Answer {
-		delete(f.answers, answer.ID)
-	}
-	if ok {
-		select {
-		case waiting <- answer:
-		default: // more than anybody needs
-		}
+	select {
+	case f.answers[answer.ID] <- answer: // nil where nobody waits any more
+	default: // more than anybody needs
 	}
 	return nil
 }
@@ -112,7 +106,7 @@ func (f *far) accept(ctx context.Context, l *lend.Listener) {
 
 // relay answers one request, when it is its turn. It goes on until the near side has answered,
 // since that counts too.
-func (f *far) relay(ctx context.Context, conn *net.UnixConn, asker string) {
+func (f *far) relay(ctx context.Context, conn net.Conn, asker string) {
 	if f.link.Silent() > lend.Silence {
 		return
 	}
@@ -142,10 +136,15 @@ func (f *far) relay(ctx context.Context, conn *net.UnixConn, asker string) {
 	id := f.last
 	f.answers[id] = answers
 	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.answers, id)
+	}()
 	if f.link.Send(lend.Frame{Kind: lend.Get, ID: id, Address: request.Address, Asker: asker}) != nil {
 		return
 	}
-	for {
+	for f.link.Silent() < lend.Silence {
 		select {
 		case answer := <-answers:
 			answer.ID = 0
@@ -153,6 +152,7 @@ func (f *far) relay(ctx context.Context, conn *net.UnixConn, asker string) {
 			if answer.Kind == lend.Answer {
 				return
 			}
+		case <-time.After(time.Second):
 		case <-ctx.Done():
 			return
 		}

@@ -46,7 +46,7 @@ func (c *Forward) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
-	l := &lender{e: e, all: c.All, slots: make(chan struct{}, lend.AtOnce)}
+	l := &lender{e: e, all: c.All, slots: make(chan struct{}, maxRequests)}
 	for _, spelling := range c.Allow {
 		address, err := app.RegistryArg{Argument: spelling}.Target("forward --allow")
 		if err != nil {
@@ -116,7 +116,7 @@ func (c *Forward) run(e *app.Env, l *lender, words []string) error {
 		ended <- err
 	}()
 	stop := func() error {
-		in.Close() // the far side ends with it
+		_ = in.Close() // the far side ends with it
 		defer time.AfterFunc(grace, func() { _ = cmd.Process.Kill() }).Stop()
 		return cmd.Wait()
 	}

@@ -20,6 +20,7 @@ import (
 
 const (
 	workingAfter = 2 * time.Second                  // most answers take a millisecond
+	maxRequests  = 2 * lend.AtOnce                  // those that are answered may not have ended when the next come
 	answerWithin = lend.WorkingWait - 2*time.Second // who asks does not wait longer
 	maxPairs     = 1000                             // of logins and programs: what is made up must not fill the memory
 )
@@ -60,7 +61,7 @@ func (l *lender) begin(to string) {
 		what = terminal.Enumerate(names, "and")
 	}
 	l.e.Tell("Lending %s to %s until %s; Ctrl-C ends it.", what, to, terminal.Clock(l.end))
-	l.e.Note("root and every process of your user there can take what is lent, and keep it; docker logout there does not end that.")
+	l.e.Note("root and every process of your user there can take what is lent, and keep it; docker logout there does not end that. Who asks is what that machine says.")
 }
 
 // take begins to answer a request.
@@ -74,10 +75,10 @@ func (l *lender) take(ctx context.Context, f lend.Frame) error {
 		return errFlood
 	}
 	go func() {
+		defer func() { <-l.slots }()
 		working := time.AfterFunc(workingAfter, func() { _ = l.link.Send(lend.Frame{Kind: lend.Working, ID: f.ID}) })
 		reply := l.answer(ctx, f)
 		working.Stop()
-		<-l.slots // before the other side may send the next
 		_ = l.link.Send(reply)
 	}()
 	return nil

@@ -40,7 +40,7 @@ type arrow struct {
 
 var arrows = []arrow{
 	{
-		from:  []string{"regshape/store", "regshape/store/keys", "regshape/store/trust", "regshape/store/source", "regshape/credhelper", "regshape/credhelper/kubelet"},
+		from:  []string{"regshape/store", "regshape/store/keys", "regshape/store/trust", "regshape/store/source", "regshape/store/lend", "regshape/credhelper", "regshape/credhelper/kubelet"},
 		never: []string{"net/http", "github.com/alecthomas/kong", "regshape/login", "regshape/login/..."},
 		why:   "the helper answers in a millisecond, offline, without the front end",
 	},
@@ -86,7 +86,7 @@ var arrows = []arrow{
 		why:   "what every command gets knows none of them",
 	},
 	{
-		from:  []string{"regshape/login/lookup", "regshape/login/account", "regshape/login/custody", "regshape/login/importer"},
+		from:  []string{"regshape/login/lookup", "regshape/login/account", "regshape/login/custody", "regshape/login/importer", "regshape/login/forward"},
 		never: []string{"regshape/login/account", "regshape/login/custody", "regshape/login/importer", "regshape/login/setup", "regshape/login/doctor"},
 		why:   "a group of commands knows no other group",
 	},

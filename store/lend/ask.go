@@ -65,13 +65,11 @@ func Forwards(ctx context.Context) (names []string) {
 }
 
 // dial reaches a forward, which says hello. The end of ctx ends what is read from it.
-func dial(ctx context.Context, path string) (conn *net.UnixConn, from string, err error) {
+func dial(ctx context.Context, path string) (conn net.Conn, from string, err error) {
 	var d net.Dialer
-	reached, err := d.DialContext(ctx, "unix", path)
-	if err != nil {
+	if conn, err = d.DialContext(ctx, "unix", path); err != nil {
 		return nil, "", err
 	}
-	conn = reached.(*net.UnixConn)
 	context.AfterFunc(ctx, func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(helloWait))
 	var hello Frame

@@ -80,6 +80,7 @@ func TestAsk(t *testing.T) {
 		{"failed", [][]byte{frames(hello, Frame{Kind: Answer, Problem: Failed})}, "near?[2J, which lends logins here, could not make this login"},
 		{"newest first", [][]byte{frames(Frame{Kind: Hello, From: "old"}, lent), frames(hello, lent)}, "alice from near?[2J"},
 		{"the next", [][]byte{frames(Frame{Kind: Hello, From: "old"}, lent), frames(hello, Frame{Kind: Answer, Problem: Locked})}, "alice from old"},
+		{"not the next", [][]byte{frames(hello, Frame{Kind: Answer, Problem: NotFound}), frames(hello, Frame{Kind: Answer, Problem: Locked})}, "near?[2J, which lends logins here, has a locked store"},
 		{"no hello", [][]byte{frames(lent)}, store.ErrNotFound.Error()},
 		{"garbage", [][]byte{[]byte("SSH-2.0-OpenSSH_9.2p1 Debian\r\n")}, store.ErrNotFound.Error()},
 		{"garbage later", [][]byte{append(frames(hello), "\xff\xff\xff\xff"...)}, store.ErrNotFound.Error()},
@@ -114,7 +115,7 @@ func TestListen_afterKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed.UnixListener.Close()
+	_ = killed.UnixListener.Close()
 	if _, _, err := Ask(t.Context(), store.ParseAddress("r.example")); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("asked the dead one: %v", err)
 	}

@@ -15,14 +15,14 @@ var errStranger = errors.New("another user's process")
 
 // peer is the program at the other end of a socket, which must be this user's. For a credential
 // helper it is the one that has started that.
-func peer(conn *net.UnixConn) (program string, err error) {
+func peer(conn net.Conn) (program string, err error) {
 	var who *unix.Ucred
-	raw, err := conn.SyscallConn()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
 	if err != nil {
 		return "", err
 	}
 	controlErr := raw.Control(func(fd uintptr) {
-		who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) //nolint:gosec // a descriptor
+		who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	if err = errors.Join(controlErr, err); err != nil {
 		return "", err

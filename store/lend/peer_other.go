@@ -9,7 +9,7 @@ import (
 )
 
 // peer says no more than the directory of the socket, which nobody else can enter.
-func peer(*net.UnixConn) (program string, err error) {
+func peer(net.Conn) (program string, err error) {
 	return fmt.Sprintf("a program (uid %d)", os.Geteuid()), nil
 }
 

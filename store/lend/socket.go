@@ -37,7 +37,7 @@ func Listen() (l *Listener, err error) {
 		if err == nil {
 			conn.Close()
 		} else if errors.Is(err, syscall.ECONNREFUSED) {
-			os.Remove(path)
+			_ = os.Remove(path)
 		}
 	}
 	all := dirs()
@@ -70,7 +70,7 @@ func listenIn(dir string) (*Listener, error) {
 	u.SetUnlinkOnClose(false)
 	l := &Listener{u, path + suffix}
 	if err := os.Rename(path, l.path); err != nil { // only now it is found, and not taken for a dead one
-		os.Remove(path)
+		_ = os.Remove(path)
 		l.Close()
 		return nil, err
 	}
@@ -78,16 +78,16 @@ func listenIn(dir string) (*Listener, error) {
 }
 
 // Close removes the socket, and the directory with the last one.
-func (l *Listener) Close() error {
-	os.Remove(l.path)
-	os.Remove(filepath.Dir(l.path))
-	return l.UnixListener.Close()
+func (l *Listener) Close() {
+	_ = os.Remove(l.path)
+	_ = os.Remove(filepath.Dir(l.path))
+	_ = l.UnixListener.Close()
 }
 
 // AcceptFrom returns the next request of this user, and the name of the program that asks.
-func (l *Listener) AcceptFrom() (conn *net.UnixConn, asker string, err error) {
+func (l *Listener) AcceptFrom() (conn net.Conn, asker string, err error) {
 	for {
-		if conn, err = l.AcceptUnix(); err != nil {
+		if conn, err = l.Accept(); err != nil {
 			return nil, "", err
 		}
 		if asker, err = peer(conn); err == nil {

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,88 +48,6 @@ esac
 		h.write(".docker/config.json", config)
 		h.script(r, "regshape auth doctor").refused("docker-credential-desktop.exe", "regshape auth setup").quiet()
 	})
-}
-
-// A dev container is given a copy of a login that it cannot change, and nothing else of the
-// host. What stands in for the container is a root folder with regshape alone, what every
-// container has in /proc and /dev, and the mount that the recipe asks for.
-func TestExampleDevContainer(t *testing.T) {
-	if out, err := testenv.Command(testenv.Environ(t.TempDir()), "unshare", "--mount", "true").CombinedOutput(); err != nil {
-		t.Skipf("no mounts can be made here: %v: %s", err, out)
-	}
-	h, r := example(t)
-	var config struct {
-		InitializeCommand string
-		Mounts            []string
-		ContainerEnv      map[string]string
-	}
-	h.must(json.Unmarshal([]byte(recipe(t, "Dev containers", "json")[0]), &config))
-	mount := map[string]string{}
-	for _, field := range strings.Split(config.Mounts[0], ",") {
-		name, value, _ := strings.Cut(field, "=")
-		mount[name] = strings.ReplaceAll(value, "${localEnv:HOME}", h.dir)
-	}
-	if _, readonly := mount["readonly"]; mount["type"] != "bind" || mount["target"] == "" || !readonly || len(config.Mounts) != 1 {
-		t.Fatalf("no read-only bind mount: %v", config.Mounts)
-	}
-	h.login(r, r.password).ok("Login Succeeded").quiet()
-	before := h.files()
-	h.script(r, config.InitializeCommand).ok().quiet()
-	h.script(r, config.InitializeCommand).ok().quiet()
-	copied := filepath.Join(mount["source"], "config.json")
-	t.Cleanup(func() { h.must(os.RemoveAll(mount["source"])) }) // the password is in clear there, as the recipe says
-	for path, mode := range map[string]os.FileMode{mount["source"]: 0o700, copied: 0o600} {
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
-			t.Errorf("%s: %v, %v, want mode %v", path, info, err, mode)
-		}
-	}
-	for name := range h.files() {
-		if _, there := before[name]; !there && filepath.Join(h.dir, name) != copied {
-			t.Errorf("the recipe has also written %s", name)
-		}
-	}
-	original, err := os.ReadFile(copied)
-	h.must(err)
-
-	// Docker finds the login there, without a helper.
-	other := newHome(t)
-	other.allowHTTP(r.host)
-	other.env = append(other.env, "DOCKER_CONFIG="+mount["source"])
-	tools[0].look(other, r).ok().quiet()
-
-	root := filepath.Join(h.dir, "container")
-	bin := filepath.Join(root, "usr", "local", "bin")
-	for _, dir := range []string{bin, filepath.Join(root, "root"), filepath.Join(root, "proc"), filepath.Join(root, "dev"), filepath.Join(root, mount["target"])} {
-		h.must(os.MkdirAll(dir, 0o755))
-	}
-	staticBuild(t, bin)
-	inside := func(words ...string) (string, error) {
-		const enter = `mount --bind "$1" "$2$3" && mount -o remount,bind,ro "$2$3" && mount --rbind /proc "$2/proc" && mount --rbind /dev "$2/dev" && root=$2 && shift 3 && exec chroot "$root" "$@"`
-		env := []string{"HOME=/root", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} // the container's own
-		for name, value := range config.ContainerEnv {
-			env = append(env, name+"="+value)
-		}
-		command := testenv.Command(env, "unshare", append([]string{"--mount", "sh", "-c", enter, "sh", mount["source"], root, mount["target"]}, words...)...)
-		out, err := command.CombinedOutput()
-		return string(out), err
-	}
-	if out, err := inside("regshape", "auth", "get", r.host, "--show-secret", "--json"); err != nil || !strings.Contains(out, r.password) {
-		t.Errorf("the login is not found in the container: %v", err)
-	}
-	for _, words := range [][]string{
-		{"regshape", "auth", "setup", "--docker", "--keep"},
-		{"regshape", "auth", "logout", r.host},
-	} {
-		if out, err := inside(words...); err == nil || !strings.Contains(out, "read-only") {
-			t.Errorf("%v in the container: %v, %v", words, out, err)
-		}
-	}
-	if now, err := os.ReadFile(copied); err != nil || string(now) != string(original) {
-		t.Errorf("the container has changed the copy: %v", err)
-	}
-	if entries, err := os.ReadDir(mount["source"]); err != nil || len(entries) != 1 {
-		t.Errorf("the container has added to the mount: %v, %v", entries, err)
-	}
 }
 
 // staticBuild builds regshape as make does, for an image in which there is nothing else.

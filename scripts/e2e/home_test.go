@@ -37,6 +37,7 @@ type home struct {
 	dir     string
 	env     []string
 	secrets []string // what no file and no output may hold
+	ssh     string   // commands run there, as ssh's configuration has it
 }
 
 func newHome(t *testing.T) *home {
@@ -119,6 +120,9 @@ func (h *home) runIn(stdin, name string, args ...string) result {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
 	command := testenv.CommandContext(ctx, h.env, h.lookPath(name), args...)
+	if h.ssh != "" {
+		command = testenv.CommandContext(ctx, h.env, "ssh", "-T", h.ssh, quoted(append([]string{name}, args...)))
+	}
 	command.Dir = h.dir
 	command.Stdin = strings.NewReader(stdin)
 	command.WaitDelay = time.Second // a child that keeps the pipes open must not hold the test

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the end-to-end tests run against. From Debian: docker's engine with its
 # client, podman, skopeo, buildah, docker-registry, htpasswd for its accounts, nginx to
-# stand in front of it, git for Gitea, pass, and what makes namespaces. From the Go module
+# stand in front of it, git for Gitea, pass, sshd, and what makes namespaces. From the Go module
 # proxy: the programs of clients/programs, built into a cache that all checkouts share;
 # bin/clients links to them. Nothing else of the machine is used.
 #
@@ -86,7 +86,7 @@ fi
 
 # Newer Debians have docker's client in a package of its own, beside the engine's.
 sh ../debian.sh git pass docker-registry podman skopeo buildah htpasswd=apache2-utils nginx=nginx-light \
-	dockerd=docker.io /usr/bin/docker=docker-cli,docker.io ip=iproute2 unshare=util-linux \
+	sshd=openssh-server ssh=openssh-client dockerd=docker.io /usr/bin/docker=docker-cli,docker.io ip=iproute2 unshare=util-linux \
 	/usr/lib/podman/netavark=netavark gcc /usr/include/stdlib.h=libc6-dev /etc/ssl/certs/ca-certificates.crt=ca-certificates
 
 mkdir -p ../../bin/clients

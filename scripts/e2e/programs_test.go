@@ -45,7 +45,7 @@ func useOnly() error {
 	if err != nil {
 		return err
 	}
-	need := []string{debianDocker, debianPodman, debianBuildah, "skopeo", "docker-registry", "htpasswd"}
+	need := []string{debianDocker, debianPodman, debianBuildah, "skopeo", "docker-registry", "htpasswd", "sshd", "ssh"}
 	for name, p := range versions {
 		if !p.long {
 			need = append(need, filepath.Join(clientsDir, name))

@@ -31,7 +31,7 @@ type grammar struct {
 		Status  account.Status  `cmd:"" uses:"Account,Store,Other tools,Connection,Diagnosis" help:"Verify the stored logins with their registries."`
 		Get     account.Get     `cmd:"" uses:"Account,Store,Other tools" help:"Show which credential a registry would use, where it comes from, and who else has one."`
 		Token   account.Token   `cmd:"" uses:"Account,Store,Other tools,Connection,Diagnosis" help:"Print a bearer token for use in scripts."`
-		Refresh account.Refresh `cmd:"" uses:"Store,Connection,Diagnosis" help:"Renew the access tokens of device logins."`
+		Refresh account.Refresh `cmd:"" uses:"Store,Connection,Diagnosis" help:"Renew device logins, and have programs make new secrets."`
 		Import  importer.Import `cmd:"" uses:"Store,Other tools" help:"Move the logins of docker, podman and other tools into the store."`
 		Export  account.Export  `cmd:"" uses:"Store" help:"Print a stored login for a cluster or another machine."`
 		Setup   setup.Setup     `cmd:"" uses:"Store,Other tools" help:"Configure docker, podman, skopeo and buildah to use regshape."`

@@ -131,7 +131,7 @@ type kubernetesMetadata struct {
 // render writes a login in the format asked for. The errors are those of
 // [authfile.Document.SetAuth], and a login that the receiver could not use.
 func (c *Export) render(cred store.Credential) ([]byte, error) {
-	address := cred.Address()
+	address := cred.For() // which a pattern may have answered for
 	key, token := address.Bare().String(), cred.Kind == store.KindIdentityToken
 	if address.Hub() && c.Format == formatContainers {
 		key = store.HubHost

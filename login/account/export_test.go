@@ -54,7 +54,7 @@ func TestExport_readsBack(t *testing.T) {
 		{"ghcr.io", "alice", "canary\x00", store.KindPassword, authfile.ErrSecret},
 	} {
 		for _, format := range []string{formatDocker, formatKubernetes, formatContainers} {
-			text, err := (&Export{Format: format}).render(store.Credential{ServerURL: c.url, Username: c.user, Secret: c.secret, Kind: c.kind})
+			text, err := (&Export{Format: format}).render(store.Credential{Canonical: c.url, Username: c.user, Secret: c.secret, Kind: c.kind})
 			if c.want != nil {
 				if !errors.Is(err, c.want) || text != nil || strings.Contains(err.Error(), "canary") {
 					t.Errorf("%s of %q: %v, want %v", format, c.user, err, c.want)

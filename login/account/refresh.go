@@ -16,9 +16,9 @@ import (
 	"regshape/store/printable"
 )
 
-// Refresh renews the access tokens of device logins.
+// Refresh renews the access tokens of device logins, and has programs make new secrets.
 type Refresh struct {
-	Registries []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every device login."`
+	Registries []string `arg:"" optional:"" name:"registry" help:"Registries; without any, every login that can be renewed."`
 	Flags      []string `name:"registry" short:"r" sep:"none" placeholder:"REGISTRY" help:"A registry, for scripts; the same as an argument."`
 }
 
@@ -39,8 +39,8 @@ const (
 	failedStatus    = "failed"
 )
 
-// Run renews the access tokens of device logins: those named, else all. The exit code is 1
-// if one that could or should be renewed was not.
+// Run renews logins: those named, else all but patterns, of which nobody knows for which
+// registries. The exit code is 1 if one that could or should be renewed was not.
 func (c *Refresh) Run(e *app.Env) error {
 	s, err := e.OpenStore()
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Refresh) Run(e *app.Env) error {
 // Manual is the text of --help and of the man page.
 func (*Refresh) Manual() app.Manual {
 	return app.Manual{Failed: "a login could not be renewed", Examples: [][2]string{
-		{"regshape auth refresh", "every device login, for example from a timer"},
+		{"regshape auth refresh", "every login that can be renewed, for example from a timer"},
 		{"regshape auth refresh registry.example.com", "one login"},
 	}}
 }
@@ -84,7 +84,7 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, 
 		for _, d := range damaged {
 			e.Warn("%v: %s.", d, e.Advice(d))
 		}
-		return slices.DeleteFunc(found, func(c store.Credential) bool { return !renewable(c) && c.Program == nil }), nil, nil
+		return slices.DeleteFunc(found, func(c store.Credential) bool { return !renewable(c) && c.Program == nil || c.IsPattern() }), nil, nil
 	}
 	addresses, err := targets("refresh", true, c.Registries, c.Flags)
 	if err != nil {
@@ -92,6 +92,11 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, 
 	}
 	for _, address := range addresses {
 		login, err := s.Peek(e.Ctx, address)
+		if errors.Is(err, store.ErrNotFound) {
+			if other, _, answered := s.Answered(e.Ctx, address); answered == nil && other.IsPattern() {
+				login, err = other, nil
+			}
+		}
 		name := address.Name()
 		row := refreshed{Registry: name}
 		switch {
@@ -154,7 +159,7 @@ func reportRefreshed(e *app.Env, rows []refreshed) error {
 
 func writeRefreshed(e *app.Env, rows []refreshed) error {
 	if len(rows) == 0 {
-		return e.Say("There are no device logins to renew.")
+		return e.Say("There are no logins to renew.")
 	}
 	for _, r := range rows {
 		if r.Status == failedStatus {
@@ -236,8 +241,8 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 
 // renewByProgram has the program of a login make a new secret.
 func renewByProgram(e *app.Env, s *store.Store, c store.Credential) refreshed {
-	row := refreshed{Registry: c.Address().Name()}
-	now, err := app.Logins(e, s).Renew(e.Ctx, c.Address())
+	row := refreshed{Registry: c.For().Name()}
+	now, err := app.Logins(e, s).Renew(e.Ctx, c.For())
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("%s knows no login for it: check it", printable.Name(c.Program.Words[0]))
 	}

@@ -137,21 +137,91 @@ func unmarshalCredential(payload []byte) (Credential, error) {
 }
 
 // plainCredential reads what nearly all payloads are: fields of this version, whose values
-// are strings without escapes. ok reports whether this one is; encoding/json reads any other,
-// and would read this one alike. A list of thousands would spend a quarter of its
-// time there.
+// are strings without escapes, or a program's. ok reports whether this one is; encoding/json
+// reads any other, and would read this one alike. A list of thousands would spend a quarter of
+// its time there, and to learn the fields of a program takes it longer than a get may.
 func plainCredential(payload []byte) (c Credential, ok bool) {
-	rest := string(payload)
-	for opening := `{"`; ; opening = `,"` {
-		var name, value string
-		name, rest, _ = cutPlain(rest, opening)
-		if value, rest, ok = cutPlain(rest, `:"`); !ok || !c.set(name, value) {
-			return Credential{}, false
+	rest, ok := plainObject(string(payload), `{"`, func(name, s string) (string, bool) {
+		switch {
+		case name == "Program" && c.Program == nil:
+			c.Program = &Program{}
+			return plainObject(s, `:{"`, c.Program.set)
+		case name == "Answer" && c.Answer == nil:
+			c.Answer = &Answer{}
+			return plainObject(s, `:{"`, c.Answer.set)
 		}
-		if rest == "}" {
-			return c, true
+		value, rest, ok := cutPlain(s, `:"`)
+		return rest, ok && c.set(name, value)
+	})
+	if !ok || rest != "" {
+		return Credential{}, false
+	}
+	return c, true
+}
+
+// plainObject reads an object by a function that is given each name and what follows it, and
+// returns what follows the value.
+func plainObject(s, opening string, set func(name, s string) (rest string, ok bool)) (rest string, ok bool) {
+	for ; ; opening = `,"` {
+		var name string
+		if name, s, ok = cutPlain(s, opening); !ok {
+			return "", false
+		}
+		if s, ok = set(name, s); !ok {
+			return "", false
+		}
+		if rest, ok = strings.CutPrefix(s, "}"); ok {
+			return rest, true
 		}
 	}
+}
+
+// set sets a field, as plainObject asks.
+func (p *Program) set(name, s string) (rest string, ok bool) {
+	value, rest, ok := cutPlain(s, `:"`)
+	switch name {
+	case "ID":
+		p.ID = value
+	case "Path":
+		p.Path = value
+	case "Helper":
+		rest, p.Helper = strings.CutPrefix(s, ":true")
+		ok = p.Helper
+	case "Words":
+		p.Words = nil
+		for opening := `:["`; ; opening = `,"` {
+			if value, s, ok = cutPlain(s, opening); !ok {
+				return "", false
+			}
+			p.Words = append(p.Words, value)
+			if rest, ok = strings.CutPrefix(s, "]"); ok {
+				return rest, true
+			}
+		}
+	default: // Every, too, is rare
+		ok = false
+	}
+	return rest, ok
+}
+
+// set sets a field, as plainObject asks.
+func (a *Answer) set(name, s string) (rest string, ok bool) {
+	value, rest, ok := cutPlain(s, `:"`)
+	var at *time.Time
+	switch name {
+	case "Made":
+		at = &a.Made
+	case "Ends":
+		at = &a.Ends
+	case "Tried":
+		at = &a.Tried
+	case "Problem":
+		a.Problem = value
+		return rest, ok
+	default:
+		return "", false
+	}
+	return rest, ok && at.UnmarshalText([]byte(value)) == nil
 }
 
 // cutPlain cuts off a string of JSON that stands for itself, and what opens it. Where

@@ -116,8 +116,13 @@ func TestPlainCredential(t *testing.T) {
 		t.Fatal(err)
 	}
 	for payload, want := range map[string]Credential{
-		string(whole):                              c,
-		`{"Secret":""}`:                            {},
+		string(whole):   c,
+		`{"Secret":""}`: {},
+		`{"Program":{"Words":["a"],"Words":["b"]}}`:                            {Program: &Program{Words: []string{"b"}}},
+		`{"Program":{"ID":"A","Words":["/a","b c"],"Helper":true,"Path":"p"}}`: {Program: &Program{ID: "A", Words: []string{"/a", "b c"}, Helper: true, Path: "p"}},
+		`{"Answer":{"Made":"2026-01-02T03:04:05.5Z","Ends":"2026-01-02T03:04:06Z","Tried":"0001-01-01T00:00:00Z","Problem":"x"},"Kind":"k"}`: {
+			Kind: "k", Answer: &Answer{Made: time.Date(2026, 1, 2, 3, 4, 5, 5e8, time.UTC), Ends: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), Problem: "x"},
+		},
 		`{"Secret":"a","Secret":"b"}`:              {Secret: "b"},
 		"{\"Kind\":\"later\",\"CAFile\":\"\x7f\"}": {Kind: "later", CAFile: "\x7f"},
 	} {
@@ -130,6 +135,9 @@ func TestPlainCredential(t *testing.T) {
 		"", "{", "{}", "null", " {}", `{"Secret"`, `{"Secret":`, `{"Secret":"`, `{"Secret":"a`, `{"Secret":"a"`, `{"Secret":"a",`, `{"Secret":"a",}`,
 		`{"Secret":"a"} `, `{"Secret":"a"}}`, `{"Secret" :"a"}`, `{"Secret": "a"}`, `{"Secret":"a" }`, `{ "Secret":"a"}`, `{"Secret":"a";"Kind":"b"}`,
 		`{"Secret":"\u003c"}`, "{\"Secret\":\"a\tb\"}", "{\"Secret\":\"a\x1f\"}", `{"Secret":"é"}`, "{\"Secret\":\"\u0080\"}", "{\"Secret\":\"\xff\"}", `{"Secret":1}`, `{"Secret":null}`,
+		`{"Program":{}}`, `{"Program":null}`, `{"Program":{"ID":"a"}`, `{"Program":{"Every":1}}`, `{"Program":{"Future":"x"}}`, `{"Program":{"Words":[]}}`, `{"Program":{"Words":["a"}}`, `{"Program":{"Words":["a",]}}`,
+		`{"Program":{"Helper":false}}`, `{"Program":{"ID":"a"},"Program":{"Path":"b"}}`, `{"Answer":{}}`, `{"Answer":{"Made":"x"}}`, `{"Answer":{"Future":"x"}}`, `{"Answer":{"Made":1}}`,
+		`{"Answer":{"Problem":"a"},"Answer":{"Problem":"b"}}`, `{"Program"{"ID":"a"}}`, `{"Program"::{"ID":"a"}}`,
 		`{"secret":"a"}`, `{"Future":"a"}`, `{"payload":"a"}`, `{"Renew":"a"}`, `{"Renew":{"Token":"t"}}`, `{"Created":"today"}`, `{"Updated":""}`,
 		`{"VerifiedAt":"2026-01-02"}`, `{"Expires":"2026-01-02T03:04:05"}`, `{"Secret":"a","Expires":"x"}`, `"Secret":"a"}`,
 	} {
@@ -144,6 +152,8 @@ func FuzzPlainCredential(f *testing.F) {
 	f.Add([]byte(`{"ServerURL":"https://a.example","Username":"u","Secret":"s","Created":"2026-01-02T03:04:05Z","Expires":"0001-01-01T00:00:00Z"}`))
 	f.Add([]byte(`{"Kind":"password","Transport":"https","CAFile":"","Updated":"2026-01-02T03:04:05.1+02:00","VerifiedAt":"2026-12-31T23:59:60Z"}`))
 	f.Add([]byte(`{"Canonical":"a","Canonical":"b"}`))
+	f.Add([]byte(`{"Secret":"","Program":{"ID":"A","Words":["/bin/maker","two words"],"Helper":true,"Path":"/usr/bin:/bin"}}`))
+	f.Add([]byte(`{"Secret":"s","Answer":{"Made":"2026-01-02T03:04:05.1Z","Ends":"2026-01-02T04:04:05Z","Tried":"2026-01-02T03:04:05Z","Problem":"x"}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		got, ok := plainCredential(payload)
 		if !ok {

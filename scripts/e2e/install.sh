@@ -23,6 +23,7 @@ update() {
 			echo "install.sh: the proxy does not list $module: $name stays at $version" >&2
 			newest=$version
 		fi
+		case $how in *old*) newest=$version ;; esac
 		[ "$newest" = "$version" ] || echo "install.sh: $name $version -> $newest" >&2
 		[ "$how" != own ] || { "$go" -C "$package" get "$module@$newest" && "$go" -C "$package" mod tidy; } >&2
 		printf '%-11s %-41s %-21s %-14s %s\n' "$name" "$module" "$newest" "$package" "$how" | sed 's/ *$//'
@@ -34,7 +35,7 @@ update() {
 build() {
 	to=$1 name=$2 module=$3 version=$4 package=$5
 	shift 5
-	cgo=0 copy='' own='' tags='' keep=''
+	cgo=0 copy='' own='' kubelet='' tags='' keep=''
 	for word; do
 		case $word in
 		tags=*) tags=${word#tags=} ;;
@@ -42,6 +43,7 @@ build() {
 		cgo) cgo=1 ;;
 		copy) copy=y ;;
 		own) own=y ;;
+		kubelet) copy=y kubelet=y ;;
 		esac
 	done
 	set -- -trimpath -ldflags '-s -w' -tags "$tags"
@@ -61,7 +63,16 @@ build() {
 	fi
 	# Go installs nothing of a module whose go.mod replaces others, or that has none.
 	source=$("$go" mod download -json "$module@$version" | sed -n 's/^	"Dir": "\(.*\)",$/\1/p')
-	cp -r "$source" "$to/source"
+	if [ "$kubelet" ]; then
+		# A program of our own with what the kubelet requires, whose own parts are served as modules.
+		mkdir "$to/source"
+		cp "$source/go.sum" "$package/main.go" "$to/source/"
+		sed "s,^module .*,module kubeprobe\nrequire $module $version,; s,=> \./staging/src/\(.*\),=> \1 v0.${version#v1.}," \
+			"$source/go.mod" >"$to/source/go.mod"
+		package=.
+	else
+		cp -r "$source" "$to/source"
+	fi
 	chmod -R u+w "$to/source"
 	cd "$to/source"
 	if [ ! -e go.mod ]; then
@@ -107,7 +118,10 @@ while read -r name module version package how; do
 	case $name in '#'*) continue ;; esac
 	# Whatever would make another program of it.
 	recipe="$compiler $module $version $package $how"
-	[ "$how" != own ] || recipe="$recipe $(cat go.mod go.sum "$package"/*)"
+	case $how in
+	own) recipe="$recipe $(cat go.mod go.sum "$package"/*)" ;;
+	*kubelet*) recipe="$recipe $(cat "$package"/*)" ;;
+	esac
 	ready=$cache/$name-$version-$(printf %s "$recipe" | sha256sum | cut -c 1-12)
 	case "$how" in
 	*long*) [ -d "$ready" ] || [ "$what" = whole ] || {

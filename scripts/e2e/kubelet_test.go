@@ -34,11 +34,11 @@ type pull struct {
 
 // nodes have logins, whose users are named like their registries.
 var nodes = []struct {
-	logins []string
-	with   string        // what else is to be said of them
-	more   func(n *node) // does it
-	plugin string        // "" for the default profile's
-	pulls  []pull
+	logins  []string
+	with    string        // what else is to be said of them
+	more    func(n *node) // does it, after setup
+	profile string
+	pulls   []pull
 }{
 	{
 		logins: []string{"r.test", "r.test:5000", "r.test/team"},
@@ -49,7 +49,7 @@ var nodes = []struct {
 			{image: "r.test/app:1.0@" + someDigest, by: "r.test"},
 			{image: "r.test:5000/app:1.0", by: "r.test:5000", started: true},
 			{image: "r.test:5000/team/app", by: "r.test:5000", started: true},
-			{image: "r.test:5001/app", started: true},
+			{image: "r.test:5001/app"},
 			{image: "r.test/team/app", by: "r.test/team", started: true},
 			{image: "r.test/team/deep/app", by: "r.test/team", started: true},
 			{image: "r.test/teams/app", by: "r.test", started: true},
@@ -139,7 +139,7 @@ var nodes = []struct {
 		},
 	},
 	{
-		with: "`r.test`, of the profile work", plugin: kubelet.Program + "-work",
+		with: "`r.test`, of the profile work", profile: "work",
 		more:  func(n *node) { n.keep("r.test", "--profile", "work") },
 		pulls: []pull{{image: "r.test/app", by: "r.test", started: true}},
 	},
@@ -220,30 +220,26 @@ func newNode(t *testing.T, i int, program, version string) *node {
 		n.must(err)
 		n.runIn(string(payload), "docker-credential-regshape", "store").ok()
 	}
+	plugins, config, plugin := filepath.Join(n.dir, "plugins"), filepath.Join(n.dir, "kubelet.json"), kubelet.Program
+	setup := []string{"auth", "setup", "--kubelet", "--bin-dir", plugins, "--config", config}
+	if profile := nodes[i].profile; profile != "" {
+		plugin += "-" + profile
+		setup = append(setup, "--profile", profile)
+	}
+	n.run("regshape", setup...).ok()
+	text, err := os.ReadFile(config)
+	n.must(err)
+	n.write("kubelet.json", strings.ReplaceAll(string(text), "kubelet.k8s.io/v1\"", "kubelet.k8s.io/"+version+"\""))
+	// What the kubelet starts counts first.
+	n.must(os.Mkdir(filepath.Join(n.dir, "real"), 0o700))
+	n.must(os.Rename(filepath.Join(plugins, plugin), filepath.Join(n.dir, "real", plugin)))
+	n.write("plugins/"+plugin, "#!/bin/sh\necho >>'"+n.dir+"/starts'\nexec '"+n.dir+"/real/"+plugin+"'\n")
+	n.must(os.Chmod(filepath.Join(plugins, plugin), 0o700))
 	if nodes[i].more != nil {
 		nodes[i].more(n)
 	}
-	plugin := nodes[i].plugin
-	if plugin == "" {
-		plugin = kubelet.Program
-	}
-	// What the kubelet starts counts first.
-	n.must(os.MkdirAll(filepath.Join(n.dir, "real"), 0o700))
-	n.must(os.Symlink(filepath.Join(binDir, "regshape"), filepath.Join(n.dir, "real", plugin)))
-	n.write("plugins/"+plugin, "#!/bin/sh\necho >>'"+n.dir+"/starts'\nexec '"+n.dir+"/real/"+plugin+"'\n")
-	n.must(os.Chmod(filepath.Join(n.dir, "plugins", plugin), 0o700))
-	config, err := json.Marshal(map[string]any{
-		"apiVersion": "kubelet.config.k8s.io/v1", "kind": "CredentialProviderConfig",
-		"providers": []any{map[string]any{
-			"name": plugin, "apiVersion": "credentialprovider.kubelet.k8s.io/" + version, "defaultCacheDuration": "1h",
-			"matchImages": []string{"*", "*.*", "*.*.*", "*.*.*.*", "*.*.*.*.*", "*.*.*.*.*.*", "r.test:5000", "r.test:5001"},
-			"env":         []any{map[string]string{"name": "HOME", "value": n.dir}},
-		}},
-	})
-	n.must(err)
-	n.write("kubelet.json", string(config))
 	// A service has no home and no session.
-	probe := testenv.Command([]string{"PATH=" + systemPath}, filepath.Join(clientsDir, program), filepath.Join(n.dir, "kubelet.json"), filepath.Join(n.dir, "plugins"))
+	probe := testenv.Command([]string{"PATH=" + systemPath}, filepath.Join(clientsDir, program), config, plugins)
 	stdin, err := probe.StdinPipe()
 	n.must(err)
 	stdout, err := probe.StdoutPipe()

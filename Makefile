@@ -17,7 +17,7 @@ CELL ?=
 # Empty: of the client matrix a part that changes with the day, and of the registries only
 # those that are built within a minute or are there already.
 WHOLE ?= 1
-HELPER  := docker-credential-regshape
+NAMES   := docker-credential-regshape regshape-credential-provider
 
 # The version is stamped below, so Go need not ask git, which refuses to
 # answer in a checkout that belongs to somebody else.
@@ -42,17 +42,17 @@ SHELLSCRIPTS = .ci/run $(shell find scripts -name '*.sh')
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-build: ## build bin/regshape and its second name
+build: ## build bin/regshape and its other names
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/regshape .
-	@ln -sf regshape bin/$(HELPER)
+	@for name in $(NAMES); do ln -sf regshape "bin/$$name"; done
 
 # Each name appears whole or not at all, also over a program that is running.
-install: build ## put both names into $(PREFIX)/bin (PREFIX=~/.local)
+install: build ## put all names into $(PREFIX)/bin (PREFIX=~/.local)
 	@mkdir -p "$(BINDIR)"
 	@tmp="$(BINDIR)/.regshape.$$$$"; trap 'rm -f "$$tmp"' EXIT; \
-	  cp bin/regshape "$$tmp" && chmod 0755 "$$tmp" && mv -f "$$tmp" "$(BINDIR)/regshape" && \
-	  ln -s regshape "$$tmp" && mv -f "$$tmp" "$(BINDIR)/$(HELPER)"
-	@echo "installed $(BINDIR)/regshape and $(BINDIR)/$(HELPER)"
+	  cp bin/regshape "$$tmp" && chmod 0755 "$$tmp" && mv -f "$$tmp" "$(BINDIR)/regshape" || exit; \
+	  for name in $(NAMES); do ln -s regshape "$$tmp" && mv -f "$$tmp" "$(BINDIR)/$$name" || exit; done
+	@echo "installed $(BINDIR)/regshape, $(BINDIR)/docker-credential-regshape and $(BINDIR)/regshape-credential-provider"
 	@case ":$$PATH:" in *":$(BINDIR):"*) \
 	    found=$$(command -v regshape || true); \
 	    if [ "$$found" != "$(BINDIR)/regshape" ]; then echo "note: PATH finds $$found first"; fi ;; \

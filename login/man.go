@@ -9,10 +9,11 @@ import (
 	"github.com/alecthomas/kong"
 
 	"regshape/login/app"
+	"regshape/login/lookup"
 )
 
 // ManPages returns the man pages, section 1, by file name: of the program, each command, and
-// the credential helper. All but the last are generated from the grammar.
+// the programs that others start. All but those are generated from the grammar.
 func ManPages(b app.Build) (map[string][]byte, error) {
 	var g grammar
 	parser, err := newParser(&g, &app.Env{Call: app.Call{Out: io.Discard, Err: io.Discard, Build: b}}, func(int) {})
@@ -37,6 +38,7 @@ func ManPages(b app.Build) (map[string][]byte, error) {
 		add(pageName(node), strings.ToLower(help[:1])+help[1:], func(p *manPage) { p.command(node) })
 	}
 	add("docker-credential-regshape", "the credential helper of regshape", (*manPage).helper)
+	add(lookup.ProviderProgram, "the image credential provider of regshape", (*manPage).provider)
 	return pages, nil
 }
 
@@ -140,6 +142,18 @@ func (p *manPage) helper() {
 	p.item("0", "Success.")
 	p.item("1", "Failed, or not found; one line on standard output says which.")
 	p.seeAlso("regshape", "regshape-auth-setup")
+}
+
+func (p *manPage) provider() {
+	p.section("Synopsis")
+	p.text(lookup.ProviderProgram)
+	p.section("Description")
+	p.text("Serves the kubelet of a node, which starts it with a CredentialProviderRequest on standard input, from the store that regshape(1) manages. " +
+		"regshape auth setup --kubelet configures the kubelet. Called as " + lookup.ProviderProgram + "-NAME, it serves the profile NAME.")
+	p.section("Exit status")
+	p.item("0", "Success, also without a login for the image.")
+	p.item("1", "Failed; one line on standard error says why.")
+	p.seeAlso("regshape", "regshape-auth-setup", "regshape-auth-doctor")
 }
 
 func (p *manPage) flags(node *kong.Node) {

@@ -89,7 +89,7 @@ func TestManPages(t *testing.T) {
 			t.Errorf("regshape.1 does not name %s", pageName(node))
 		}
 	}
-	if len(pages) != len(leaves)+2 || pages["docker-credential-regshape.1"] == nil {
+	if len(pages) != len(leaves)+3 || pages["docker-credential-regshape.1"] == nil {
 		t.Errorf("there are %d pages of %d commands", len(pages), len(leaves))
 	}
 	man, err := exec.LookPath("groff")

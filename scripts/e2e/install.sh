@@ -98,6 +98,7 @@ fi
 # Newer Debians have docker's client in a package of its own, beside the engine's.
 sh ../debian.sh git pass docker-registry podman skopeo buildah htpasswd=apache2-utils nginx=nginx-light \
 	sshd=openssh-server ssh=openssh-client dockerd=docker.io /usr/bin/docker=docker-cli,docker.io ip=iproute2 unshare=util-linux \
+	swtpm tpm2_unseal=tpm2-tools systemd-creds=systemd "/usr/lib/$(uname -m)-linux-gnu/libtss2-tcti-swtpm.so.0=libtss2-tcti-swtpm0" \
 	/usr/lib/podman/netavark=netavark gcc /usr/include/stdlib.h=libc6-dev /etc/ssl/certs/ca-certificates.crt=ca-certificates
 
 mkdir -p ../../bin/clients

@@ -50,9 +50,9 @@ func TestExampleNodes(t *testing.T) {
 	}
 	valid(lines["robot-a"])
 
-	var nodes []*node
+	var nodes []*fleetNode
 	for _, name := range []string{"one", "two", "three"} {
-		n := newNode(t, name, r.host)
+		n := newFleetNode(t, name, r.host)
 		nodes = append(nodes, n)
 		h.write("nodes.d/"+name, n.pid)
 	}
@@ -86,7 +86,7 @@ exec nsenter --target "$pid" --mount env -i HOME=/root PATH="$PATH" sh -c "$*"
 			t.Errorf("node %s has the secret in clear: %s", n.name, out)
 		}
 	}
-	if _, err := pull(r.host, "robot-a", secrets["robot-a"]); err == nil {
+	if _, err := pullImage(r.host, "robot-a", secrets["robot-a"]); err == nil {
 		t.Error("robot-a can still pull")
 	}
 	for _, robot := range []string{"robot-a", "robot-b"} { // what the recipe's reader keeps elsewhere
@@ -94,8 +94,8 @@ exec nsenter --target "$pid" --mount env -i HOME=/root PATH="$PATH" sh -c "$*"
 	}
 }
 
-// node is a mount namespace with a home of its own, where the kubelet would run.
-type node struct {
+// fleetNode is a mount namespace with a home of its own, where the kubelet would run.
+type fleetNode struct {
 	t               *testing.T
 	name, host, pid string
 	program         string
@@ -107,7 +107,7 @@ type node struct {
 	failed string         // the first failure
 }
 
-func newNode(t *testing.T, name, host string) *node {
+func newFleetNode(t *testing.T, name, host string) *fleetNode {
 	t.Helper()
 	hold := testenv.Command(testenv.Environ(t.TempDir()), "unshare", "--mount", "--propagation", "private",
 		"sh", "-c", "mount -t tmpfs -o mode=700 none /root && echo ready && exec cat")
@@ -129,17 +129,17 @@ func newNode(t *testing.T, name, host string) *node {
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "ready\n" {
 		t.Fatalf("no namespace: %v", err)
 	}
-	return &node{t: t, name: name, host: host, pid: strconv.Itoa(hold.Process.Pid), ended: make(chan struct{}), pulled: map[string]int{}}
+	return &fleetNode{t: t, name: name, host: host, pid: strconv.Itoa(hold.Process.Pid), ended: make(chan struct{}), pulled: map[string]int{}}
 }
 
 // command runs there with nothing in the environment but PATH and env, as under systemd.
-func (n *node) command(env []string, words ...string) *exec.Cmd {
+func (n *fleetNode) command(env []string, words ...string) *exec.Cmd {
 	words = append([]string{"--target", n.pid, "--mount"}, words...)
 	return testenv.Command(append([]string{"PATH=" + systemPath}, env...), "nsenter", words...)
 }
 
 // readProvider takes from the kubelet's file what it starts.
-func (n *node) readProvider() {
+func (n *fleetNode) readProvider() {
 	n.t.Helper()
 	text, err := n.command(nil, "cat", "/root/kubernetes/credential-providers.json").Output()
 	var file struct {
@@ -158,7 +158,7 @@ func (n *node) readProvider() {
 }
 
 // pulls pulls again and again, as a kubelet whose five minutes are three seconds.
-func (n *node) pulls() {
+func (n *fleetNode) pulls() {
 	n.wait.Go(func() {
 		var user, secret string
 		var until time.Time
@@ -175,7 +175,7 @@ func (n *node) pulls() {
 				until = time.Now().Add(keep / 100)
 			}
 			if err == nil {
-				_, err = pull(n.host, user, secret)
+				_, err = pullImage(n.host, user, secret)
 			}
 			switch {
 			case err == nil:
@@ -187,13 +187,13 @@ func (n *node) pulls() {
 	})
 }
 
-func (n *node) stop() {
+func (n *fleetNode) stop() {
 	close(n.ended)
 	n.wait.Wait()
 }
 
 // ask plays one request of the kubelet.
-func (n *node) ask() (user, secret string, keep time.Duration, err error) {
+func (n *fleetNode) ask() (user, secret string, keep time.Duration, err error) {
 	command := n.command(n.env, n.program)
 	command.Stdin = strings.NewReader(fmt.Sprintf(
 		`{"apiVersion":"credentialprovider.kubelet.k8s.io/v1","kind":"CredentialProviderRequest","image":"%s/%s:latest"}`, n.host, image))
@@ -214,8 +214,8 @@ func (n *node) ask() (user, secret string, keep time.Duration, err error) {
 	return login.Username, login.Password, keep, err
 }
 
-// pull gets the image's manifest and what it lists, and returns the manifest.
-func pull(host, user, secret string) (manifest string, err error) {
+// pullImage gets the image's manifest and what it lists, and returns the manifest.
+func pullImage(host, user, secret string) (manifest string, err error) {
 	get := func(path string) (string, error) {
 		request, err := http.NewRequest(http.MethodGet, "http://"+host+"/v2/"+image+"/"+path, nil)
 		if err != nil {

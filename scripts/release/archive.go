@@ -88,6 +88,9 @@ func (r *release) archive(t target, program string, files []file) error {
 		pack, ending = packZip, ".zip"
 	}
 	files = append([]file{{name: "regshape" + t.exe(), data: data, exec: true}, second}, files...)
+	if t.os == "linux" {
+		files = append(files, file{name: provider, link: "regshape"})
+	}
 	slices.SortFunc(files, byName)
 	top := r.base(t)
 	packed, err := pack(top+"/", files, r.stamp.time)

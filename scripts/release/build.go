@@ -25,6 +25,9 @@ func (t target) exe() string {
 // helper is the second name of the program: what docker calls.
 const helper = "docker-credential-regshape"
 
+// provider is the name for nodes, which run Linux.
+const provider = "regshape-credential-provider"
+
 var targets = []target{
 	{"linux", "amd64"},
 	{"linux", "arm64"},

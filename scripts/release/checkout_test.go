@@ -69,10 +69,10 @@ func TestRelease(t *testing.T) {
 	t.Run("archive", func(t *testing.T) {
 		list := listTar(t, read(t, filepath.Join(dist, "regshape_1.2.3_linux_amd64.tar.gz")), when)
 		wantLines(t, list, "regshape_1.2.3_linux_amd64/", []string{
-			"-rwxr-xr-x 0/0 regshape", "Lrwxrwxrwx 0/0 docker-credential-regshape -> regshape",
+			"-rwxr-xr-x 0/0 regshape", "Lrwxrwxrwx 0/0 docker-credential-regshape -> regshape", "Lrwxrwxrwx 0/0 regshape-credential-provider -> regshape",
 			"-rw-r--r-- 0/0 LICENSE", "-rw-r--r-- 0/0 LICENSES-THIRD-PARTY", "-rw-r--r-- 0/0 README.md", "-rw-r--r-- 0/0 CHANGELOG.md",
 			"-rw-r--r-- 0/0 SECURITY.md", "-rw-r--r-- 0/0 login/README.md", "-rw-r--r-- 0/0 store/README.md", "-rw-r--r-- 0/0 store/keys/README.md", "-rw-r--r-- 0/0 scripts/e2e/README.md",
-			"-rw-r--r-- 0/0 man/regshape.1", "-rw-r--r-- 0/0 man/docker-credential-regshape.1", "-rw-r--r-- 0/0 man/regshape-auth-login.1",
+			"-rw-r--r-- 0/0 man/regshape.1", "-rw-r--r-- 0/0 man/docker-credential-regshape.1", "-rw-r--r-- 0/0 man/regshape-credential-provider.1", "-rw-r--r-- 0/0 man/regshape-auth-login.1",
 			"-rw-r--r-- 0/0 completions/regshape.bash", "-rw-r--r-- 0/0 completions/_regshape", "-rw-r--r-- 0/0 completions/regshape.fish",
 		})
 	})

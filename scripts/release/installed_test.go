@@ -134,7 +134,9 @@ func testInstalled(t *testing.T, dist string) {
 		t.Errorf("a first install says one line:\n%s", out)
 	}
 	m.ok("carol", "regshape version && docker-credential-regshape version", "v1.2.3")
-	m.ok("carol", "man -w regshape docker-credential-regshape regshape-auth-login", "/usr/share/man/man1/regshape.1.gz")
+	m.ok("root", "export HOME=/root && regshape auth setup --kubelet --bin-dir /usr/bin --config /tmp/providers.json && regshape auth doctor --kubelet && regshape auth setup --undo")
+	m.ok("root", "! test -e /tmp/providers.json && test -h /usr/bin/"+provider)
+	m.ok("carol", "man -w regshape docker-credential-regshape regshape-credential-provider regshape-auth-login", "/usr/share/man/man1/regshape.1.gz")
 	m.ok("carol", "MANPAGER=cat man regshape", "log in to container registries once")
 	m.ok("carol", `bash -c 'source /usr/share/bash-completion/bash_completion; _completion_loader regshape; complete -p regshape'`, "regshape")
 	m.ok("root", "dpkg --verify regshape && dpkg --audit")

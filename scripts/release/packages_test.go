@@ -45,6 +45,7 @@ func installed(exec, plain, link string) []string {
 	return []string{
 		exec + "/usr/bin/regshape",
 		link + "/usr/bin/docker-credential-regshape -> regshape",
+		link + "/usr/bin/regshape-credential-provider -> regshape",
 		plain + "/usr/share/bash-completion/completions/regshape",
 		plain + "/usr/share/fish/vendor_completions.d/regshape.fish",
 		plain + "/usr/share/doc/regshape/copyright",
@@ -56,6 +57,7 @@ func installed(exec, plain, link string) []string {
 		plain + "/usr/share/man/man1/regshape.1.gz",
 		plain + "/usr/share/man/man1/regshape-auth-login.1.gz",
 		plain + "/usr/share/man/man1/docker-credential-regshape.1.gz",
+		plain + "/usr/share/man/man1/regshape-credential-provider.1.gz",
 	}
 }
 
@@ -74,7 +76,9 @@ func testRPM(t *testing.T, rpm string) {
 		}
 	}
 	files := installed("-rwxr-xr-x root/root ", "-rw-r--r-- root/root ", "l--------- root/root ")
-	files[1], _, _ = strings.Cut(files[1], " ->")
+	for i := range files {
+		files[i], _, _ = strings.Cut(files[i], " ->")
+	}
 	wantLines(t, list, "", append(files, "-rw-r--r-- root/root /usr/share/zsh/site-functions/_regshape"))
 	for _, words := range []string{"postinstall scriptlet", "auth setup --undo", "preuninstall scriptlet", "postuninstall scriptlet"} {
 		if got := query("--scripts"); !strings.Contains(got, words) {

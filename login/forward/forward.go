@@ -25,7 +25,7 @@ type Forward struct {
 	Host    string        `arg:"" optional:"" help:"The machine, as ssh knows it. For another way there give its program after --, such as: -- docker exec -i NAME"`
 	Allow   []string      `sep:"none" xor:"allow" placeholder:"REGISTRY" help:"Lend the login of this registry and those of its namespaces. May be repeated."`
 	All     bool          `xor:"allow" help:"Lend every login."`
-	For     time.Duration `default:"8h" placeholder:"DURATION" help:"End after this time."`
+	For     time.Duration `default:"8h" placeholder:"DURATION" help:"End after this time (default 8h)."`
 	Confirm bool          `help:"Ask for each new pair of a login and a program there."`
 	Remote  string        `default:"regshape" placeholder:"PATH" help:"What to run there, if regshape is not on the PATH of a shell that is not a login shell."`
 	Listen  bool          `hidden:"" help:"Be the far side, which asks on standard output."`
@@ -135,9 +135,7 @@ func (c *Forward) run(e *app.Env, l *lender, words []string) error {
 		select {
 		case <-greeted:
 			greeted, linked = nil, true
-			if err := l.link.Send(lend.Frame{Kind: lend.Hello, From: machine()}); err != nil {
-				return err
-			}
+			_ = l.link.Send(lend.Frame{Kind: lend.Hello, From: machine()}) // who reads says that the way is broken
 			go l.link.Beat(ctx)
 			l.begin(name)
 		case err := <-ended:

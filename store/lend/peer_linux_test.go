@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/store"
 )
 
 // Where the directory would let them in, processes of other users are neither answered nor asked.
@@ -57,6 +59,15 @@ func TestPeer(t *testing.T) {
 	}
 	if _, _, err := dial(t.Context(), strangers.Addr().String()); !errors.Is(err, errStranger) {
 		t.Errorf("another user's socket: %v", err)
+	}
+	if err := os.Chown(dir, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listenIn(dir); err == nil || !strings.Contains(err.Error(), "belongs to another user: ") {
+		t.Errorf("in another user's directory: %v", err)
+	}
+	if _, _, err := Ask(t.Context(), store.ParseAddress("r.example")); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("asked in another user's directory: %v", err)
 	}
 }
 

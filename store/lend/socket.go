@@ -57,7 +57,9 @@ func listenIn(dir string) (*Listener, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	if err := durable.CheckDir(dir); err != nil {
+	if err := durable.CheckDir(dir); errors.As(err, new(*durable.OwnerError)) {
+		return nil, fmt.Errorf("%s belongs to another user: have it removed, or set TMPDIR to another directory, also for what asks", dir)
+	} else if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, fmt.Sprintf("%016x", time.Now().UnixNano())) // they sort by age

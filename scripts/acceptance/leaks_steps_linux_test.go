@@ -25,8 +25,11 @@ func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]b
 const lentOnce = `exec 3<&0
 HOME=$HOME/far; registry=$1; shift
 "$@" <&3 &
-until echo $registry | docker-credential-regshape get 2>&1 | grep -q -e alice -e locked; do sleep 0.1; done
-kill -INT $PPID`
+for _ in $(seq 200); do
+	echo $registry | docker-credential-regshape get 2>&1 | grep -q -e alice -e locked && kill -INT $PPID && exit
+	sleep 0.1
+done
+kill $PPID # that is no success`
 
 // steps is the walk. A step without want must not show any secret.
 func (w *walk) steps() []step {

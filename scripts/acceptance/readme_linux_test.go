@@ -55,9 +55,13 @@ func TestReadme_commands(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "passphrase"), []byte("a canary of a passphrase\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// The makers of secrets that the documents name.
-	for name, prints := range map[string]string{"pass": secret, "docker-credential-ecr-login": `{"ServerURL":"x","Username":"AWS","Secret":"x"}`} {
-		if err := os.WriteFile(filepath.Join(home, ".local", "bin", name), []byte("#!/bin/sh\necho '"+prints+"'\n"), 0o700); err != nil {
+	// The makers of secrets that the documents name, and ways to other machines.
+	lent := "while [ $1 != regshape ]; do shift; done\nset -- " + server.Listener.Addr().String() + "/team \"$@\"\n" + lentOnce
+	for name, does := range map[string]string{
+		"pass": "echo " + secret, "docker-credential-ecr-login": `echo '{"ServerURL":"x","Username":"AWS","Secret":"x"}'`,
+		"ssh": lent, "docker": lent,
+	} {
+		if err := os.WriteFile(filepath.Join(home, ".local", "bin", name), []byte("#!/bin/sh\n"+does+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

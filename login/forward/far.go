@@ -98,7 +98,7 @@ func (f *far) accept(ctx context.Context, l *lend.Listener) {
 			return
 		}
 		go func() {
-			defer func() { conn.Close(); <-waiting }()
+			defer func() { _ = conn.Close(); <-waiting }()
 			f.relay(ctx, conn, asker)
 		}()
 	}

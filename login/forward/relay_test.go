@@ -59,7 +59,7 @@ func TestRelay_many(t *testing.T) {
 	relay(t, near)
 	near.all = true
 	maker := filepath.Join(os.Getenv("HOME"), "maker")
-	if err := os.WriteFile(maker, []byte("#!/bin/sh\nsleep 0.3\necho \"for $REGSHAPE_REGISTRY\"\n"), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(maker, []byte("#!/bin/sh\nsleep 0.3\necho \"for $REGSHAPE_REGISTRY\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	login := store.Credential{ServerURL: "*.r.example", Canonical: "*.r.example", Username: "alice"}.MadeBy(store.Program{Words: []string{maker}, Path: "/usr/bin:/bin"})

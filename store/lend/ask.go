@@ -57,7 +57,7 @@ func Forwards(ctx context.Context) (names []string) {
 	for _, path := range sockets() {
 		conn, name, err := dial(ctx, path)
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 			names = append(names, name)
 		}
 	}
@@ -70,7 +70,7 @@ func dial(ctx context.Context, path string) (conn net.Conn, from string, err err
 	if conn, err = d.DialContext(ctx, "unix", path); err != nil {
 		return nil, "", err
 	}
-	context.AfterFunc(ctx, func() { conn.Close() })
+	context.AfterFunc(ctx, func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(helloWait))
 	var hello Frame
 	if _, err = peer(conn); err == nil {
@@ -80,7 +80,7 @@ func dial(ctx context.Context, path string) (conn net.Conn, from string, err err
 		err = ErrFrame
 	}
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 	}
 	_ = conn.SetDeadline(time.Now().Add(wait))
 	return conn, printable.Line(hello.From, 100), err

@@ -35,7 +35,7 @@ func Listen() (l *Listener, err error) {
 	for _, path := range sockets() {
 		conn, err := net.Dial("unix", path)
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 		} else if errors.Is(err, syscall.ECONNREFUSED) {
 			_ = os.Remove(path)
 		}
@@ -95,6 +95,6 @@ func (l *Listener) AcceptFrom() (conn net.Conn, asker string, err error) {
 		if asker, err = peer(conn); err == nil {
 			return conn, asker, nil
 		}
-		conn.Close()
+		_ = conn.Close()
 	}
 }

@@ -124,7 +124,7 @@ func (c *Forward) run(e *app.Env, l *lender, words []string) error {
 	if name == "" {
 		name = printable.Line(printable.Shell(e.Words...), 60)
 	}
-	linked := false
+	linked, silent := false, false
 	for {
 		left := l.end.Sub(e.Now().Round(0))
 		if left <= 0 {
@@ -144,7 +144,8 @@ func (c *Forward) run(e *app.Env, l *lender, words []string) error {
 			_ = stop()
 			return interrupted(e)
 		case <-time.After(min(left, time.Second)):
-			if linked && l.link.Silent() > lend.Silence {
+			again := silent // who was stopped reads first what has come meanwhile
+			if silent = linked && l.link.Silent() > lend.Silence; silent && again {
 				_ = stop()
 				return fmt.Errorf("the forward to %s broke: %w", name, lend.ErrSilent)
 			}

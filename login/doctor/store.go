@@ -219,8 +219,11 @@ func checkEntries(e *app.Env, state *storeState) []finding {
 	return found
 }
 
-// checkForwards names the machines that lend logins here.
+// checkForwards names the machines that lend logins to the default store's users.
 func checkForwards(e *app.Env, _ *storeState) (found []finding) {
+	if e.Store != "" || e.Profile != "" {
+		return nil
+	}
 	for _, from := range lend.Forwards(e.Ctx) {
 		found = append(found, note("logins that are not stored here come from "+from+", while it lends them", "", ""))
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	"regshape/login/app"
@@ -130,7 +130,7 @@ func hubToken(c store.Credential) bool {
 }
 
 func reportRefreshed(e *app.Env, rows []refreshed) error {
-	slices.SortFunc(rows, func(a, b refreshed) int { return strings.Compare(a.Registry, b.Registry) })
+	sort.Slice(rows, func(i, j int) bool { return rows[i].Registry < rows[j].Registry })
 	failed := false
 	for i, r := range rows {
 		rows[i].Message = printable.Line(r.Message, 400)

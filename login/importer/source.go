@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 
 	"regshape/login/app"
@@ -230,7 +231,7 @@ func HelperSource(e *app.Env, name string) Source {
 				}
 				logins = append(logins, l)
 			}
-			slices.SortStableFunc(logins, func(a, b Login) int { return a.helperRank() - b.helperRank() })
+			sort.SliceStable(logins, func(i, j int) bool { return logins[i].helperRank() < logins[j].helperRank() })
 			listed = logins
 			return logins, ctx.Err()
 		},

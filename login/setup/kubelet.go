@@ -2,7 +2,6 @@ package setup
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"regshape/login/app"
@@ -38,7 +36,7 @@ const (
 // kubelet's file last.
 func (s *setup) kubelet() error {
 	if os.Geteuid() != 0 {
-		return &refusal{"the kubelet runs as root, and so are the store and the program that it asks; nothing was changed", "run it as root, on Linux"}
+		return &refusal{"the program that the kubelet asks, and its store, must be root's; nothing was changed", "run it as root, on Linux"}
 	}
 	past, err := loadRecord(s.loc)
 	if err != nil {
@@ -164,7 +162,6 @@ func (s *setup) logins() ([]store.Credential, error) {
 			err = trust.Check(s.loc, source.Program(*c.Program))
 		}
 	}
-	slices.SortFunc(found, func(a, b store.Credential) int { return cmp.Compare(a.Canonical, b.Canonical) })
 	return found, err
 }
 

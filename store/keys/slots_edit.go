@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -63,7 +64,7 @@ func (s Slots) List() ([]Slot, error) {
 		slots = append(slots, Slot{Number: n, Type: kind, File: filepath.Join(s.dir(), e.Name())})
 	}
 	// ReadDir sorts by name, so that two of one number keep one order everywhere.
-	slices.SortStableFunc(slots, func(a, b Slot) int { return a.Number - b.Number })
+	sort.SliceStable(slots, func(i, j int) bool { return slots[i].Number < slots[j].Number })
 	return slots, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -140,7 +141,7 @@ func (s Slots) openIdentity(ctx context.Context, o Opener) (*age.X25519Identity,
 		}
 	}
 	// Others may have put slots here to keep whoever unlocks the store busy.
-	slices.SortStableFunc(byPassphrase, func(a, b slotFile) int { return a.file.logN - b.file.logN })
+	sort.SliceStable(byPassphrase, func(i, j int) bool { return byPassphrase[i].file.logN < byPassphrase[j].file.logN })
 	work := 0
 	for i, f := range byPassphrase {
 		if work += 1 << f.file.logN; work > maxWork {

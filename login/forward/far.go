@@ -81,9 +81,13 @@ func (f *far) take(answer lend.Frame) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	waiting := f.answers[answer.ID] // nil where nobody waits any more
+	if answer.Kind == lend.Working && len(waiting) > 0 {
+		return nil // so that there is room for the answer
+	}
 	select {
-	case f.answers[answer.ID] <- answer: // nil where nobody waits any more
-	default: // more than anybody needs
+	case waiting <- answer:
+	default:
 	}
 	return nil
 }
@@ -118,12 +122,15 @@ func (f *far) relay(ctx context.Context, conn net.Conn, asker string) {
 	if err != nil || request.Kind != lend.Get {
 		return
 	}
-	select {
-	case f.slots <- struct{}{}:
-	default: // the near side is working, if on others
-		_ = lend.Write(conn, lend.Frame{Kind: lend.Working})
+	for queued := true; queued; {
 		select {
 		case f.slots <- struct{}{}:
+			queued = false
+		case <-time.After(lend.Beat): // the near side is working on others
+			if f.link.Silent() > lend.Silence {
+				return
+			}
+			_ = lend.Write(conn, lend.Frame{Kind: lend.Working})
 		case <-ctx.Done():
 			return
 		}

@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	workingAfter = 2 * time.Second                  // most answers take a millisecond
 	maxRequests  = 2 * lend.AtOnce                  // those that are answered may not have ended when the next come
 	answerWithin = lend.WorkingWait - 2*time.Second // who asks does not wait longer
 	maxPairs     = 1000                             // of logins and programs: what is made up must not fill the memory
@@ -76,18 +75,25 @@ func (l *lender) take(ctx context.Context, f lend.Frame) error {
 	}
 	go func() {
 		defer func() { <-l.slots }()
-		working := time.AfterFunc(workingAfter, func() { _ = l.link.Send(lend.Frame{Kind: lend.Working, ID: f.ID}) })
-		reply := l.answer(ctx, f)
-		working.Stop()
-		_ = l.link.Send(reply)
+		ctx, cancel := context.WithTimeout(ctx, answerWithin)
+		defer cancel()
+		go func() {
+			for {
+				select {
+				case <-time.After(lend.Beat):
+					_ = l.link.Send(lend.Frame{Kind: lend.Working, ID: f.ID})
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		_ = l.link.Send(l.answer(ctx, f))
 	}()
 	return nil
 }
 
 // answer finds the login of a request, and shows that.
 func (l *lender) answer(ctx context.Context, f lend.Frame) lend.Frame {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
 	address := store.ParseAddress(f.Address)
 	r := request{Time: app.Stamp(l.e.Now()), Registry: address.Name(), Asker: printable.Line(f.Asker, 60)}
 	reply := lend.Frame{Kind: lend.Answer, ID: f.ID}
@@ -113,7 +119,9 @@ func (l *lender) answer(ctx context.Context, f lend.Frame) lend.Frame {
 	if err != nil {
 		reply.Login = nil
 	}
-	l.show(r)
+	if !errors.Is(err, context.Canceled) { // the end of the forward
+		l.show(r)
+	}
 	return reply
 }
 

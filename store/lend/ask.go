@@ -20,7 +20,7 @@ import (
 type Error struct {
 	From    string        // the machine
 	Problem string        // [Locked], [Failed], or "" for no answer
-	Waited  time.Duration // for an answer
+	Waited  time.Duration // for an answer, in whole seconds
 }
 
 func (e *Error) Error() string {
@@ -95,15 +95,14 @@ func ask(ctx context.Context, path, address string) (login Login, from string, e
 	if err != nil {
 		return login, "", store.ErrNotFound
 	}
-	limit := wait
+	begun := time.Now()
 	err = Write(conn, Frame{Kind: Get, Address: address})
 	for err == nil {
 		var f Frame
 		switch f, err = Read(conn); {
 		case err != nil:
 		case f.Kind == Working:
-			limit = WorkingWait // that of ctx
-			_ = conn.SetDeadline(time.Time{})
+			_ = conn.SetDeadline(time.Now().Add(Silence)) // or ctx, which ends first
 		case f.Kind != Answer:
 			err = ErrFrame
 		case f.Login != nil:
@@ -118,7 +117,7 @@ func ask(ctx context.Context, path, address string) (login Login, from string, e
 	case errors.Is(ctx.Err(), context.Canceled):
 		return login, from, ctx.Err()
 	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
-		return login, from, &Error{from, "", limit}
+		return login, from, &Error{from, "", time.Since(begun).Round(time.Second)}
 	}
 	return login, from, store.ErrNotFound
 }

@@ -90,7 +90,12 @@ func (c *Forward) words(e *app.Env) ([]string, error) {
 func (c *Forward) run(e *app.Env, l *lender, words []string) error {
 	l.end = e.Now().Round(0).Add(c.For) // by the clock on the wall: the other one stops in sleep
 	ctx, cancel := context.WithCancel(e.Ctx)
-	defer cancel()
+	defer func() { // what makes a secret ends, and lets go of it
+		cancel()
+		for range cap(l.slots) {
+			l.slots <- struct{}{}
+		}
+	}()
 	cmd := exec.Command(words[0], words[1:]...) //nolint:gosec // the user has typed it
 	cmd.Env, cmd.Stderr, cmd.WaitDelay = process.ChildEnvironment(os.Environ()), e.Err, time.Second
 	in, err := cmd.StdinPipe()

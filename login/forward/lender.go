@@ -105,6 +105,8 @@ func (l *lender) answer(ctx context.Context, f lend.Frame) lend.Frame {
 	switch {
 	case err == nil:
 		r.Result, r.Username = "lent", c.Username
+	case errors.Is(err, context.Canceled): // the forward ends
+		return reply
 	case errors.Is(err, errNotAllowed):
 		r.Result, reply.Problem = "not-allowed", lend.NotFound
 	case errors.Is(err, errDeclined):

@@ -121,9 +121,7 @@ func (l *lender) answer(ctx context.Context, f lend.Frame) lend.Frame {
 	if err != nil {
 		reply.Login = nil
 	}
-	if !errors.Is(err, context.Canceled) { // the end of the forward
-		l.show(r)
-	}
+	l.show(r)
 	return reply
 }
 

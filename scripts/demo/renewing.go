@@ -30,7 +30,7 @@ func (s *stage) renewing() error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.show("", "regshape", "auth", "login", s.host, "--command", path); err != nil {
+	if _, err := s.show("", "auth", "login", s.host, "--command", path); err != nil {
 		return err
 	}
 	first, err := s.answer()
@@ -67,7 +67,7 @@ func (s *stage) install() (path string, err error) {
 	if err := s.write("cloud/"+masterFile, s.master); err != nil {
 		return "", err
 	}
-	return path, os.WriteFile(path, program, 0o700) //nolint:gosec // a program
+	return path, os.WriteFile(path, program, 0o700)
 }
 
 // secret ends at a whole second, as it says itself.

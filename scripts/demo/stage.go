@@ -151,10 +151,10 @@ func (s *stage) try(stdin, name string, args ...string) result {
 	}
 }
 
-// show prints a command, runs it and prints what it says; failing is an error.
-func (s *stage) show(stdin, name string, args ...string) (string, error) {
-	s.command(name, args...)
-	got := s.try(stdin, name, args...)
+// show prints a command of regshape, runs it and prints what it says; failing is an error.
+func (s *stage) show(stdin string, args ...string) (string, error) {
+	s.command("regshape", args...)
+	got := s.try(stdin, "regshape", args...)
 	if got.err != nil {
 		return "", got.failure()
 	}

@@ -90,13 +90,13 @@ func serve(password, master string) (host string, stop func(), err error) {
 
 func (s *stage) login() error {
 	s.heading("Log in; regshape asks the registry before it stores anything. The password goes in on stdin.")
-	_, err := s.show(s.password+"\n", "regshape", "auth", "login", s.host, "-u", user, "--password-stdin")
+	_, err := s.show(s.password+"\n", "auth", "login", s.host, "-u", user, "--password-stdin")
 	return err
 }
 
 func (s *stage) list() error {
 	s.heading("What is stored, without its secret:")
-	got, err := s.show("", "regshape", "auth", "list")
+	got, err := s.show("", "auth", "list")
 	if err == nil && !strings.Contains(got, s.host) {
 		err = fmt.Errorf("the list does not name %s", s.host)
 	}
@@ -178,7 +178,7 @@ func (s *stage) leaks() error {
 
 func (s *stage) logout() error {
 	s.heading("Log out:")
-	_, err := s.show("", "regshape", "auth", "logout", s.host)
+	_, err := s.show("", "auth", "logout", s.host)
 	return err
 }
 

@@ -16,20 +16,28 @@ const version010 = "068248c"
 
 // The stores that the upgrade meets: what makes each, and what asks it for all its logins.
 var upgraded = []struct{ name, make, ask string }{
-	{"key file", `printf %s 'a pass phrase' | regshape auth login $HOST -u carol --password-stdin
+	{
+		"key file", `printf %s 'a pass phrase' | regshape auth login $HOST -u carol --password-stdin
 		echo '{"ServerURL":"https://other.example/v1/","Username":"<token>","Secret":"a \"token\""}' | docker-credential-regshape store`,
-		`for a in $HOST https://other.example; do echo $a | docker-credential-regshape get; done`},
-	{"profile", `printf %s 'a pass phrase' | regshape --profile work auth login $HOST -u carol --password-stdin`,
-		`echo $HOST | REGSHAPE_PROFILE=work docker-credential-regshape get`},
-	{"slots", `printf %s 'a pass phrase' | regshape --profile slots auth login $HOST -u carol --password-stdin
+		`for a in $HOST https://other.example; do echo $a | docker-credential-regshape get; done`,
+	},
+	{
+		"profile", `printf %s 'a pass phrase' | regshape --profile work auth login $HOST -u carol --password-stdin`,
+		`echo $HOST | REGSHAPE_PROFILE=work docker-credential-regshape get`,
+	},
+	{
+		"slots", `printf %s 'a pass phrase' | regshape --profile slots auth login $HOST -u carol --password-stdin
 		regshape --profile slots auth key protect --passphrase-file phrase
 		regshape --profile slots auth key protect --recipient $(age-keygen -y identity)`,
 		`for way in '--passphrase-file phrase' '--identity identity'; do
 			regshape --profile slots auth lock && regshape --profile slots auth unlock $way
 			echo $HOST | REGSHAPE_PROFILE=slots docker-credential-regshape get
-		done 2>&1 | grep ServerURL`},
-	{"directory", `printf %s 'a pass phrase' | regshape --store batch auth login $HOST -u carol --password-stdin`,
-		`echo $HOST | REGSHAPE_STORE=$PWD/batch docker-credential-regshape get`},
+		done 2>&1 | grep ServerURL`,
+	},
+	{
+		"directory", `printf %s 'a pass phrase' | regshape --store batch auth login $HOST -u carol --password-stdin`,
+		`echo $HOST | REGSHAPE_STORE=$PWD/batch docker-credential-regshape get`,
+	},
 }
 
 // testUpgrade has this version's package take the place of that of 0.1.0, and that take its

@@ -196,7 +196,9 @@ func (h helper) Add(c *credentials.Credentials) error {
 	if old.Program == nil {
 		last = old
 	}
-	if err == nil && old.For().String() == address.String() && last.Username == c.Username && last.Secret == c.Secret {
+	// Another process may have renewed it since this client got it.
+	answered := last.Secret == c.Secret || last.Answer != nil && last.Answer.Before == store.Digest(c.Secret)
+	if err == nil && old.For().String() == address.String() && last.Username == c.Username && answered {
 		if old.ServerURL == c.ServerURL || old.Program != nil {
 			return nil
 		}

@@ -28,8 +28,15 @@ type Program struct {
 // an entry of its own, which is never listed and which version 0.1.0 does not answer.
 type Answer struct {
 	Made, Ends time.Time // the secret's; zero where there is none
+	Before     string    `json:",omitempty"` // the [Digest] of the secret before this one
 	Tried      time.Time `json:",omitzero"`  // when the program last brought none
 	Problem    string    `json:",omitempty"` // why; "" where it knows no login
+}
+
+// Digest stands for a secret that only has to be recognized.
+func Digest(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:16])
 }
 
 // MadeBy makes a login without a secret of its own of c.
@@ -60,8 +67,7 @@ func (c Credential) AnswerKey() string {
 	if c.Program != nil {
 		id = c.Program.ID
 	} else {
-		sum := sha256.Sum256([]byte(c.Renew.Token))
-		id = hex.EncodeToString(sum[:16])
+		id = Digest(c.Renew.Token)
 	}
 	return "answer " + id + " " + c.For().String()
 }

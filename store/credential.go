@@ -215,6 +215,9 @@ func (a *Answer) set(name, s string) (rest string, ok bool) {
 		at = &a.Ends
 	case "Tried":
 		at = &a.Tried
+	case "Before":
+		a.Before = value
+		return rest, ok
 	case "Problem":
 		a.Problem = value
 		return rest, ok

@@ -120,8 +120,8 @@ func TestPlainCredential(t *testing.T) {
 		`{"Secret":""}`: {},
 		`{"Program":{"Words":["a"],"Words":["b"]}}`:                            {Program: &Program{Words: []string{"b"}}},
 		`{"Program":{"ID":"A","Words":["/a","b c"],"Helper":true,"Path":"p"}}`: {Program: &Program{ID: "A", Words: []string{"/a", "b c"}, Helper: true, Path: "p"}},
-		`{"Answer":{"Made":"2026-01-02T03:04:05.5Z","Ends":"2026-01-02T03:04:06Z","Tried":"0001-01-01T00:00:00Z","Problem":"x"},"Kind":"k"}`: {
-			Kind: "k", Answer: &Answer{Made: time.Date(2026, 1, 2, 3, 4, 5, 5e8, time.UTC), Ends: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), Problem: "x"},
+		`{"Answer":{"Made":"2026-01-02T03:04:05.5Z","Ends":"2026-01-02T03:04:06Z","Before":"y","Tried":"0001-01-01T00:00:00Z","Problem":"x"},"Kind":"k"}`: {
+			Kind: "k", Answer: &Answer{Made: time.Date(2026, 1, 2, 3, 4, 5, 5e8, time.UTC), Ends: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), Before: "y", Problem: "x"},
 		},
 		`{"Secret":"a","Secret":"b"}`:              {Secret: "b"},
 		"{\"Kind\":\"later\",\"CAFile\":\"\x7f\"}": {Kind: "later", CAFile: "\x7f"},

@@ -25,11 +25,12 @@ type answer struct {
 
 // keptAt is the entry of an answer, in place of the last one.
 func (a answer) keptAt(made time.Time, last store.Credential) store.Credential {
+	before := store.Digest(last.Secret)
 	last.Username, last.Secret, last.Kind = a.username, a.secret, store.KindPassword
 	if a.username == "<token>" {
 		last.Kind = store.KindIdentityToken
 	}
-	last.Answer = &store.Answer{Made: made, Ends: a.ends}
+	last.Answer = &store.Answer{Made: made, Ends: a.ends, Before: before}
 	return last
 }
 

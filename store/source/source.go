@@ -255,7 +255,7 @@ func (s Source) renew(ctx context.Context, k kept, force bool) (store.Credential
 		return kept{login, last}.credential(), err
 	}
 	next := k.last
-	next.Answer = &store.Answer{Made: k.last.Answer.Made, Ends: k.last.Answer.Ends, Tried: s.now()}
+	next.Answer = &store.Answer{Made: k.last.Answer.Made, Ends: k.last.Answer.Ends, Before: k.last.Answer.Before, Tried: s.now()}
 	problem, told := errors.AsType[*ProgramError](err)
 	switch {
 	case err == nil:

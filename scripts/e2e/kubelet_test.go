@@ -20,7 +20,7 @@ import (
 )
 
 // kubelets are the programs with the kubelet's code.
-var kubelets = []string{"kubeprobe"}
+var kubelets = []string{"kubeprobe", "kubeprobe34"}
 
 // pull is an image of a pod, and what the kubelet pulls it with.
 type pull struct {

@@ -46,16 +46,21 @@ func TestForward(t *testing.T) {
 	for _, has := range registries[:2] {
 		near.login(has, has.password).ok("Login Succeeded").quiet()
 	}
+	slow := slowLogin(near)
 	e := containerEngine(t)
 	users := []string{"alice", "root2"}
+	for i := range lanes {
+		users = append(users, fmt.Sprint("lane", i))
+	}
 	m := startSSH(t, near, e, users)
 	t.Cleanup(m.watch(r.password, registries[1].password))
 
-	for _, user := range users {
+	for _, user := range users[:2] {
 		t.Run(user, func(t *testing.T) { m.pulls(t, user, r) })
 	}
 	t.Run("ways", func(t *testing.T) { m.ways(t, m.users["alice"].on(t), r) })
 	t.Run("containers", func(t *testing.T) { forwardToContainers(t, near, r, e) })
+	t.Run("faults", func(t *testing.T) { m.faults(t, users[2:], r, slow) })
 }
 
 // containerEngine is an engine that may run containers: in the namespace's own cgroups.

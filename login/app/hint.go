@@ -96,7 +96,7 @@ func storeAdvice(err error, own func(words ...string) string) string {
 	case errors.As(err, new(*keys.PluginError)):
 		return "check the plugin and its device; it may need a terminal to ask at"
 	case errors.Is(err, exec.ErrNotFound):
-		return "check the name, or give the program's path"
+		return "install it, or check its name and path"
 	case errors.Is(err, keys.ErrWrongPassphrase):
 		return "check the passphrase, then try again"
 	case errors.Is(err, keys.ErrNoSlot):

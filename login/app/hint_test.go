@@ -42,7 +42,7 @@ func TestAdvice(t *testing.T) {
 		{durable.ErrUnsure, "check the disk, then run the command again"},
 		{keys.ErrCommand, "check that the command prints the key line, and needs no terminal for it"},
 		{fmt.Errorf("%w; %w", keys.ErrNoSlot, &keys.PluginError{Err: io.EOF}), "check the plugin and its device; it may need a terminal to ask at"},
-		{&exec.Error{Name: "x", Err: exec.ErrNotFound}, "check the name, or give the program's path"},
+		{&exec.Error{Name: "x", Err: exec.ErrNotFound}, "install it, or check its name and path"},
 		{keys.ErrWrongPassphrase, "check the passphrase, then try again"},
 		{keys.ErrNoSlot, "give what opens it with --identity FILE or --passphrase-file FILE"},
 		{store.ErrConfigDamaged, "restore it, or move it away; a key that is not in the key file then needs 'rs auth key restore BACKUP'"},

@@ -60,7 +60,7 @@ func (l *lender) begin(to string) {
 		what = terminal.Enumerate(names, "and")
 	}
 	l.e.Tell("Lending %s to %s until %s; Ctrl-C ends it.", what, to, terminal.Clock(l.end))
-	l.e.Note("root and every process of your user there can take what is lent, and keep it; docker logout there does not end that. Who asks is what that machine says.")
+	l.e.Note("root and every process of your user there can take what is lent, and keep it; docker logout there does not end that. The programs' names are that machine's claim.")
 }
 
 // take begins to answer a request.

@@ -32,7 +32,7 @@ const (
 	// workingTime is that for one that is told so until something happens: the silence is noticed.
 	workingTime = 24 * time.Second
 	// noticeTime is when both sides have noticed that the other does not live.
-	noticeTime = 20 * time.Second
+	noticeTime = 25 * time.Second
 	lanes      = 8
 )
 

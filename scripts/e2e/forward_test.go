@@ -19,7 +19,7 @@ import (
 )
 
 // forwardTime is what a forward may take to stand, and its end to be noticed where nothing hangs.
-const forwardTime = 10 * time.Second
+const forwardTime = 20 * time.Second
 
 // otherMachine is one whose sshd is real. It shares processes and network with this one, and has
 // users and homes of its own.
@@ -356,6 +356,9 @@ func (m *otherMachine) lend(t *testing.T, args ...string) *lending {
 
 func (l *lending) stands() {
 	l.near.t.Helper()
+	for began := time.Now(); !strings.Contains(l.Text(), "Lending ") && time.Since(began) < forwardTime; {
+		time.Sleep(10 * time.Millisecond)
+	}
 	l.Await("Lending ")
 }
 

@@ -137,11 +137,12 @@ func (c *Login) byProgram(e *app.Env, client *registry.Client, to lookup.Destina
 	if err = allow(); err == nil {
 		err = to.Save(e.Ctx, login)
 	}
-	if err == nil {
-		err = allow() // a logout of the last other login with this program may have ended the trust
-	}
 	if err != nil {
 		return &app.StoreError{Registry: name, Doing: "store credentials", Err: err}
+	}
+	// A logout of the last other login with this program may have ended the trust meanwhile.
+	if err := allow(); err != nil {
+		e.Warn("%s.", e.Problem(err)) // the login is stored
 	}
 	if first.Answer != nil { // the program makes another one where this is not kept
 		if err := to.Store.Keep(e.Ctx, login, first); err != nil {

@@ -14,8 +14,9 @@ import (
 	"regshape/store/durable"
 )
 
-// dirs are where the sockets of this user may be. They depend on the uid and the system alone,
-// since the helper may run in another environment than the forward.
+// dirs are where the sockets of this user may be. The first depends on the uid alone, since the
+// helper may run in another environment than the forward; the second, for systems without it, also
+// on TMPDIR.
 func dirs() []string {
 	uid := strconv.Itoa(outside(os.Geteuid()))
 	return []string{

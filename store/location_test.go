@@ -143,6 +143,14 @@ func TestLocate_unnamedHome(t *testing.T) {
 	}
 }
 
+func TestHomeVariable(t *testing.T) {
+	for goos, want := range map[string]string{"linux": "HOME", "darwin": "HOME", "windows": "USERPROFILE"} {
+		if got := HomeVariable(goos); got != want {
+			t.Errorf("%s: %s, want %s", goos, got, want)
+		}
+	}
+}
+
 // A relative home is none: the store of whoever owns the current directory is not used.
 func TestLocate_relativeHome(t *testing.T) {
 	inHome(t, "rel", nil)
@@ -172,7 +180,8 @@ func TestLocate_missingHome(t *testing.T) {
 	if err := beside.checkWritable(); err != nil {
 		t.Errorf("all directories elsewhere: %v", err)
 	}
-	if err := (Location{Data: "/d", home: home, noHome: true}).checkWritable(); !errors.Is(err, ErrNoHome) {
+	t.Setenv("HOME", "")
+	if err := (Location{Data: "/d", home: home, noHome: true}).checkWritable(); err != ErrNoHome { //nolint:errorlint // it has nothing to add
 		t.Errorf("without a home: %v", err)
 	}
 	if err := (Location{Data: gone}).checkWritable(); err != nil {

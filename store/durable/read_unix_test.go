@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -58,5 +59,39 @@ func TestWritable(t *testing.T) {
 	}
 	if err := Writable(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a directory that is not there: %v, want %v", err, fs.ErrNotExist)
+	}
+}
+
+func TestExposed(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	for _, test := range []struct {
+		path     string
+		mode     fs.FileMode
+		s        Secrecy
+		how, fix string
+	}{
+		{file, 0o640, Secret, "mode 0640", "600"},
+		{file, 0o644, Sealed, "", ""},
+		{file, 0o600, Secret, "", ""},
+		{dir, 0o770, Sealed, "mode 0770", "700"},
+	} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(test.path, test.mode); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(test.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		if test.fix != "" {
+			want = []string{"chmod", test.fix, test.path}
+		}
+		if how, fix, err := Exposed(test.path, info, test.s); how != test.how || !slices.Equal(fix, want) || err != nil {
+			t.Errorf("mode %o: %q, %q, %v; want %q, %q", test.mode, how, fix, err, test.how, want)
+		}
 	}
 }

@@ -178,6 +178,14 @@ func TestProgram_hasEndedForVersion010(t *testing.T) {
 	}
 }
 
+// What version 0.1.0 stores in a program's login keeps the member that it does not know.
+func TestProgram_replacedByVersion010(t *testing.T) {
+	c, err := unmarshalCredential([]byte(`{"Secret":"s","Program":{"ID":"a","Words":["/bin/maker"]}}`))
+	if err != nil || c.Secret != "s" || c.Renews() {
+		t.Errorf("secret %q, renews %t, %v", c.Secret, c.Renews(), err)
+	}
+}
+
 // A pattern is matched by what it says, and by nothing else: whatever comes out for a host
 // differs from it in whole labels, none of them one of the last two.
 func FuzzMasks(f *testing.F) {

@@ -552,13 +552,13 @@ func TestCheck_fileInPlace(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{path, filepath.Join(path, "below")} {
-		loc, err := Locate(Options{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
+	sound := t.TempDir()
+	for _, loc := range []Location{
+		{Data: path, State: path, Config: path},
+		{Data: sound, State: sound, Config: filepath.Join(path, "below")},
+	} {
 		if found := loc.Check(time.Now()); len(found) != 1 || !strings.Contains(found[0].What, "not a directory") {
-			t.Errorf("%s: got %v, want that it is not a directory", dir, found)
+			t.Errorf("%s: got %v, want that it is not a directory", loc.Config, found)
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,12 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	for _, kv := range testenv.InMemory() { // what is synced is seen by ptrace, and lasts on the disks of the power cuts
+		if err := os.Setenv("TMPDIR", strings.TrimPrefix(kv, "TMPDIR=")); err != nil {
+			fmt.Fprintln(os.Stderr, "torture:", err)
+			return 1
+		}
+	}
 	dir, err := os.MkdirTemp("", "regshape-torture-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)

@@ -171,8 +171,9 @@ func TestHelp_flags(t *testing.T) {
 			}
 		}
 	}
-	for _, node := range commandsBelow(testGrammar(t).Model.Node) {
-		for _, flag := range testGrammar(t).Model.Flags {
+	program := testGrammar(t).Model.Node
+	for _, node := range commandsBelow(program) {
+		for _, flag := range program.Flags {
 			words := append(strings.Fields(commandPath(node)), "--"+flag.Name)
 			if !flag.IsBool() {
 				words[len(words)-1] += "=1s"

@@ -168,17 +168,10 @@ tidy: ## check that both go.mod files are tidy
 clean: ## remove what make built
 	rm -rf bin dist
 
-# Sub-makes keep the order under -j too: the cheap checks come first.
-ci: ## everything a change must pass
-	$(MAKE) lint
-	$(MAKE) cross
-	$(MAKE) windows
-	$(MAKE) test
-	$(MAKE) touched
-	$(MAKE) race
-	$(MAKE) e2e WHOLE=
-	$(MAKE) torture
-	$(MAKE) mutate MUTATEFLAGS='-n 40'
-	$(MAKE) fuzz FUZZTIME=500x
-	$(MAKE) bench BENCHFLAGS='-n 2 -sizes 1,50'
-	$(MAKE) releasetest
+# One after another, also under -j: the cheap checks come first.
+ci: ## everything a change must pass, with the time of each
+	@for stage in lint cross windows test touched race 'e2e WHOLE=' torture 'mutate MUTATEFLAGS="-n 40"' \
+	    'fuzz FUZZTIME=500x' 'bench BENCHFLAGS="-n 2 -sizes 1,50"' releasetest; do \
+	  begun=$$(date +%s); eval "$(MAKE) --no-print-directory $$stage" || exit; \
+	  echo "make $$stage: $$(($$(date +%s) - begun)) s"; \
+	done

@@ -33,7 +33,7 @@ func (c IdentityArg) takeToken(cred *store.Credential, name string, result regis
 			cred.Renew.Token = result.IdentityToken // what logout revokes
 		}
 	case !c.obtains(cred.Username):
-	case result.Challenge == "bearer":
+	case result.TokenServer:
 		return noIdentityToken(name, result, "the token server issues no identity tokens")
 	default:
 		return noIdentityToken(name, result, "the registry has no token server for identity tokens")

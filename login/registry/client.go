@@ -113,7 +113,6 @@ type session struct {
 	rt       http.RoundTripper
 	base     *url.URL // origin of the registry that answered, or is being tried
 	answered bool
-	loopback bool
 	deadline time.Time
 	secrets  *redactor
 }
@@ -127,17 +126,27 @@ func (c *Client) open(ctx context.Context, address store.Address) (context.Conte
 	if err != nil {
 		return nil, nil, nil, &failure{outcome: Protocol, message: err.Error(), advice: CheckName}
 	}
-	s := &session{
-		c: c, router: c.newRouter(), base: &url.URL{Scheme: "https", Host: host}, loopback: loopback(host),
-		deadline: c.now().Add(c.opt.Timeout), secrets: &redactor{},
-	}
-	s.router.base, s.router.plain = s.base, c.opt.PlainHTTP
+	s := c.newSession(&url.URL{Scheme: "https", Host: host}, false)
+	ctx, cancel := s.timed(ctx)
+	return ctx, func() { cancel(); s.router.close() }, s, nil
+}
+
+func (c *Client) newSession(base *url.URL, issuer bool) *session {
+	s := &session{c: c, base: base, secrets: &redactor{}, router: &router{
+		c: c, base: base, issuer: issuer, plain: c.opt.PlainHTTP && !issuer, transports: map[route]*http.Transport{},
+	}}
 	s.rt = s.router
 	for _, wrap := range c.opt.Wrap {
 		s.rt = wrap(s.rt)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.opt.Timeout, errOutOfTime)
-	return ctx, func() { cancel(); s.router.close() }, s, nil
+	return s
+}
+
+// timed bounds the next requests by Options.Timeout, without the time that the user spends
+// in the browser.
+func (s *session) timed(ctx context.Context) (context.Context, context.CancelFunc) {
+	s.deadline = s.c.now().Add(s.c.opt.Timeout)
+	return context.WithTimeoutCause(ctx, s.c.opt.Timeout, errOutOfTime)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -86,8 +86,8 @@ func TestClientCertificateStays(t *testing.T) {
 				t.Fatal(fail)
 			}
 			defer done()
-			if _, err := s.do(ctx, request{url: s.at("/moved")}); err != nil {
-				t.Error(err)
+			if _, fail := s.do(ctx, request{url: s.at("/moved")}); fail != nil {
+				t.Error(fail)
 			}
 			c.Refresh(t.Context(), DeviceClient{Issuer: "https://id.example"}, "refresh-canary-token")
 			var saw []string

@@ -75,14 +75,14 @@ func (g DeviceGrant) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, reda
 func (c *Client) DeviceLogin(ctx context.Context, d DeviceClient, screen DeviceScreen) (DeviceGrant, Result) {
 	s, u, fail := c.openIssuer(d.Issuer)
 	if fail != nil {
-		return DeviceGrant{}, s.result("", fail)
+		return DeviceGrant{}, fail.result()
 	}
 	defer s.router.close()
 	g, fail := s.deviceLogin(ctx, d, u, screen)
 	if fail != nil {
-		return DeviceGrant{}, s.result("", fail)
+		return DeviceGrant{}, fail.result()
 	}
-	return g, s.result("", &failure{outcome: Verified, message: "the login was confirmed"})
+	return g, (&failure{outcome: Verified, message: "the login was confirmed"}).result()
 }
 
 func (s *session) deviceLogin(ctx context.Context, d DeviceClient, u *url.URL, screen DeviceScreen) (DeviceGrant, *failure) {
@@ -286,25 +286,19 @@ const (
 // access token. The user name is the access token's claim, "" without one. The request is
 // never repeated: each creates a new token in the account.
 func (c *Client) HubToken(ctx context.Context, accessToken string) (username, token string, r Result) {
-	s, u, fail := c.openIssuer(HubAudience)
-	if fail != nil {
-		return "", "", s.result("", fail)
-	}
-	defer s.router.close()
-	s.secrets.Learn(accessToken)
-	ctx, done := s.timed(ctx)
-	defer done()
-	token, fail = s.hubToken(ctx, u, accessToken)
-	if fail != nil {
-		return "", "", s.result("", fail)
-	}
-	var claims struct {
-		Hub struct{ Username string } `json:"https://hub.docker.com"`
-	}
-	if readClaims(accessToken, &claims) && usableName(claims.Hub.Username) {
-		username = claims.Hub.Username
-	}
-	return username, token, s.result("", &failure{outcome: Verified, message: "Docker Hub created a personal access token"})
+	r = c.withIssuer(ctx, HubAudience, accessToken, func(ctx context.Context, s *session, u *url.URL) (fail *failure) {
+		if token, fail = s.hubToken(ctx, u, accessToken); fail != nil {
+			return fail
+		}
+		var claims struct {
+			Hub struct{ Username string } `json:"https://hub.docker.com"`
+		}
+		if readClaims(accessToken, &claims) && usableName(claims.Hub.Username) {
+			username = claims.Hub.Username
+		}
+		return &failure{outcome: Verified, message: "Docker Hub created a personal access token"}
+	})
+	return username, token, r
 }
 
 func (s *session) hubToken(ctx context.Context, u *url.URL, accessToken string) (string, *failure) {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -192,11 +191,7 @@ func TestDeviceDialGuard(t *testing.T) {
 					"issuer": "https://id.example", "token_endpoint": "https://id.example/token", "device_authorization_endpoint": tt.device,
 				})
 			})
-			c, err := New(Options{CAFile: house.caFile, Timeout: 5 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+			c := client(t, Options{CAFile: house.caFile})
 			c.dial = at(map[string]listening{"id.example:443": {"203.0.113.1", server}, "inner.example:443": {"127.0.0.1", inner}})
 			_, r := c.DeviceLogin(t.Context(), DeviceClient{Issuer: "https://id.example", ClientID: "cli"}, (&watched{}).screen())
 			if r.Outcome != Protocol || !strings.Contains(r.Message, tt.message) || leaked {
@@ -259,16 +254,7 @@ func at(where map[string]listening) dialFunc {
 		if !ok {
 			return nil, &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}
 		}
-		if control != nil {
-			if err := control(network, net.JoinHostPort(to.ip, "443"), nil); err != nil {
-				return nil, &net.OpError{Op: "dial", Net: network, Err: err}
-			}
-		}
-		conn, err := dialNet(ctx, network, to.Listener.Addr().String(), nil)
-		if err != nil {
-			return nil, err
-		}
-		return movedConn{conn, &net.TCPAddr{IP: net.ParseIP(to.ip), Port: 443}}, nil
+		return dialAs(ctx, network, net.JoinHostPort(to.ip, "443"), to.Listener.Addr(), control)
 	}
 }
 
@@ -326,11 +312,7 @@ func TestHubToken(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = w.Write([]byte(tt.body))
 			})
-			c, err := New(Options{CAFile: house.caFile, Timeout: 5 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+			c := client(t, Options{CAFile: house.caFile})
 			c.dial = at(map[string]listening{"hub.docker.com:443": {"203.0.113.1", hub}})
 			user, token, r := c.HubToken(t.Context(), tt.access)
 			if r.Outcome != tt.want || user != tt.user || token != tt.token || strings.Contains(r.Message, tt.access) {

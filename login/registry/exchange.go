@@ -47,10 +47,9 @@ type response struct {
 	url    *url.URL // of the server that sent it
 }
 
-// ask sends q, follows redirects, and retries on 429 and 5xx while there is time; with
+// do sends q, follows redirects, and retries on 429 and 5xx while there is time; with
 // once set on 429 alone, which means that nothing was done (RFC 6585 §4).
-// Errors are always a *failure.
-func (s *session) do(ctx context.Context, q request) (*response, error) {
+func (s *session) do(ctx context.Context, q request) (*response, *failure) {
 	for try := 0; ; try++ {
 		res, err := s.follow(ctx, q)
 		if err != nil {

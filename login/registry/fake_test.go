@@ -1,10 +1,12 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -126,6 +128,20 @@ type movedConn struct {
 }
 
 func (c movedConn) RemoteAddr() net.Addr { return c.remote }
+
+// dialAs connects to a server as if that were at an address.
+func dialAs(ctx context.Context, network, address string, server net.Addr, control controlFunc) (net.Conn, error) {
+	if control != nil {
+		if err := control(network, address, nil); err != nil {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+		}
+	}
+	conn, err := dialNet(ctx, network, server.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return movedConn{conn, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))}, nil
+}
 
 func writeFile(t *testing.T, name string, data []byte) string {
 	t.Helper()

@@ -54,23 +54,21 @@ func (c *Client) openIssuer(issuer string) (*session, *url.URL, *failure) {
 	if err != nil {
 		return nil, nil, &failure{outcome: Protocol, message: err.Error(), advice: GiveIssuer}
 	}
-	s := &session{
-		c: c, router: c.newRouter(), base: &url.URL{Scheme: u.Scheme, Host: u.Host},
-		deadline: c.now().Add(c.opt.Timeout), secrets: &redactor{},
-	}
-	s.router.base, s.router.issuer = s.base, true
-	s.rt = s.router
-	for _, wrap := range c.opt.Wrap {
-		s.rt = wrap(s.rt)
-	}
-	return s, u, nil
+	return c.newSession(&url.URL{Scheme: u.Scheme, Host: u.Host}, true), u, nil
 }
 
-// timed bounds the next requests by Options.Timeout, without the time that the user spends
-// in the browser.
-func (s *session) timed(ctx context.Context) (context.Context, context.CancelFunc) {
-	s.deadline = s.c.now().Add(s.c.opt.Timeout)
-	return context.WithTimeoutCause(ctx, s.c.opt.Timeout, errOutOfTime)
+// withIssuer runs ask with an issuer, within Options.Timeout. No message shows the secret.
+// What ask returns is the result, also if it went well.
+func (c *Client) withIssuer(ctx context.Context, issuer, secret string, ask func(context.Context, *session, *url.URL) *failure) Result {
+	s, u, fail := c.openIssuer(issuer)
+	if fail != nil {
+		return fail.result()
+	}
+	defer s.router.close()
+	s.secrets.Learn(secret)
+	ctx, done := s.timed(ctx)
+	defer done()
+	return ask(ctx, s, u).result()
 }
 
 // discover reads the issuer's metadata from the URL of RFC 8414 §3, then from that of OpenID
@@ -82,9 +80,9 @@ func (s *session) discover(ctx context.Context, issuer string, u *url.URL) (meta
 	last := &failure{}
 	var elsewhere *failure
 	for _, at := range []string{"/.well-known/oauth-authorization-server" + path, path + "/.well-known/openid-configuration"} {
-		res, err := s.do(ctx, request{url: s.at(at)})
-		if err != nil {
-			return metadata{}, s.asIssuer(s.explain(ctx, err))
+		res, fail := s.do(ctx, request{url: s.at(at)})
+		if fail != nil {
+			return metadata{}, s.asIssuer(fail)
 		}
 		if res.status == http.StatusOK && !sameOrigin(res.url, s.base) {
 			elsewhere = &failure{

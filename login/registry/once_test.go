@@ -139,10 +139,10 @@ func TestRefreshIsSentOnce_http2(t *testing.T) {
 			parent = t.Context()
 		}
 		ctx, done := s.timed(parent)
-		_, err = s.do(ctx, request{url: u.JoinPath("token"), once: once, form: map[string][]string{"refresh_token": {"x"}}})
+		_, fail = s.do(ctx, request{url: u.JoinPath("token"), once: once, form: map[string][]string{"refresh_token": {"x"}}})
 		done()
-		if got := count.Load() - before; err == nil || (got == 1) != once {
-			t.Errorf("once %v: sent %d times: %v", once, got, err)
+		if got := count.Load() - before; fail == nil || (got == 1) != once {
+			t.Errorf("once %v: sent %d times: %v", once, got, fail)
 		}
 	}
 }

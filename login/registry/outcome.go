@@ -116,8 +116,8 @@ type Result struct {
 	// Transport is how the registry was reached: "https", "https-insecure" (certificate
 	// not verified) or "http"; empty when it was not.
 	Transport string
-	// Challenge is the scheme that was used: "basic", "bearer" or "".
-	Challenge string
+	// TokenServer is whether the registry accepted a token that its token server issued.
+	TokenServer bool
 	// IdentityToken is the refresh token that the token server issued, if
 	// Options.WantIdentityToken was set and it has them. It is a secret.
 	IdentityToken string
@@ -147,14 +147,10 @@ type Credential struct {
 	IdentityToken bool
 }
 
-// String gives the user name; the secret is left out.
-func (c Credential) String() string { return fmt.Sprintf("%q %s", c.Username, redact.Mark) }
-
-// GoString gives what String gives.
-func (c Credential) GoString() string { return c.String() }
-
-// Format prints what String gives, whatever the verb, so that no %+v shows the secret.
-func (c Credential) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+// Format prints the user name without the secret, whatever the verb.
+func (c Credential) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "%q %s", c.Username, redact.Mark)
+}
 
 func (c Credential) empty() bool { return c.Username == "" && c.Secret == "" }
 
@@ -180,3 +176,7 @@ type failure struct {
 }
 
 func (f *failure) Error() string { return f.message }
+
+func (f *failure) result() Result {
+	return Result{Outcome: f.outcome, Message: f.message, Advice: f.advice, Suggested: f.suggested, Detail: f.detail}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,16 +22,7 @@ func nameServer(server net.Addr, addresses ...string) dialFunc {
 			return nil, err
 		}
 		at := addresses[min(int(n.Add(1)), len(addresses))-1]
-		if control != nil {
-			if err := control(network, net.JoinHostPort(at, port), nil); err != nil {
-				return nil, &net.OpError{Op: "dial", Net: network, Err: err}
-			}
-		}
-		conn, err := dialNet(ctx, network, server.String(), nil)
-		if err != nil {
-			return nil, err
-		}
-		return movedConn{conn, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(at), 80))}, nil
+		return dialAs(ctx, network, net.JoinHostPort(at, port), server, control)
 	}
 }
 

@@ -18,31 +18,27 @@ import (
 // RefreshToken is the one to keep: the one given, or the issuer's replacement, in which case
 // the old one may be void already. Rejected means that the user has to log in again. Scope
 // and Audience are not sent: the issuer keeps what was granted.
-func (c *Client) Refresh(ctx context.Context, d DeviceClient, refreshToken string) (DeviceGrant, Result) {
-	s, u, fail := c.openIssuer(d.Issuer)
-	if fail != nil {
-		return DeviceGrant{}, s.result("", fail)
-	}
-	defer s.router.close()
-	s.secrets.Learn(refreshToken)
-	ctx, done := s.timed(ctx)
-	defer done()
-	meta, fail := s.discover(ctx, d.Issuer, u)
-	if fail != nil {
-		return DeviceGrant{}, s.result("", fail)
-	}
-	res, err := s.do(ctx, request{url: meta.token, once: true, form: url.Values{
-		"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}, "client_id": {d.ClientID},
-	}})
-	if err != nil {
-		return DeviceGrant{}, s.result("", s.asIssuer(s.explain(ctx, err)))
-	}
-	g, fail := s.readRefreshed(res, refreshToken)
-	if fail != nil {
-		return DeviceGrant{}, s.result("", fail)
-	}
-	g.Scope = d.Scope
-	return g, s.result("", &failure{outcome: Verified, message: "the access token was renewed"})
+func (c *Client) Refresh(ctx context.Context, d DeviceClient, refreshToken string) (g DeviceGrant, r Result) {
+	r = c.withIssuer(ctx, d.Issuer, refreshToken, func(ctx context.Context, s *session, u *url.URL) *failure {
+		meta, fail := s.discover(ctx, d.Issuer, u)
+		if fail != nil {
+			return fail
+		}
+		res, fail := s.do(ctx, request{url: meta.token, once: true, form: url.Values{
+			"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}, "client_id": {d.ClientID},
+		}})
+		if fail != nil {
+			return s.asIssuer(fail)
+		}
+		renewed, fail := s.readRefreshed(res, refreshToken)
+		if fail != nil {
+			return fail
+		}
+		g = renewed
+		g.Scope = d.Scope
+		return &failure{outcome: Verified, message: "the access token was renewed"}
+	})
+	return g, r
 }
 
 // readRefreshed reads the token endpoint's response.
@@ -89,31 +85,25 @@ func lifetime(v any) float64 {
 // Verified when that succeeded, Unverified when the issuer offers no revocation, else
 // what went wrong. It takes no longer than Options.Timeout.
 func (c *Client) Revoke(ctx context.Context, d DeviceClient, refreshToken string) Result {
-	s, u, fail := c.openIssuer(d.Issuer)
-	if fail != nil {
-		return s.result("", fail)
-	}
-	defer s.router.close()
-	s.secrets.Learn(refreshToken)
-	ctx, done := s.timed(ctx)
-	defer done()
-	meta, fail := s.discover(ctx, d.Issuer, u)
-	if fail != nil {
-		return s.result("", fail)
-	}
-	if meta.revocation == nil {
-		return s.result("", &failure{outcome: Unverified, message: s.issuerLabel() + " offers no revocation"})
-	}
-	res, err := s.do(ctx, request{url: meta.revocation, form: url.Values{
-		"token": {refreshToken}, "token_type_hint": {"refresh_token"}, "client_id": {d.ClientID},
-	}})
-	switch {
-	case err != nil:
-		return s.result("", s.asIssuer(s.explain(ctx, err)))
-	case res.status != http.StatusOK:
-		return s.result("", s.oauthRefusal(res))
-	}
-	return s.result("", &failure{outcome: Verified, message: "the refresh token was revoked"})
+	return c.withIssuer(ctx, d.Issuer, refreshToken, func(ctx context.Context, s *session, u *url.URL) *failure {
+		meta, fail := s.discover(ctx, d.Issuer, u)
+		if fail != nil {
+			return fail
+		}
+		if meta.revocation == nil {
+			return &failure{outcome: Unverified, message: s.issuerLabel() + " offers no revocation"}
+		}
+		res, fail := s.do(ctx, request{url: meta.revocation, form: url.Values{
+			"token": {refreshToken}, "token_type_hint": {"refresh_token"}, "client_id": {d.ClientID},
+		}})
+		switch {
+		case fail != nil:
+			return s.asIssuer(fail)
+		case res.status != http.StatusOK:
+			return s.oauthRefusal(res)
+		}
+		return &failure{outcome: Verified, message: "the refresh token was revoked"}
+	})
 }
 
 // expiredText is the message of an expired code.

@@ -49,7 +49,7 @@ func challengeScenarios() []scenario {
 		"Basic among a hundred unknown schemes":  {strings.Repeat("Odd x=y, ", 100) + "Basic"},
 		"Basic with a comma missing before NTLM": {`Basic realm="x" NTLM`},
 	} {
-		group = append(group, scenario{name: name, reg: asks(nil, values...), scheme: "basic", want: Verified, message: accepted, asked: basic2})
+		group = append(group, scenario{name: name, reg: asks(nil, values...), want: Verified, message: accepted, asked: basic2})
 	}
 	for name, values := range map[string][]string{
 		"Bearer and Basic in two headers": {bearerTo, `Basic realm="x"`},
@@ -59,7 +59,7 @@ func challengeScenarios() []scenario {
 		"Bearer with a scope of its own":  {bearerTo + `,scope="repository:samples/app:pull,push",error="insufficient_scope"`},
 		"Bearer with two realms":          {bearerTo + `,realm="https://other.example/token"`},
 	} {
-		group = append(group, scenario{name: name, reg: asks(nil, values...), auth: gives(nil), scheme: "bearer", want: Verified, message: accepted, asked: proof3})
+		group = append(group, scenario{name: name, reg: asks(nil, values...), auth: gives(nil), want: Verified, message: accepted, asked: proof3})
 	}
 	return group
 }
@@ -160,9 +160,6 @@ func basicScenarios() []scenario {
 			want: Forbidden, message: message, advice: GiveScope, asked: basic2,
 		})
 	}
-	for i := range group {
-		group[i].scheme = "basic"
-	}
 	return group
 }
 
@@ -225,9 +222,6 @@ func bearerScenarios() []scenario {
 		{name: "a token server that wants something else", reg: asksBearer(nil), auth: says(400, `{"message":"no \u001b]8;;x"}`, jsonHeader), want: Protocol, message: "the token server auth.example answered 400 Bad Request: no ?]8;;x", asked: getTok},
 		{name: "invalid_grant by GET", reg: asksBearer(nil), auth: says(400, `{"error":"invalid_grant"}`, jsonHeader), want: Rejected, message: rejectedText, asked: getTok},
 	}
-	for i := range group {
-		group[i].scheme = "bearer"
-	}
 	return group
 }
 
@@ -273,7 +267,7 @@ func tokenAnswerScenarios() []scenario {
 		name: "a token in an empty answer", auth: says(204, ""), want: Protocol, message: "the token server auth.example answered 204 No Content", asked: getTok,
 	})
 	for i := range group {
-		group[i].reg, group[i].scheme = asksBearer(nil), "bearer"
+		group[i].reg = asksBearer(nil)
 	}
 	return group
 }
@@ -317,7 +311,7 @@ func identityScenarios() []scenario {
 		{name: "an identity token that nobody asked for", auth: offers("GET"), want: Verified, message: accepted, asked: proof3},
 	}
 	for i := range group {
-		group[i].reg, group[i].scheme = asksBearer(nil), "bearer"
+		group[i].reg = asksBearer(nil)
 	}
 	return group
 }
@@ -359,7 +353,6 @@ func scopeScenarios() []scenario {
 	}
 	// An open /v2/ asks nobody, with a credential or without.
 	for i := range group {
-		group[i].scheme = "basic"
 		if strings.HasPrefix(group[i].name, "open /v2/") {
 			h := group[i].reg
 			group[i].reg = func(st *stage, w http.ResponseWriter, r *http.Request) {
@@ -369,10 +362,9 @@ func scopeScenarios() []scenario {
 			}
 		}
 	}
-	group[len(group)-1].scheme = ""
 	const scopes = "&scope=repository%3Ateam%2Fapp%3Apull&scope=repository%3Ac%3Apull%2Cpush"
 	return append(group, scenario{
-		name: "robot by token", reg: robots(denied, asksBearer(ok), bearerTo), auth: gives(nil), scheme: "bearer",
+		name: "robot by token", reg: robots(denied, asksBearer(ok), bearerTo), auth: gives(nil),
 		scope: scope + " repository:c:pull,push", want: Verified, message: accepted,
 		asked: ping + "; auth GET /token?account=alice" + scopes + "&service=fake basic; reg GET /v2/ bearer; " + tags + "; " + tags + " bearer",
 	})

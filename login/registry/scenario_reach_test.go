@@ -85,18 +85,18 @@ func proxyScenarios() []scenario {
 	)
 	realm := func(host string) handler { return asks(nil, `Bearer realm="https://`+host+`/token",service="fake"`) }
 	group := []scenario{
-		{name: "proxy", reg: asksBasic(nil), proxy: tunnels, scheme: "basic", want: Verified, message: accepted, asked: connect + basic2},
-		{name: "proxy to the token server, too", reg: realm("far-auth.example"), auth: gives(nil), proxy: tunnels, scheme: "bearer", want: Verified, message: accepted, asked: connect + ping + "; proxy CONNECT far-auth.example:443; auth GET /token?account=alice&service=fake basic; reg GET /v2/ bearer"},
-		{name: "proxy, but not to the token server", reg: realm("auth.example"), auth: gives(nil), proxy: tunnels, scheme: "bearer", want: Verified, message: accepted, asked: connect + proof3},
-		{name: "proxy for plain http", noTLS: true, reg: asksBasic(nil), proxy: tunnels, scheme: "basic", want: Verified, message: accepted, asked: "proxy GET http://far.example/v2/; proxy GET http://far.example/v2/ basic"},
+		{name: "proxy", reg: asksBasic(nil), proxy: tunnels, want: Verified, message: accepted, asked: connect + basic2},
+		{name: "proxy to the token server, too", reg: realm("far-auth.example"), auth: gives(nil), proxy: tunnels, want: Verified, message: accepted, asked: connect + ping + "; proxy CONNECT far-auth.example:443; auth GET /token?account=alice&service=fake basic; reg GET /v2/ bearer"},
+		{name: "proxy, but not to the token server", reg: realm("auth.example"), auth: gives(nil), proxy: tunnels, want: Verified, message: accepted, asked: connect + proof3},
+		{name: "proxy for plain http", noTLS: true, reg: asksBasic(nil), proxy: tunnels, want: Verified, message: accepted, asked: "proxy GET http://far.example/v2/; proxy GET http://far.example/v2/ basic"},
 		{name: "proxy that wants a login", reg: asksBasic(nil), proxy: says(407, "px:proxy-canary", "Content-Type: text/plain"), transport: "-", want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy CONNECT far.example:443"},
 		{name: "proxy that wants a login, plain http", noTLS: true, reg: asksBasic(nil), proxy: says(407, "px:proxy-canary", "Content-Type: text/plain"), want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy GET http://far.example/v2/"},
 		{name: "proxy that wants a login with a page, plain http", noTLS: true, reg: asksBasic(nil), proxy: says(407, "<html>", "Content-Type: text/html", `Proxy-Authenticate: Basic realm="x"`), want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy GET http://far.example/v2/"},
-		{name: "proxy that wants a login for the token server", reg: realm("far-auth.example"), auth: gives(nil), proxy: lends(407), scheme: "bearer", want: Unreachable, message: "the token server far-auth.example: " + login, advice: ProxyLogin, asked: connect + ping + "; proxy CONNECT far-auth.example:443"},
-		{name: "proxy that wants a login for the token server, plain http", noTLS: true, reg: asks(nil, `Bearer realm="http://far-auth.example/token",service="fake"`), proxy: lends(407), scheme: "bearer", want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy GET http://far.example/v2/; proxy GET http://far-auth.example/token?account=alice&service=fake basic"},
+		{name: "proxy that wants a login for the token server", reg: realm("far-auth.example"), auth: gives(nil), proxy: lends(407), want: Unreachable, message: "the token server far-auth.example: " + login, advice: ProxyLogin, asked: connect + ping + "; proxy CONNECT far-auth.example:443"},
+		{name: "proxy that wants a login for the token server, plain http", noTLS: true, reg: asks(nil, `Bearer realm="http://far-auth.example/token",service="fake"`), proxy: lends(407), want: Unreachable, message: login, advice: ProxyLogin, asked: "proxy GET http://far.example/v2/; proxy GET http://far-auth.example/token?account=alice&service=fake basic"},
 		{name: "proxy behind the proxy that wants a login", reg: says(407, ""), proxy: tunnels, want: Unreachable, message: login, advice: ProxyLogin, asked: connect + ping},
 		{name: "proxy that forbids", reg: asksBasic(nil), proxy: says(403, ""), transport: "-", want: Unreachable, message: "the proxy answered 403 Forbidden", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
-		{name: "proxy that forbids the token server", reg: realm("far-auth.example"), auth: gives(nil), proxy: lends(403), scheme: "bearer", want: Unreachable, message: "the token server far-auth.example: the proxy answered 403 Forbidden", advice: FixProxy, asked: connect + ping + "; proxy CONNECT far-auth.example:443"},
+		{name: "proxy that forbids the token server", reg: realm("far-auth.example"), auth: gives(nil), proxy: lends(403), want: Unreachable, message: "the token server far-auth.example: the proxy answered 403 Forbidden", advice: FixProxy, asked: connect + ping + "; proxy CONNECT far-auth.example:443"},
 		{name: "proxy that finds nobody", reg: asksBasic(nil), proxy: says(502, ""), transport: "-", want: Unreachable, message: "the proxy answered 502 Bad Gateway", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
 		{name: "proxy that hangs up", reg: asksBasic(nil), proxy: hangsUp("", false), transport: "-", want: Unreachable, message: "the proxy: the connection was closed without a response", advice: FixProxy, asked: "proxy CONNECT far.example:443"},
 		{name: "proxy that hangs up, plain http", noTLS: true, reg: asksBasic(nil), proxy: hangsUp("", false), transport: "-", want: Unreachable, message: "the proxy: the connection was closed without a response", advice: FixProxy, asked: "proxy GET http://far.example/v2/"},
@@ -125,7 +125,7 @@ func proxyScenarios() []scenario {
 			zone = "its host name is not in a standard notation"
 		}
 		sc := scenario{
-			name: "proxy, realm at a " + name, reg: realm(host), proxy: tunnels, scheme: "bearer", want: Protocol,
+			name: "proxy, realm at a " + name, reg: realm(host), proxy: tunnels, want: Protocol,
 			message: "https://" + host + ": the address was refused: " + zone, asked: connect + ping,
 		}
 		group = append(group, sc)
@@ -161,7 +161,7 @@ func realmScenarios() []scenario {
 	} {
 		sc := scenario{
 			name: "realm: " + tt.name, reg: asksBearer(nil), auth: gives(nil), at: map[string]string{"reg": tt.reg, "auth": tt.auth},
-			scheme: "bearer", want: Verified, message: accepted, asked: proof3,
+			want: Verified, message: accepted, asked: proof3,
 		}
 		if tt.zone != "" {
 			sc.want, sc.message, sc.asked = Protocol, fmt.Sprintf(refused, tt.zone), ping
@@ -185,7 +185,7 @@ func realmScenarios() []scenario {
 		bearer := `Bearer realm="` + tt.realm + `",service="fake"`
 		group = append(group, scenario{
 			name: "realm: " + name, reg: asks(nil, bearer), auth: gives(nil),
-			scheme: "bearer", want: Protocol, message: tt.message, asked: ping,
+			want: Protocol, message: tt.message, asked: ping,
 		})
 		// A realm that nobody can ask gives way to Basic; one that was refused does not.
 		for how, challenges := range map[string][]string{
@@ -197,17 +197,17 @@ func realmScenarios() []scenario {
 		} {
 			sc := scenario{
 				name: "realm: " + name + ", " + how, reg: asks(nil, challenges...), auth: gives(nil),
-				scheme: "bearer", want: Protocol, message: tt.message, asked: ping,
+				want: Protocol, message: tt.message, asked: ping,
 			}
 			if tt.message == noURL {
-				sc.scheme, sc.want, sc.message, sc.asked = "basic", Verified, accepted, basic2
+				sc.want, sc.message, sc.asked = Verified, accepted, basic2
 			}
 			group = append(group, sc)
 		}
 		if tt.message == noURL {
 			group = append(group, scenario{
 				name: "realm: " + name + ", another Bearer behind", reg: asks(nil, `Basic realm="x", `+bearer, bearerTo), auth: gives(nil),
-				scheme: "bearer", want: Verified, message: accepted, asked: proof3,
+				want: Verified, message: accepted, asked: proof3,
 			})
 		}
 	}
@@ -215,33 +215,33 @@ func realmScenarios() []scenario {
 	return append(group,
 		scenario{
 			name: "realm: at the registry itself", reg: moveTo("/token", gives(nil), asks(nil, `Bearer realm="https://reg.example/token?a=b#c",service="fake"`)),
-			at: map[string]string{"reg": "127.0.0.1"}, scheme: "bearer", want: Verified, message: accepted,
+			at: map[string]string{"reg": "127.0.0.1"}, want: Verified, message: accepted,
 			asked: ping + "; reg GET /token?a=b&account=alice&service=fake basic; reg GET /v2/ bearer",
 		},
 		scenario{
 			// The name server gives a public address first and loopback after: each
 			// connection is judged by the address that it is made to.
 			name: "realm: DNS rebinding", reg: asksBearer(nil), auth: closes(says(503, "")), at: map[string]string{"auth": "203.0.113.2,127.0.0.1"},
-			scheme: "bearer", want: Protocol, message: fmt.Sprintf(refused, "loopback"), asked: getTok + "; wait 250ms",
+			want: Protocol, message: fmt.Sprintf(refused, "loopback"), asked: getTok + "; wait 250ms",
 		},
 		scenario{
 			name: "realm: localhost by the real name server", auth: gives(nil), reg: func(st *stage, w http.ResponseWriter, r *http.Request) {
 				asks(nil, `Bearer realm="https://localhost`+st.authPort()+`/token",service="fake"`)(st, w, r)
 			},
-			scheme: "bearer", want: Protocol, asked: ping,
+			want: Protocol, asked: ping,
 			message: "https://localhost:PORT: the address was refused: it is at a loopback address and the registry is not",
 		},
 		scenario{
 			name: "realm: at a refused address, Basic beside", reg: asks(nil, `Basic realm="x"`, bearerTo), auth: gives(nil), at: map[string]string{"auth": "127.0.0.1"},
-			scheme: "bearer", want: Protocol, message: fmt.Sprintf(refused, "loopback"), asked: ping,
+			want: Protocol, message: fmt.Sprintf(refused, "loopback"), asked: ping,
 		},
 		scenario{
 			name: "realm: no such host, Basic beside", reg: asks(nil, `Bearer realm="https://nowhere.example/token"`, `Basic realm="x"`),
-			scheme: "bearer", want: Unreachable, message: "the token server nowhere.example: no such host", asked: ping,
+			want: Unreachable, message: "the token server nowhere.example: no such host", asked: ping,
 		},
 		scenario{
 			name: "realm: no such host", reg: asks(nil, `Bearer realm="https://nowhere.example/token"`),
-			scheme: "bearer", want: Unreachable, message: "the token server nowhere.example: no such host", asked: ping,
+			want: Unreachable, message: "the token server nowhere.example: no such host", asked: ping,
 		},
 	)
 }
@@ -258,23 +258,23 @@ func rebindingScenarios() []scenario {
 	} {
 		group = append(group, scenario{
 			name: "rebinding: to " + tt.to, reg: basic, at: at("203.0.113.1," + tt.to),
-			scheme: "basic", want: Protocol, message: fmt.Sprintf(was, tt.zone), asked: ping,
+			want: Protocol, message: fmt.Sprintf(was, tt.zone), asked: ping,
 		})
 	}
 	return append(group,
 		scenario{
-			name: "rebinding: over plain http", noTLS: true, reg: basic, at: at("203.0.113.1,127.0.0.1"), scheme: "basic", want: Protocol,
+			name: "rebinding: over plain http", noTLS: true, reg: basic, at: at("203.0.113.1,127.0.0.1"), want: Protocol,
 			message: "http://reg.example: the address was refused: it is at a loopback address and was not before", asked: ping,
 		},
 		scenario{
 			// Its answer would become a token, and be sent on.
-			name: "rebinding: of a realm at the registry itself", noTLS: true, at: at("203.0.113.1,169.254.169.254"), scheme: "bearer", want: Protocol,
+			name: "rebinding: of a realm at the registry itself", noTLS: true, at: at("203.0.113.1,169.254.169.254"), want: Protocol,
 			reg:     moveTo("/token", closes(gives(nil)), closes(asks(nil, `Bearer realm="http://reg.example/token",service="fake"`))),
 			message: "http://reg.example: the address was refused: it is at a cloud metadata address and was not before", asked: ping,
 		},
 		scenario{
 			name: "rebinding: before the token is shown", reg: closes(asksBearer(nil)), auth: gives(nil), at: at("203.0.113.1,127.0.0.1"),
-			scheme: "bearer", want: Protocol, message: fmt.Sprintf(was, "loopback"), asked: getTok,
+			want: Protocol, message: fmt.Sprintf(was, "loopback"), asked: getTok,
 		},
 		scenario{
 			name: "rebinding: of a redirect to the registry itself", reg: closes(moves("/v2/", "/moved", 302, false, asksBasic(nil))), at: at("203.0.113.1,127.0.0.1"),
@@ -286,11 +286,11 @@ func rebindingScenarios() []scenario {
 		},
 		scenario{
 			name: "rebinding: away from loopback", reg: basic, at: at("127.0.0.1,203.0.113.1"),
-			scheme: "basic", want: Protocol, message: "https://reg.example: the address was refused: it was at a loopback address before and no longer is", asked: ping,
+			want: Protocol, message: "https://reg.example: the address was refused: it was at a loopback address before and no longer is", asked: ping,
 		},
 		scenario{
 			name: "rebinding: within the open network", reg: basic, at: at("203.0.113.1,10.0.0.1"),
-			scheme: "basic", want: Verified, message: accepted, asked: basic2,
+			want: Verified, message: accepted, asked: basic2,
 		},
 	)
 }
@@ -319,28 +319,28 @@ func redirectScenarios() []scenario {
 	)
 	b, tok := asksBasic(nil), gives(nil)
 	group := []scenario{
-		{name: "ping to another path", reg: moves("/v2/", "/moved", 301, false, b), scheme: "basic", want: Verified, message: accepted, asked: "reg GET /v2/; reg GET /moved; reg GET /v2/ basic"},
-		{name: "password to another path", reg: moves("/v2/", "/moved", 302, true, b), scheme: "basic", want: Verified, message: accepted, asked: basic2 + "; reg GET /moved basic"},
-		{name: "password to the same origin by name and port", reg: moves("/v2/", "https://REG.example:443/moved", 307, true, b), scheme: "basic", want: Verified, message: accepted, asked: basic2 + "; reg GET /moved basic"},
+		{name: "ping to another path", reg: moves("/v2/", "/moved", 301, false, b), want: Verified, message: accepted, asked: "reg GET /v2/; reg GET /moved; reg GET /v2/ basic"},
+		{name: "password to another path", reg: moves("/v2/", "/moved", 302, true, b), want: Verified, message: accepted, asked: basic2 + "; reg GET /moved basic"},
+		{name: "password to the same origin by name and port", reg: moves("/v2/", "https://REG.example:443/moved", 307, true, b), want: Verified, message: accepted, asked: basic2 + "; reg GET /moved basic"},
 		{name: "ping to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, want: Protocol, message: "the registry redirects to https://other.example, which wants its own login", advice: OtherRegistry, suggested: "other.example", asked: ping + "; other GET /v2/"},
 		{name: "ping to an open registry", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: says(200, ""), want: Unverified, message: "the registry did not ask for a credential", asked: ping + "; other GET /v2/"},
-		{name: "password to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, true, b), other: b, scheme: "basic", want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: basic2},
-		{name: "password to another port", reg: moves("/v2/", "https://reg.example:8443/v2/", 308, true, b), scheme: "basic", want: Protocol, message: "https://reg.example redirects to https://reg.example:8443" + secret, advice: OtherRegistry, suggested: "reg.example:8443", asked: basic2},
-		{name: "token to another registry", reg: moves("/v2/", "https://other.example/v2/", 307, true, asksBearer(nil)), auth: tok, other: b, scheme: "bearer", want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: proof3},
+		{name: "password to another registry", reg: moves("/v2/", "https://other.example/v2/", 302, true, b), other: b, want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: basic2},
+		{name: "password to another port", reg: moves("/v2/", "https://reg.example:8443/v2/", 308, true, b), want: Protocol, message: "https://reg.example redirects to https://reg.example:8443" + secret, advice: OtherRegistry, suggested: "reg.example:8443", asked: basic2},
+		{name: "token to another registry", reg: moves("/v2/", "https://other.example/v2/", 307, true, asksBearer(nil)), auth: tok, other: b, want: Protocol, message: "https://reg.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: proof3},
 		{name: "ping to plain http", reg: moves("/v2/", "http://plain.example/v2/", 302, false, b), plain: b, transport: "-", want: Protocol, message: "the redirect from https://reg.example to plain http://plain.example was refused", asked: ping},
-		{name: "password to plain http", reg: moves("/v2/", "http://reg.example/v2/", 302, true, b), scheme: "basic", want: Protocol, message: "the redirect from https://reg.example to plain http://reg.example was refused", asked: basic2},
+		{name: "password to plain http", reg: moves("/v2/", "http://reg.example/v2/", 302, true, b), want: Protocol, message: "the redirect from https://reg.example to plain http://reg.example was refused", asked: basic2},
 		{name: "a loop", reg: moves("/v2/", "/v2/", 302, false, b), transport: "-", want: Protocol, message: "too many redirects from https://reg.example", asked: "reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/; reg GET /v2/"},
 		{name: "a redirect to nowhere", reg: moves("/v2/", "", 302, false, b), transport: "-", want: Protocol, message: "https://reg.example redirects without a usable Location", asked: ping},
 		{name: "a redirect to a file", reg: moves("/v2/", "file:///etc/passwd", 302, false, b), transport: "-", want: Protocol, message: "https://reg.example redirects without a usable Location", asked: ping},
 		{name: "a redirect inside", reg: moves("/v2/", "https://other.example/latest/meta-data", 302, false, b), other: b, at: map[string]string{"other": "169.254.169.254"}, transport: "-", want: Protocol, message: "https://other.example: the address was refused: it is at a cloud metadata address and the registry is not", asked: ping},
-		{name: "the token server to another path", reg: asksBearer(nil), auth: moves("/token", "/moved", 307, true, tok), scheme: "bearer", want: Verified, message: accepted, asked: getTok + "; auth GET /moved basic; reg GET /v2/ bearer"},
-		{name: "the token server to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, scheme: "bearer", want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: getTok},
-		{name: "the token server to plain http", reg: asksBearer(nil), auth: moves("/token", "http://plain.example/token", 307, true, tok), plain: tok, scheme: "bearer", want: Protocol, message: "the redirect from https://auth.example to plain http://plain.example was refused", asked: getTok},
-		{name: "POST with 307", reg: asksBearer(nil), auth: moves("/token", "/moved", 307, true, tok), cred: identity, scheme: "bearer", want: Verified, message: accepted, asked: refresh + moved + "; reg GET /v2/ bearer"},
-		{name: "POST with 308", reg: asksBearer(nil), auth: moves("/token", "/moved", 308, true, tok), cred: identity, scheme: "bearer", want: Verified, message: accepted, asked: refresh + moved + "; reg GET /v2/ bearer"},
-		{name: "POST with 302", reg: asksBearer(nil), auth: moves("/token", "/moved", 302, true, tok), cred: identity, scheme: "bearer", want: Protocol, message: "the redirect of a token request at https://auth.example was refused", asked: refresh},
-		{name: "POST with 307 to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, cred: identity, scheme: "bearer", want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: refresh},
-		{name: "plain http to https at the same host", noTLS: true, reg: moves("/v2/", "https://reg.example/v2/", 301, true, b), scheme: "basic", want: Protocol, message: "http://reg.example redirects to https://reg.example" + secret, advice: UseHTTPS, asked: basic2},
+		{name: "the token server to another path", reg: asksBearer(nil), auth: moves("/token", "/moved", 307, true, tok), want: Verified, message: accepted, asked: getTok + "; auth GET /moved basic; reg GET /v2/ bearer"},
+		{name: "the token server to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: getTok},
+		{name: "the token server to plain http", reg: asksBearer(nil), auth: moves("/token", "http://plain.example/token", 307, true, tok), plain: tok, want: Protocol, message: "the redirect from https://auth.example to plain http://plain.example was refused", asked: getTok},
+		{name: "POST with 307", reg: asksBearer(nil), auth: moves("/token", "/moved", 307, true, tok), cred: identity, want: Verified, message: accepted, asked: refresh + moved + "; reg GET /v2/ bearer"},
+		{name: "POST with 308", reg: asksBearer(nil), auth: moves("/token", "/moved", 308, true, tok), cred: identity, want: Verified, message: accepted, asked: refresh + moved + "; reg GET /v2/ bearer"},
+		{name: "POST with 302", reg: asksBearer(nil), auth: moves("/token", "/moved", 302, true, tok), cred: identity, want: Protocol, message: "the redirect of a token request at https://auth.example was refused", asked: refresh},
+		{name: "POST with 307 to another", reg: asksBearer(nil), auth: moves("/token", "https://other.example/token", 307, true, tok), other: tok, cred: identity, want: Protocol, message: "https://auth.example redirects to https://other.example" + secret, advice: OtherRegistry, suggested: "other.example", asked: refresh},
+		{name: "plain http to https at the same host", noTLS: true, reg: moves("/v2/", "https://reg.example/v2/", 301, true, b), want: Protocol, message: "http://reg.example redirects to https://reg.example" + secret, advice: UseHTTPS, asked: basic2},
 	}
 	return group
 }
@@ -391,15 +391,15 @@ func tlsScenarios() []scenario {
 	return []scenario{
 		{name: "unknown authority", reg: b, before: stranger, transport: "-", want: TLS, message: unknown, advice: TrustCA},
 		{name: "unknown authority on loopback", loopback: true, reg: b, before: stranger, transport: "-", want: TLS, message: unknown, advice: TrustCA},
-		{name: "unknown authority, insecure", reg: b, before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "basic", want: Verified, message: accepted, asked: basic2},
-		{name: "a CA of its own", reg: b, before: signed(time.Hour, "reg.example"), scheme: "basic", want: Verified, message: accepted, asked: basic2},
+		{name: "unknown authority, insecure", reg: b, before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", want: Verified, message: accepted, asked: basic2},
+		{name: "a CA of its own", reg: b, before: signed(time.Hour, "reg.example"), want: Verified, message: accepted, asked: basic2},
 		{name: "a certificate that expired", reg: b, before: signed(-time.Hour, "reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", advice: RenewCertificate},
 		{name: "a certificate of the future", reg: b, before: signed(96*time.Hour, "reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", advice: RenewCertificate},
 		{name: "a certificate for another name", reg: b, before: signed(time.Hour, "elsewhere.example"), transport: "-", want: TLS, message: "the certificate is for another name (elsewhere.example)", advice: FixName},
-		{name: "a certificate for another name, insecure", reg: b, before: signed(time.Hour, "elsewhere.example"), opt: Options{Insecure: true}, transport: "https-insecure", scheme: "basic", want: Verified, message: accepted, asked: basic2},
+		{name: "a certificate for another name, insecure", reg: b, before: signed(time.Hour, "elsewhere.example"), opt: Options{Insecure: true}, transport: "https-insecure", want: Verified, message: accepted, asked: basic2},
 		{name: "a client certificate is missing", reg: b, before: mutual(tls.VersionTLS13, time.Hour, false), transport: "-", want: TLS, message: refused, advice: GiveClientCert},
 		{name: "a client certificate is missing (TLS 1.2)", reg: b, before: mutual(tls.VersionTLS12, time.Hour, false), transport: "-", want: TLS, message: refused, advice: GiveClientCert},
-		{name: "a client certificate", reg: b, before: mutual(tls.VersionTLS13, time.Hour, true), scheme: "basic", want: Verified, message: accepted, asked: basic2},
+		{name: "a client certificate", reg: b, before: mutual(tls.VersionTLS13, time.Hour, true), want: Verified, message: accepted, asked: basic2},
 		{name: "a client certificate that expired", reg: b, before: mutual(tls.VersionTLS12, -time.Hour, true), transport: "-", want: TLS, message: "the server refused the client certificate (expired certificate)", advice: ReplaceClientCert},
 		{name: "a client certificate of another authority", reg: b, before: func(st *stage) {
 			mutual(tls.VersionTLS13, time.Hour, false)(st)
@@ -408,8 +408,8 @@ func tlsScenarios() []scenario {
 		}, transport: "-", want: TLS, message: "the server accepts no client certificate of this authority, and refused the connection without one", advice: ReplaceClientCert},
 		{name: "a client certificate is missing at nginx", reg: says(400, "<html>", "Content-Type: text/html"), want: Protocol, message: "the registry answered 400 Bad Request", advice: MaybeClientCert, asked: ping},
 		{name: "a token server of an unknown authority", reg: b, auth: gives(nil), before: stranger, at: map[string]string{"reg": "203.0.113.9"}, transport: "-", want: TLS, message: unknown, advice: TrustCA},
-		{name: "a token server of an unknown authority, insecure", reg: asksBearer(nil), auth: gives(nil), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "bearer", want: TLS, message: "the token server auth.example: " + unknown, advice: InsecureElsewhere, asked: ping},
-		{name: "a token server at another port of the registry, insecure", reg: moveTo("/token", gives(nil), asks(nil, `Bearer realm="https://reg.example:5001/token",service="fake"`)), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", scheme: "bearer", want: Verified, message: accepted, asked: ping + "; reg GET /token?account=alice&service=fake basic; reg GET /v2/ bearer"},
+		{name: "a token server of an unknown authority, insecure", reg: asksBearer(nil), auth: gives(nil), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", want: TLS, message: "the token server auth.example: " + unknown, advice: InsecureElsewhere, asked: ping},
+		{name: "a token server at another port of the registry, insecure", reg: moveTo("/token", gives(nil), asks(nil, `Bearer realm="https://reg.example:5001/token",service="fake"`)), before: stranger, opt: Options{Insecure: true}, transport: "https-insecure", want: Verified, message: accepted, asked: ping + "; reg GET /token?account=alice&service=fake basic; reg GET /v2/ bearer"},
 		{name: "a redirect to an unknown authority, insecure", reg: moves("/v2/", "https://other.example/v2/", 302, false, b), other: b, before: stranger, opt: Options{Insecure: true}, transport: "-", want: TLS, message: unknown, advice: InsecureElsewhere, asked: ping},
 		{name: "TLS of the past", reg: b, before: func(st *stage) { st.tls.MinVersion, st.tls.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, transport: "-", want: TLS, message: old, advice: UpgradeTLS},
 		{name: "TLS of the past, insecure", reg: b, before: func(st *stage) { st.tls.MinVersion, st.tls.MaxVersion = tls.VersionTLS10, tls.VersionTLS10 }, opt: Options{Insecure: true}, transport: "-", want: TLS, message: old, advice: UpgradeTLS},
@@ -419,20 +419,20 @@ func tlsScenarios() []scenario {
 		}, transport: "-", want: TLS, message: "the server refused the TLS connection (handshake failure)", advice: MaybeClientCert},
 		{name: "a certificate without subjectAltName", reg: b, before: signed(time.Hour, "CN=reg.example"), transport: "-", want: TLS, message: noSAN, advice: ReissueCertificate},
 		{name: "a certificate without subjectAltName for another name", reg: b, before: signed(time.Hour, "CN=elsewhere.example"), transport: "-", want: TLS, message: noSAN, advice: ReissueCertificate},
-		{name: "a certificate without subjectAltName, insecure", reg: b, before: signed(time.Hour, "CN=reg.example"), opt: Options{Insecure: true}, transport: "https-insecure", scheme: "basic", want: Verified, message: accepted, asked: basic2},
+		{name: "a certificate without subjectAltName, insecure", reg: b, before: signed(time.Hour, "CN=reg.example"), opt: Options{Insecure: true}, transport: "https-insecure", want: Verified, message: accepted, asked: basic2},
 		{name: "a certificate without subjectAltName that expired", reg: b, before: signed(-time.Hour, "CN=reg.example"), transport: "-", want: TLS, message: "the certificate has expired or is not yet valid", advice: RenewCertificate},
 		{name: "a certificate for an address", reg: b, before: signed(time.Hour, "192.0.2.1"), transport: "-", want: TLS, message: "the certificate is for another name (192.0.2.1)", advice: FixName},
-		{name: "a token server without subjectAltName", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(signed(time.Hour, "CN=auth.example")), scheme: "bearer", want: TLS, message: "the token server auth.example: " + noSAN, advice: ReplaceOtherCertificate, asked: ping},
-		{name: "a token server whose certificate expired", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(signed(-time.Hour, "auth.example")), scheme: "bearer", want: TLS, message: "the token server auth.example: the certificate has expired or is not yet valid", advice: ReplaceOtherCertificate, asked: ping},
-		{name: "a token server of the past", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(func(st *stage) { st.tls.MaxVersion = tls.VersionTLS11 }), scheme: "bearer", want: TLS, message: "the token server auth.example: " + old, advice: UpgradeTLS, asked: ping},
+		{name: "a token server without subjectAltName", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(signed(time.Hour, "CN=auth.example")), want: TLS, message: "the token server auth.example: " + noSAN, advice: ReplaceOtherCertificate, asked: ping},
+		{name: "a token server whose certificate expired", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(signed(-time.Hour, "auth.example")), want: TLS, message: "the token server auth.example: the certificate has expired or is not yet valid", advice: ReplaceOtherCertificate, asked: ping},
+		{name: "a token server of the past", reg: asksBearer(nil), auth: gives(nil), before: otherAuth(func(st *stage) { st.tls.MaxVersion = tls.VersionTLS11 }), want: TLS, message: "the token server auth.example: " + old, advice: UpgradeTLS, asked: ping},
 		{name: "plain http unasked", host: "plain.example", plain: b, transport: "-", want: TLS, message: noTLS, advice: AllowHTTP},
 		{name: "plain http unasked, insecure", host: "plain.example", plain: b, opt: Options{Insecure: true}, transport: "-", want: TLS, message: noTLS, advice: AllowHTTP},
-		{name: "plain http asked for", noTLS: true, reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
-		{name: "plain http on loopback", noTLS: true, loopback: true, reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
-		{name: "plain http with a plain token server", noTLS: true, reg: asks(nil, `Bearer realm="http://auth.example/token",service="fake"`), auth: gives(nil), scheme: "bearer", want: Verified, message: accepted, asked: proof3},
+		{name: "plain http asked for", noTLS: true, reg: b, want: Verified, message: accepted, asked: basic2},
+		{name: "plain http on loopback", noTLS: true, loopback: true, reg: b, want: Verified, message: accepted, asked: basic2},
+		{name: "plain http with a plain token server", noTLS: true, reg: asks(nil, `Bearer realm="http://auth.example/token",service="fake"`), auth: gives(nil), want: Verified, message: accepted, asked: proof3},
 		{name: "https asked plainly", reg: b, opt: Options{PlainHTTP: true}, transport: "http", want: Protocol, message: "the registry answered 400 Bad Request", advice: MaybeHTTPS},
-		{name: "an IPv6 literal", host: "[2001:db8::1]", reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
-		{name: "an IPv6 literal with a port", host: "[2001:DB8::1]:5000", reg: b, scheme: "basic", want: Verified, message: accepted, asked: basic2},
+		{name: "an IPv6 literal", host: "[2001:db8::1]", reg: b, want: Verified, message: accepted, asked: basic2},
+		{name: "an IPv6 literal with a port", host: "[2001:DB8::1]:5000", reg: b, want: Verified, message: accepted, asked: basic2},
 	}
 }
 
@@ -476,27 +476,27 @@ func troubleScenarios() []scenario {
 		html = "Content-Type: text/html"
 	)
 	group := []scenario{
-		{name: "429, then well", reg: firstSays(1, says(429, "", "Retry-After: 2"), asksBasic(nil)), scheme: "basic", want: Verified, message: accepted, asked: again(1, ping, "2s") + "; " + basic2},
-		{name: "429 by date", reg: firstSays(1, says(429, "", "Retry-After: Thu, 01 Jan 2026 00:00:03 GMT"), asksBasic(nil)), scheme: "basic", want: Verified, message: accepted, asked: again(1, ping, "3s") + "; " + basic2},
-		{name: "429 with an odd wait", reg: firstSays(1, says(429, "", "Retry-After: soon"), asksBasic(nil)), scheme: "basic", want: Verified, message: accepted, asked: again(1, ping, "250ms") + "; " + basic2},
+		{name: "429, then well", reg: firstSays(1, says(429, "", "Retry-After: 2"), asksBasic(nil)), want: Verified, message: accepted, asked: again(1, ping, "2s") + "; " + basic2},
+		{name: "429 by date", reg: firstSays(1, says(429, "", "Retry-After: Thu, 01 Jan 2026 00:00:03 GMT"), asksBasic(nil)), want: Verified, message: accepted, asked: again(1, ping, "3s") + "; " + basic2},
+		{name: "429 with an odd wait", reg: firstSays(1, says(429, "", "Retry-After: soon"), asksBasic(nil)), want: Verified, message: accepted, asked: again(1, ping, "250ms") + "; " + basic2},
 		{name: "429 for ever", reg: says(429, "", "Retry-After: 0"), want: Throttled, message: "too many requests", asked: again(4, ping, "100ms", "100ms", "100ms")},
 		{name: "429 for an hour", reg: says(429, "", "Retry-After: 3600"), want: Throttled, message: "too many requests; the registry asks to wait 3600 s", asked: ping},
-		{name: "429 after the password", reg: asksBasic(says(429, "")), scheme: "basic", want: Throttled, message: "too many requests", asked: ping + "; " + again(4, "reg GET /v2/ basic", "250ms", "500ms", "1s")},
-		{name: "503, then well", reg: firstSays(2, says(503, ""), asksBasic(nil)), scheme: "basic", want: Verified, message: accepted, asked: again(2, ping, "250ms", "500ms") + "; " + basic2},
+		{name: "429 after the password", reg: asksBasic(says(429, "")), want: Throttled, message: "too many requests", asked: ping + "; " + again(4, "reg GET /v2/ basic", "250ms", "500ms", "1s")},
+		{name: "503, then well", reg: firstSays(2, says(503, ""), asksBasic(nil)), want: Verified, message: accepted, asked: again(2, ping, "250ms", "500ms") + "; " + basic2},
 		{name: "503 for ever", reg: says(503, "down", "Content-Type: text/plain"), want: Unreachable, message: "the registry answered 503 Service Unavailable: down", asked: again(4, ping, "250ms", "500ms", "1s")},
 		{name: "503 for ages", reg: says(503, "", "Retry-After: 99999999999999999999"), want: Unreachable, message: "the registry answered 503 Service Unavailable", asked: ping},
-		{name: "500 after the password", reg: asksBasic(says(500, "")), scheme: "basic", want: Unreachable, message: "the registry answered 500 Internal Server Error", asked: ping + "; " + again(4, "reg GET /v2/ basic", "250ms", "500ms", "1s")},
+		{name: "500 after the password", reg: asksBasic(says(500, "")), want: Unreachable, message: "the registry answered 500 Internal Server Error", asked: ping + "; " + again(4, "reg GET /v2/ basic", "250ms", "500ms", "1s")},
 		{name: "501 is final", reg: says(501, ""), want: Unreachable, message: "the registry answered 501 Not Implemented", asked: ping},
 		{name: "a slow answer", reg: waits, opt: Options{Timeout: 900 * time.Millisecond}, transport: "-", want: Unreachable, message: "no response within 900ms", asked: ping},
-		{name: "a slow answer after the password", reg: asksBasic(waits), opt: Options{Timeout: 1500 * time.Millisecond}, scheme: "basic", want: Unreachable, message: "no response within 1.5s", asked: basic2},
+		{name: "a slow answer after the password", reg: asksBasic(waits), opt: Options{Timeout: 1500 * time.Millisecond}, want: Unreachable, message: "no response within 1.5s", asked: basic2},
 		{name: "a body that drips for ever", reg: drips, opt: Options{Timeout: 900 * time.Millisecond}, transport: "-", want: Unreachable, message: "no response within 900ms", asked: ping},
 		{name: "a body without end", reg: floods, want: Unverified, message: "the registry did not ask for a credential", asked: ping},
 		{name: "a huge header", reg: says(200, "", "X: "+strings.Repeat("x", 2*maxHeader)), transport: "-", want: Protocol, message: "the response headers are too long or malformed", asked: ping},
 		{name: "ten thousand headers", reg: says(200, "", strings.Split(strings.Repeat("X: xxxxxxxxxx\n", 10_000)+"X: y", "\n")...), transport: "-", want: Protocol, message: "the response headers are too long", asked: ping},
 		{name: "a huge header in HTTP/1", noTLS: true, reg: says(200, "", "X: "+strings.Repeat("x", 2*maxHeader)), transport: "-", want: Protocol, message: "the response headers are too long", asked: ping},
 		{name: "Ctrl-C", reg: interrupts, transport: "-", want: Unreachable, message: "interrupted", asked: ping},
-		{name: "Ctrl-C after the password", reg: asksBasic(interrupts), scheme: "basic", want: Unreachable, message: "interrupted", asked: basic2},
-		{name: "Ctrl-C at the token server", reg: asksBearer(nil), auth: interrupts, scheme: "bearer", want: Unreachable, message: "the token server auth.example: interrupted", asked: getTok},
+		{name: "Ctrl-C after the password", reg: asksBasic(interrupts), want: Unreachable, message: "interrupted", asked: basic2},
+		{name: "Ctrl-C at the token server", reg: asksBearer(nil), auth: interrupts, want: Unreachable, message: "the token server auth.example: interrupted", asked: getTok},
 		{name: "an open registry", reg: says(200, "{}", jsonHeader), want: Unverified, message: "the registry did not ask for a credential", asked: ping},
 		{name: "a web page", reg: says(200, "<html>", "Content-Type: text/html; charset=utf-8"), want: NotARegistry, message: "not a registry: it answers /v2/ with a web page", advice: CheckName, asked: ping},
 		{name: "a web page that says who it is", reg: says(200, "<html>", "Content-Type: text/html", "Docker-Distribution-Api-Version: registry/2.0"), want: Unverified, message: "the registry did not ask for a credential", asked: ping},
@@ -538,7 +538,7 @@ func troubleScenarios() []scenario {
 	} {
 		answer := says(200, tt.body, strings.Split(tt.header, "\n")...)
 		before := scenario{name: "200 with " + name, reg: answer, want: Unverified, message: open, asked: ping}
-		after := scenario{name: "200 behind the login with " + name, reg: asksBasic(answer), scheme: "basic", want: Verified, message: accepted, asked: basic2}
+		after := scenario{name: "200 behind the login with " + name, reg: asksBasic(answer), want: Verified, message: accepted, asked: basic2}
 		if tt.page {
 			before.want, before.message, before.advice = NotARegistry, page, CheckName
 			after.want, after.message, after.advice = NotARegistry, page, CheckName

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
@@ -54,7 +53,6 @@ type scenario struct {
 	scope string
 
 	want      Outcome
-	scheme    string
 	message   string
 	advice    Advice
 	suggested string
@@ -130,7 +128,6 @@ func (sc scenario) play(t *testing.T, house *house) {
 	steady := strings.NewReplacer(host, "reg.example", st.authPort(), ":PORT").Replace
 	for _, one := range []struct{ what, got, want string }{
 		{"outcome", string(r.Outcome), string(sc.want)},
-		{"challenge", r.Challenge, sc.scheme},
 		{"message", steady(r.Message), sc.message},
 		{"advice", string(r.Advice), string(sc.advice)},
 		{"suggested", steady(r.Suggested), sc.suggested},
@@ -172,10 +169,4 @@ type handler func(st *stage, w http.ResponseWriter, r *http.Request)
 func interrupts(st *stage, _ http.ResponseWriter, r *http.Request) {
 	st.cancel()
 	<-r.Context().Done()
-}
-
-func withCancel(t *testing.T) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	return ctx, cancel
 }

@@ -65,7 +65,8 @@ func newStage(t *testing.T, house *house, sc scenario) *stage {
 		tls:   &tls.Config{Certificates: []tls.Certificate{house.pair}},
 		clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
-	st.ctx, st.cancel = withCancel(t)
+	st.ctx, st.cancel = context.WithCancel(t.Context())
+	t.Cleanup(st.cancel)
 	if st.opt.CAFile == "" {
 		st.opt.CAFile = house.caFile
 	}
@@ -206,20 +207,11 @@ func (st *stage) dial(ctx context.Context, network, addr string, control control
 		}
 		st.mu.Unlock()
 	}
-	if control != nil {
-		if err := control(network, net.JoinHostPort(at, port), nil); err != nil {
-			return nil, &net.OpError{Op: "dial", Net: network, Err: err}
-		}
-	}
 	l := st.listener(role)
 	if l == nil {
 		return nil, fmt.Errorf("nobody plays %s", role)
 	}
-	conn, err := dialNet(ctx, network, l.Addr().String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	return movedConn{conn, &net.TCPAddr{IP: net.ParseIP(at), Port: 443}}, nil
+	return dialAs(ctx, network, net.JoinHostPort(at, port), l.Addr(), control)
 }
 
 func (st *stage) note(line string) {

@@ -154,7 +154,7 @@ func (t *tokenServer) get(ctx context.Context) (*response, *failure) {
 		q.Set("client_id", clientID)
 	}
 	u.RawQuery = q.Encode()
-	return t.s.doToken(ctx, request{url: &u, auth: auth})
+	return t.s.do(ctx, request{url: &u, auth: auth})
 }
 
 // post is OAuth2 (distribution, spec/auth/oauth; RFC 6749 §4.3 and §6).
@@ -174,15 +174,7 @@ func (t *tokenServer) post(ctx context.Context) (*response, *failure) {
 	if t.s.c.opt.WantIdentityToken {
 		form.Set("access_type", "offline")
 	}
-	return t.s.doToken(ctx, request{url: t.realm, form: form, once: t.cred.IdentityToken})
-}
-
-func (s *session) doToken(ctx context.Context, q request) (*response, *failure) {
-	res, err := s.do(ctx, q)
-	if err != nil {
-		return nil, s.explain(ctx, err)
-	}
-	return res, nil
+	return t.s.do(ctx, request{url: t.realm, form: form, once: t.cred.IdentityToken})
 }
 
 // named names the token server in a connection error.

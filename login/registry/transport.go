@@ -141,10 +141,9 @@ func (f *firstByteConn) Read(p []byte) (int, error) {
 // Behind a proxy the dialled address is the proxy's, so there the literal host is checked.
 type router struct {
 	c                *Client
-	base             *url.URL // origin of the registry, or of the issuer in its place
-	issuer           bool     // base is an issuer's
-	plain            bool     // http to any address; else to loopback alone
-	proxy            func(*http.Request) (*url.URL, error)
+	base             *url.URL    // origin of the registry, or of the issuer in its place
+	issuer           bool        // base is an issuer's
+	plain            bool        // http to any address; else to loopback alone
 	serverSpokeFirst atomic.Bool // the registry sent before it got a request
 	// A server asked for a client certificate and has not answered yet: what that means if it
 	// never does.
@@ -168,10 +167,6 @@ const (
 	guarded
 	proxied
 )
-
-func (c *Client) newRouter() *router {
-	return &router{c: c, proxy: c.proxy, transports: map[route]*http.Transport{}}
-}
 
 // dial connects to the registry, to other servers or to the proxy, each with its checks.
 func (r *router) dial(scheme string, how via) func(context.Context, string, string) (net.Conn, error) {
@@ -267,7 +262,7 @@ func (r *router) transport(u *url.URL, how via) (*http.Transport, error) {
 		MaxIdleConnsPerHost:    1,
 	}
 	if how == proxied {
-		t.Proxy, t.DialTLSContext = r.proxy, r.dialProxy
+		t.Proxy, t.DialTLSContext = r.c.proxy, r.dialProxy
 		t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
 			if res.StatusCode == http.StatusOK {
 				r.tunnels.Store(key, true)
@@ -294,7 +289,7 @@ func (r *router) dialProxy(ctx context.Context, network, addr string) (net.Conn,
 
 // RoundTrip implements http.RoundTripper.
 func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
-	proxy, err := r.proxy(req)
+	proxy, err := r.c.proxy(req)
 	if err != nil {
 		// The cause quotes the setting, which may hold a password.
 		return refuse(req, &failure{

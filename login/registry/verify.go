@@ -30,16 +30,16 @@ const rejectedText = "authentication rejected"
 func (c *Client) Verify(ctx context.Context, address store.Address, scope string, cred Credential) Result {
 	ctx, done, s, fail := c.open(ctx, address)
 	if fail != nil {
-		return s.result("", fail)
+		return fail.result()
 	}
 	defer done()
 	s.secrets.Learn(cred.Secret)
 	ch, target, fail := s.findChallenge(ctx, scope)
 	if fail != nil {
-		return s.result("", fail)
+		return s.result(fail)
 	}
 	if cred.empty() {
-		return s.result(ch.scheme, &failure{outcome: Rejected, message: rejectedText, advice: GiveCredential})
+		return s.result(&failure{outcome: Rejected, message: rejectedText, advice: GiveCredential})
 	}
 	var identity string
 	if ch.scheme == "basic" {
@@ -51,10 +51,10 @@ func (c *Client) Verify(ctx context.Context, address store.Address, scope string
 		identity, fail = s.proveToken(ctx, ch, target, scope, cred)
 	}
 	if fail != nil {
-		return s.result(ch.scheme, fail)
+		return s.result(fail)
 	}
-	out := s.result(ch.scheme, &failure{outcome: Verified, message: "the registry accepted the credential"})
-	out.IdentityToken = identity
+	out := s.result(&failure{outcome: Verified, message: "the registry accepted the credential"})
+	out.IdentityToken, out.TokenServer = identity, ch.scheme == "bearer"
 	return out
 }
 
@@ -65,7 +65,7 @@ func (c *Client) Verify(ctx context.Context, address store.Address, scope string
 func (c *Client) Token(ctx context.Context, address store.Address, scope string, cred Credential) (Token, Result) {
 	ctx, done, s, fail := c.open(ctx, address)
 	if fail != nil {
-		return Token{}, s.result("", fail)
+		return Token{}, fail.result()
 	}
 	defer done()
 	s.secrets.Learn(cred.Secret)
@@ -74,27 +74,27 @@ func (c *Client) Token(ctx context.Context, address store.Address, scope string,
 		if fail.outcome == Unverified {
 			fail.advice = NoToken
 		}
-		return Token{}, s.result("", fail)
+		return Token{}, s.result(fail)
 	}
 	if ch.scheme != "bearer" {
-		return Token{}, s.result(ch.scheme, &failure{
+		return Token{}, s.result(&failure{
 			outcome: Protocol, message: "the registry does not issue tokens: it uses Basic authentication",
 			advice: NoToken,
 		})
 	}
 	g, fail := s.grant(ctx, ch, scope, cred)
 	if fail != nil {
-		return Token{}, s.result(ch.scheme, fail)
+		return Token{}, s.result(fail)
 	}
-	out := s.result(ch.scheme, &failure{outcome: Verified, message: "the token server issued a token"})
+	out := s.result(&failure{outcome: Verified, message: "the token server issued a token"})
 	out.IdentityToken = g.refresh
 	return Token{Value: g.access, ExpiresIn: g.expires}, out
 }
 
-// result makes every Result. The session is nil where it could not be opened.
-func (s *session) result(scheme string, f *failure) Result {
-	r := Result{Outcome: f.outcome, Challenge: scheme, Message: f.message, Advice: f.advice, Suggested: f.suggested, Detail: f.detail}
-	if s != nil && s.answered {
+// result is f with how the registry was reached.
+func (s *session) result(f *failure) Result {
+	r := f.result()
+	if s.answered {
 		r.Transport = s.base.Scheme
 		if r.Transport == "https" && s.c.opt.Insecure {
 			r.Transport = "https-insecure"
@@ -131,9 +131,9 @@ func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string
 		return verdict
 	}
 	// A public repository proves nothing about the credential.
-	open, err := s.do(ctx, request{url: tags})
-	if err != nil {
-		return s.explain(ctx, err)
+	open, fail := s.do(ctx, request{url: tags})
+	if fail != nil {
+		return fail
 	}
 	if open.status != http.StatusUnauthorized && open.status != http.StatusForbidden {
 		return verdict
@@ -143,9 +143,9 @@ func (s *session) prove(ctx context.Context, target *url.URL, scope, auth string
 
 // try sends auth to u. A repository without tags is 404 to those who may read it.
 func (s *session) try(ctx context.Context, u *url.URL, auth string) *failure {
-	res, err := s.do(ctx, request{url: u, auth: auth})
-	if err != nil {
-		return s.explain(ctx, err)
+	res, fail := s.do(ctx, request{url: u, auth: auth})
+	if fail != nil {
+		return fail
 	}
 	switch {
 	case res.status == http.StatusUnauthorized:
@@ -221,13 +221,13 @@ func basicValue(user, secret string) (string, *failure) {
 // outcome is a failure, too: there is nothing left to ask.
 func (s *session) findChallenge(ctx context.Context, scope string) (challenge, *url.URL, *failure) {
 	target := s.at("/v2/")
-	res, err := s.ping(ctx)
-	if err != nil {
-		return challenge{}, nil, s.explain(ctx, err)
+	res, fail := s.ping(ctx)
+	if fail != nil {
+		return challenge{}, nil, fail
 	}
 	if tags := s.tags(scope); res.status == http.StatusOK && !res.isPage() && tags != nil {
 		// Some registries leave /v2/ open and ask for a credential at the repository.
-		if at, err := s.do(ctx, request{url: tags}); err == nil && at.status == http.StatusUnauthorized {
+		if at, fail := s.do(ctx, request{url: tags}); fail == nil && at.status == http.StatusUnauthorized {
 			res, target = at, tags
 		}
 	}
@@ -251,20 +251,19 @@ func (s *session) findChallenge(ctx context.Context, scope string) (challenge, *
 
 // ping requests /v2/ without a credential, and finds out whether the registry speaks https
 // or http. Only loopback falls back to http, and not from a server that speaks TLS.
-func (s *session) ping(ctx context.Context) (*response, error) {
+func (s *session) ping(ctx context.Context) (res *response, fail *failure) {
 	schemes := []string{"https"}
 	if s.c.opt.PlainHTTP {
 		schemes = []string{"http"}
-	} else if s.loopback {
+	} else if loopback(s.base.Host) {
 		schemes = append(schemes, "http")
 	}
 	if !s.c.opt.PlainHTTP {
 		// An invalid certificate file must not cause a fallback to http.
 		if _, err := s.router.tlsFor(s.base); err != nil {
-			return nil, err
+			return nil, s.explain(ctx, err)
 		}
 	}
-	var err error
 	for _, scheme := range schemes {
 		s.base.Scheme = scheme
 		var secured atomic.Bool
@@ -273,8 +272,7 @@ func (s *session) ping(ctx context.Context) (*response, error) {
 				secured.Store(true)
 			}
 		}}
-		var res *response
-		if res, err = s.do(httptrace.WithClientTrace(ctx, trace), request{url: s.at("/v2/")}); err == nil {
+		if res, fail = s.do(httptrace.WithClientTrace(ctx, trace), request{url: s.at("/v2/")}); fail == nil {
 			s.answered = true
 			return res, nil
 		}
@@ -282,7 +280,7 @@ func (s *session) ping(ctx context.Context) (*response, error) {
 			break
 		}
 	}
-	return nil, err
+	return nil, fail
 }
 
 // chooseChallenge prefers Bearer to Basic: where both are offered, Basic is often a legacy

@@ -2,8 +2,6 @@ package login
 
 import (
 	"bytes"
-	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,10 +9,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// writeCompletion writes a completion script for "bash", "zsh" or "fish" to w; for any other
-// shell it writes nothing and returns an error. The script is generated from the grammar,
-// without hidden commands and flags.
-func writeCompletion(w io.Writer, shell string, model *kong.Application) error {
+// completionScript is the script for "bash", "zsh" or "fish", made from the grammar without
+// hidden commands and flags.
+func completionScript(shell string, model *kong.Application) string {
 	c := newCompletion(model)
 	var script bytes.Buffer
 	switch shell {
@@ -24,11 +21,8 @@ func writeCompletion(w io.Writer, shell string, model *kong.Application) error {
 		c.zsh(&script)
 	case "fish":
 		c.fish(&script)
-	default:
-		return fmt.Errorf("no completion for shell %q: use bash, zsh or fish", shell)
 	}
-	_, err := w.Write(script.Bytes())
-	return err
+	return script.String()
 }
 
 // completion is the grammar, reduced to what a shell needs.

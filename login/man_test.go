@@ -1,7 +1,6 @@
 package login
 
 import (
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -16,19 +15,9 @@ import (
 	"regshape/scripts/testenv"
 )
 
-func testGrammar(t *testing.T) *kong.Kong {
-	t.Helper()
-	var g grammar
-	parser, err := newParser(&g, &app.Env{Call: app.Call{Out: io.Discard, Err: io.Discard}}, func(int) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parser
-}
-
 // Every command has at least two examples, which the grammar accepts as that command.
 func TestManual_everyCommand(t *testing.T) {
-	program := testGrammar(t).Model.Node
+	program := testParser(t).Model.Node
 	nodes := append([]*kong.Node{program}, commandsBelow(program)...)
 	if len(nodes) < 20 {
 		t.Fatalf("got %d commands, want at least 20", len(nodes))
@@ -45,7 +34,7 @@ func TestManual_everyCommand(t *testing.T) {
 				words = words[:i]
 			}
 			args, _ := cutWords(strings.Fields(words))
-			ctx, err := testGrammar(t).Parse(args)
+			ctx, err := testParser(t).Parse(args)
 			if err != nil {
 				t.Errorf("%s: %v", line, err)
 			} else if got := commandPath(ctx.Selected()); path != "" && got != path {
@@ -64,7 +53,7 @@ func TestManPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := testGrammar(t).Model.Node
+	app := testParser(t).Model.Node
 	plain := strings.NewReplacer("…", `\[u2026]`)
 	check := func(file string, node *kong.Node) {
 		text := strings.ReplaceAll(string(pages[file]), `\-`, "-")
@@ -124,7 +113,7 @@ func help(t *testing.T, path string) string {
 
 // --help ends with examples and exit codes.
 func TestHelp_everyCommand(t *testing.T) {
-	for _, node := range commandsBelow(testGrammar(t).Model.Node) {
+	for _, node := range commandsBelow(testParser(t).Model.Node) {
 		path, text := commandPath(node), help(t, commandPath(node))
 		for _, want := range []string{oneLine(node.Help)[:15], "\nExamples:\n", "\nExit codes:\n    0  success\n", "\nGlobal flags:\n  -h, --help"} {
 			if !strings.Contains(text, want) {
@@ -171,14 +160,14 @@ func TestHelp_flags(t *testing.T) {
 			}
 		}
 	}
-	program := testGrammar(t).Model.Node
+	program := testParser(t).Model.Node
 	for _, node := range commandsBelow(program) {
 		for _, flag := range program.Flags {
 			words := append(strings.Fields(commandPath(node)), "--"+flag.Name)
 			if !flag.IsBool() {
 				words[len(words)-1] += "=1s"
 			}
-			if _, err := testGrammar(t).Parse(words); err != nil && strings.Contains(err.Error(), "unknown flag") {
+			if _, err := testParser(t).Parse(words); err != nil && strings.Contains(err.Error(), "unknown flag") {
 				t.Errorf("%v: %v", words, err)
 			}
 		}
@@ -187,7 +176,7 @@ func TestHelp_flags(t *testing.T) {
 
 // Every group that a command uses is one of the global flags' groups.
 func TestGrammar_uses(t *testing.T) {
-	program := testGrammar(t).Model.Node
+	program := testParser(t).Model.Node
 	for _, node := range commandsBelow(program) {
 		for group := range strings.SplitSeq(node.Tag.Get("uses"), ",") {
 			if group != "" && !slices.ContainsFunc(program.Flags, func(f *kong.Flag) bool { return f.Group != nil && f.Group.Key == group }) {

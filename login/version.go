@@ -3,7 +3,7 @@ package login
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
+	"io"
 
 	"github.com/alecthomas/kong"
 
@@ -57,14 +57,12 @@ type completionResult struct {
 
 // Run prints a script for the shell's start file.
 func (c completionCmd) Run(e *app.Env, parser *kong.Kong) error {
+	script := completionScript(c.Shell, parser.Model)
 	if e.JSON {
-		var script strings.Builder
-		if err := writeCompletion(&script, c.Shell, parser.Model); err != nil {
-			return err
-		}
-		return app.WriteJSON(e.Out, completionResult{"success", c.Shell, script.String()})
+		return app.WriteJSON(e.Out, completionResult{"success", c.Shell, script})
 	}
-	return writeCompletion(printable.Raw(e.Out), c.Shell, parser.Model)
+	_, err := io.WriteString(printable.Raw(e.Out), script)
+	return err
 }
 
 // Manual is the text of --help and of the man page.

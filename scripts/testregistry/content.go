@@ -7,9 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -233,10 +234,5 @@ func (g *Registry) serveTags(w http.ResponseWriter, t target) {
 		fail(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
 		return
 	}
-	tags := make([]string, 0, len(repo.tags))
-	for tag := range repo.tags {
-		tags = append(tags, tag)
-	}
-	sort.Strings(tags)
-	writeJSON(w, http.StatusOK, map[string]any{"name": t.repo, "tags": tags})
+	writeJSON(w, http.StatusOK, map[string]any{"name": t.repo, "tags": slices.Sorted(maps.Keys(repo.tags))})
 }

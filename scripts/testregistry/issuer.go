@@ -1,11 +1,14 @@
 package testregistry
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -97,14 +100,14 @@ func (i *Issuer) Live() int {
 func (i *Issuer) Revoked() []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return append([]string(nil), i.revoked...)
+	return slices.Clone(i.revoked)
 }
 
 // Secrets are the device codes and tokens given out so far.
 func (i *Issuer) Secrets() []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return append([]string(nil), i.given...)
+	return slices.Clone(i.given)
 }
 
 // Admits is a Before hook for a [Registry] or a [TokenServer]: a live access token as the
@@ -161,11 +164,8 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (i *Issuer) describe(w http.ResponseWriter, self string) {
 	doc := map[string]any{
-		"issuer": self, "device_authorization_endpoint": self + "/device", "token_endpoint": self + "/token",
+		"issuer": cmp.Or(i.opts.CallsIt, self), "device_authorization_endpoint": self + "/device", "token_endpoint": self + "/token",
 		"scopes_supported": []string{"openid", "offline_access", "registry"},
-	}
-	if i.opts.CallsIt != "" {
-		doc["issuer"] = i.opts.CallsIt
 	}
 	if !i.opts.NoRevocation {
 		doc["revocation_endpoint"] = self + "/revoke"
@@ -183,29 +183,24 @@ func (i *Issuer) start(w http.ResponseWriter, r *http.Request, self string) {
 		_, _ = w.Write([]byte(i.opts.DeviceAnswer))
 		return
 	}
-	life := time.Duration(or(i.opts.CodeLife, 600)) * time.Second
+	life := time.Duration(cmp.Or(i.opts.CodeLife, 600)) * time.Second
 	device := "device-" + rand.Text()
 	user := rand.Text()[:4] + "-" + rand.Text()[:4]
 	i.mu.Lock()
 	i.codes[device] = &deviceCode{user: user, expires: time.Now().Add(life)}
 	i.given = append(i.given, device)
 	i.mu.Unlock()
-	page := self + "/activate"
-	if i.opts.VerificationURI != "" {
-		page = i.opts.VerificationURI
-	}
-	body := map[string]any{
-		"device_code": device, "user_code": user, "verification_uri": page,
-		"expires_in": int(life.Seconds()), "interval": or(i.opts.Interval, 1),
-	}
-	body["verification_uri_complete"] = page + "?user_code=" + user
-	writeJSON(w, http.StatusOK, body)
+	page := cmp.Or(i.opts.VerificationURI, self+"/activate")
+	writeJSON(w, http.StatusOK, map[string]any{
+		"device_code": device, "user_code": user, "verification_uri": page, "verification_uri_complete": page + "?user_code=" + user,
+		"expires_in": int(life.Seconds()), "interval": cmp.Or(i.opts.Interval, 1),
+	})
 }
 
 func (i *Issuer) revoke(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	status := or(i.opts.RevokeStatus, http.StatusOK)
+	status := cmp.Or(i.opts.RevokeStatus, http.StatusOK)
 	if status == http.StatusOK {
 		delete(i.refresh, r.PostForm.Get("token"))
 		i.revoked = append(i.revoked, r.PostForm.Get("token"))
@@ -216,13 +211,6 @@ func (i *Issuer) revoke(w http.ResponseWriter, r *http.Request) {
 // refuse answers in the error format of RFC 6749 §5.2.
 func refuse(w http.ResponseWriter, code string) {
 	writeJSON(w, http.StatusBadRequest, map[string]string{"error": code})
-}
-
-func or(n, otherwise int) int {
-	if n == 0 {
-		return otherwise
-	}
-	return n
 }
 
 // unsigned is a JWT with these claims and no signature worth the name.
@@ -246,9 +234,9 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 
 // poll answers a poll as the options say.
 func (i *Issuer) poll(w http.ResponseWriter, r *http.Request) {
+	code, answer := r.PostForm.Get("device_code"), ""
 	i.mu.Lock()
-	c := i.codes[r.PostForm.Get("device_code")]
-	answer := ""
+	c := i.codes[code]
 	switch {
 	case c == nil:
 		answer = "invalid_grant"
@@ -258,6 +246,8 @@ func (i *Issuer) poll(w http.ResponseWriter, r *http.Request) {
 		answer = "expired_token"
 	case i.opts.Manual && !c.confirmed:
 		answer = "authorization_pending"
+	default:
+		delete(i.codes, code)
 	}
 	if c != nil {
 		c.polls++
@@ -265,9 +255,6 @@ func (i *Issuer) poll(w http.ResponseWriter, r *http.Request) {
 	i.mu.Unlock()
 	switch answer {
 	case "":
-		i.mu.Lock()
-		delete(i.codes, r.PostForm.Get("device_code"))
-		i.mu.Unlock()
 		i.give(w, "")
 	case "drop":
 		panic(http.ErrAbortHandler) // closes the connection, and nothing else
@@ -300,7 +287,7 @@ func (i *Issuer) renew(w http.ResponseWriter, r *http.Request) {
 
 // give answers with tokens. A refresh token that was used is not repeated.
 func (i *Issuer) give(w http.ResponseWriter, used string) {
-	life := or(i.opts.TokenLife, 3600)
+	life := cmp.Or(i.opts.TokenLife, 3600)
 	access := "access-" + rand.Text()
 	body := map[string]any{"access_token": access, "token_type": "Bearer"}
 	end := time.Now().Add(24 * time.Hour)
@@ -322,4 +309,22 @@ func (i *Issuer) give(w http.ResponseWriter, used string) {
 	}
 	i.mu.Unlock()
 	writeJSON(w, http.StatusOK, body)
+}
+
+// Devices starts an issuer, and a registry whose token server takes the issuer's access
+// tokens as passwords, and nothing else.
+func Devices(opts IssuerOptions) (issuer *Issuer, at *httptest.Server, registry *httptest.Server, err error) {
+	issuer = NewIssuer(opts)
+	at = httptest.NewServer(issuer)
+	password := rand.Text()
+	tokens, err := NewTokenServer(TokenOptions{
+		Users: map[string]string{"alice": password}, Before: issuer.Admits("alice", password),
+	})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	realm := httptest.NewServer(tokens)
+	registry = httptest.NewServer(New(Options{Auth: Bearer, Realm: realm.URL, Tokens: tokens}))
+	at.Config.RegisterOnShutdown(realm.Close)
+	return issuer, at, registry, nil
 }

@@ -17,6 +17,16 @@ import (
 	"regshape/scripts/testenv"
 )
 
+// installed finds a helper, and what it needs.
+func installed(helper string, needs ...string) (path string, err error) {
+	for _, program := range needs {
+		if _, err := exec.LookPath(program); err != nil {
+			return "", err
+		}
+	}
+	return exec.LookPath(helper)
+}
+
 // passLimit is the largest store that pass is measured with. It draws the tree of all its
 // entries for each answer, and needs seconds for a hundred thousand.
 const passLimit = 1000
@@ -26,13 +36,8 @@ const passLimit = 1000
 // [exec.ErrNotFound] means that something is not installed.
 func passOperations(ctx context.Context, dir string, sizes []int) (operations []*operation, end func(), err error) {
 	t := tool{name: passTool, silent: true}
-	if t.program, err = exec.LookPath("docker-credential-pass"); err != nil {
+	if t.program, err = installed("docker-credential-pass", "pass", "gpg", "gpgconf"); err != nil {
 		return nil, nil, err
-	}
-	for _, program := range []string{"pass", "gpg", "gpgconf"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return nil, nil, err
-		}
 	}
 	home := filepath.Join(dir, "gpg") // a short path: the agent has a socket in it
 	if err := os.Mkdir(home, 0o700); err != nil {
@@ -115,13 +120,8 @@ const secretServiceLimit = 10
 // wraps [exec.ErrNotFound] means that something is not installed.
 func secretServiceOperations(ctx context.Context, dir string, sizes []int) (operations []*operation, end func(), err error) {
 	t := tool{name: secretsvc}
-	if t.program, err = exec.LookPath("docker-credential-secretservice"); err != nil {
+	if t.program, err = installed("docker-credential-secretservice", "dbus-run-session", "gnome-keyring-daemon"); err != nil {
 		return nil, nil, err
-	}
-	for _, program := range []string{"dbus-run-session", "gnome-keyring-daemon"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return nil, nil, err
-		}
 	}
 	var stops []func()
 	stopAll := func() {

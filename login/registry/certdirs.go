@@ -2,7 +2,6 @@ package registry
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -134,7 +133,7 @@ func (f certFiles) addTo(cfg *tls.Config, dir string) error {
 		switch filepath.Ext(path) {
 		case ".crt":
 			if f.ca {
-				err = addCA(cfg, path)
+				err = addCAFile(cfg, path)
 			}
 		case ".cert":
 			if f.client {
@@ -152,22 +151,12 @@ func (f certFiles) addTo(cfg *tls.Config, dir string) error {
 	return nil
 }
 
-func addCA(cfg *tls.Config, path string) error {
+func addCAFile(cfg *tls.Config, path string) error {
 	pem, err := readRegular(path)
-	if err != nil {
-		return err
+	if err == nil && !addCAs(cfg, pem) {
+		err = fmt.Errorf("%s: %w", path, errPEM)
 	}
-	pool := cfg.RootCAs
-	if pool == nil {
-		if pool, err = x509.SystemCertPool(); err != nil {
-			pool = x509.NewCertPool()
-		}
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("%s: %w", path, errPEM)
-	}
-	cfg.RootCAs = pool
-	return nil
+	return err
 }
 
 func addPair(cfg *tls.Config, cert, key string) error {

@@ -1,7 +1,8 @@
 package registry
 
 import (
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -172,11 +173,7 @@ func (c challenge) String() string {
 	if c.token68 != "" {
 		return c.scheme + " " + c.token68
 	}
-	names := make([]string, 0, len(c.params))
-	for name := range c.params {
-		names = append(names, name)
-	}
-	sort.Strings(names)
+	names := slices.Sorted(maps.Keys(c.params))
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	for i, name := range names {
 		names[i] = name + `="` + escape.Replace(c.params[name]) + `"`

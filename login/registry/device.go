@@ -182,10 +182,11 @@ func (s *session) checkGrant(g DeviceGrant) *failure {
 // oauth gives x/oauth2 this session's HTTP client. It follows no redirect: a form with a
 // code in it goes only to the endpoint that the issuer named.
 func (s *session) oauth(ctx context.Context, rt http.RoundTripper) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
-		Transport:     rt,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	})
+	return context.WithValue(ctx, oauth2.HTTPClient, noRedirects(rt))
+}
+
+func noRedirects(rt http.RoundTripper) *http.Client {
+	return &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // issuerTransport sends x/oauth2's requests under this package's limits: Options.Timeout for
@@ -308,10 +309,7 @@ func (s *session) hubToken(ctx context.Context, u *url.URL, accessToken string) 
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
 	req.Header.Set("Content-Type", "application/json")
-	raw, err := (&http.Client{
-		Transport:     &issuerTransport{s: s},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}).Do(req)
+	raw, err := noRedirects(&issuerTransport{s: s}).Do(req)
 	if err != nil {
 		return "", s.explain(ctx, err)
 	}

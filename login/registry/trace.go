@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -103,12 +104,7 @@ func (t *tracer) answer(res *http.Response, took time.Duration) {
 }
 
 func (t *tracer) headers(b *strings.Builder, mark string, h http.Header) {
-	names := make([]string, 0, len(h))
-	for name := range h {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
 		for _, value := range h[name] {
 			fmt.Fprintf(b, "%s%s: %s\n", mark, t.known.text(name), t.known.header(name, value))
 		}

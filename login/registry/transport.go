@@ -45,15 +45,9 @@ func tlsConfig(opt Options) (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("ca file: %w", err)
 		}
-		// Added to the system's: a token realm is often a public host.
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
+		if !addCAs(cfg, pem) {
 			return nil, fmt.Errorf("ca file %s: %w", opt.CAFile, errPEM)
 		}
-		cfg.RootCAs = pool
 	}
 	if (opt.CertFile == "") != (opt.KeyFile == "") {
 		return nil, fmt.Errorf("%w (have only %s)", errNoPair, opt.CertFile+opt.KeyFile)
@@ -74,6 +68,18 @@ func tlsConfig(opt Options) (*tls.Config, error) {
 		cfg.Certificates = []tls.Certificate{pair}
 	}
 	return cfg, nil
+}
+
+// addCAs adds certificates to the system's: a token realm is often a public host.
+func addCAs(cfg *tls.Config, pem []byte) bool {
+	if cfg.RootCAs == nil {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		cfg.RootCAs = pool
+	}
+	return cfg.RootCAs.AppendCertsFromPEM(pem)
 }
 
 // readTrusted is readPEM for a file of trusted certificates, which nobody else may be able

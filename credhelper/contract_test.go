@@ -40,10 +40,8 @@ func newProcess(t *testing.T) process {
 		t.Fatal(err)
 	}
 	p := process{filepath.Join(t.TempDir(), Program), t.TempDir()}
-	if runtime.GOOS == "windows" {
-		p.program += ".exe"
-	}
 	if runtime.GOOS == "windows" { // a link needs a privilege there
+		p.program += ".exe"
 		data, err := os.ReadFile(self)
 		if err = errors.Join(err, os.WriteFile(p.program, data, 0o700)); err != nil {
 			t.Fatal(err)

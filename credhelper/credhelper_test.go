@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -64,10 +65,10 @@ func TestInputLimit(t *testing.T) {
 	if code, out, errOut := call(dir, "get", endless); code != 1 || out != errTooLong.Error()+"\n" || errOut != out {
 		t.Errorf("get: %d, %q, %q", code, out, errOut)
 	}
-	if code, out, _ := call(dir, "list", failing{}); code != 0 || out != "{}\n" {
+	if code, out, _ := call(dir, "list", iotest.ErrReader(errors.New("canary"))); code != 0 || out != "{}\n" {
 		t.Errorf("list, which reads nothing: %d, %q", code, out)
 	}
-	if code, out, _ := call(dir, "erase", failing{}); code != 1 || out != "standard input could not be read: try again\n" {
+	if code, out, _ := call(dir, "erase", iotest.ErrReader(errors.New("canary"))); code != 1 || out != "standard input could not be read: try again\n" {
 		t.Errorf("erase with an unreadable input: %d, %q", code, out)
 	}
 }
@@ -78,10 +79,6 @@ func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
 }
-
-type failing struct{}
-
-func (failing) Read([]byte) (int, error) { return 0, errors.New("canary") }
 
 func TestNamed(t *testing.T) {
 	for argv0, want := range map[string]string{

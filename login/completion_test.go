@@ -75,18 +75,22 @@ var completionCases = []struct {
 	{"no flags after --", []string{"auth", "login", "--", "--"}, nil},
 }
 
+func completionFor(t *testing.T, shell string) string {
+	t.Helper()
+	parser, err := kong.New(&completionGrammar{}, kong.Name("re-shape"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return completionScript(shell, parser.Model)
+}
+
 // completionShell completes line in a directory with "one file" and "a-dir"/.
 type completionShell func(t *testing.T, script string, line []string) []string
 
 func TestCompletion(t *testing.T) {
-	var grammar completionGrammar
-	parser, err := kong.New(&grammar, kong.Name("re-shape"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for shell, run := range map[string]completionShell{"bash": runBash, "zsh": runZsh, "fish": runFish} {
 		t.Run(shell, func(t *testing.T) {
-			text := completionScript(shell, parser.Model)
+			text := completionFor(t, shell)
 			for _, hidden := range []string{"secret", "debug"} {
 				if strings.Contains(text, hidden) {
 					t.Errorf("got hidden %q in the script, want it left out", hidden)
@@ -134,13 +138,8 @@ func TestCompletion_bashWords(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip(err)
 	}
-	var grammar completionGrammar
-	parser, err := kong.New(&grammar, kong.Name("re-shape"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte(completionScript("bash", parser.Model)), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte(completionFor(t, "bash")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ line, want []string }{

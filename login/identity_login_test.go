@@ -12,7 +12,6 @@ import (
 
 	"regshape/login/app"
 	"regshape/store"
-	"regshape/store/keys"
 )
 
 // tokenRegistry asks for a token of its own realm, which gives access tokens to alice and
@@ -84,15 +83,7 @@ func TestLogin_identityToken(t *testing.T) {
 			if code != c.code || !strings.Contains(text, c.says) || c.not != "" && strings.Contains(text, c.not) || strings.Contains(text, "canary") {
 				t.Errorf("exit code %d, want %d:\n%s", code, c.code, text)
 			}
-			loc, err := store.Locate(store.Options{Dir: h.dir})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := store.Open(loc, keys.Sources{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, _, err := s.List(t.Context())
+			got, _, err := h.store().List(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

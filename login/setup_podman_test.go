@@ -3,7 +3,6 @@
 package login
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,10 +62,7 @@ func TestSetup_podmanList(t *testing.T) {
 			if out := h.ok("--podman"); !strings.Contains(out, "set up already") {
 				t.Errorf("a second time: got\n%s", out)
 			}
-			h.ok("--undo")
-			if after := h.files(); !maps.Equal(before, after) {
-				t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
-			}
+			h.undo(before)
 		})
 	}
 }
@@ -78,10 +74,7 @@ func TestSetup_podmanOldList(t *testing.T) {
 	before := h.files()
 	h.ok("--podman")
 	h.asks(authfile.Podman6, "regshape", authfile.AuthFileHelper, "other")
-	h.ok("--undo")
-	if after := h.files(); !maps.Equal(before, after) {
-		t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
-	}
+	h.undo(before)
 }
 
 // Podman finds a namespace's login in its files alone. They come first only where regshape
@@ -263,10 +256,7 @@ func TestSetup_podmanGenerations(t *testing.T) {
 					t.Errorf("a second time: got\n%s", out)
 				}
 			}
-			h.ok("--undo")
-			if after := h.files(); !maps.Equal(before, after) {
-				t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
-			}
+			h.undo(before)
 		})
 	}
 }

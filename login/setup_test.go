@@ -109,6 +109,15 @@ func (h *setupHome) files() map[string]string {
 	return all
 }
 
+// undo restores what was there before.
+func (h *setupHome) undo(before map[string]string) {
+	h.t.Helper()
+	h.ok("--undo")
+	if after := h.files(); !maps.Equal(before, after) {
+		h.t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
+	}
+}
+
 const (
 	setupConfig = ".docker/config.json"
 	setupHelm   = ".config/helm/registry/config.json" // which is read like docker's
@@ -192,17 +201,11 @@ func TestSetup_undoRestoresBytes(t *testing.T) {
 			if info, err := os.Stat(h.path(setupConfig)); c.mode != 0 && (err != nil || info.Mode() != c.mode) {
 				t.Errorf("got mode %v (%v), want %v", info.Mode(), err, c.mode)
 			}
-			h.ok("--undo")
-			if after := h.files(); !maps.Equal(before, after) {
-				t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
-			}
+			h.undo(before)
 
 			h.ok("--host", "reg.example,docker.io")
 			h.ok("--docker")
-			h.ok("--undo")
-			if after := h.files(); !maps.Equal(before, after) {
-				t.Errorf("after --undo of --host: got\n%q\nwant\n%q", after, before)
-			}
+			h.undo(before)
 			if out := h.ok("--docker", "--json"); c.already == strings.Contains(out, "config.json") {
 				t.Errorf("set up before: %v, got\n%s", c.already, out)
 			}

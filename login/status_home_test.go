@@ -31,7 +31,7 @@ func newStatusHome(t *testing.T) *statusHome {
 	return &statusHome{t, t.TempDir()}
 }
 
-func (h *statusHome) put(credentials ...store.Credential) {
+func (h *statusHome) store() *store.Store {
 	h.t.Helper()
 	loc, err := store.Locate(store.Options{Dir: h.dir})
 	if err != nil {
@@ -41,6 +41,12 @@ func (h *statusHome) put(credentials ...store.Credential) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	return s
+}
+
+func (h *statusHome) put(credentials ...store.Credential) {
+	h.t.Helper()
+	s := h.store()
 	for _, c := range credentials {
 		if c.Secret == "" {
 			c.Username, c.Secret = "alice", statusSecret

@@ -55,16 +55,16 @@ func outside(uid int) int {
 		return uid // a look at the map for every lookup costs more than it finds
 	}
 	text, _ := os.ReadFile("/proc/self/uid_map")
-	return mapped(string(text), uid)
+	return mappedRoot(string(text))
 }
 
-// mapped finds a uid in lines of three numbers: the first inside, the first outside, how many.
-func mapped(lines string, uid int) int {
+// mappedRoot finds root in lines of three numbers: the first inside, the first outside, how many.
+func mappedRoot(lines string) int {
 	for line := range strings.Lines(lines) {
 		var inside, first, count int
-		if n, _ := fmt.Sscan(line, &inside, &first, &count); n == 3 && inside <= uid && uid-inside < count {
-			return first + uid - inside
+		if n, _ := fmt.Sscan(line, &inside, &first, &count); n == 3 && inside == 0 && count > 0 {
+			return first
 		}
 	}
-	return uid
+	return 0
 }

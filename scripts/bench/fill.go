@@ -71,13 +71,17 @@ func fillNew(ctx context.Context, dir string, size int) error {
 	return nil
 }
 
+func open(dir string) (*store.Store, error) {
+	loc, err := store.Locate(store.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(loc, keys.Sources{})
+}
+
 // put writes eight entries at a time, since most of a write is waiting for the disk.
 func put(ctx context.Context, dir string, size int) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	loc, err := store.Locate(store.Options{Dir: dir})
-	if err != nil {
 		return err
 	}
 	const writers = 8
@@ -85,7 +89,7 @@ func put(ctx context.Context, dir string, size int) error {
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			s, err := store.Open(loc, keys.Sources{})
+			s, err := open(dir)
 			for n := w; n < size && err == nil; n += writers {
 				err = s.Put(ctx, store.Credential{
 					ServerURL: address(n), Username: benchUser, Secret: benchSecret, Kind: store.KindPassword,
@@ -95,10 +99,8 @@ func put(ctx context.Context, dir string, size int) error {
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return fmt.Errorf("fill the store: %w", err)
-		}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("fill the store: %w", err)
 	}
 	return nil
 }
@@ -132,15 +134,11 @@ func protected(ctx context.Context, helper, dir string) (get *operation, lock fu
 	if err := fill(ctx, directory, 1); err != nil {
 		return nil, nil, err
 	}
-	loc, err := store.Locate(store.Options{Dir: directory})
+	s, err := open(directory)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := store.Open(loc, keys.Sources{})
-	if err != nil {
-		return nil, nil, err
-	}
-	slots, err := keys.NewSlots(loc, time.Now().Add(time.Hour))
+	slots, err := keys.NewSlots(s.Location(), time.Now().Add(time.Hour))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,7 +11,6 @@ import (
 
 	"regshape/scripts/testenv"
 	"regshape/store"
-	"regshape/store/keys"
 )
 
 // Rows of their own.
@@ -83,11 +82,7 @@ func fillPatterns(ctx context.Context, dir string) error {
 	if err := fill(ctx, dir, 1); err != nil {
 		return err
 	}
-	loc, err := store.Locate(store.Options{Dir: dir})
-	if err != nil {
-		return err
-	}
-	s, err := store.Open(loc, keys.Sources{})
+	s, err := open(dir)
 	if err != nil {
 		return err
 	}

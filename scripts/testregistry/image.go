@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"runtime"
 )
 
@@ -29,22 +31,15 @@ type descriptor struct {
 func NewImage(text string) (Image, error) {
 	var plain bytes.Buffer
 	files := tar.NewWriter(&plain)
-	header := &tar.Header{Name: "hello.txt", Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}
-	if err := files.WriteHeader(header); err != nil {
-		return Image{}, fmt.Errorf("build layer: %w", err)
-	}
-	if _, err := files.Write([]byte(text)); err != nil {
-		return Image{}, fmt.Errorf("build layer: %w", err)
-	}
-	if err := files.Close(); err != nil {
+	err := files.WriteHeader(&tar.Header{Name: "hello.txt", Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg})
+	_, err2 := io.WriteString(files, text)
+	if err = errors.Join(err, err2, files.Close()); err != nil {
 		return Image{}, fmt.Errorf("build layer: %w", err)
 	}
 	var layer bytes.Buffer
 	packed := gzip.NewWriter(&layer)
-	if _, err := packed.Write(plain.Bytes()); err != nil {
-		return Image{}, fmt.Errorf("compress layer: %w", err)
-	}
-	if err := packed.Close(); err != nil {
+	_, err = packed.Write(plain.Bytes())
+	if err = errors.Join(err, packed.Close()); err != nil {
 		return Image{}, fmt.Errorf("compress layer: %w", err)
 	}
 

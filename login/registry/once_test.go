@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -9,10 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"regshape/scripts/testregistry"
 	"regshape/store"
@@ -168,15 +165,5 @@ func resetStreams(conn net.Conn, sent func()) {
 			out := append([]byte{0, 0, 4, reset, 0}, head[5:9]...)
 			_, _ = conn.Write(binary.BigEndian.AppendUint32(out, protocolError))
 		}
-	}
-}
-
-// A trace shows the form of a request that is sent once.
-func TestTrace_sentOnce(t *testing.T) {
-	var log bytes.Buffer
-	_, d, c := startIssuer(t, testregistry.IssuerOptions{}, Options{Wrap: []Decorator{Trace(&log, time.Now)}})
-	c.Refresh(t.Context(), d, "refresh-canary-token")
-	if got := log.String(); !strings.Contains(got, "grant_type=refresh_token&refresh_token=[redacted]") || strings.Contains(got, "canary") {
-		t.Errorf("got\n%s", got)
 	}
 }

@@ -29,6 +29,15 @@ func endpoint(a store.Address) (hostport string, err error) {
 	return a.Host(), nil
 }
 
+// httpURL is the http or https URL in a text, or nil.
+func httpURL(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		return nil
+	}
+	return u
+}
+
 // sameOrigin compares scheme, host and port (RFC 6454 §5), default ports filled in.
 func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)

@@ -62,7 +62,7 @@ type Options struct {
 	// Timeout is the network time for one Verify or Token, retries and their waits
 	// included; 0 means 30 s.
 	Timeout time.Duration
-	// UserAgent names the client, as "regshape/VERSION"; empty means "regshape".
+	// UserAgent names the client, as "regshape/VERSION".
 	UserAgent string
 	// WantIdentityToken asks the token server for a refresh token, too.
 	WantIdentityToken bool
@@ -95,9 +95,6 @@ func New(opt Options) (*Client, error) {
 	}
 	if opt.Timeout <= 0 {
 		opt.Timeout = defaultTimeout
-	}
-	if opt.UserAgent == "" {
-		opt.UserAgent = "regshape"
 	}
 	return &Client{
 		opt: opt, tls: cfg, guard: &dialGuard{},

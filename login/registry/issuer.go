@@ -27,9 +27,9 @@ func CheckIssuer(issuer string) error {
 }
 
 func parseIssuer(issuer string) (*url.URL, error) {
-	u, err := url.Parse(issuer)
+	u := httpURL(issuer)
 	switch {
-	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.Opaque != "":
+	case u == nil:
 		return nil, errIssuer
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, strings.Contains(issuer, "#"):
 		return nil, errIssuerExtra
@@ -161,9 +161,9 @@ func readMetadata(issuer string, base *url.URL, res *response) (metadata, *failu
 // parseEndpoint checks a URL that an issuer names before anything is sent there or shown.
 // Where it resolves to is checked at dial time.
 func parseEndpoint(text string, base *url.URL) (*url.URL, *failure) {
-	u, err := url.Parse(text)
+	u := httpURL(text)
 	switch {
-	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.Opaque != "":
+	case u == nil:
 		return nil, &failure{outcome: Protocol, message: "it names an address that is not an http or https URL"}
 	case u.User != nil:
 		return nil, &failure{outcome: Protocol, message: "it names an address with a user name in it, which was refused"}

@@ -61,8 +61,8 @@ func (s *session) grant(ctx context.Context, ch challenge, scope string, cred Cr
 
 // realmURL is the URL of a realm, or nil where no client could ask there.
 func realmURL(realm string) *url.URL {
-	u, err := url.Parse(realm)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+	u := httpURL(realm)
+	if u == nil {
 		return nil
 	}
 	if _, err := strconv.ParseUint(port(u), 10, 16); err != nil {
@@ -182,7 +182,7 @@ func (t *tokenServer) named(f *failure) *failure {
 	out := *f
 	switch f.outcome {
 	case Unreachable, TLS, Protocol:
-		if !strings.Contains(f.message, t.realm.Host) && f.message != errColon.Error() {
+		if !strings.Contains(f.message, t.realm.Host) && f.advice != CheckUsername {
 			out.message = t.who + ": " + f.message
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -208,11 +207,9 @@ func basicAuth(cred Credential) (string, *failure) {
 	return basicValue(cred.Username, cred.Secret)
 }
 
-var errColon = errors.New("a user name with a colon cannot be sent with Basic authentication")
-
 func basicValue(user, secret string) (string, *failure) {
 	if strings.Contains(user, ":") {
-		return "", &failure{outcome: Protocol, message: errColon.Error(), advice: CheckUsername}
+		return "", &failure{outcome: Protocol, message: "a user name with a colon cannot be sent with Basic authentication", advice: CheckUsername}
 	}
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+secret)), nil
 }

@@ -83,7 +83,6 @@ var excused = map[string]string{
 	"registry.errRegular":                              ofResult,
 	"registry.errRefused":                              ofResult,
 	"registry.errOddHost":                              ofResult,
-	"registry.errColon":                                ofResult,
 	"registry.errIssuer":                               ofUsage,
 	"registry.errIssuerHTTP":                           ofUsage,
 	"registry.errIssuerExtra":                          ofUsage,

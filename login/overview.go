@@ -88,9 +88,7 @@ func dockerState(e *app.Env) string {
 		return toolNotConfigured
 	case err != nil:
 		return toolBroken
-	case lookup.IsOwn(d.CredsStore()):
-		return toolConfigured
-	case slices.ContainsFunc(d.CredHelpers(), func(h authfile.CredHelper) bool { return lookup.IsOwn(h.Helper) }):
+	case lookup.IsOwn(d.CredsStore()), slices.ContainsFunc(d.CredHelpers(), func(h authfile.CredHelper) bool { return lookup.IsOwn(h.Helper) }):
 		return toolConfigured
 	}
 	return toolNotConfigured

@@ -62,7 +62,11 @@ func (g *Registry) serveUpload(w http.ResponseWriter, r *http.Request, t target)
 			fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
 			return
 		}
-		g.startUpload(w, r, t)
+		// Mounts and whole blobs in this request are optional in the API: clients go on with an upload.
+		t.ref = rand.Text()
+		up := &upload{repo: t.repo}
+		g.uploads[t.ref] = up
+		uploadStatus(w, t, up, http.StatusAccepted)
 		return
 	}
 	up := g.uploads[t.ref]
@@ -87,34 +91,6 @@ func (g *Registry) serveUpload(w http.ResponseWriter, r *http.Request, t target)
 	default:
 		fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
 	}
-}
-
-// startUpload answers a POST: a mount of a blob that another repository holds, a
-// whole blob in one request, or the start of a chunked upload.
-func (g *Registry) startUpload(w http.ResponseWriter, r *http.Request, t target) {
-	query := r.URL.Query()
-	if digest := query.Get("mount"); digest != "" {
-		if from := g.repo(query.Get("from"), false); from != nil {
-			if data, ok := from.blobs[digest]; ok {
-				g.repo(t.repo, true).blobs[digest] = data
-				created(w, fmt.Sprintf("/v2/%s/blobs/%s", t.repo, digest), digest)
-				return
-			}
-		}
-	}
-	if query.Get("digest") != "" {
-		data, err := io.ReadAll(r.Body)
-		if err != nil {
-			fail(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "upload is cut short or too large")
-			return
-		}
-		g.finishUpload(w, r, t, data)
-		return
-	}
-	t.ref = rand.Text()
-	up := &upload{repo: t.repo}
-	g.uploads[t.ref] = up
-	uploadStatus(w, t, up, http.StatusAccepted)
 }
 
 func (g *Registry) finishUpload(w http.ResponseWriter, r *http.Request, t target, data []byte) {

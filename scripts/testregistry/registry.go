@@ -2,7 +2,7 @@
 // certificate authority, all in memory, for tests and for the demo.
 //
 // The registry speaks enough of the OCI distribution API (version 1.1: blobs,
-// monolithic and chunked uploads, cross-repository mounts, manifests, tags)
+// chunked uploads, manifests, tags)
 // for docker, podman and skopeo to log in, push and pull. It keeps
 // everything in memory and forgets it with the process: it is no registry for
 // real images.

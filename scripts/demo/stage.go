@@ -48,10 +48,6 @@ func newStage(ctx context.Context, out io.Writer, bin, host, password, master st
 	s := &stage{ctx: ctx, out: out, bin: bin, home: home, host: host, password: password, master: master, missing: map[string]string{}}
 	s.env = testenv.Environ(home,
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
-		"XDG_DATA_HOME="+filepath.Join(home, ".local", "share"),
-		"XDG_STATE_HOME="+filepath.Join(home, ".local", "state"),
-		"XDG_CACHE_HOME="+filepath.Join(home, ".cache"),
 		"TMPDIR="+filepath.Join(home, "tmp"))
 	for _, dir := range []string{"run", "tmp"} {
 		if err == nil {

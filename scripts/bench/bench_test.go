@@ -9,9 +9,9 @@ import (
 
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
-		values []int
-		want   int
-	}{{nil, 0}, {[]int{7}, 7}, {[]int{9, 1, 3}, 3}, {[]int{4, 3, 2, 1}, 3}} {
+		values []time.Duration
+		want   time.Duration
+	}{{nil, 0}, {[]time.Duration{7}, 7}, {[]time.Duration{9, 1, 3}, 3}, {[]time.Duration{4, 3, 2, 1}, 3}} {
 		before := slices.Clone(c.values)
 		if got := median(c.values); got != c.want || !slices.Equal(before, c.values) {
 			t.Errorf("median of %v is %d, want %d", before, got, c.want)

@@ -145,7 +145,7 @@ func (o *operation) ratio(other *operation) float64 {
 }
 
 // median returns the upper one of an even number, and 0 of nothing.
-func median[T int | int64 | time.Duration](values []T) T {
+func median(values []time.Duration) time.Duration {
 	if len(values) == 0 {
 		return 0
 	}

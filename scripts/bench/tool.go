@@ -57,7 +57,8 @@ const (
 // operations lists what is timed of one tool on one store, after checking that each of it
 // does what it should. dir takes the files for stdin; env leads the tool to its store.
 func (t tool) operations(ctx context.Context, dir string, size int, env ...string) ([]*operation, error) {
-	op := func(what string, a action, text string) (*operation, error) {
+	var errs []error
+	op := func(what string, a action, text string) *operation {
 		word := a
 		if a == actMiss {
 			word = actGet
@@ -67,16 +68,17 @@ func (t tool) operations(ctx context.Context, dir string, size int, env ...strin
 			command: []string{t.program, string(word)}, env: testenv.Environ(dir, env...),
 			input: filepath.Join(dir, fmt.Sprintf("stdin-%s-%d-%s", t.name, size, what)),
 		}
-		return o, os.WriteFile(o.input, []byte(text), 0o600)
+		errs = append(errs, os.WriteFile(o.input, []byte(text), 0o600))
+		return o
 	}
-	get, err1 := op("get", actGet, address(size/2))
-	miss, err2 := op("miss", actMiss, "nowhere.example.com")
-	store, err3 := op("store", actStore, fmt.Sprintf(credential, extraAddress))
-	erase, err4 := op("erase", actErase, goneAddress)
-	list, err5 := op("list", actList, "unused")
-	before, err6 := op("before", actStore, fmt.Sprintf(credential, goneAddress))
-	gone, err7 := op("gone", actMiss, goneAddress)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
+	get := op("get", actGet, address(size/2))
+	miss := op("miss", actMiss, "nowhere.example.com")
+	store := op("store", actStore, fmt.Sprintf(credential, extraAddress))
+	erase := op("erase", actErase, goneAddress)
+	list := op("list", actList, "unused")
+	before := op("before", actStore, fmt.Sprintf(credential, goneAddress))
+	gone := op("gone", actMiss, goneAddress)
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	erase.before = before

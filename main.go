@@ -15,6 +15,7 @@ import (
 	"regshape/credhelper/kubelet"
 	"regshape/login"
 	"regshape/login/app"
+	"regshape/login/lookup"
 	"regshape/store/process"
 )
 
@@ -26,10 +27,10 @@ func main() {
 	for _, front := range []struct {
 		name string
 		run  func(context.Context, credhelper.Call) int
-	}{{credhelper.Program, credhelper.Run}, {kubelet.Program, kubelet.Run}} {
+	}{{credhelper.Program, credhelper.Run}, {lookup.ProviderProgram, kubelet.Run}} {
 		if program, is := credhelper.Named(os.Args[0], front.name); is {
 			os.Exit(front.run(context.Background(), credhelper.Call{
-				Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+				Front: front.name, Program: program, Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 				Terminal: term.IsTerminal(int(os.Stdin.Fd())), Getenv: os.Getenv, Version: version, Advice: app.Advice,
 			}))
 		}

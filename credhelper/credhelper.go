@@ -32,7 +32,7 @@ const Program = "docker-credential-regshape"
 
 // Call is one run of the helper, or of the kubelet's plugin.
 type Call struct {
-	Front    string   // Program or that of the plugin, without a profile; its Run sets it
+	Front    string   // Program or that of the plugin, without a profile
 	Program  string   // the name it was called by, as Named recognizes it
 	Args     []string // without the program's name: exactly one action
 	In       io.Reader
@@ -59,7 +59,6 @@ func Named(argv0, front string) (program string, is bool) {
 
 // Run answers one call and returns the exit code, 0 or 1.
 func Run(ctx context.Context, c Call) int {
-	c.Front = Program
 	name := printable.Line(c.Program, printable.Long)
 	credentials.Name, credentials.Package, credentials.Version = name, "regshape", c.Version
 	c.Err = printable.Writer{W: c.Err} // stdout carries the protocol, whose values are exact

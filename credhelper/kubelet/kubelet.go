@@ -18,10 +18,6 @@ import (
 	"regshape/store"
 )
 
-// Program is the provider's name, in the kubelet's configuration too. A "-NAME" behind it picks the
-// profile NAME.
-const Program = "regshape-credential-provider"
-
 const (
 	longest = 5 * time.Minute // how long the kubelet keeps an answer, and so may use one after a logout
 	early   = time.Minute     // between the last time that it is handed out and its end, for the pull
@@ -51,7 +47,6 @@ type login map[string]string
 
 // Run answers one request and returns the exit code, 0 or 1.
 func Run(ctx context.Context, c credhelper.Call) int {
-	c.Front = Program
 	answer, err := respond(ctx, c)
 	if err == nil {
 		err = json.NewEncoder(c.Out).Encode(answer)

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { testenv.Main(m, testenv.InMemory()...) }
 func call(t *testing.T, dir, input string, args ...string) (code int, out, err string) {
 	var stdout, stderr bytes.Buffer
 	code = Run(t.Context(), credhelper.Call{
-		Program: Program, Args: args, In: strings.NewReader(input), Out: &stdout, Err: &stderr, Advice: app.Advice,
+		Args: args, In: strings.NewReader(input), Out: &stdout, Err: &stderr, Advice: app.Advice,
 		Getenv: func(name string) string { return map[string]string{"REGSHAPE_STORE": dir}[name] },
 	})
 	return code, stdout.String(), stderr.String()

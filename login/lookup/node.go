@@ -13,7 +13,8 @@ import (
 	"regshape/store/durable"
 )
 
-// ProviderProgram is the program that the kubelet asks; "-NAME" behind it picks a profile.
+// ProviderProgram is the program that the kubelet asks, and the provider's name in its
+// configuration. A "-NAME" behind it picks the profile NAME.
 const ProviderProgram = "regshape-credential-provider"
 
 // Node is what setup --kubelet has made.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"regshape/credhelper/kubelet"
+	"regshape/login/lookup"
 	"regshape/scripts/page"
 	"regshape/scripts/testenv"
 )
@@ -220,7 +220,7 @@ func newNode(t *testing.T, i int, program, version string) *node {
 		n.must(err)
 		n.runIn(string(payload), "docker-credential-regshape", "store").ok()
 	}
-	plugins, config, plugin := filepath.Join(n.dir, "plugins"), filepath.Join(n.dir, "kubelet.json"), kubelet.Program
+	plugins, config, plugin := filepath.Join(n.dir, "plugins"), filepath.Join(n.dir, "kubelet.json"), lookup.ProviderProgram
 	setup := []string{"auth", "setup", "--kubelet", "--bin-dir", plugins, "--config", config}
 	if profile := nodes[i].profile; profile != "" {
 		plugin += "-" + profile

@@ -38,7 +38,7 @@ func (p Prompt) Interactive() bool { return term.IsTerminal(int(p.In.Fd())) }
 
 // ReadLine prompts for a line.
 func (p Prompt) ReadLine(question string) (string, error) {
-	return p.Ask(question, func(int) (string, error) { return readLine(p.In) })
+	return p.ask(question, func(int) (string, error) { return readLine(p.In) })
 }
 
 // Username reads a line from the terminal; an empty one takes the default.
@@ -61,7 +61,7 @@ func (p Prompt) Password(registry string) (string, error) {
 
 // Secret reads a line without echo.
 func (p Prompt) Secret(question string) (string, error) {
-	secret, err := p.Ask(question, func(fd int) (string, error) {
+	secret, err := p.ask(question, func(fd int) (string, error) {
 		secret, err := term.ReadPassword(fd)
 		return string(secret), err
 	})
@@ -69,9 +69,9 @@ func (p Prompt) Secret(question string) (string, error) {
 	return secret, err
 }
 
-// Ask prompts on standard error. When the context is cancelled, by Ctrl-C, or another signal
+// ask prompts on standard error. When the context is cancelled, by Ctrl-C, or another signal
 // ends or stops the process, it restores the terminal, including the echo.
-func (p Prompt) Ask(question string, read func(fd int) (string, error)) (string, error) {
+func (p Prompt) ask(question string, read func(fd int) (string, error)) (string, error) {
 	fd := int(p.In.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {

@@ -141,7 +141,8 @@ func (c *Export) render(cred store.Credential) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := file.SetAuth(key, cred.Username, cred.Secret, token); err != nil {
+	file.SetAuth(key, cred.Username, cred.Secret, token)
+	if err := file.Err(); err != nil {
 		for _, sentinel := range []error{authfile.ErrUserName, authfile.ErrSecret} {
 			if errors.Is(err, sentinel) {
 				return nil, sentinel // without the name of a file, as there is none

@@ -57,7 +57,7 @@ func (d *Document) CredHelpers() []CredHelper {
 
 // SetCredsStore makes a helper the one for every host. Err tells of a refusal.
 func (d *Document) SetCredsStore(name string) {
-	if i, ok := d.editable(nameCredsStore, name); ok {
+	if i := d.editable(nameCredsStore, name); d.err == nil {
 		d.setString(d.root, nil, i, nameCredsStore, name)
 	}
 }
@@ -65,27 +65,21 @@ func (d *Document) SetCredsStore(name string) {
 // RemoveCredsStore takes the helper for every host away; without one it does
 // nothing. Err tells of a refusal.
 func (d *Document) RemoveCredsStore() {
-	if i, ok := d.editable(nameCredsStore, ""); ok && i >= 0 {
+	if i := d.editable(nameCredsStore, ""); d.err == nil && i >= 0 {
 		d.cut(d.root, i)
 	}
 }
 
 // SetCredHelper makes a helper the one for a host. Err tells of a refusal.
 func (d *Document) SetCredHelper(host, helper string) {
-	at, ok := d.editable(nameCredHelpers, helper)
-	if !ok {
-		return
-	}
-	i, n := -1, 0
-	if o := d.objectAt(at); o != nil {
-		i, n = findExact(o, host)
-	}
+	at := d.editable(nameCredHelpers, helper)
+	i, n := findExact(d.objectAt(at), host)
 	switch {
 	case n > 1:
-		_ = d.refuse(host, ErrDuplicate) // kept for Err
+		d.refuse(host, ErrDuplicate)
 	case !utf8.ValidString(host):
-		_ = d.refuse(nameCredHelpers, ErrText) // kept for Err
-	default:
+		d.refuse(nameCredHelpers, ErrText)
+	case d.err == nil:
 		o, owner := d.container(at, nameCredHelpers)
 		d.setString(o, owner, i, host, helper)
 	}
@@ -95,16 +89,13 @@ func (d *Document) SetCredHelper(host, helper string) {
 // "credHelpers" itself goes with its last member, as docker leaves it out when
 // it is empty. Err tells of a refusal.
 func (d *Document) RemoveCredHelper(host string) {
-	at, ok := d.editable(nameCredHelpers, "")
+	at := d.editable(nameCredHelpers, "")
 	o := d.objectAt(at)
-	if !ok || o == nil {
-		return
-	}
 	i, n := findExact(o, host)
 	if n > 1 {
-		_ = d.refuse(host, ErrDuplicate) // kept for Err
+		d.refuse(host, ErrDuplicate)
 	}
-	if n != 1 {
+	if d.err != nil || n == 0 {
 		return
 	}
 	_, wasEmpty := d.hollow[o]
@@ -116,18 +107,15 @@ func (d *Document) RemoveCredHelper(host string) {
 
 // editable finds a fixed member of the root for an edit: its index, or -1. It
 // refuses where the edit would have no meaning or two.
-func (d *Document) editable(name, value string) (int, bool) {
-	if d.err != nil {
-		return -1, false
-	}
+func (d *Document) editable(name, value string) int {
 	i, n := findFold(d.root, name)
 	switch {
 	case d.format == DockercfgFormat:
-		_ = d.refuse(name, ErrFormat) // kept for Err
+		d.refuse(name, ErrFormat)
 	case n > 1:
-		_ = d.refuse(name, ErrDuplicate) // kept for Err
+		d.refuse(name, ErrDuplicate)
 	case !utf8.ValidString(value):
-		_ = d.refuse(name, ErrText) // kept for Err
+		d.refuse(name, ErrText)
 	}
-	return i, d.err == nil
+	return i
 }

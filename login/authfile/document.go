@@ -189,13 +189,12 @@ func (d *Document) Bytes() []byte {
 // Err returns the first refused edit, or nil.
 func (d *Document) Err() error { return d.err }
 
-// refuse records why an edit was not made. The subject may be a fixed name or a
-// host, never a value.
-func (d *Document) refuse(subject string, err error) error {
+// refuse records why an edit was not made, unless another one was refused before. The
+// subject may be a fixed name or a host, never a value.
+func (d *Document) refuse(subject string, err error) {
 	if d.err == nil {
 		d.err = fmt.Errorf("%s: %q: %w", d.name, subject, err)
 	}
-	return d.err
 }
 
 // nameOf returns the decoded name of a member.

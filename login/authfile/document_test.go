@@ -127,7 +127,7 @@ func TestRead_duplicates(t *testing.T) {
 
 func TestUpdate_refused(t *testing.T) {
 	setAuth := func(key, user, secret string, token bool) func(*Document) {
-		return func(d *Document) { _ = d.SetAuth(key, user, secret, token) }
+		return func(d *Document) { d.SetAuth(key, user, secret, token) }
 	}
 	for _, c := range []struct {
 		name, text string
@@ -183,9 +183,7 @@ func TestSetAuthReadsBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := d.SetAuth(want.Key, want.Username, want.Secret, want.IdentityToken); err != nil {
-				t.Fatal(err)
-			}
+			d.SetAuth(want.Key, want.Username, want.Secret, want.IdentityToken)
 			again, err := Parse("f", d.Bytes(), f)
 			if err != nil {
 				t.Fatal(err)
@@ -194,9 +192,7 @@ func TestSetAuthReadsBack(t *testing.T) {
 				t.Errorf("%d: %+v\n%s", f, got, d.Bytes())
 			}
 			// What a password replaces must not win over it.
-			if err := again.SetAuth(want.Key, "bob", "new", false); err != nil {
-				t.Fatal(err)
-			}
+			again.SetAuth(want.Key, "bob", "new", false)
 			if got, _ := again.Lookup(want.Key); got.Secret != "new" || bytes.Contains(again.Bytes(), []byte("identitytoken")) {
 				t.Errorf("%d: %+v\n%s", f, got, again.Bytes())
 			}

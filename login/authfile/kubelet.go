@@ -125,7 +125,7 @@ func providerName(v hujson.Value) string {
 func (d *Document) SetProvider(name, text string) {
 	list, err := d.providers()
 	if d.err != nil || err != nil {
-		_ = d.refuse("providers", err) // kept for Err
+		d.refuse("providers", err)
 		return
 	}
 	at := -1
@@ -134,7 +134,7 @@ func (d *Document) SetProvider(name, text string) {
 			continue
 		}
 		if at >= 0 {
-			_ = d.refuse(name, ErrDuplicate) // kept for Err
+			d.refuse(name, ErrDuplicate)
 			return
 		}
 		at = i
@@ -161,7 +161,7 @@ func (d *Document) SetProvider(name, text string) {
 	}
 	v, err := hujson.Parse([]byte(text))
 	if err != nil {
-		_ = d.refuse(name, ErrEntry) // kept for Err
+		d.refuse(name, ErrEntry)
 		return
 	}
 	list.Elements[at].Value = v.Value

@@ -15,23 +15,21 @@ var errNotObject = fmt.Errorf("%w: it is not an object", ErrEntry)
 // SetAuth writes a login under exactly this key, as base64 (not encrypted). What
 // else the entry holds stays, but for older secrets. An identity token stands
 // beside a user name, or TokenUser if that is empty: podman passes over an entry
-// without "auth". Errors: ErrUserName, ErrSecret, ErrDuplicate, ErrText.
-func (d *Document) SetAuth(key, username, secret string, identityToken bool) error {
+// without "auth". Err tells of a refusal: ErrUserName, ErrSecret, ErrDuplicate, ErrText.
+func (d *Document) SetAuth(key, username, secret string, identityToken bool) {
 	if identityToken && username == "" {
 		username = TokenUser
 	}
-	at, err := d.authsAt()
+	at := d.authsAt()
 	switch {
-	case err != nil:
-		return err
 	case !utf8.ValidString(key):
-		return d.refuse(nameAuths, ErrText)
+		d.refuse(nameAuths, ErrText)
 	case username == "" || strings.Contains(username, ":"):
-		return d.refuse(key, ErrUserName)
+		d.refuse(key, ErrUserName)
 	case identityToken && !utf8.ValidString(secret):
-		return d.refuse(key, ErrText)
+		d.refuse(key, ErrText)
 	case !identityToken && secret != strings.Trim(secret, "\x00"):
-		return d.refuse(key, ErrSecret)
+		d.refuse(key, ErrSecret)
 	}
 	fields := []struct {
 		name, value string
@@ -49,26 +47,25 @@ func (d *Document) SetAuth(key, username, secret string, identityToken bool) err
 	}
 
 	// Everything that can be refused comes before the first change.
-	i := -1
-	if o := d.loginsAt(at); o != nil {
-		var n int
-		if i, n = findExact(o, key); n > 1 {
-			return d.refuse(key, ErrDuplicate)
+	o := d.loginsAt(at)
+	i, n := findExact(o, key)
+	if n > 1 {
+		d.refuse(key, ErrDuplicate)
+	}
+	if i >= 0 {
+		v := o.Members[i].Value.Value
+		old, isObject := v.(*hujson.Object)
+		if !isObject && v.Kind() != 'n' {
+			d.refuse(key, errNotObject)
 		}
-		if i >= 0 {
-			v := o.Members[i].Value.Value
-			old, isObject := v.(*hujson.Object)
-			if !isObject && v.Kind() != 'n' {
-				return d.refuse(key, errNotObject)
-			}
-			for _, f := range fields {
-				if isObject {
-					if _, n := findFold(old, f.name); n > 1 {
-						return d.refuse(key, ErrDuplicate)
-					}
-				}
+		for _, f := range fields {
+			if _, n := findFold(old, f.name); n > 1 {
+				d.refuse(key, ErrDuplicate)
 			}
 		}
+	}
+	if d.err != nil {
+		return
 	}
 
 	logins, owner := d.root, (*hujson.ObjectMember)(nil)
@@ -92,45 +89,32 @@ func (d *Document) SetAuth(key, username, secret string, identityToken bool) err
 			d.cut(entry, j)
 		}
 	}
-	return nil
 }
 
-// RemoveAuth takes the entry of exactly this key away and reports whether there
-// was one. "auths" stays, empty if need be, as docker and podman leave it. Err
-// tells of a refusal.
-func (d *Document) RemoveAuth(key string) bool {
-	at, err := d.authsAt()
-	if err != nil {
-		return false
-	}
+// RemoveAuth takes the entry of exactly this key away, if there is one. "auths"
+// stays, empty if need be, as docker and podman leave it. Err tells of a refusal.
+func (d *Document) RemoveAuth(key string) {
+	at := d.authsAt()
 	o := d.loginsAt(at)
-	if o == nil {
-		return false
-	}
 	i, n := findExact(o, key)
 	if n > 1 {
-		_ = d.refuse(key, ErrDuplicate) // kept for Err
+		d.refuse(key, ErrDuplicate)
 	}
-	if n != 1 {
-		return false
+	if d.err != nil || n == 0 {
+		return
 	}
 	d.cut(o, i)
 	if len(o.Members) == 0 {
 		d.unmake(o, at)
 	}
-	return true
 }
 
 // authsAt finds "auths" for an edit: its index in the root, or -1.
-func (d *Document) authsAt() (int, error) {
-	if d.err != nil || d.format == DockercfgFormat {
-		return -1, d.err
+func (d *Document) authsAt() int {
+	if d.format == DockercfgFormat {
+		return -1
 	}
-	i, n := findFold(d.root, nameAuths)
-	if n > 1 {
-		return -1, d.refuse(nameAuths, ErrDuplicate)
-	}
-	return i, nil
+	return d.editable(nameAuths, "")
 }
 
 // loginsAt returns the object that maps hosts to entries, or nil.

@@ -20,6 +20,9 @@ func findFold(o *hujson.Object, name string) (index, count int) {
 
 func find(o *hujson.Object, match func(string) bool) (index, count int) {
 	index = -1
+	if o == nil {
+		return index, count
+	}
 	for i := range o.Members {
 		if match(nameOf(&o.Members[i])) {
 			index = i

@@ -127,7 +127,8 @@ func TestFrom_fileChangedMeanwhile(t *testing.T) {
 			}
 			_, err := authfile.Update(path, authfile.Docker, 0o600, func(d *authfile.Document) error {
 				d.RemoveAuth("r00001.example")
-				return d.SetAuth("r00002.example", "u", "newer", false)
+				d.SetAuth("r00002.example", "u", "newer", false)
+				return nil
 			})
 			if err != nil {
 				t.Error(err)

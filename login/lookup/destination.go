@@ -94,7 +94,8 @@ func (q Query) fileDestination(only OnlyPlace) Destination {
 					d.RemoveAuth(e.Key)
 				}
 			}
-			return d.SetAuth(key, c.Username, c.Secret, c.Kind == store.KindIdentityToken)
+			d.SetAuth(key, c.Username, c.Secret, c.Kind == store.KindIdentityToken)
+			return nil
 		})
 		if err == nil {
 			q.E.Warn("the password is in %s (%s) in base64, which is not encrypted.", only.Path, only.By)

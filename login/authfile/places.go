@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,11 +46,7 @@ func (e Env) home(elem ...string) string {
 func existing(paths ...string) []string {
 	var out []string
 	for _, p := range paths {
-		seen := p == ""
-		for _, q := range out {
-			seen = seen || p == q
-		}
-		if !seen {
+		if p != "" && !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 	}

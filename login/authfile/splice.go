@@ -122,17 +122,17 @@ func (d *Document) layout(o *hujson.Object, owner *hujson.ObjectMember) (before,
 		if !bytes.Contains(end, []byte("\n")) {
 			end = hujson.Extra(d.newline())
 		}
-		return join(end, []byte("\t")), end, hujson.Extra(" ")
+		return slices.Concat(end, hujson.Extra("\t")), end, hujson.Extra(" ")
 	}
 	end := lineStart(owner.Name.BeforeExtra)
 	if !bytes.Contains(end, []byte("\n")) {
 		return nil, nil, afterColon(owner)
 	}
-	return join(end, d.indent()), end, afterColon(owner)
+	return slices.Concat(end, d.indent()), end, afterColon(owner)
 }
 
 // indent returns what one level adds, judged by the first member of the root.
-func (d *Document) indent() []byte {
+func (d *Document) indent() hujson.Extra {
 	level := bytes.TrimLeft(lineStart(d.root.Members[0].Name.BeforeExtra), "\r\n")
 	base := bytes.TrimLeft(lineStart(d.root.AfterExtra), "\r\n")
 	return bytes.TrimPrefix(level, base)
@@ -179,8 +179,4 @@ func afterColon(m *hujson.ObjectMember) hujson.Extra {
 		return hujson.Extra(" ")
 	}
 	return bytes.Clone(m.Value.BeforeExtra)
-}
-
-func join(a, b []byte) hujson.Extra {
-	return slices.Concat(a, b)
 }

@@ -61,7 +61,7 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 	}
 	if _, err := os.Lstat(filepath.Dir(target)); errors.Is(err, fs.ErrNotExist) {
 		// No directory is made for an edit that changes nothing.
-		if _, after, err := apply(path, nil, f, edit); err != nil || len(after) == 0 {
+		if after, err := apply(path, nil, f, edit); err != nil || len(after) == 0 {
 			return false, err
 		}
 		if err := durable.MakeDirs(filepath.Dir(target)); err != nil {
@@ -79,7 +79,7 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return changed, err
 		}
-		doc, after, err := apply(path, before, f, edit)
+		after, err := apply(path, before, f, edit)
 		if err != nil {
 			return changed, err
 		}
@@ -88,7 +88,7 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 		}
 		if _, err := Parse(path, after, f); err != nil {
 			// Cannot happen; if it does, the old file is worth more.
-			return changed, fmt.Errorf("%s: the edit would damage the file", doc.name)
+			return changed, fmt.Errorf("%s: the edit would damage the file", path)
 		}
 		replaced, err := replace(target, before, after, info, mode)
 		switch {
@@ -110,18 +110,15 @@ func Update(path string, f Format, mode fs.FileMode, edit func(*Document) error)
 }
 
 // apply runs an edit over a text.
-func apply(name string, before []byte, f Format, edit func(*Document) error) (*Document, []byte, error) {
+func apply(name string, before []byte, f Format, edit func(*Document) error) (after []byte, err error) {
 	doc, err := Parse(name, before, f)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := edit(doc); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := doc.Err(); err != nil {
-		return nil, nil, err
-	}
-	return doc, doc.Bytes(), nil
+	return doc.Bytes(), doc.Err()
 }
 
 // maxLinks is where Linux gives up too (path_resolution(7)).
@@ -143,8 +140,8 @@ func finalTarget(path string) (string, error) {
 			return "", &fs.PathError{Op: "replace", Path: start, Err: fmt.Errorf("a symbolic link into a directory that cannot be used: %w", cause(err))}
 		}
 		path = filepath.Join(dir, base)
-		link, ok := readLink(path)
-		if !ok {
+		link, _ := os.Readlink(path)
+		if link == "" { // not a link, or not there: reading the file will tell which
 			return path, nil
 		}
 		if !filepath.IsAbs(link) {
@@ -153,11 +150,4 @@ func finalTarget(path string) (string, error) {
 		path = link
 	}
 	return "", &fs.PathError{Op: "replace", Path: start, Err: syscall.ELOOP}
-}
-
-// readLink reports false for what is not a link or not there; reading the file
-// will tell which.
-func readLink(path string) (string, bool) {
-	link, err := os.Readlink(path)
-	return link, err == nil
 }

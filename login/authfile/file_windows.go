@@ -6,3 +6,6 @@ import (
 )
 
 func keepOwner(*os.File, fs.FileInfo) bool { return true }
+
+// NamesOf tells nothing here: package os does not give the number of a file's names.
+func NamesOf(string) Names { return Names{} }

@@ -61,8 +61,6 @@ type Helper struct {
 	Timeout time.Duration
 	// Environ is the child's environment ("NAME=value"); nil is this process's. It passes store.ChildEnvironment.
 	Environ []string
-	// LookPath finds the program; nil is exec.LookPath.
-	LookPath func(file string) (string, error)
 	// Warn, if set, gets what a helper that succeeded wrote to stderr, made safe for a terminal.
 	Warn func(text string)
 }
@@ -174,18 +172,12 @@ func (h Helper) find() (string, error) {
 	if !IsHelperName(h.Name) {
 		return "", fmt.Errorf("%q: %w", printable.Line(h.Name, 64), ErrHelperName)
 	}
-	look := h.LookPath
-	if look == nil {
-		look = exec.LookPath
-	}
 	program := "docker-credential-" + h.Name // Program's is shortened
-	path, err := look(program)
-	if err != nil && h.LookPath == nil {
+	path, err := exec.LookPath(program)
+	if err != nil {
 		if path = NotExecutable(program); path != "" {
 			return path, nil // the system says why it does not run
 		}
-	}
-	if err != nil {
 		// The cause is dropped: it says the same, or that the current directory is on PATH,
 		// from which nothing is run.
 		return "", fmt.Errorf("%s %w", h.Program(), ErrNotOnPath)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -49,9 +50,9 @@ func (c *Import) Run(e *app.Env) error {
 	}
 	all, err := importAll(e, s, groups, o)
 	progress.End()
-	for _, n := range all.names {
-		if text := lookup.FurtherName(e, n.path, n.Names); text != "" {
-			all.Failed = append(all.Failed, Failure{From: n.path, Message: text, Hint: "remove that name, or the logins in it"})
+	for _, f := range all.replaced {
+		if text := lookup.FurtherName(e, f.path, f.Names); text != "" {
+			all.Failed = append(all.Failed, Failure{From: f.path, Message: text, Hint: "remove that name, or the logins in it"})
 		}
 	}
 	if err != nil {
@@ -118,7 +119,7 @@ func importAll(e *app.Env, s *store.Store, groups []group, o Options) (all Repor
 				return all, context.Canceled
 			case storeFailed:
 				return all, err
-			case src.file && Absent(err):
+			case src.InFile && errors.Is(err, fs.ErrNotExist):
 				missing = append(missing, lookup.Tilde(e, src.Name))
 				continue
 			default:

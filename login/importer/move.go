@@ -42,7 +42,7 @@ func (o Options) claim(l Login, from string) {
 
 // From moves the logins of one source into the store. Each is read back and compared
 // before any is removed from the source. What cannot be moved is in the report, and the
-// others are moved. The error is about the source as a whole (see [Absent]), about the
+// others are moved. The error is about the source as a whole (of one that does not exist [io/fs.ErrNotExist]), about the
 // store (an [*app.StoreError]), or the context's; the report then says what was moved until
 // then, and nothing was removed. Only a context that ends while a helper erases leaves
 // part of that done.
@@ -95,7 +95,7 @@ func From(e *app.Env, s *store.Store, src Source, o Options) (r Report, err erro
 		r.Moved = append(r.Moved, l.imported(src))
 	}
 	stored = append(stored, done...)
-	if src.file && len(stored) > 0 {
+	if src.InFile && len(stored) > 0 {
 		r.left = []string{src.Name}
 	}
 	switch {
@@ -259,7 +259,7 @@ func removeAll(e *app.Env, s *store.Store, src Source, logins []Login, r *Report
 	logins, err := confirm(e, s, src, logins, r)
 	for len(logins) > 0 && err == nil {
 		n := len(logins)
-		if !src.file && r.removed == 0 {
+		if !src.InFile && r.removed == 0 {
 			n = 1
 		}
 		var loop bool
@@ -277,7 +277,7 @@ func removeAll(e *app.Env, s *store.Store, src Source, logins []Login, r *Report
 func confirm(e *app.Env, s *store.Store, src Source, logins []Login, r *Report) (confirmed []Login, err error) {
 	for _, l := range logins {
 		asked := l.Address
-		if !src.file { // a helper is asked for the very key
+		if !src.InFile { // a helper is asked for the very key
 			asked = store.ParseAddress(l.Key)
 		}
 		now, err := s.Get(e.Ctx, asked)
@@ -308,14 +308,14 @@ func removeSome(e *app.Env, s *store.Store, src Source, logins []Login, r *Repor
 		if done.removed > 0 {
 			r.emptied = append(r.emptied, src.Name)
 		}
-		r.names.note(src.Name, done.names)
+		r.note(replaced{src.Name, done.names})
 	case !interrupted:
 		r.fail(src, &Failure{Message: "nothing was removed: " + printable.Line(err.Error(), 400), Hint: e.Advice(err)})
 	}
 	if unsure { // nothing is lost, but a secret may stay where it is reported removed
 		r.fail(src, &Failure{Message: "the logins were removed, but the directory could not be synced: after a power failure they may be back"})
 	}
-	if !src.file {
+	if !src.InFile {
 		restored, failed := restore(e, s, src, logins, r)
 		if err == nil {
 			r.removed -= restored

@@ -172,8 +172,8 @@ func TestFrom_storeFails(t *testing.T) {
 func TestFrom_nothing(t *testing.T) {
 	e, s, path := importBench(t, t.Context(), 0)
 	missing := FileSource(lookup.Place{Tool: "docker", Path: path + ".none", Format: authfile.Docker})
-	if _, err := From(e, s, missing, Options{}); !Absent(err) {
-		t.Errorf("From of a missing file = %v, want Absent", err)
+	if _, err := From(e, s, missing, Options{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("From of a missing file = %v, want fs.ErrNotExist", err)
 	}
 	if r, err := From(e, s, FileSource(lookup.Place{Tool: "docker", Path: path, Format: authfile.Docker}), Options{remove: true}); err != nil || len(r.left) != 0 {
 		t.Errorf("From of an empty file = %v, %v; want nothing", r, err)

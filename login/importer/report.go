@@ -38,7 +38,7 @@ type Report struct {
 	removed        int      // logins removed from their source, or in a dry run to be
 	emptied        []string // files that logins were removed from
 	left           []string // files that still hold, unencrypted, what the store has
-	names          furtherNames
+	replaced       []replaced
 }
 
 // keptHint is about a login that there is a reason to leave where it is.
@@ -58,26 +58,23 @@ func (l Login) imported(src Source) Imported {
 	return Imported{l.Address.Name(), l.Username, src.Name}
 }
 
-// furtherNames are files that were replaced under one of their names, in that order.
-type furtherNames []struct {
+// replaced is a file that was replaced under one of its names.
+type replaced struct {
 	path string
 	authfile.Names
 }
 
 // note adds a file. Where it was replaced under several names, the last says how many are
 // left.
-func (f *furtherNames) note(path string, n authfile.Names) {
-	for i := range *f {
-		if x := &(*f)[i]; x.Device == n.Device && x.Inode == n.Inode {
-			x.Others = n.Others
+func (r *Report) note(f replaced) {
+	for i := range r.replaced {
+		if x := &r.replaced[i]; x.Device == f.Device && x.Inode == f.Inode {
+			x.Others = f.Others
 			return
 		}
 	}
-	if n.Inode != 0 {
-		*f = append(*f, struct {
-			path string
-			authfile.Names
-		}{path, n})
+	if f.Inode != 0 {
+		r.replaced = append(r.replaced, f)
 	}
 }
 
@@ -102,8 +99,8 @@ func (r *Report) Add(other Report) {
 	r.removed += other.removed
 	r.left = append(r.left, other.left...)
 	r.emptied = append(r.emptied, other.emptied...)
-	for _, n := range other.names {
-		r.names.note(n.path, n.Names)
+	for _, f := range other.replaced {
+		r.note(f)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -20,20 +19,17 @@ import (
 
 // Source is a place that logins are moved from: a file of another tool, or a helper.
 type Source struct {
-	Name string // for messages and JSON: the file's path, or "docker-credential-pass"
-	file bool   // logins lie there unencrypted, in a file of this name
+	Name   string // for messages and JSON: the file's path, or "docker-credential-pass"
+	InFile bool   // logins lie there unencrypted, in a file of this name
 
 	// List returns all logins, markers and broken entries, in the order in which they
-	// count. A source that does not exist is [fs.ErrNotExist].
+	// count. A source that does not exist is [io/fs.ErrNotExist].
 	List func(ctx context.Context) ([]Login, error)
 
 	// remove removes logins, each only if it still is what List returned and nothing is lost
 	// with it. err means that none was removed, or that it is not known which were.
 	remove func(ctx context.Context, logins []Login) (removal, error)
 }
-
-// InFile reports whether it is a file.
-func (s Source) InFile() bool { return s.file }
 
 // removal is what became of logins that were to be removed from a source.
 type removal struct {
@@ -68,7 +64,7 @@ func (l Login) credential() store.Credential {
 // them, and they hold no secret.
 func FileSource(p lookup.Place) Source {
 	return Source{
-		Name: p.Path, file: true,
+		Name: p.Path, InFile: true,
 		List: func(context.Context) ([]Login, error) {
 			d, err := authfile.Read(p.Path, p.Format)
 			if err != nil {
@@ -99,7 +95,7 @@ func FileSource(p lookup.Place) Source {
 // stands for what a cluster has.
 func secretSource(path string, documents []*authfile.Document) Source {
 	return Source{
-		Name: path, file: true,
+		Name: path, InFile: true,
 		List: func(context.Context) (logins []Login, err error) {
 			for _, d := range documents {
 				logins = append(logins, fileLogins(d, "")...)
@@ -201,9 +197,6 @@ func (l Login) failure(reason string) *Failure {
 	}
 	return &Failure{Registry: l.Address.Name(), Username: l.Username, Message: reason}
 }
-
-// Absent reports whether an error says only that a source does not exist.
-func Absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // HelperSource moves logins out of a foreign helper. What it lists and cannot give, and
 // what it cannot erase, is reported login by login.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -74,7 +75,7 @@ func (s *setup) importAll(target *store.Store, edits []plannedEdit, hosts []stri
 			r, err := importer.From(s.Env, target, src, options)
 			var stored *app.StoreError
 			switch {
-			case importer.Absent(err):
+			case errors.Is(err, fs.ErrNotExist):
 				continue
 			case errors.As(err, &stored), err != nil && s.Ctx.Err() != nil:
 				return all, err
@@ -184,13 +185,13 @@ func (s *setup) inUse(src importer.Source, seen map[string]bool, hosts []string)
 		before := maps.Clone(seen)
 		return slices.DeleteFunc(logins, func(l importer.Login) bool {
 			address := l.Address.String()
-			switch asked := src.InFile() && l.Exact(); {
+			switch asked := src.InFile && l.Exact(); {
 			case !l.Used(), before[address], seen[address] && !asked,
 				len(hosts) > 0 && !slices.Contains(hosts, l.Address.Registry().String()):
 				return true
 			}
 			seen[address] = !l.Marker
-			if l.Address.Scope() != "" && src.InFile() {
+			if l.Address.Scope() != "" && src.InFile {
 				s.keep(l, src)
 				return true
 			}

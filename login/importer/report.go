@@ -158,29 +158,31 @@ func (r *Report) text(e *app.Env, o Options) string {
 	return b.String()
 }
 
+// Text is what a warning says of a failure.
+func (f Failure) Text(e *app.Env) string {
+	text := lookup.Tilde(e, f.From) + ": " + f.Message
+	switch {
+	case f.Registry == "" && (strings.HasPrefix(f.Message, f.From) || strings.Contains(f.Message, f.From+":")):
+		return f.Message // what a helper or the system says names it
+	case f.Registry == "":
+		return text
+	case f.Username != "":
+		return f.Registry + " (" + printable.Line(f.Username, 120) + "), from " + text
+	}
+	return f.Registry + ", from " + text
+}
+
 // warnings says what failed and what is left unencrypted.
 func (r *Report) warnings(e *app.Env, o Options) {
-	hints := map[string]bool{"": true}
 	for _, f := range r.Failed {
-		if f.Registry == "" {
-			reason := f.Message
-			if !strings.HasPrefix(reason, f.From) && !strings.Contains(reason, f.From+":") { // what a helper or the system says names it
-				reason = lookup.Tilde(e, f.From) + ": " + reason
-			}
-			e.Warn("%s.", reason)
-			continue
-		}
-		who := f.Registry
-		if f.Username != "" {
-			who += " (" + printable.Line(f.Username, 120) + ")"
-		}
-		e.Warn("%s, from %s: %s.", who, lookup.Tilde(e, f.From), f.Message)
+		e.Warn("%s.", f.Text(e))
 	}
 	if !o.DryRun && !o.remove {
 		for _, path := range r.left {
 			e.Warn("still in plaintext in %s: '%s' removes it.", lookup.Tilde(e, path), removeCommand(e, path))
 		}
 	}
+	hints := map[string]bool{"": true}
 	for _, f := range r.Failed {
 		if !hints[f.Hint] {
 			hints[f.Hint] = true

@@ -3,11 +3,9 @@ package setup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 
 	"regshape/login/app"
 	"regshape/login/authfile"
@@ -217,15 +215,8 @@ func (s *setup) warnFailed() {
 		return
 	}
 	for _, f := range s.result.Failed {
-		what := lookup.Tilde(s.Env, f.From)
-		if f.Registry != "" {
-			what = fmt.Sprintf("%s, from %s", f.Registry, lookup.Tilde(s.Env, f.From))
-		}
-		if f.Registry == "" && (strings.HasPrefix(f.Message, f.From) || strings.Contains(f.Message, f.From+":")) {
-			s.Warn("%s.", f.Message) // the error names its source already
-		} else {
-			s.Warn("%s: %s.", what, f.Message)
-		}
+		f.Username = "" // the JSON has it
+		s.Warn("%s.", f.Text(s.Env))
 		if f.Registry == "" { // what to do about a login is in the refusal
 			s.Hint(f.Hint)
 		}

@@ -42,9 +42,6 @@ func (s *setup) kubelet() error {
 	if err != nil {
 		return err
 	}
-	if !past.exists {
-		past.Dirs = missingDirs(lookup.SetupFile(s.loc))
-	}
 	node := lookup.Node{Program: filepath.Join(s.BinDir, s.providerName()), Config: s.Config}
 	if old := past.Node; old != nil {
 		if old.Program != node.Program || old.Config != node.Config {
@@ -66,11 +63,7 @@ func (s *setup) kubelet() error {
 	if err != nil {
 		return err
 	}
-	if s.DryRun {
-		for _, x := range edits {
-			s.changed(x.File, x.action())
-		}
-	} else if err := s.makeNode(past, node, program, edits); err != nil {
+	if err := s.makeNode(past, node, program, edits); err != nil {
 		return err
 	}
 	return s.nodeDone(node, program, edits)
@@ -79,6 +72,9 @@ func (s *setup) kubelet() error {
 // makeNode writes the record, the program and the kubelet's file. If one fails, it takes the
 // others back.
 func (s *setup) makeNode(past record, node lookup.Node, program []byte, edits []plannedEdit) error {
+	if s.DryRun {
+		return s.apply(past, edits, secondName{})
+	}
 	next := past
 	next.Node = &node
 	if err := next.save(s.loc); err != nil {
@@ -387,19 +383,10 @@ func (s *setup) nodeDone(n lookup.Node, program []byte, edits []plannedEdit) err
 // undoNode removes the program, and says what is left to do by hand.
 func (s *setup) undoNode(r *record) error {
 	n := *r.Node
-	there := n.Sum != "" && exists(n.Program)
-	if !s.DryRun && n.Sum != "" {
-		if err := removeProgram(n); err != nil {
+	if n.Sum != "" {
+		if err := s.undoProgram(n.Program, func() error { return removeProgram(n) }); err != nil {
 			return err
 		}
-		if there && exists(n.Program) {
-			s.say("%s: changed since, not removed.", n.Program)
-			there = false
-		}
-	}
-	if there {
-		s.changed(n.Program, removed)
-		s.say("%s: removed, since setup created it.", n.Program)
 	}
 	switch file := n.File(); {
 	case !exists(file):

@@ -76,16 +76,16 @@ func (n *secondName) create() error {
 
 // remove removes the second name if it is still the link or copy that setup created.
 func (n secondName) remove() error {
-	if link, err := os.Readlink(n.path); err == nil {
-		if link != n.target {
-			return nil
-		}
-		return os.Remove(n.path)
-	}
-	if runtime.GOOS != "windows" || !sameContent(n.path, filepath.Join(filepath.Dir(n.path), n.target)) {
+	link, err := os.Readlink(n.path)
+	linked := err == nil && link == n.target
+	copied := err != nil && runtime.GOOS == "windows" && sameContent(n.path, filepath.Join(filepath.Dir(n.path), n.target))
+	if !linked && !copied {
 		return nil
 	}
-	return os.Remove(n.path)
+	if err := os.Remove(n.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the second program name: %w", err)
+	}
+	return nil
 }
 
 func sameContent(a, b string) bool {

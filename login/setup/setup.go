@@ -93,15 +93,15 @@ func (c *Setup) Run(e *app.Env) error {
 	if s.loc, err = e.Locate(); err != nil {
 		return err
 	}
+	run := s.forward
 	switch {
-	case s.checkHome() != nil:
-		err = s.checkHome()
 	case c.Undo:
-		err = s.undo()
+		run = s.undo
 	case c.Kubelet:
-		err = s.kubelet()
-	default:
-		err = s.forward()
+		run = s.kubelet
+	}
+	if err = s.checkHome(); err == nil {
+		err = run()
 	}
 	if refusal, ok := errors.AsType[*refusal](err); ok {
 		return s.refuse(refusal)
@@ -129,9 +129,6 @@ func (s *setup) forward() error {
 	if err != nil {
 		return err
 	}
-	if !past.exists {
-		past.Dirs = missingDirs(lookup.SetupFile(s.loc))
-	}
 	edits, err := s.plan(hosts)
 	if err != nil {
 		return err
@@ -143,7 +140,11 @@ func (s *setup) forward() error {
 	if err := s.reach(&name); err != nil {
 		return err
 	}
-	if err := s.change(past, edits, hosts, name); err != nil {
+	err = s.importHidden(edits, hosts)
+	if err == nil {
+		err = s.apply(past, edits, name)
+	}
+	if err != nil {
 		if name.made {
 			_ = name.remove() // err is the error to report
 		}
@@ -170,20 +171,6 @@ func (s *setup) checkHome() error {
 		}
 	}
 	return nil
-}
-
-// change imports and edits.
-func (s *setup) change(past record, edits []plannedEdit, hosts []string, name secondName) error {
-	if err := s.importHidden(edits, hosts); err != nil {
-		return err
-	}
-	if s.DryRun {
-		for _, x := range edits {
-			s.changed(x.File, x.action())
-		}
-		return nil
-	}
-	return s.apply(past, edits, name)
 }
 
 // changed adds a file to the result.
@@ -220,8 +207,15 @@ func (s *setup) refuse(r *refusal) error {
 	return app.ErrReported
 }
 
-// apply records the edits for --undo, then makes them. If one fails, it undoes those before.
+// apply records the edits for --undo, then makes them. If one fails, it undoes those before. A
+// dry run writes nothing.
 func (s *setup) apply(past record, edits []plannedEdit, name secondName) error {
+	if s.DryRun {
+		for _, x := range edits {
+			s.changed(x.File, x.action())
+		}
+		return nil
+	}
 	if len(edits) == 0 && !name.made {
 		return nil
 	}
@@ -243,7 +237,7 @@ func (s *setup) apply(past record, edits []plannedEdit, name secondName) error {
 			continue
 		}
 		for _, done := range slices.Backward(edits[:i+1]) {
-			if _, undoErr := undoEdits(done.File, []edit{done.edit}); undoErr != nil {
+			if _, _, _, undoErr := undoEdits(done.File, []edit{done.edit}, false); undoErr != nil {
 				// The record stays, so --undo can try again.
 				return fmt.Errorf("%w; and the change of %s could not be undone: %w", err, done.File, undoErr)
 			}

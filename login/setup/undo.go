@@ -36,9 +36,10 @@ type record struct {
 	Dirs    []string `json:"folders,omitempty"` // that setup created for this file, outermost first
 
 	Node *lookup.Node `json:"kubelet,omitempty"`
-
-	exists bool
 }
+
+// empty reports whether there is nothing to undo.
+func (r record) empty() bool { return len(r.Edits) == 0 && r.Program == "" && r.Node == nil }
 
 // edit is one edit of one file. The splice restores the exact bytes of a file that is still
 // as setup left it (null, escaped or oddly spaced members too); the values are for a file
@@ -63,12 +64,13 @@ type edit struct {
 	Hosts  map[string]string `json:"hosts,omitempty"` // previous credHelpers, "" for none
 }
 
-// loadRecord reads the record; without a file it is empty.
+// loadRecord reads the record; without a file it is empty, with the directories to be created.
 func loadRecord(loc store.Location) (record, error) {
 	path := lookup.SetupFile(loc)
 	r := record{Version: recordVersion}
 	data, err := durable.ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		r.Dirs = missingDirs(path)
 		return r, nil
 	}
 	if err != nil {
@@ -80,7 +82,6 @@ func loadRecord(loc store.Location) (record, error) {
 	if r.Version != recordVersion && r.Version != nodeVersion {
 		return r, fmt.Errorf("%s has version %d: %w", path, r.Version, store.ErrNewer)
 	}
-	r.exists = true
 	return r, nil
 }
 
@@ -88,7 +89,7 @@ func loadRecord(loc store.Location) (record, error) {
 // to undo.
 func (r record) save(loc store.Location) error {
 	path := lookup.SetupFile(loc)
-	if len(r.Edits) == 0 && r.Program == "" && r.Node == nil {
+	if r.empty() {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove the record of setup: %w", err)
 		}
@@ -155,7 +156,7 @@ func (s *setup) undo() error {
 	if err != nil {
 		return err
 	}
-	if !r.exists {
+	if r.empty() {
 		if s.JSON {
 			return app.WriteJSON(s.Out, s.result)
 		}
@@ -175,7 +176,10 @@ func (s *setup) undo() error {
 		failed = s.undoNode(&r)
 	}
 	if failed == nil && len(r.Edits) == 0 && r.Program != "" {
-		failed = s.undoProgram(&r)
+		name := secondName{path: r.Program, target: r.Target}
+		if failed = s.undoProgram(name.path, name.remove); failed == nil {
+			r.Program, r.Target = "", ""
+		}
 	}
 	if !s.DryRun {
 		if err := r.save(s.loc); err != nil {
@@ -213,10 +217,7 @@ func (s *setup) undoes(tool string) bool {
 }
 
 func (s *setup) undoFile(file string, edits []edit) error {
-	before, after, outcome, err := planUndo(file, edits)
-	if err == nil && !s.DryRun {
-		outcome, err = undoEdits(file, edits)
-	}
+	before, after, outcome, err := undoEdits(file, edits, s.DryRun)
 	if err != nil {
 		return err
 	}
@@ -239,33 +240,37 @@ func (s *setup) undoFile(file string, edits []edit) error {
 	return nil
 }
 
-func (s *setup) undoProgram(r *record) error {
-	existed := exists(r.Program)
+// undoProgram removes a program that setup created, unless it is another one by now.
+func (s *setup) undoProgram(path string, remove func() error) error {
+	existed := exists(path)
 	if !s.DryRun {
-		if err := (secondName{path: r.Program, target: r.Target}).remove(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove the second program name: %w", err)
+		if err := remove(); err != nil {
+			return err
 		}
-		if existed && exists(r.Program) {
-			s.say("%s: changed since, not removed.", r.Program)
+		if existed && exists(path) {
+			s.say("%s: changed since, not removed.", path)
 			existed = false
 		}
 	}
 	if existed {
-		s.changed(r.Program, removed)
-		s.say("%s: removed, since setup created it.", r.Program)
+		s.changed(path, removed)
+		s.say("%s: removed, since setup created it.", path)
 	}
-	r.Program, r.Target = "", ""
 	return nil
 }
 
-// undoEdits undoes the edits of one file.
-func undoEdits(file string, edits []edit) (outcome string, err error) {
-	_, after, outcome, err := planUndo(file, edits)
-	if err != nil {
-		return "", err
+// undoEdits undoes the edits of one file, and returns what it was and what it became. A dry run
+// writes nothing.
+func undoEdits(file string, edits []edit, dryRun bool) (before, after []byte, outcome string, err error) {
+	before, err = os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, unchanged, nil
+	}
+	if err == nil {
+		after, outcome, err = undoText(before, edits)
 	}
 	switch {
-	case outcome == unchanged:
+	case err != nil, dryRun, outcome == unchanged:
 	case outcome == removed:
 		// A write by another program between the read above and this is lost.
 		if err = os.Remove(lookup.ThroughLinks(file)); err == nil {
@@ -286,21 +291,6 @@ func undoEdits(file string, edits []edit) (outcome string, err error) {
 		})
 	}
 	if err != nil && !errors.Is(err, durable.ErrUnsure) && !errors.Is(err, authfile.ErrUnsure) {
-		return "", fmt.Errorf("undo setup: %w", err)
-	}
-	return outcome, nil
-}
-
-// planUndo returns what a file is, and what it becomes when its edits are undone.
-func planUndo(file string, edits []edit) (before, after []byte, outcome string, err error) {
-	before, err = os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, unchanged, nil
-	}
-	if err == nil {
-		after, outcome, err = undoText(before, edits)
-	}
-	if err != nil {
 		return nil, nil, "", fmt.Errorf("undo setup: %w", err)
 	}
 	return before, after, outcome, nil

@@ -61,7 +61,7 @@ func FuzzSetupRecordFile(f *testing.F) {
 			}
 			return
 		}
-		if len(r.Edits) == 0 && r.Program == "" && r.Node == nil || len(r.Dirs) > 0 {
+		if r.empty() || len(r.Dirs) > 0 {
 			return // saving it would remove it and directories that the text names
 		}
 		if err := r.save(loc); err != nil {

@@ -112,7 +112,15 @@ func (d *Doctor) Run(e *app.Env) error {
 			}
 		}
 	}
-	err := sumUp(e, all, problems)
+	var err error
+	switch {
+	case e.JSON:
+		err = app.WriteJSON(e.Out, all)
+	case problems == 0:
+		err = e.Say("No problems found.")
+	default:
+		err = e.Say("%s found.", terminal.Count(problems, "problem"))
+	}
 	if err == nil && problems > 0 {
 		return app.ErrReported
 	}
@@ -126,18 +134,6 @@ func (*Doctor) Manual() app.Manual {
 		{"regshape auth doctor --json", "for scripts"},
 		{"regshape auth doctor --kubelet", "on a node of a cluster, as root"},
 	}}
-}
-
-func sumUp(e *app.Env, all []finding, problems int) (err error) {
-	switch {
-	case e.JSON:
-		err = app.WriteJSON(e.Out, all)
-	case problems == 0:
-		err = e.Say("No problems found.")
-	default:
-		err = e.Say("%s found.", terminal.Count(problems, "problem"))
-	}
-	return err
 }
 
 // printable makes the texts safe for a terminal: they name files, hosts and helpers from

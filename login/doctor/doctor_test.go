@@ -65,14 +65,6 @@ func TestCheckClock(t *testing.T) {
 	}
 }
 
-func TestSetClock(t *testing.T) {
-	for goos, want := range map[string]string{"darwin": "sntp", "windows": "w32tm", "linux": "timedatectl"} {
-		if got := setClock(goos); !strings.Contains(got, want) {
-			t.Errorf("%s: got %q, want %s", goos, got, want)
-		}
-	}
-}
-
 // The login of a round trip never answers for a registry.
 func TestRoundTrip_opaqueAddress(t *testing.T) {
 	if a := store.ParseAddress(probeAddress + "ABCDEFGHIJKL"); !a.Opaque() {
@@ -98,6 +90,9 @@ func TestFinding_printable(t *testing.T) {
 // Commands are of the system's own shell, and open an editor that it has.
 func TestCommands(t *testing.T) {
 	for got, want := range map[string]string{
+		setClock("darwin"):            "sudo sntp -sS time.apple.com",
+		setClock("windows"):           "w32tm /resync",
+		setClock("linux"):             "sudo timedatectl set-ntp true",
 		editOn("linux", "/ab", 3):     `"${EDITOR:-vi}" +3 /ab`,
 		editOn("windows", "ab", 3):    "notepad ab",
 		linked("linux", "/opt/bin"):   "ln -sf regshape /opt/bin/docker-credential-regshape-x",

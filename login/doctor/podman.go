@@ -73,11 +73,8 @@ func checkPodman(e *app.Env, state *storeState) []finding {
 		found = append(found, podmanFiles(e, use)...)
 		found = append(found, podmanRemote(e, e.Where().GOOS, use, state.found)...)
 		for _, h := range use.helpers {
-			if h == authfile.AuthFileHelper {
-				continue
-			}
-			if f := missingHelper(h, "credential-helpers", use.from, edit(use.from, 1)); f != nil {
-				found = append(found, *f)
+			if h != authfile.AuthFileHelper {
+				found = append(found, missingHelper(h, "credential-helpers", use.from, edit(use.from, 1))...)
 			}
 		}
 		if dir := e.Getenv("DOCKER_CONFIG"); dir != "" && use.from == "" && len(use.tools) > 0 {

@@ -26,17 +26,15 @@ func checkPrograms(e *app.Env, _ *storeState) []finding {
 	here := filepath.Dir(self)
 	front, problem := checkProgram(e, "regshape", self, e.Build.String())
 	var found []finding
-	if problem == nil {
+	if problem == "" {
 		// self may be the target of a link; the second link belongs beside the first.
 		here = filepath.Dir(front)
 	} else {
-		problem.Fix = onPath(e, here)
-		found = append(found, *problem)
+		found = append(found, bad(problem, front, onPath(e, here)))
 	}
 	helper, problem := checkProgram(e, ownHelperProgram, self, fmt.Sprintf("%s (regshape) %s", ownHelperProgram, e.Build.Version))
-	if problem != nil {
-		problem.Fix = secondName(e, here, ownHelperProgram)
-		found = append(found, *problem)
+	if problem != "" {
+		found = append(found, bad(problem, helper, secondName(e, here, ownHelperProgram)))
 	}
 	if len(found) == 0 {
 		found = append(found, good("both names are on PATH, same build: "+front+", "+helper, ""))
@@ -53,26 +51,22 @@ func onPath(e *app.Env, dir string) string {
 	return line + " # add this line to " + file
 }
 
-// checkProgram finds a program like a shell and compares its version. The caller adds the fix
-// to the finding.
-func checkProgram(e *app.Env, name, self, want string) (path string, problem *finding) {
+// checkProgram finds a program like a shell and compares its version. Without a problem it is "".
+func checkProgram(e *app.Env, name, self, want string) (path, problem string) {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		// Also for ErrDot: docker runs nothing from the current directory.
-		f := bad(fmt.Sprintf("%s is not on PATH", name), "", "")
-		return "", &f
+		return "", name + " is not on PATH"
 	}
 	version, err := app.VersionOf(e.Ctx, path, "version")
 	switch {
 	case err != nil:
-		f := bad(fmt.Sprintf("%s is first on PATH and does not run: %v", path, err), path, "")
-		return path, &f
+		problem = fmt.Sprintf("%s is first on PATH and does not run: %v", path, err)
 	case version != want:
-		f := bad(fmt.Sprintf("%s is first on PATH and is another build: %q, while this program, %s, is %q",
-			path, printable.Line(version, 120), self, want), path, "")
-		return path, &f
+		problem = fmt.Sprintf("%s is first on PATH and is another build: %q, while this program, %s, is %q",
+			path, printable.Line(version, 120), self, want)
 	}
-	return path, nil
+	return path, problem
 }
 
 // secondName is the command that puts another name of regshape on PATH.
@@ -104,9 +98,8 @@ func linkCommand(goos, dir, name string) (path, command string) {
 	return path, printable.Shell("ln", "-sf", "regshape", path) // -f: there may be a broken link
 }
 
-// missingHelper is the finding about a helper in another tool's settings that is not on PATH,
-// or nil.
-func missingHelper(name, namedBy, where, fix string) *finding {
+// missingHelper reports a helper in another tool's settings that is not on PATH.
+func missingHelper(name, namedBy, where, fix string) []finding {
 	program := "docker-credential-" + name
 	if _, err := exec.LookPath(program); err == nil {
 		return nil
@@ -118,11 +111,10 @@ func missingHelper(name, namedBy, where, fix string) *finding {
 		}
 		_, fix = linkCommand(runtime.GOOS, filepath.Dir(self), program)
 	}
-	f := bad(fmt.Sprintf("%s names %s, which is not on PATH", namedBy, program), where, fix)
 	if path := authfile.NotExecutable(program); path != "" {
-		f = bad(fmt.Sprintf("%s names %s, which is not executable", namedBy, path), where, printable.Shell("chmod", "755", path))
+		return []finding{bad(fmt.Sprintf("%s names %s, which is not executable", namedBy, path), where, printable.Shell("chmod", "755", path))}
 	}
-	return &f
+	return []finding{bad(fmt.Sprintf("%s names %s, which is not on PATH", namedBy, program), where, fix)}
 }
 
 // firstOnPath returns the first of these programs that is installed, or "".

@@ -72,9 +72,7 @@ func sortHelpers(doc *authfile.Document, fix func(host string) string) (mine, el
 		default:
 			elsewhere = append(elsewhere, fmt.Sprintf("%s (docker-credential-%s)", printable.Address(h.Host), h.Helper))
 		}
-		if f := missingHelper(h.Helper, "credHelpers of "+printable.Address(h.Host), doc.Name(), fix(h.Host)); f != nil {
-			missing = append(missing, *f)
-		}
+		missing = append(missing, missingHelper(h.Helper, "credHelpers of "+printable.Address(h.Host), doc.Name(), fix(h.Host))...)
 	}
 	return mine, elsewhere, missing
 }
@@ -105,13 +103,11 @@ func credsStoreFindings(e *app.Env, tool string, doc *authfile.Document, mine, e
 		return found
 	}
 	// Logins cannot be imported from a helper that does not run: hence --keep.
-	if f := missingHelper(creds, "credsStore", path, e.Own("auth", "setup", "--"+tool, "--keep")); f != nil {
-		return append(found, *f)
-	}
-	if !lookup.IsOwn(creds) && len(mine) == 0 {
+	missing := missingHelper(creds, "credsStore", path, e.Own("auth", "setup", "--"+tool, "--keep"))
+	if len(missing) == 0 && !lookup.IsOwn(creds) && len(mine) == 0 {
 		found = append(found, bad(tool+" does not use regshape: its logins go to "+rest, path, setup))
 	}
-	return found
+	return append(found, missing...)
 }
 
 // unreadable is the finding about a settings file that cannot be read.

@@ -1,43 +1,14 @@
 package doctor
 
 import (
-	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"regshape/login/app"
 	"regshape/login/terminal"
-	"regshape/scripts/testenv"
 	"regshape/store"
-	"regshape/store/printable"
 )
-
-// A command that is copied into a shell has the words that it was made of.
-func TestFinding_shellWords(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("there is no bash to ask")
-	}
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("bash is not installed")
-	}
-	for _, word := range []string{
-		"", "/plain/path-1.json", "with blank", "two  blanks", "tab\tand\nline", "quote'quote", `back\slash`, `"$HOME" $(id) ` + "`id`",
-		"~", "*", "é", "esc\x1b[31m", "bidi\u202e\u200b", "invalid\xff", " ends ", "-n", "!x", "a;b|c&d", "both'\n'",
-	} {
-		line := printable.Shell("printf", "%s", word)
-		shown := finding{Fix: line}.printable().Fix
-		if shown != line {
-			t.Errorf("got %q, want %q", shown, line)
-		}
-		got, err := testenv.Command(testenv.Environ(t.TempDir()), bash, "-c", shown).Output()
-		if err != nil || string(got) != word {
-			t.Errorf("%s: got %q (%v), want %q", shown, got, err, word)
-		}
-	}
-}
 
 func TestCheckClock(t *testing.T) {
 	now := time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)

@@ -15,11 +15,9 @@ import (
 func TestUpdate_keepsAccessList(t *testing.T) {
 	for _, others := range []string{"", "(A;;FR;;;WD)"} {
 		path := filepath.Join(t.TempDir(), "config.json")
-		if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		put(t, path, "{}")
 		testenv.SetAccess(t, path, others)
-		if _, err := Update(path, Docker, 0o600, func(d *Document) error { d.SetCredsStore("regshape"); return nil }); err != nil {
+		if _, err := Update(path, Docker, 0o600, setStore); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)

@@ -58,19 +58,27 @@ var reversibles = []reversible{
 	},
 }
 
-func corpus(t *testing.T) map[string][]byte {
+// texts reads the files of a pattern.
+func texts(t testing.TB, pattern string) map[string][]byte {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/documents/*.json")
-	if err != nil || len(paths) < 15 {
-		t.Fatalf("%d documents, %v", len(paths), err)
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %d files, %v", pattern, len(paths), err)
 	}
-	texts := map[string][]byte{"blank.json": {}, "blank-lines.json": []byte("\r\n")}
+	texts := map[string][]byte{}
 	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
+		if texts[path], err = os.ReadFile(path); err != nil {
 			t.Fatal(err)
 		}
-		texts[filepath.Base(path)] = text
+	}
+	return texts
+}
+
+func corpus(t *testing.T) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{"blank.json": {}, "blank-lines.json": []byte("\r\n")}
+	for path, text := range texts(t, "testdata/documents/*.json") {
+		all[filepath.Base(path)] = text
 	}
 	var huge strings.Builder
 	huge.WriteString("{\n\t\"auths\": {")
@@ -78,8 +86,8 @@ func corpus(t *testing.T) map[string][]byte {
 		fmt.Fprintf(&huge, "%s\n\t\t\"r%d.example\": {\n\t\t\t\"auth\": \"YWRhOmludmVudGVk\"\n\t\t}", strings.Repeat(",", min(i, 1)), i)
 	}
 	huge.WriteString("\n\t}\n}")
-	texts["huge.json"] = []byte(huge.String())
-	return texts
+	all["huge.json"] = []byte(huge.String())
+	return all
 }
 
 func formatOf(name string) Format {
@@ -135,6 +143,8 @@ func checkReversible(t *testing.T, name string, text []byte, r reversible) {
 	if end := len(text) - len(bytes.TrimRight(text, "\r\n \t")); !bytes.HasSuffix(edited, text[len(text)-end:]) {
 		t.Errorf("the end changed: %q", edited)
 	}
+
+	keepsTheRest(t, text, edited)
 
 	// In another run, the memory of this one is gone.
 	later := parse(t, name, edited)
@@ -222,7 +232,7 @@ func without(m map[string]any, names ...string) map[string]any {
 // keepsTheRest compares what the edits of reversibles do not own.
 func keepsTheRest(t *testing.T, before, after []byte) {
 	t.Helper()
-	owned := []string{nameAuths, nameCredsStore, nameCredHelpers, "new.example"}
+	owned := []string{nameAuths, nameCredsStore, nameCredHelpers, "new.example", "new.example/ns"}
 	a, b := decoded(t, before), decoded(t, after)
 	if !reflect.DeepEqual(without(a, owned...), without(b, owned...)) {
 		t.Errorf("members were lost:\n%s\n%s", before, after)

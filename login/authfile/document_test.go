@@ -1,7 +1,6 @@
 package authfile
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"io/fs"
@@ -172,34 +171,6 @@ func TestUpdate_refused(t *testing.T) {
 	}
 }
 
-func TestSetAuthReadsBack(t *testing.T) {
-	for _, f := range []Format{Docker, Containers, DockercfgFormat} {
-		for _, want := range []Entry{
-			{Key: "k", Username: "ada", Secret: "p:\"\\\n\u2028ä\xff"},
-			{Key: "https://index.docker.io/v1/", Username: TokenUser, Secret: "tok<&>", IdentityToken: true},
-			{Key: "host/ns \"q\"", Username: "ada lovelace", Secret: ""},
-		} {
-			d, err := Parse("f", nil, f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			d.SetAuth(want.Key, want.Username, want.Secret, want.IdentityToken)
-			again, err := Parse("f", d.Bytes(), f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, ok := again.Lookup(want.Key); !ok || !reflect.DeepEqual(got, want) {
-				t.Errorf("%d: %+v\n%s", f, got, d.Bytes())
-			}
-			// What a password replaces must not win over it.
-			again.SetAuth(want.Key, "bob", "new", false)
-			if got, _ := again.Lookup(want.Key); got.Secret != "new" || bytes.Contains(again.Bytes(), []byte("identitytoken")) {
-				t.Errorf("%d: %+v\n%s", f, got, again.Bytes())
-			}
-		}
-	}
-}
-
 func TestRead(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "config.json")
@@ -209,9 +180,7 @@ func TestRead(t *testing.T) {
 	if _, err := Read(folder, Docker); !errors.Is(err, ErrIrregular) {
 		t.Errorf("folder: %v", err)
 	}
-	if err := os.WriteFile(path, []byte(" \n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	put(t, path, " \n")
 	if d, err := Read(path, Docker); err != nil || d.CredsStore() != "" || len(d.Entries()) != 0 {
 		t.Errorf("blank: %v", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,15 +17,7 @@ import (
 
 func seed(f *testing.F) {
 	f.Helper()
-	paths, err := filepath.Glob("testdata/documents/*.json")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, text := range texts(f, "testdata/documents/*.json") {
 		f.Add(text)
 	}
 	for _, s := range []string{
@@ -171,15 +162,7 @@ func has(d *Document, hosts ...string) bool {
 // A registries.conf gives a list or the place where it goes wrong, never its content; and
 // the drop-in that setup makes of such a list gives that list again, helper first.
 func FuzzRegistriesConf(f *testing.F) {
-	paths, err := filepath.Glob("testdata/registries/*/etc/containers/registries.conf")
-	if err != nil || len(paths) == 0 {
-		f.Fatalf("no seeds: %v", err)
-	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, text := range texts(f, "testdata/registries/*/etc/containers/registries.conf") {
 		f.Add(text)
 	}
 	for _, s := range []string{
@@ -191,9 +174,7 @@ func FuzzRegistriesConf(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "registries.conf")
 	read := func(t *testing.T, text []byte) ([]string, error) {
 		t.Helper()
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		put(t, path, string(text))
 		return readHelpers(path, Podman4)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -221,6 +202,8 @@ func FuzzLogins(f *testing.F) {
 	f.Add([]byte(`{"auths":{"ghcr.io":{"auth":"dTpw","email":"e"}},"x":1}`), "ghcr.io", "", "\x00", true)
 	f.Add([]byte("{\"auths\": {\n\t\"a\": {}\n}, \"HttpHeaders\": {\"X\": \"y\"}}\n"), "https://index.docker.io/v1/", "a:b", "ü\n\"", false)
 	f.Add([]byte(`{"auths":{"h":{"identitytoken":"t","auth":"OjA="}}}`), "h", "u", "\xff", false)
+	f.Add([]byte(`{"h":{"username":"a","password":"b"}}`), "h", "ada lovelace", ":\"\\\n\u2028ä", false)
+	f.Add([]byte(""), "host/ns \"q\"", "", "<&>", true)
 	f.Fuzz(func(t *testing.T, text []byte, key, user, rest string, token bool) {
 		const canary = "CANARY-c2Vj"
 		secret := canary + rest

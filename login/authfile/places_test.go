@@ -1,7 +1,6 @@
 package authfile
 
 import (
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -111,9 +110,7 @@ func TestPlaces(t *testing.T) {
 func TestDockerConfigFlag(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "odd-name")
-	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	put(t, file, "{}")
 	for flag, want := range map[string]string{
 		dir:                            filepath.Join(dir, "config.json"),
 		file:                           file,

@@ -210,11 +210,7 @@ func TestRegistriesOddFiles(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(filepath.Dir(dropIn), "00-folder.conf"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		write := func(data string) {
-			if err := os.WriteFile(dropIn, []byte(data), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
+		write := func(data string) { put(t, dropIn, data) }
 		want := func(what string, ok bool) {
 			t.Helper()
 			done := make(chan error, 1)
@@ -268,12 +264,7 @@ func TestDropInText(t *testing.T) {
 		// What is written must read back, and writing it again must change nothing.
 		e := Env{Home: t.TempDir(), GOOS: "linux", root: t.TempDir()}
 		path := RegistriesDropIn(e, Podman4, "")
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		put(t, path, string(text))
 		helpers, from, err := CredentialHelpers(e, Podman4)
 		if err != nil || from != path {
 			t.Fatalf("%q from %q, %v", helpers, from, err)

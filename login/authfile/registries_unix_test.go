@@ -3,7 +3,6 @@
 package authfile
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,9 +30,7 @@ func odd(t *testing.T, dir string, g Generation, want func(what string, ok bool)
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(dir, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	put(t, dir, "")
 	want("a file in place of the folder", g != Podman6)
 }
 
@@ -73,12 +70,7 @@ func TestAsPodmanAsks(t *testing.T) {
 					path = filepath.Join(home, "named.conf")
 					env = []string{"CONTAINERS_REGISTRIES_CONF=" + path}
 				}
-				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				put(t, path, text)
 			}
 			e.Getenv = variables(env...)
 			bin, log := filepath.Join(home, "bin"), filepath.Join(home, "asked")
@@ -93,12 +85,8 @@ func TestAsPodmanAsks(t *testing.T) {
 			}
 			// As root, podman would use the machine's storage and ignore HOME.
 			storage, engine := filepath.Join(home, "storage.conf"), filepath.Join(home, "containers.conf")
-			if err := errors.Join(
-				os.WriteFile(storage, fmt.Appendf(nil, "[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", home+"/images", home+"/run"), 0o600),
-				os.WriteFile(engine, fmt.Appendf(nil, "[engine]\ntmp_dir = %q\nevents_logger = \"none\"\n", home+"/tmp"), 0o600),
-			); err != nil {
-				t.Fatal(err)
-			}
+			put(t, storage, fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", home+"/images", home+"/run"))
+			put(t, engine, fmt.Sprintf("[engine]\ntmp_dir = %q\nevents_logger = \"none\"\n", home+"/tmp"))
 			env = testenv.Environ(home, append(env, "XDG_RUNTIME_DIR="+home, "PATH="+bin+":"+os.Getenv("PATH"),
 				"CONTAINERS_STORAGE_CONF="+storage, "CONTAINERS_CONF="+engine)...)
 			cmd := testenv.CommandContext(t.Context(), env, program, "login", "--get-login", "r.test")

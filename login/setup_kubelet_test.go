@@ -4,7 +4,6 @@ package login
 
 import (
 	"encoding/json"
-	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -45,9 +44,7 @@ func TestSetupKubelet_undoRestoresBytes(t *testing.T) {
 				if code, out := h.run(args...); code != 1 || !strings.Contains(out, c.refused) || !strings.Contains(out, "Hint: ") {
 					t.Errorf("exit code %d:\n%s", code, out)
 				}
-				if after := h.files(); !maps.Equal(after, before) {
-					t.Errorf("refused, but changed:\n got %v\nwant %v", after, before)
-				}
+				h.unchanged(before)
 				return
 			}
 			h.ok(args...)
@@ -74,9 +71,7 @@ func TestSetupKubelet_undoRestoresBytes(t *testing.T) {
 				h.ok(args...)
 			}
 			h.ok("--undo")
-			if after := h.files(); !maps.Equal(after, before) {
-				t.Errorf("undone:\n got %v\nwant %v", after, before)
-			}
+			h.unchanged(before)
 		})
 	}
 }

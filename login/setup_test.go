@@ -113,8 +113,14 @@ func (h *setupHome) files() map[string]string {
 func (h *setupHome) undo(before map[string]string) {
 	h.t.Helper()
 	h.ok("--undo")
+	h.unchanged(before)
+}
+
+// unchanged fails the test unless the home directory is as it was.
+func (h *setupHome) unchanged(before map[string]string) {
+	h.t.Helper()
 	if after := h.files(); !maps.Equal(before, after) {
-		h.t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
+		h.t.Errorf("got\n%q\nwant\n%q", after, before)
 	}
 }
 
@@ -227,9 +233,7 @@ func TestSetup_failedEdit(t *testing.T) {
 	if code, out := h.run("--docker", "--podman"); code != 1 || !strings.Contains(out, "config.json") {
 		t.Errorf("got exit code %d and\n%s", code, out)
 	}
-	if after := h.files(); !maps.Equal(before, after) {
-		t.Errorf("after --undo: got\n%q\nwant\n%q", after, before)
-	}
+	h.unchanged(before)
 	if out := h.ok("--undo"); !strings.Contains(out, "nothing to undo") {
 		t.Errorf("got %s, want no record", out)
 	}

@@ -48,18 +48,18 @@ func (e *HelperError) Error() string { return fmt.Sprintf("%s %s: %v", e.Program
 // Unwrap returns what happened.
 func (e *HelperError) Unwrap() error { return e.Err }
 
-// DefaultHelperTimeout is how long a helper may take: docker itself waits without end,
+// defaultTimeout is how long a helper may take: docker itself waits without end,
 // and ten seconds are enough for one that asks a cloud for a token.
-const DefaultHelperTimeout = 10 * time.Second
+const defaultTimeout = 10 * time.Second
 
 // Helper is a foreign credential helper, the program docker-credential-NAME.
 // Its zero fields have useful meanings; it keeps no state and can be used in parallel.
 type Helper struct {
 	// Name is the NAME above, as credsStore and credHelpers have it: letters, digits, ".", "_", "+", "-".
 	Name string
-	// Timeout limits each call; 0 is DefaultHelperTimeout.
+	// Timeout limits each call; 0 is defaultTimeout.
 	Timeout time.Duration
-	// Environ is the child's environment ("NAME=value"); nil is this process's. It passes store.ChildEnvironment.
+	// Environ ("NAME=value") is added to this process's environment. Both pass process.ChildEnvironment.
 	Environ []string
 	// Warn, if set, gets what a helper that succeeded wrote to stderr, made safe for a terminal.
 	Warn func(text string)
@@ -127,9 +127,9 @@ func (h Helper) call(ctx context.Context, action string, secrets []string, do fu
 	}
 	timeout := h.Timeout
 	if timeout <= 0 {
-		timeout = DefaultHelperTimeout
+		timeout = defaultTimeout
 	}
-	run := &helperRun{ctx: ctx, path: path, action: action, timeout: timeout, environ: h.environ()}
+	run := &helperRun{ctx: ctx, path: path, action: action, timeout: timeout, environ: process.ChildEnvironment(append(os.Environ(), h.Environ...))}
 	err = do(func(...string) client.Program { return run })
 	if err == nil {
 		if h.Warn != nil {
@@ -195,13 +195,4 @@ func NotExecutable(program string) string {
 		}
 	}
 	return ""
-}
-
-// environ is the child's environment; never nil, since exec takes nil for all of ours.
-func (h Helper) environ() []string {
-	from := h.Environ
-	if from == nil {
-		from = os.Environ()
-	}
-	return process.ChildEnvironment(from)
 }

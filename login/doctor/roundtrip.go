@@ -58,8 +58,9 @@ func checkRoundTrip(e *app.Env, state *storeState) []finding {
 		// What faulty helpers lose: line endings, quotes, white space at the ends.
 		secret: " " + rand.Text() + "\n\"\\\u2028é🔑 " + rand.Text() + "\r\n",
 		// Enough for a store on a slow network drive.
-		helper: authfile.Helper{Name: lookup.OwnHelper, Timeout: 15 * time.Second, Environ: append(os.Environ(),
-			"REGSHAPE_STORE="+dir, "REGSHAPE_PROFILE="+profile)},
+		helper: authfile.Helper{Name: lookup.OwnHelper, Timeout: 15 * time.Second, Environ: []string{
+			"REGSHAPE_STORE=" + dir, "REGSHAPE_PROFILE=" + profile,
+		}},
 	}
 	if err := t.run(e.Ctx); err != nil {
 		return []finding{bad("the test login failed: "+err.Error(), loc.Data, printable.Shell(ownHelperProgram, "list"))}

@@ -45,7 +45,7 @@ func checkAccess(e *app.Env, state *storeState) []finding {
 		report(state.closed, "regshape's store")
 	}
 	path := authfile.DockerConfig(e.Where())
-	if _, err := os.Stat(path); path != "" && (err == nil || firstOnPath("docker") != "") {
+	if _, err := os.Stat(path); path != "" && (err == nil || lookup.Installed("docker") != "") {
 		report(closedTo(filepath.Dir(lookup.ThroughLinks(path))), "docker's configuration")
 	}
 	return lookup.Unique(found, func(f finding) string { return f.Where })

@@ -116,13 +116,3 @@ func missingHelper(name, namedBy, where, fix string) []finding {
 	}
 	return []finding{bad(fmt.Sprintf("%s names %s, which is not on PATH", namedBy, program), where, fix)}
 }
-
-// firstOnPath returns the first of these programs that is installed, or "".
-func firstOnPath(names ...string) string {
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err == nil {
-			return name
-		}
-	}
-	return ""
-}

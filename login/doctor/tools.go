@@ -22,7 +22,7 @@ func checkDocker(e *app.Env, _ *storeState) []finding {
 		return []finding{note("docker has no configuration without a home directory", "", "")}
 	}
 	// These all use docker's file.
-	tool := firstOnPath("docker", "nerdctl", "crane", "oras", "regctl")
+	tool := lookup.Installed("docker", "nerdctl", "crane", "oras", "regctl")
 	doc, err := authfile.Read(path, authfile.Docker)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && tool == "":
@@ -49,7 +49,7 @@ func checkDocker(e *app.Env, _ *storeState) []finding {
 // checkHelm reads helm's own file, where its login and logout go whatever docker's says.
 func checkHelm(e *app.Env, _ *storeState) []finding {
 	path := authfile.HelmConfig(e.Where())
-	if path == "" || firstOnPath("helm") == "" {
+	if path == "" || lookup.Installed("helm") == "" {
 		return nil
 	}
 	doc, err := lookup.Read(path, authfile.Docker)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,7 +82,7 @@ func (c *Import) Run(e *app.Env) error {
 // they do not ask regshape. Podman reads docker's file, too.
 func warnNotSetUp(e *app.Env, files []string) {
 	places := lookup.Places(e)
-	if _, err := exec.LookPath("podman"); err == nil {
+	if lookup.Installed("podman") != "" {
 		places = append(places, lookup.PodmanPlaces(e)...)
 	}
 	told := map[string]bool{}

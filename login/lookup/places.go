@@ -90,10 +90,17 @@ func DockerStore(d *authfile.Document) string {
 	if name := d.CredsStore(); name != "" || len(d.CredHelpers()) > 0 || len(d.Entries()) > 0 {
 		return name
 	}
-	return systemHelper(runtime.GOOS, func(program string) bool {
-		_, err := exec.LookPath(program)
-		return err == nil
-	})
+	return systemHelper(runtime.GOOS, func(program string) bool { return Installed(program) != "" })
+}
+
+// Installed is the first of these programs that is on PATH, or "".
+func Installed(names ...string) string {
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err == nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // systemHelper is docker's default helper of a system, "" where it is not installed.

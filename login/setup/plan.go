@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -135,12 +134,12 @@ func (s *setup) importedBy(edits []plannedEdit, hosts []string) (found []lookup.
 
 func hasDocker(w authfile.Env) bool {
 	config := authfile.DockerConfig(w)
-	return anyProgram("docker") || exists(config) || config != "" && exists(filepath.Dir(config))
+	return lookup.Installed("docker") != "" || exists(config) || config != "" && exists(filepath.Dir(config))
 }
 
 // hasPodman looks for every tool that reads registries.conf.
 func hasPodman(w authfile.Env) bool {
-	return anyProgram("podman", "skopeo", "buildah") || slices.ContainsFunc(authfile.Generations, func(g authfile.Generation) bool {
+	return lookup.Installed("podman", "skopeo", "buildah") != "" || slices.ContainsFunc(authfile.Generations, func(g authfile.Generation) bool {
 		dropIn := authfile.RegistriesDropIn(w, g, "")
 		return dropIn != "" && exists(filepath.Dir(filepath.Dir(dropIn)))
 	})
@@ -148,14 +147,7 @@ func hasPodman(w authfile.Env) bool {
 
 func hasHelm(w authfile.Env) bool {
 	config := authfile.HelmConfig(w)
-	return config != "" && (anyProgram("helm") || exists(config))
-}
-
-func anyProgram(names ...string) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		_, err := exec.LookPath(name)
-		return err == nil
-	})
+	return config != "" && (lookup.Installed("helm") != "" || exists(config))
 }
 
 func exists(path string) bool {

@@ -156,7 +156,7 @@ func (s *setup) podmanFails(failing []podmanRules) error {
 
 // podmanRemote refuses, or with --keep warns, where podman would fail at every pull.
 func (s *setup) podmanRemote(goos string, coming func() []lookup.Entry) error {
-	if !lookup.PodmanIsRemote(goos) || !anyProgram("podman") {
+	if !lookup.PodmanIsRemote(goos) || lookup.Installed("podman") == "" {
 		return nil
 	}
 	hub := store.ParseAddress(store.HubAddress)

@@ -108,10 +108,7 @@ func (d *Document) Providers(name string) (named []string, all int, err error) {
 }
 
 func providerName(v hujson.Value) string {
-	o, ok := v.Value.(*hujson.Object)
-	if !ok {
-		return ""
-	}
+	o, _ := v.Value.(*hujson.Object)
 	i, _ := findExact(o, "name")
 	if i < 0 {
 		return ""

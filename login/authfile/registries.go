@@ -127,11 +127,7 @@ func WithHelper(list []string, helper string, afterFiles bool) []string {
 // DropInText is the content of a drop-in with a list of helpers; note is a line for whoever
 // reads it.
 func DropInText(note string, list []string) []byte {
-	var b bytes.Buffer
-	b.WriteString("# " + note + "\n")
-	b.WriteString("# Podman, Skopeo and Buildah ask these in turn.\n")
-	b.WriteString(helpersKey + " = " + HelpersText(list) + "\n")
-	return b.Bytes()
+	return []byte("# " + note + "\n# Podman, Skopeo and Buildah ask these in turn.\n" + helpersKey + " = " + HelpersText(list) + "\n")
 }
 
 // HelpersText is a list of helpers in TOML.

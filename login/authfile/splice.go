@@ -8,7 +8,8 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-// findExact returns the last member of that name, or -1, and how many there are.
+// findExact returns the last member of that name, or -1, and how many there are: none without
+// an object.
 func findExact(o *hujson.Object, name string) (index, count int) {
 	return find(o, func(s string) bool { return s == name })
 }

@@ -33,12 +33,9 @@ type listed struct {
 // Run lists all logins. Damaged entries are named and make the exit code 1; they do not
 // hide the others.
 func (c *List) Run(e *app.Env) error {
-	only, named := lookup.Only(e)
-	profile, own := e.Profile, false
-	if named {
-		if profile, own = only.StoreOf(e); !own {
-			return listFile(e, only.Place)
-		}
+	profile, file, own := lookup.StoreOrFile(e)
+	if !own {
+		return listFile(e, file)
 	}
 	s, found, damaged, err := listStore(e, profile, "list the logins")
 	if err != nil {

@@ -364,8 +364,8 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 // podman finds it.
 func (c *Login) warnOfNamespace(e *app.Env, to lookup.Destination, cred store.Credential) {
 	address := cred.Address()
-	file, _ := e.OnlyFile()
-	if address.Scope() == "" || to.Store == nil && file != "" {
+	_, inFile := lookup.Only(e)
+	if address.Scope() == "" || to.Store == nil && inFile {
 		return
 	}
 	host, username := address.Registry().Name(), app.GivenUsername(e)

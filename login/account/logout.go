@@ -37,12 +37,7 @@ func (c *Logout) Run(e *app.Env) error {
 	q := lookup.Query{E: e, Address: store.ParseAddress(spelling), Idle: true}
 	name := q.Address.Bare().Name()
 	r := logoutResult{Status: "success", Registry: name, Still: []string{}}
-	only, named := lookup.Only(e)
-	profile, own := e.Profile, true
-	if named {
-		profile, own = only.StoreOf(e)
-	}
-	if own {
+	if profile, _, own := lookup.StoreOrFile(e); own {
 		r.Removed, err = eraseOwn(q, profile)
 	}
 	if _, image := app.HostOfImage(spelling); image && q.Address.Opaque() && !r.Removed && err == nil {

@@ -171,8 +171,8 @@ func firstSecret(e *app.Env, s *store.Store, login store.Credential) (first stor
 
 // notOwnStore says why a login's program would never be asked.
 func notOwnStore(e *app.Env, to lookup.Destination, address store.Address) error {
-	if file, by := e.OnlyFile(); file != "" {
-		return fmt.Errorf("%s names %s, which keeps secrets and not who makes them: unset it", by, file)
+	if only, ok := lookup.Only(e); ok {
+		return fmt.Errorf("%s names %s, which keeps secrets and not who makes them: unset it", only.By, only.Path)
 	}
 	return fmt.Errorf("docker asks %s for %s: run '%s' first", to.Place, address.Name(),
 		e.Own("auth", "setup", "--docker", "--host", address.Registry().Name()))

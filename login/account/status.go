@@ -177,12 +177,9 @@ func (v *verifier) all(checks []func() Checked, p *terminal.Progress) ([]Checked
 
 // stored are the checks of the logins that list shows, in its order.
 func (v *verifier) stored() (checks []func() Checked, err error) {
-	only, named := lookup.Only(v.e)
-	profile, own := v.e.Profile, false
-	if named {
-		if profile, own = only.StoreOf(v.e); !own {
-			return v.storedIn(only.Place)
-		}
+	profile, file, own := lookup.StoreOrFile(v.e)
+	if !own {
+		return v.storedIn(file)
 	}
 	s, found, damaged, err := listStore(v.e, profile, "check the logins")
 	if err != nil {

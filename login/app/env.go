@@ -160,15 +160,6 @@ func (e *Env) Where() authfile.Env {
 	return authfile.Env{Getenv: e.Getenv, Home: store.Home(), GOOS: runtime.GOOS, UID: os.Getuid(), DockerConfig: e.DockerConfig}
 }
 
-// OnlyFile is the file that --authfile or an environment variable names in place of
-// everything else, and what named it; both "" where nothing does.
-func (e *Env) OnlyFile() (path, namedBy string) {
-	if e.Authfile != "" {
-		return e.Authfile, "--authfile"
-	}
-	return authfile.AuthfileVariable(e.Where())
-}
-
 // Foreign is another tool's credential helper. What it says beside its answers is shown.
 func (e *Env) Foreign(name string) authfile.Helper {
 	return authfile.Helper{Name: name, Warn: func(text string) { e.Warn("%s", text) }}

@@ -141,7 +141,10 @@ type OnlyPlace struct {
 // Only is that file; ok is false where nothing names one. The variables of Apptainer and
 // SingularityCE name files in docker's format.
 func Only(e *app.Env) (only OnlyPlace, ok bool) {
-	path, by := e.OnlyFile()
+	path, by := e.Authfile, "--authfile"
+	if path == "" {
+		path, by = authfile.AuthfileVariable(e.Where())
+	}
 	if path == "" {
 		return only, false
 	}
@@ -176,13 +179,17 @@ func (o OnlyPlace) credsStore(d *authfile.Document) string {
 	return ""
 }
 
-// StoreOf is the profile of regshape's whose store has the logins of that file.
-func (o OnlyPlace) StoreOf(e *app.Env) (profile string, own bool) {
-	d, err := Read(o.Path, o.Format)
-	if err != nil {
-		return "", false
+// StoreOrFile is where all logins are: the store of a profile or, where own is false, the file that
+// the user named. One that names regshape for all registries leads to a store.
+func StoreOrFile(e *app.Env) (profile string, file Place, own bool) {
+	only, named := Only(e)
+	if !named {
+		return e.Profile, file, true
 	}
-	return ownProfile(d.CredsStore(), e.Profile)
+	if d, err := Read(only.Path, only.Format); err == nil {
+		profile, own = ownProfile(d.CredsStore(), e.Profile)
+	}
+	return profile, only.Place, own
 }
 
 // Read reads a file of another tool. One that does not exist is empty.

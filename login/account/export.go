@@ -10,6 +10,7 @@ import (
 
 	"regshape/login/app"
 	"regshape/login/authfile"
+	"regshape/login/lookup"
 	"regshape/login/terminal"
 	"regshape/store"
 	"regshape/store/printable"
@@ -133,8 +134,8 @@ type kubernetesMetadata struct {
 func (c *Export) render(cred store.Credential) ([]byte, error) {
 	address := cred.For() // which a pattern may have answered for
 	key, token := address.Bare().String(), cred.Kind == store.KindIdentityToken
-	if address.Hub() && c.Format == formatContainers {
-		key = store.HubHost
+	if c.Format == formatContainers {
+		key = lookup.KeyIn(authfile.Containers, key)
 	}
 	// It refuses what base64 of "user:password" cannot hold.
 	file, err := authfile.Parse(c.Format, nil, authfile.Containers)

@@ -60,11 +60,7 @@ func (q Query) helperDestination(name string, f authfile.Format) Destination {
 		if err := withoutEnd(c, h.Program()); err != nil {
 			return err
 		}
-		key := c.ServerURL
-		if key == store.HubAddress && f == authfile.Containers {
-			key = store.HubHost // which podman asks for
-		}
-		return h.Store(ctx, key, c.Username, c.Secret)
+		return h.Store(ctx, KeyIn(f, c.ServerURL), c.Username, c.Secret)
 	}}
 }
 
@@ -83,14 +79,10 @@ func (q Query) fileDestination(only OnlyPlace) Destination {
 		if err := withoutEnd(c, only.Path); err != nil {
 			return err
 		}
-		key := c.ServerURL
-		hub := key == store.HubAddress
-		if hub && only.Format == authfile.Containers {
-			key = store.HubHost // as podman and skopeo write it
-		}
+		key := KeyIn(only.Format, c.ServerURL)
 		err := Update(q.E, only.Path, only.Format, func(d *authfile.Document) error {
 			for _, e := range Entries(d) {
-				if hub && e.Address.Hub() && e.Key != key {
+				if c.ServerURL == store.HubAddress && e.Address.Hub() && e.Key != key {
 					d.RemoveAuth(e.Key)
 				}
 			}

@@ -106,15 +106,20 @@ func Entries(d *authfile.Document) []Entry {
 	return entries
 }
 
+// KeyIn is the key for which the tools of a format look where an address is stored: podman and its
+// relatives ask for the host of Docker Hub, docker for its URL.
+func KeyIn(f authfile.Format, address string) string {
+	if f == authfile.Containers && address == store.HubAddress {
+		return store.HubHost
+	}
+	return address
+}
+
 // HelperAddress is the registry for which the owner of a file finds a key of credHelpers: to
 // the letter. ok is false where it never does.
 func HelperAddress(key string, f authfile.Format) (a store.Address, ok bool) {
 	a = store.ParseAddress(key).Bare()
-	asked := a.String()
-	if f == authfile.Containers && a.Hub() {
-		asked = store.HubHost
-	}
-	return a, key == asked
+	return a, key == KeyIn(f, a.String())
 }
 
 // NamedFor lists the registries for which a tool's file names a helper in credHelpers: it

@@ -257,11 +257,7 @@ func (q Query) dockerKeys() []string {
 
 // podmanKeys is what podman, skopeo and buildah ask helpers for: the registry alone.
 func (q Query) podmanKeys() []string {
-	registry := q.Address.Registry().Bare()
-	if registry.Hub() {
-		return []string{store.HubHost}
-	}
-	return []string{registry.String()}
+	return []string{KeyIn(authfile.Containers, q.Address.Registry().Bare().String())}
 }
 
 const ownStore = "regshape's store"

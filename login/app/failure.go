@@ -120,9 +120,6 @@ func (s Signal) Error() string { return s.String() }
 // interruptedCode is the exit code of a run whose context ended: 128 and the signal, as
 // shells have it.
 func interruptedCode(e *Env) int {
-	if e.Ctx == nil {
-		return ExitInterrupted
-	}
 	if s, ok := errors.AsType[Signal](context.Cause(e.Ctx)); ok {
 		if n, ok := s.Signal.(syscall.Signal); ok {
 			return 128 + int(n)

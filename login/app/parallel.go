@@ -8,22 +8,17 @@ import (
 // Each calls do for 0 to n-1, at most limit of them at once, and waits for those begun. After
 // an error, or when ctx ends, it begins no more, and returns that error.
 func Each(ctx context.Context, n, limit int, do func(i int) error) error {
+	stop, fail := context.WithCancelCause(context.WithoutCancel(ctx)) // the first cause stays
+	defer fail(nil)
 	var group sync.WaitGroup
-	var once sync.Once
-	var failed error
-	stop := make(chan struct{})
-	fail := func(err error) { once.Do(func() { failed = err; close(stop) }) }
 	slots := make(chan struct{}, limit)
 	for i := range n {
 		slots <- struct{}{}
 		if err := ctx.Err(); err != nil {
 			fail(err)
 		}
-		select {
-		case <-stop:
-			group.Wait()
-			return failed
-		default:
+		if stop.Err() != nil {
+			break
 		}
 		group.Go(func() {
 			defer func() { <-slots }()
@@ -33,5 +28,5 @@ func Each(ctx context.Context, n, limit int, do func(i int) error) error {
 		})
 	}
 	group.Wait()
-	return failed
+	return context.Cause(stop)
 }

@@ -110,6 +110,11 @@ func moveAway(path string) string { return "move it away: '" + printable.Shell(a
 
 func aside(path string) []string { return []string{"mv", "-n", path, path + ".aside"} }
 
+// DeleteAside is the command that deletes what a reset moved aside.
+func DeleteAside(aside []string) string {
+	return printable.Shell(append([]string{"rm", "-r", "--"}, aside...)...)
+}
+
 func shapeAdvice(at *durable.ShapeError) string {
 	switch {
 	case at.Named:

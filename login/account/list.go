@@ -109,10 +109,6 @@ func writeRows(e *app.Env, rows []listed) error {
 	if e.JSON {
 		return app.WriteJSON(e.Out, rows)
 	}
-	return writeTable(e, rows)
-}
-
-func writeTable(e *app.Env, rows []listed) error {
 	if len(rows) == 0 {
 		return e.Say("No logins are stored. Log in with: %s", e.Own("auth", "login", "REGISTRY"))
 	}

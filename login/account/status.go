@@ -82,9 +82,6 @@ func (c *Status) check(e *app.Env) ([]store.Address, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err == nil && c.Within != nil && *c.Within <= 0 {
-		err = &app.UsageError{Message: "--within takes a duration from now, more than zero", Hint: "for example --within 24h"}
-	}
 	one := "name it: " + e.Own("auth", "status", "REGISTRY")
 	switch {
 	case len(addresses) == 0 && (e.PlainHTTP || e.Insecure):
@@ -93,6 +90,8 @@ func (c *Status) check(e *app.Env) ([]store.Address, error) {
 		err = &app.UsageError{Message: "--username and --password are for one registry", Hint: one}
 	case len(addresses) != 1 && c.Scope != "":
 		err = &app.UsageError{Message: "--scope is for one registry", Hint: one}
+	case c.Within != nil && *c.Within <= 0:
+		err = &app.UsageError{Message: "--within takes a duration from now, more than zero", Hint: "for example --within 24h"}
 	}
 	return addresses, err
 }
@@ -263,7 +262,7 @@ func (v *verifier) named(address store.Address) Checked {
 			row.describe(&lookup.Answer{Credential: c, Own: true})
 			return row.expired(v.e, c)
 		}
-		return row.absent(v.e)
+		return row.set(statusAbsent, "no login is stored", "log in: "+v.e.Own("auth", "login", row.Registry))
 	}
 	row.Where = r.From.Where
 	if loc, err := v.e.Locate(); err == nil && r.From.Kind == lookup.FromStore {

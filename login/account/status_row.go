@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -111,10 +112,6 @@ func (r Checked) skipped() Checked {
 	return r.set(statusSkipped, "not the login of a registry, so it cannot be verified", "")
 }
 
-func (r Checked) absent(e *app.Env) Checked {
-	return r.set(statusAbsent, "no login is stored", "log in: "+e.Own("auth", "login", r.Registry))
-}
-
 // unreadable says why a login could not even be looked at. Its reason is that of other
 // commands for trouble with the store.
 func (r Checked) unreadable(e *app.Env, err error) Checked {
@@ -127,7 +124,7 @@ func (r Checked) unreadable(e *app.Env, err error) Checked {
 	report, _ := app.Describe(e, err)
 	r = r.set(status, printable.Line(report.Message, 400), report.Hint)
 	r.Reason = "store"
-	r.defaultHint("find out more with: " + e.Own("auth", "doctor"))
+	r.Hint = cmp.Or(r.Hint, "find out more with: "+e.Own("auth", "doctor"))
 	return r
 }
 
@@ -161,7 +158,7 @@ func (r Checked) result(e *app.Env, address store.Address, login *lookup.Answer,
 	case registry.Forbidden:
 		r.Hint = "the login may be right; if it is for one repository: " + e.Own("auth", "status", address.Registry().Host(), "--scope", "NAME/OF/REPOSITORY")
 	case registry.Unreachable:
-		r.defaultHint("the login itself may be good: check the network and the registry's name, then try again")
+		r.Hint = cmp.Or(r.Hint, "the login itself may be good: check the network and the registry's name, then try again")
 	case registry.TLS:
 		switch result.Advice {
 		case registry.TrustCA, registry.TrustOtherCA, registry.InsecureElsewhere, registry.FixName, registry.FixCertificate, registry.AllowHTTP, registry.MaybeHTTP:
@@ -170,13 +167,13 @@ func (r Checked) result(e *app.Env, address store.Address, login *lookup.Answer,
 		if result.Advice == registry.TrustCA {
 			r.Hint += " (--insecure goes on without verification)"
 		}
-		r.defaultHint("see the requests with: " + e.Own("auth", "status", r.Registry, "--debug-calls"))
+		r.Hint = cmp.Or(r.Hint, "see the requests with: "+e.Own("auth", "status", r.Registry, "--debug-calls"))
 	case registry.Throttled:
-		r.defaultHint("wait a while, then try again")
+		r.Hint = cmp.Or(r.Hint, "wait a while, then try again")
 	case registry.NotARegistry:
-		r.defaultHint("if it has moved: " + e.Own("auth", "logout", r.Registry))
+		r.Hint = cmp.Or(r.Hint, "if it has moved: "+e.Own("auth", "logout", r.Registry))
 	case registry.Protocol:
-		r.defaultHint("see the requests with: " + e.Own("auth", "status", r.Registry, "--debug-calls"))
+		r.Hint = cmp.Or(r.Hint, "see the requests with: "+e.Own("auth", "status", r.Registry, "--debug-calls"))
 	}
 	return r
 }
@@ -196,13 +193,6 @@ func (r *Checked) logInAgain(e *app.Env, c store.Credential) string {
 		return again + " --device"
 	}
 	return "renew it: " + e.Own("auth", "refresh", r.Registry)
-}
-
-// defaultHint gives a hint where there is none.
-func (r *Checked) defaultHint(hint string) {
-	if r.Hint == "" {
-		r.Hint = hint
-	}
 }
 
 // reportStatus writes the table or the JSON to standard output, and what is wrong with
@@ -235,26 +225,18 @@ func writeStatus(e *app.Env, rows []Checked) error {
 		return app.WriteJSON(e.Out, rows)
 	}
 	if len(rows) == 0 {
-		return writeTable(e, nil)
+		return writeRows(e, nil)
 	}
 	now := e.Now()
 	t := terminal.Table{Head: []string{"REGISTRY", "USER", "STATUS", "SECURE?", "VERIFIED", "EXPIRES"}}
 	for _, r := range rows {
-		user := printable.Line(r.Username, 60)
-		if user == "" {
-			user = "-"
-		}
+		user := cmp.Or(printable.Line(r.Username, 60), "-")
 		t.Row(r.name(), user, r.Status, secureText(r.Transport), r.verifiedText(now), expiresText(r.Expires, r.renewing, r.Status == statusExpired, r.own, now))
 	}
 	return t.Write(e.Out, terminal.Columns(e.Out))
 }
 
-func (r *Checked) name() string {
-	if r.Registry == "" {
-		return "unknown"
-	}
-	return r.Registry
-}
+func (r *Checked) name() string { return cmp.Or(r.Registry, "unknown") }
 
 func (r *Checked) verifiedText(now time.Time) string {
 	switch {

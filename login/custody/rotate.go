@@ -39,9 +39,13 @@ func (c *Rotate) Run(e *app.Env) error {
 	}
 	switch {
 	case c.Resume:
-		return c.resume(k)
+		progress := terminal.NewProgress(e.Err, "Re-encrypting")
+		done, err := k.Store.Resume(e.Ctx, progress.Step)
+		progress.End()
+		return k.ended(done, err, "finished, or reverted if it had not taken effect")
 	case c.Abort:
-		return c.abort(k)
+		done, err := k.Store.Abort(e.Ctx)
+		return k.ended(done, err, "reverted, unless it had taken effect")
 	case k.Now.KID == "":
 		return k.failed(errNoStore)
 	}
@@ -86,28 +90,12 @@ func (*Rotate) Manual() app.Manual {
 	}}
 }
 
-func (c *Rotate) resume(k *Session) error {
-	progress := terminal.NewProgress(k.E.Err, "Re-encrypting")
-	done, err := k.Store.Resume(k.E.Ctx, progress.Step)
-	progress.End()
-	if err = k.warnLeftBehind(err); err != nil {
-		return k.failed(err)
-	}
-	return k.ended(done, "finished, or reverted if it had not taken effect")
-}
-
-func (c *Rotate) abort(k *Session) error {
-	done, err := k.Store.Abort(k.E.Ctx)
-	if err = k.warnLeftBehind(err); err != nil {
-		return k.failed(err)
-	}
-	return k.ended(done, "reverted, unless it had taken effect")
-}
-
 // ended prints the outcome of a change that was interrupted.
-func (k *Session) ended(done bool, how string) error {
+func (k *Session) ended(done bool, err error, how string) error {
+	if err = k.warnLeftBehind(err); err != nil {
+		return k.failed(err)
+	}
 	before := k.Now
-	var err error
 	if k.Now, err = k.Store.Custody(); err != nil {
 		return k.failed(err)
 	}

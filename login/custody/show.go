@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -126,11 +127,7 @@ func (r keyShow) write(k *Session, what, lockedWhy string) error {
 		}
 	}
 	line("source", r.Source+": "+what)
-	if r.KID == "" {
-		line("kid", "none yet: the first login creates the key")
-	} else {
-		line("kid", r.KID)
-	}
+	line("kid", cmp.Or(r.KID, "none yet: the first login creates the key"))
 	line("where", r.Where)
 	line("problem", r.Problem)
 	if r.Source == store.SourceSlots {
@@ -142,11 +139,7 @@ func (r keyShow) write(k *Session, what, lockedWhy string) error {
 	}
 	switch {
 	case r.Locked:
-		text := "yes: " + lockedWhy
-		if lockedWhy == "" {
-			text = "yes: run '" + k.E.Own("auth", "unlock") + "'"
-		}
-		line("locked", text)
+		line("locked", "yes: "+cmp.Or(lockedWhy, "run '"+k.E.Own("auth", "unlock")+"'"))
 	case r.Until != nil:
 		line("locked", "no, unlocked until "+terminal.Clock(*r.Until))
 	}
@@ -283,20 +276,14 @@ func keyPlace(loc store.Location, source store.KeySource, kid, keyFile string) s
 	return ""
 }
 
-// What a change of the key means.
-const (
-	rotatedNote = "the store has a new key, since the old one may be in backups or snapshots.\n" +
-		"  Logins that were read with the old key stay exposed: if it may have leaked, revoke the tokens and change the passwords.\n" +
-		"  Backups of the old key no longer work: create a new one with '%s'."
-	keptNote = "the key itself is unchanged (--no-rotate): anyone who finds it in a backup or snapshot can open this store. " +
-		"'%s' creates a new one."
-)
-
-// noteRotation prints one of the two.
+// noteRotation says what a change of the key means.
 func noteRotation(e *app.Env, rotated bool) {
-	if rotated {
-		e.Note(rotatedNote, e.Own("auth", "key", "backup"))
+	if !rotated {
+		e.Warn("the key itself is unchanged (--no-rotate): anyone who finds it in a backup or snapshot can open this store. "+
+			"'%s' creates a new one.", e.Own("auth", "key", "rotate"))
 		return
 	}
-	e.Warn(keptNote, e.Own("auth", "key", "rotate"))
+	e.Note("the store has a new key, since the old one may be in backups or snapshots.\n"+
+		"  Logins that were read with the old key stay exposed: if it may have leaked, revoke the tokens and change the passwords.\n"+
+		"  Backups of the old key no longer work: create a new one with '%s'.", e.Own("auth", "key", "backup"))
 }

@@ -15,11 +15,12 @@ import (
 // Lock removes the unlocked key from memory.
 type Lock struct{}
 
-// lockResult is the JSON of lock.
+// lockResult is the JSON of lock and unlock.
 type lockResult struct {
-	Status string `json:"status"` // "success"
-	Source string `json:"source"` // as in key show
-	Locked bool   `json:"locked"` // false if regshape cannot lock the source
+	Status string     `json:"status"` // "success"
+	Source string     `json:"source"` // as in key show
+	Locked bool       `json:"locked"` // false if regshape cannot lock the source
+	Until  *time.Time `json:"until,omitempty"`
 }
 
 // Run locks the store. One that cannot be locked, or is locked already, is not an error.
@@ -67,14 +68,6 @@ type Unlock struct {
 	For *time.Duration `placeholder:"DURATION" help:"Stay unlocked for this time (default 8h)."`
 }
 
-// unlockResult is the JSON of unlock.
-type unlockResult struct {
-	Status string     `json:"status"` // "success"
-	Source string     `json:"source"` // as in key show
-	Locked bool       `json:"locked"` // false
-	Until  *time.Time `json:"until,omitempty"`
-}
-
 // Run unlocks the store for every program of the user. One that needs no unlocking is not an
 // error.
 func (c *Unlock) Run(e *app.Env) error {
@@ -85,7 +78,7 @@ func (c *Unlock) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
-	r := unlockResult{Status: "success", Source: k.Effective().Source}
+	r := lockResult{Status: "success", Source: k.Effective().Source}
 	text := ""
 	slots, hasSlots := k.slots()
 	switch {

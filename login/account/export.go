@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -76,7 +77,7 @@ func (c *Export) Validate() error {
 			Message: "--name is not a valid name of a Kubernetes Secret",
 			Hint:    "give lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part, 253 characters at most",
 		}
-	case c.Namespace != "" && !isLabel(c.Namespace):
+	case c.Namespace != "" && !isLabel(c.Namespace, maxLabel):
 		return &app.UsageError{
 			Message: "--namespace is not a valid name of a Kubernetes namespace",
 			Hint:    "give lower-case letters, digits and '-', with a letter or digit at both ends, 63 characters at most",
@@ -101,13 +102,9 @@ func (c *Export) warn(e *app.Env, cred store.Credential) {
 	}
 }
 
-// dockerConfig is what docker writes and kubectl reads: type kubernetes.io/dockerconfigjson
+// dockerAuth is what docker writes and kubectl reads: type kubernetes.io/dockerconfigjson
 // has username and password beside auth, as 'kubectl create secret docker-registry' writes
 // them. Beside an identity token auth has no password, as docker writes it.
-type dockerConfig struct {
-	Auths map[string]dockerAuth `json:"auths"`
-}
-
 type dockerAuth struct {
 	Username      string `json:"username,omitempty"`
 	Password      string `json:"password,omitempty"`
@@ -162,23 +159,19 @@ func (c *Export) render(cred store.Credential) ([]byte, error) {
 	if token {
 		auth.Username = "" // it is not the name of a user
 	}
-	config, err := pretty(dockerConfig{Auths: map[string]dockerAuth{key: auth}})
+	config, err := pretty(map[string]map[string]dockerAuth{"auths": {key: auth}})
 	if err != nil || c.Format == formatDocker {
 		return config, err
 	}
 	if token {
 		return nil, errors.New("kubernetes cannot use an identity token; log in with a password or an access token")
 	}
-	secret := kubernetesSecret{
+	return pretty(kubernetesSecret{
 		APIVersion: "v1", Kind: "Secret",
-		Metadata: kubernetesMetadata{c.Name, c.Namespace},
+		Metadata: kubernetesMetadata{cmp.Or(c.Name, secretName(address.Name())), c.Namespace},
 		Type:     "kubernetes.io/dockerconfigjson",
 		Data:     map[string][]byte{".dockerconfigjson": config},
-	}
-	if secret.Metadata.Name == "" {
-		secret.Metadata.Name = secretName(address.Name())
-	}
-	return pretty(secret)
+	})
 }
 
 func pretty(v any) ([]byte, error) {
@@ -209,24 +202,18 @@ func secretName(registry string) string {
 		return '-'
 	}, strings.ToLower(registry))
 	name = strings.Trim(name, "-")
-	name = strings.TrimRight(name[:min(len(name), maxSubdomain)], "-")
-	if name == "" {
-		return "registry"
-	}
-	return name
+	return cmp.Or(strings.TrimRight(name[:min(len(name), maxSubdomain)], "-"), "registry")
 }
 
 func isSubdomain(name string) bool {
 	for part := range strings.SplitSeq(name, ".") {
-		if !isLabelOf(part, maxSubdomain) {
+		if !isLabel(part, maxSubdomain) {
 			return false
 		}
 	}
 	return len(name) <= maxSubdomain
 }
 
-func isLabel(name string) bool { return isLabelOf(name, maxLabel) }
-
-func isLabelOf(s string, longest int) bool {
+func isLabel(s string, longest int) bool {
 	return s != "" && len(s) <= longest && strings.Trim(s, labelRunes) == "" && strings.Trim(s, "-") == s
 }

@@ -34,7 +34,7 @@ func TestExport_secretNames(t *testing.T) {
 			t.Errorf("isSubdomain(%.20q) = %v, want %v", name, got, want)
 		}
 	}
-	if isLabel(strings.Repeat("a", 64)) || !isLabel(strings.Repeat("a", 63)) || isLabel("a.b") {
+	if isLabel(strings.Repeat("a", 64), maxLabel) || !isLabel(strings.Repeat("a", 63), maxLabel) || isLabel("a.b", maxLabel) {
 		t.Error("isLabel takes 64 characters or a dot, or refuses 63")
 	}
 }

@@ -62,7 +62,7 @@ func (c *Refresh) Run(e *app.Env) error {
 		return nil
 	})
 	scenario.Step("renew")
-	return reportRefreshed(e, append(rows, done...))
+	return reportRefreshed(e, append(done, rows...))
 }
 
 // Manual is the text of --help and of the man page.
@@ -137,9 +137,6 @@ func reportRefreshed(e *app.Env, rows []refreshed) error {
 		failed = failed || r.Status == failedStatus
 	}
 	if e.JSON {
-		if rows == nil {
-			rows = []refreshed{}
-		}
 		if err := app.WriteJSON(e.Out, rows); err != nil {
 			return err
 		}
@@ -213,6 +210,8 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	defer stop()
 	old := c.Renew.Token
 	grant, result := client.Refresh(ctx, device(c.Renew), old)
+	c.Secret, c.Expires = grant.AccessToken, grant.Expires
+	c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Scope: c.Renew.Scope, Token: grant.RefreshToken}
 	now, replaced, err := replacedMeanwhile(e, s, address, old, result.Outcome == registry.Rejected)
 	switch {
 	case replaced && now.Kind == store.KindDevice && !s.Expired(now):
@@ -223,12 +222,9 @@ func renew(e *app.Env, s *store.Store, c store.Credential) refreshed {
 	case result.Outcome != registry.Verified:
 		return row.failed(string(result.Outcome), result.Message, e.Advice(&app.VerifyError{Result: result}))
 	case replaced || errors.Is(err, store.ErrNotFound):
-		c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Token: grant.RefreshToken}
 		revokeUnused(e, client, s, c)
 		return row.failed("store", "it was removed or replaced meanwhile", again)
 	}
-	c.Secret, c.Expires = grant.AccessToken, grant.Expires
-	c.Renew = &store.Renewal{Issuer: c.Renew.Issuer, ClientID: c.Renew.ClientID, Scope: c.Renew.Scope, Token: grant.RefreshToken}
 	if err := putTwice(e, s, c); err != nil {
 		message := fmt.Sprintf("the new token could not be stored: %v", err)
 		if grant.RefreshToken != old {

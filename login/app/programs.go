@@ -54,7 +54,7 @@ func VersionOf(ctx context.Context, path, word string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, word) //nolint:gosec // a program that users run, too, and a word of ours
 	cmd.Env = process.ChildEnvironment(os.Environ())
 	cmd.WaitDelay = time.Second // for children of its that hold the output open
-	out := &head{limit: 1 << 10}
+	out := &process.Bounded{Limit: 1 << 10}
 	cmd.Stdout = out
 	err := cmd.Run()
 	switch {
@@ -63,16 +63,5 @@ func VersionOf(ctx context.Context, path, word string) (string, error) {
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		return "", err
 	}
-	return strings.TrimSpace(string(out.data)), nil
-}
-
-// head keeps the beginning of what is written.
-type head struct {
-	data  []byte
-	limit int
-}
-
-func (h *head) Write(p []byte) (int, error) {
-	h.data = append(h.data, p[:min(len(p), h.limit-len(h.data))]...)
-	return len(p), nil
+	return strings.TrimSpace(string(out.Data)), nil
 }

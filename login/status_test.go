@@ -181,7 +181,6 @@ func TestResolve_transportOfAnotherSecret(t *testing.T) {
 				store.Credential{ServerURL: address, Username: "alice", Secret: secret},
 			)
 			e := &app.Env{Clients: &app.Clients{}, Call: app.Call{Getenv: os.Getenv}, Globals: app.Globals{Store: h.dir}, Ctx: t.Context(), Now: time.Now}
-			e.Logs.Now = time.Now
 			found, err := lookup.Query{E: e, Address: store.ParseAddress(address)}.Resolve(false)
 			if err != nil || found.Found == nil || !found.Found.Own {
 				t.Fatal(found, err)

@@ -76,7 +76,7 @@ func (c *Login) Run(e *app.Env) error {
 			return err
 		}
 	}
-	scenario := e.Logs.Scenario("login " + name)
+	scenario := e.Scenario("login " + name)
 	defer scenario.End()
 	if c.Device {
 		if cred, err = c.confirm(e, client, to, address); err != nil {

@@ -112,7 +112,7 @@ func (c *Login) byProgram(e *app.Env, client *registry.Client, to lookup.Destina
 		Username: app.GivenUsername(e), Kind: store.KindPassword,
 	}.MadeBy(p)
 	first, reason := login, "skipped"
-	scenario := e.Logs.Scenario("login " + name)
+	scenario := e.Scenario("login " + name)
 	defer scenario.End()
 	switch {
 	case login.IsPattern() && c.Command != "":

@@ -50,7 +50,7 @@ func (c *Refresh) Run(e *app.Env) error {
 	if err != nil {
 		return err
 	}
-	scenario := e.Logs.Scenario("refresh")
+	scenario := e.Scenario("refresh")
 	defer scenario.End()
 	done := make([]refreshed, len(logins))
 	_ = app.Each(context.Background(), len(logins), maxIssuers, func(i int) error { // after Ctrl-C, too, each has its row

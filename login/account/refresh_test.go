@@ -85,7 +85,6 @@ func (m *machine) env(ctx context.Context) (e *app.Env, out, stderr *bytes.Buffe
 		Call:    app.Call{Out: out, Err: stderr, Getenv: os.Getenv},
 		Globals: app.Globals{Store: m.dir, Timeout: 5 * time.Second}, Ctx: ctx, Now: time.Now,
 	}
-	e.Logs.Now = time.Now
 	return e, out, stderr
 }
 

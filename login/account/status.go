@@ -35,7 +35,7 @@ func (c *Status) Run(e *app.Env) error {
 			return err
 		}
 	}
-	scenario := e.Logs.Scenario("status")
+	scenario := e.Scenario("status")
 	defer scenario.End()
 	progress := terminal.NewProgress(e.Err, "Verifying")
 	v := &verifier{e: app.Share(progress, e), scope: pullScope(c.Scope), starts: make(chan struct{}, maxStarts), lost: map[route]registry.Result{}}

@@ -46,7 +46,7 @@ func ClientOptions(e *Env, address store.Address, stored *store.Credential) regi
 	o := registry.Options{
 		PlainHTTP: e.PlainHTTP, Insecure: e.Insecure, CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile,
 		CertDirs: registry.CertDirs(e.Where().Home, e.Getenv),
-		Timeout:  e.Timeout, UserAgent: "regshape/" + e.Build.Version, Wrap: e.Logs.wrap(),
+		Timeout:  e.Timeout, UserAgent: "regshape/" + e.Build.Version, Wrap: e.Logs.wrap(e.Now),
 	}
 	if stored != nil {
 		// Loopback finds http by itself, and may have changed since.

@@ -18,12 +18,10 @@ import (
 type Logs struct {
 	file                   *os.File
 	calls, methods, stages io.Writer // nil where not wanted
-	Now                    func() time.Time
 }
 
 // Open opens the log file, if one is named.
 func (l *Logs) Open(e *Env) error {
-	l.Now = e.Now
 	if e.LogFile != "" {
 		f, err := os.OpenFile(e.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND|durable.NoWait, 0o600)
 		if err != nil {
@@ -50,13 +48,13 @@ func (l *Logs) to(shown bool, terminal io.Writer) io.Writer {
 }
 
 // wrap are the decorators for a registry client.
-func (l *Logs) wrap() []registry.Decorator {
+func (l *Logs) wrap(now func() time.Time) []registry.Decorator {
 	var wrap []registry.Decorator
 	if l.calls != nil {
-		wrap = append(wrap, registry.Trace(l.calls, l.Now))
+		wrap = append(wrap, registry.Trace(l.calls, now))
 	}
 	if l.methods != nil {
-		wrap = append(wrap, registry.TimeCalls(l.methods, l.Now))
+		wrap = append(wrap, registry.TimeCalls(l.methods, now))
 	}
 	return wrap
 }
@@ -74,29 +72,29 @@ func (l *Logs) Close() error {
 
 // Scenario times the steps of a command.
 type Scenario struct {
-	logs        *Logs
+	e           *Env
 	name        string
 	begin, last time.Time
 	steps       []string
 }
 
 // Scenario begins to time a command.
-func (l *Logs) Scenario(name string) *Scenario {
-	now := l.Now()
-	return &Scenario{logs: l, name: name, begin: now, last: now}
+func (e *Env) Scenario(name string) *Scenario {
+	now := e.Now()
+	return &Scenario{e: e, name: name, begin: now, last: now}
 }
 
 // Step ends a step that began when the last one ended.
 func (s *Scenario) Step(name string) {
-	now := s.logs.Now()
+	now := s.e.Now()
 	s.steps = append(s.steps, fmt.Sprintf("%s %.1f ms", name, milliseconds(now.Sub(s.last))))
 	s.last = now
 }
 
 // End prints the whole.
 func (s *Scenario) End() {
-	if s.logs.stages != nil {
-		_, _ = fmt.Fprintf(s.logs.stages, "* %s: %.1f ms (%s)\n", s.name, milliseconds(s.logs.Now().Sub(s.begin)), strings.Join(s.steps, ", "))
+	if s.e.Logs.stages != nil {
+		_, _ = fmt.Fprintf(s.e.Logs.stages, "* %s: %.1f ms (%s)\n", s.name, milliseconds(s.e.Now().Sub(s.begin)), strings.Join(s.steps, ", "))
 	}
 }
 

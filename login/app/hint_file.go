@@ -155,7 +155,7 @@ func FileFix(err error) []string {
 	case errors.Is(err, authfile.ErrIrregular), errors.Is(err, authfile.ErrTooLarge):
 		return aside(path)
 	case errors.Is(err, fs.ErrPermission):
-		_, command := OpenUp(path, changes)
+		_, command := closedAt(path, changes)
 		return command
 	}
 	return nil
@@ -163,7 +163,7 @@ func FileFix(err error) []string {
 
 // openUp says how the user gets access to a path.
 func openUp(path string, changes bool) string {
-	closed, command := OpenUp(path, changes)
+	closed, command := closedAt(path, changes)
 	switch {
 	case command != nil:
 		return "run '" + printable.Shell(command...) + "'"
@@ -173,10 +173,10 @@ func openUp(path string, changes bool) string {
 	return "ask for access to " + closed
 }
 
-// OpenUp returns the file or directory that keeps the user from a path, or from changing a name
+// closedAt returns the file or directory that keeps the user from a path, or from changing a name
 // there, and the command that opens it up: it is their own, or root's in their home, as after
 // 'sudo docker login'. Without such a command it is nil.
-func OpenUp(path string, changes bool) (closed string, command []string) {
+func closedAt(path string, changes bool) (closed string, command []string) {
 	if changes {
 		path = filepath.Dir(path)
 	}

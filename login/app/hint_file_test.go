@@ -141,7 +141,7 @@ func TestOpenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		closed, got := OpenUp(filepath.Join(home, test.path), test.changes)
+		closed, got := closedAt(filepath.Join(home, test.path), test.changes)
 		if closed != filepath.Join(home, test.closed) || strings.Join(got, " ") != strings.Join(test.want, " ") {
 			t.Errorf("%s: got %s, %q; want %s, %q", test.name, closed, got, test.closed, test.want)
 		}
@@ -149,7 +149,7 @@ func TestOpenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if closed, got := OpenUp("/proc/1/mem", false); got != nil && os.Geteuid() != 0 {
+	if closed, got := closedAt("/proc/1/mem", false); got != nil && os.Geteuid() != 0 {
 		t.Errorf("root's outside of the home: %s, %q, want no command", closed, got)
 	}
 }

@@ -241,10 +241,9 @@ func (c *Reset) Run(e *app.Env) error {
 		return app.WriteJSON(e.Out, resetResult{"success", aside})
 	}
 	if len(aside) == 0 {
-		_, err = fmt.Fprintln(e.Out, "There is no store to reset.")
-		return err
+		return e.Say("There is no store to reset.")
 	}
-	_, _ = fmt.Fprintln(e.Out, "The store is empty; the next login starts a new one. Moved aside, in case the key is found:")
+	_ = e.Say("The store is empty; the next login starts a new one. Moved aside, in case the key is found:")
 	for _, path := range aside {
 		if err = e.Say("  %s", path); err != nil {
 			return err

@@ -58,8 +58,8 @@ func TestStopsAtTheFirstFailure(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	got := table("5m", []result{
-		{target: target{"regshape/a", "FuzzA"}, executions: 1200, corpus: 4, found: 1, took: 3 * time.Second},
-		{target: target{"regshape/b", "FuzzB"}, executions: 34, corpus: 5, took: 2 * time.Second},
+		{target: target{pkg: "regshape/a", name: "FuzzA"}, executions: 1200, corpus: 4, found: 1, took: 3 * time.Second},
+		{target: target{pkg: "regshape/b", name: "FuzzB"}, executions: 34, corpus: 5, took: 2 * time.Second},
 	})
 	for _, want := range []string{"FUZZTIME=5m`", "\n| FuzzA | a | 1,200 | 3 | 4 | 1 |\n| FuzzB | b | 34 | 2 | 5 | 0 |\n| **all 2** | | 1,234 | 5 | 9 | 1 |\n"} {
 		if !strings.Contains(got, want) {

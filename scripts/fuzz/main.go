@@ -16,7 +16,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -49,14 +51,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
-	targets, err := list(ctx)
+	work, err := os.MkdirTemp("", "regshape-fuzz-")
 	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(work)
+	targets, err := list(ctx, work)
+	if err != nil {
+		return err
+	}
+	cache, err := testenv.CommandContext(ctx, testenv.Go(), "go", "env", "GOCACHE").Output()
+	if err != nil {
+		return err
+	}
+	found := filepath.Join(strings.TrimSpace(string(cache)), "fuzz") // where go test keeps inputs, too
 	var results []result
 	for i, t := range targets {
 		fmt.Fprintf(stderr, "%d/%d %s %s\n", i+1, len(targets), t.pkg, t.name)
-		r, output, err := t.fuzz(ctx, *budget)
+		r, output, err := t.fuzz(ctx, *budget, found)
 		if err != nil {
 			_, _ = stderr.Write(output)
 			return fmt.Errorf("%s in %s: %w", t.name, t.pkg, err)
@@ -70,8 +82,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return page.Publish("scripts/fuzz/README.md", "fuzz", report)
 }
 
-// target is one fuzz target.
-type target struct{ pkg, name string }
+// target is one fuzz target, and the test program that has it.
+type target struct{ pkg, dir, program, name string }
 
 // result is what a run of one has done.
 type result struct {
@@ -80,45 +92,65 @@ type result struct {
 	took                      time.Duration
 }
 
-// list asks go test for all targets below the present directory.
-func list(ctx context.Context) ([]target, error) {
-	out, err := testenv.CommandContext(ctx, testenv.Go(), "go", "test", "-list", "^Fuzz", "./...").CombinedOutput()
+// list finds all targets below the present directory, and builds into work the test programs
+// that have them, each once: linking takes longer than a short run.
+func list(ctx context.Context, work string) ([]target, error) {
+	out, err := testenv.CommandContext(ctx, testenv.Go(), "go", "list", "-f", "{{.ImportPath}}\t{{.Dir}}", "./...").CombinedOutput()
 	if err != nil {
-		return nil, fmt.Errorf("list the targets: %w\n%s", err, out)
+		return nil, fmt.Errorf("list the packages: %w\n%s", err, out)
 	}
-	targets := parseList(string(out))
+	var targets []target
+	for line := range strings.Lines(string(out)) {
+		t := target{program: filepath.Join(work, fmt.Sprint(len(targets)))}
+		t.pkg, t.dir, _ = strings.Cut(strings.TrimSpace(line), "\t")
+		if has, err := t.fuzzed(); err != nil || !has {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if out, err := t.command(ctx, "go", "test", "-c", "-fuzz", "^Fuzz", "-o", t.program, t.pkg).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build the tests of %s: %w\n%s", t.pkg, err, out)
+		}
+		names, err := t.command(ctx, t.program, "-test.list", "^Fuzz").Output()
+		if err != nil {
+			return nil, fmt.Errorf("list the targets of %s: %w", t.pkg, err)
+		}
+		for _, t.name = range strings.Fields(string(names)) {
+			targets = append(targets, t)
+		}
+	}
 	if len(targets) == 0 {
 		return nil, errors.New("there is no fuzz target here: run it from the top of the tree")
 	}
 	return targets, nil
 }
 
-// parseList reads the names of targets, which come before the line of their package.
-func parseList(out string) []target {
-	var targets []target
-	var names []string
-	for line := range strings.Lines(out) {
-		words := strings.Fields(line)
-		switch {
-		case len(words) == 1 && strings.HasPrefix(words[0], "Fuzz"):
-			names = append(names, words[0])
-		case len(words) >= 2 && words[0] == "ok":
-			for _, name := range names {
-				targets = append(targets, target{words[1], name})
-			}
-			names = nil
+// fuzzed reports whether the package may have targets.
+func (t target) fuzzed() (bool, error) {
+	files, err := filepath.Glob(filepath.Join(t.dir, "*_test.go"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || bytes.Contains(text, []byte("\nfunc Fuzz")) {
+			return err == nil, err
 		}
 	}
-	return targets
+	return false, err
 }
 
-// fuzz runs a target and returns what go test printed, too.
-func (t target) fuzz(ctx context.Context, budget string) (result, []byte, error) {
+// command runs where go test runs the tests of the package.
+func (t target) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := testenv.CommandContext(ctx, testenv.Go(), name, args...)
+	cmd.Dir = t.dir
+	return cmd
+}
+
+// fuzz runs a target as go test does, and returns what it printed, too.
+func (t target) fuzz(ctx context.Context, budget, found string) (result, []byte, error) {
 	begun := time.Now()
-	cmd := testenv.CommandContext(ctx, testenv.Go(), "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", budget,
+	out, err := t.command(ctx, t.program, "-test.paniconexit0", "-test.run", "^$", "-test.fuzz", "^"+t.name+"$", "-test.fuzztime", budget,
 		// The default, a minute, can be spent on making one input shorter.
-		"-fuzzminimizetime", "2s", t.pkg)
-	out, err := cmd.CombinedOutput()
+		"-test.fuzzminimizetime", "2s", "-test.fuzzcachedir", filepath.Join(found, t.pkg)).CombinedOutput()
 	if err != nil {
 		return result{}, out, err
 	}

@@ -138,6 +138,11 @@ func TestDockerLogin(t *testing.T) {
 		}
 		h.t.Logf("docker stored user %q", user)
 		h.run("regshape", "auth", "list").ok(r.host).quiet()
+		status := []string{"auth", "status", r.host}
+		if r.caPEM != nil {
+			status = append(status, "--ca-file", h.caFile(r))
+		}
+		h.run("regshape", status...).ok("verified").quiet()
 		h.allSee(r)
 
 		// docker itself must have written no more than a marker.

@@ -216,9 +216,7 @@ func newNode(t *testing.T, i int, program, version string) *node {
 	n := &node{home: newHome(t), secret: rand.Text()}
 	n.secrets = append(n.secrets, n.secret)
 	for _, registry := range nodes[i].logins {
-		payload, err := json.Marshal(map[string]string{"ServerURL": registry, "Username": registry, "Secret": n.secret})
-		n.must(err)
-		n.runIn(string(payload), "docker-credential-regshape", "store").ok()
+		n.storeRaw(registry, registry, n.secret)
 	}
 	plugins, config, plugin := filepath.Join(n.dir, "plugins"), filepath.Join(n.dir, "kubelet.json"), lookup.ProviderProgram
 	setup := []string{"auth", "setup", "--kubelet", "--bin-dir", plugins, "--config", config}

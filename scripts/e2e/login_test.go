@@ -6,45 +6,12 @@ import (
 	"crypto/rand"
 	"maps"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"regshape/scripts/testregistry"
 )
-
-// One login with regshape serves docker, skopeo and podman; docker logout ends it
-// for all of them.
-func TestRegshapeLoginServesEveryTool(t *testing.T) {
-	each(t, func(h *home, r *registry) {
-		h.noneSees(r)
-		h.login(r, r.password).ok("Login Succeeded").quiet()
-		h.run("regshape", "auth", "list").ok(r.host, r.user).quiet()
-		h.stores(map[string]string{r.host: r.user})
-		h.allSee(r)
-		h.run("docker", "logout", r.host).ok().quiet()
-		h.notFound(r.host)
-		h.noneSees(r)
-		h.stores(map[string]string{})
-	})
-}
-
-// What one login stored, regshape's own logout removes again, and nothing else.
-func TestRegshapeLogout(t *testing.T) {
-	each(t, func(h *home, r *registry) {
-		h.storeRaw("neighbour.example", "bob", "neighbour's password")
-		h.login(r, r.password).ok("Login Succeeded")
-		h.run("regshape", "auth", "logout", r.host).ok("Removing login credentials for " + r.host).quiet()
-		h.noneSees(r)
-		h.stores(map[string]string{"neighbour.example": "bob"})
-		h.run("regshape", "auth", "logout", r.host).ok("Not logged in to " + r.host).quiet()
-		if _, secret := h.secretOf("neighbour.example"); secret != "neighbour's password" {
-			h.t.Errorf("the neighbour's secret has changed")
-		}
-	})
-}
 
 // A wrong password stores nothing, and leaves alone what is stored.
 func TestWrongPassword(t *testing.T) {
@@ -69,26 +36,6 @@ func TestWrongPassword(t *testing.T) {
 	})
 }
 
-// What --debug-calls and --time-methods show, on stderr and in the log file, is
-// the calls without password, Authorization or token.
-func TestTracesHoldNoSecret(t *testing.T) {
-	each(t, func(h *home, r *registry) {
-		log := filepath.Join(h.dir, "trace.log")
-		got := h.login(r, r.password, "--debug-calls", "--time-methods", "--log-file", log).ok("Login Succeeded").quiet()
-		logged, err := os.ReadFile(log)
-		h.must(err)
-		for name, text := range map[string]string{"stderr": got.stderr, "the log file": string(logged)} {
-			if !strings.Contains(text, "/v2/") {
-				h.t.Errorf("no call in %s", name)
-			}
-			// Every JWT begins so: it is the base64 of {"
-			if strings.Contains(text, "eyJ") {
-				h.t.Errorf("a token in %s", name)
-			}
-		}
-	})
-}
-
 // Nobody's login is lost, hidden or mixed up by the next registry's.
 func TestThreeRegistriesAtOnce(t *testing.T) {
 	h := newHome(t)
@@ -108,19 +55,6 @@ func TestThreeRegistriesAtOnce(t *testing.T) {
 		h.run("regshape", "auth", "logout", r.host).ok()
 		delete(want, r.host)
 		h.stores(want)
-	}
-}
-
-// A read-only command in a new home leaves no trace.
-func TestNothingStoredYet(t *testing.T) {
-	h := newHome(t)
-	h.stores(map[string]string{})
-	h.notFound("localhost:1")
-	h.runIn("localhost:1", "docker-credential-regshape", "erase").ok()
-	for _, dir := range []string{".config/regshape", ".local/share/regshape", ".local/state/regshape"} {
-		if _, err := os.Lstat(filepath.Join(h.dir, dir)); !os.IsNotExist(err) {
-			t.Errorf("%s was made (%v)", dir, err)
-		}
 	}
 }
 

@@ -63,18 +63,6 @@ func TestStatus(t *testing.T) {
 	h.run("regshape", "auth", "status").refused("authentication rejected", "connection refused").quiet()
 }
 
-// What docker stored is verified too, an identity token included.
-func TestStatusOfDockersLogin(t *testing.T) {
-	each(t, func(h *home, r *registry) {
-		h.dockerLogin(r).ok("Login Succeeded").quiet()
-		args := []string{"auth", "status", r.host}
-		if r.caPEM != nil {
-			args = append(args, "--ca-file", h.caFile(r))
-		}
-		h.run("regshape", args...).ok("verified").quiet()
-	})
-}
-
 // crane is a client that asks for the repository first, then for the host, and gives up
 // on any answer but the exact not-found text.
 func (h *home) crane(args ...string) result {

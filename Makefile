@@ -86,9 +86,14 @@ touched: ## run whole the tests of the packages that a change touches (SINCE=HEA
 	    $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' "./$$dir" 2>/dev/null; done); \
 	  if [ -n "$$packages" ]; then TESTENV_WHOLE=1 $(GO) test -timeout 20m $$packages; else echo "$(SINCE) and the present differ in no tested package"; fi
 
+# Commands that run one after the other have no races: make test runs those tests, and the tools' own.
 # Without that setting each process of the tests sleeps a second at its end.
-race: ## run the tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(GO) test -race -short -timeout 20m ./...
+race: export CGO_ENABLED = 1
+race: export GORACE = atexit_sleep_ms=0
+race: ## run the tests of concurrent code under the race detector (needs a C compiler)
+	$(GO) test -race -short -timeout 20m -skip '^Test(Help_|Manual_|Setup(Kubelet)?_(undo|shows|podman)|Account_whiteSpace|UpdateOfTheCorpus|CorpusRoundTrips|RegistriesOddFiles|AsPodmanAsks)' \
+	  $$($(GO) list ./... | grep -vE '^regshape(/scripts/.*)?$$') ./scripts/testenv ./scripts/testregistry/...
+	$(GO) test -race -short -timeout 20m -run '^TestDeviceScripts$$|^TestScripts$$/^(forward|import_interrupted|status)$$|^Test(Login_parallel|Prompt_|Forward_|Device_|.*Prompts$$)' . ./scripts/acceptance
 
 e2e: ## install real clients and registries, and test with them (Debian, root; CELL=podman/bearer: one cell)
 	bash scripts/e2e/install.sh $(if $(WHOLE),whole)

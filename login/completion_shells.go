@@ -181,7 +181,7 @@ func bashOperand(o operand) string {
 // zshTail works for a sourced script and for a file _NAME on fpath, which zsh runs as the
 // body of the function at first use.
 const zshTail = `FN() {
-    emulate -L zsh
+    emulate -L zsh -o extended_glob # _describe -o needs it
     local cur=${words[CURRENT]} at argn opt end files
     local -a list
     FN_walk "${(@)words[2,CURRENT-1]}"

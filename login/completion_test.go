@@ -175,7 +175,8 @@ COMP_WORDS=(re-shape "$@") COMP_CWORD=$#
 func runZsh(t *testing.T, script string, line []string) []string {
 	t.Helper()
 	const driver = `
-_describe() { local a; for a in "${(@P)argv[-1]}"; do
+# The real one matches options by extended patterns.
+_describe() { local a; [[ -o extended_glob ]] || return; for a in "${(@P)argv[-1]}"; do
     a=${${${a//\\:/$'\1'}%%:*}//$'\1'/:}
     if [[ $a == ${words[CURRENT]}* ]] { print -r -- "$a" }; done }
 _files() { if [[ ${1-} == -/ ]]; then print -rl -- *(N/); else print -rl -- ${words[CURRENT]}*(N); fi }

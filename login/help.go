@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -86,5 +87,9 @@ type exitCode struct {
 }
 
 func exitCodes(m app.Manual) []exitCode {
-	return []exitCode{{app.ExitDone, "success"}, {app.ExitFailed, m.Failed}, {app.ExitUsage, "invalid usage"}, {app.ExitInterrupted, "interrupted"}}
+	codes := []exitCode{{app.ExitDone, cmp.Or(m.Done, "success")}, {app.ExitFailed, m.Failed}, {app.ExitUsage, "invalid usage"}}
+	if m.Done == "" {
+		codes = append(codes, exitCode{app.ExitInterrupted, "interrupted"})
+	}
+	return codes
 }

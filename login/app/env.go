@@ -70,6 +70,7 @@ func (b Build) String() string {
 // Manual is what --help and the man page of a command say beyond the grammar. Each command
 // has a method Manual that returns it.
 type Manual struct {
+	Done     string      // what exit code 0 means, if Ctrl-C is a good end; else ""
 	Failed   string      // what exit code 1 means
 	Examples [][2]string // command line and purpose
 }

@@ -22,12 +22,12 @@ import (
 
 // Forward lends logins to another machine.
 type Forward struct {
-	Host    string        `arg:"" optional:"" help:"The machine, as ssh knows it. For another way there give its program after --, such as: -- docker exec -i NAME"`
+	Host    string        `arg:"" optional:"" help:"The machine, as ssh knows it. Where ssh does not reach, give a program after -- instead, such as: -- docker exec -i NAME"`
 	Allow   []string      `sep:"none" xor:"allow" placeholder:"REGISTRY" help:"Lend the login of this registry and those of its namespaces. May be repeated."`
 	All     bool          `xor:"allow" help:"Lend every login."`
 	For     time.Duration `default:"8h" placeholder:"DURATION" help:"End after this time (default 8h)."`
 	Confirm bool          `help:"Ask for each new pair of a login and a program there."`
-	Remote  string        `default:"regshape" placeholder:"PATH" help:"What to run there, if regshape is not on the PATH of a shell that is not a login shell."`
+	Remote  string        `default:"regshape" placeholder:"PATH" help:"Path of regshape there, if the PATH of an ssh command does not have it."`
 	Listen  bool          `hidden:"" help:"Be the far side, which asks on standard output."`
 }
 
@@ -73,7 +73,7 @@ func (c *Forward) words(e *app.Env) ([]string, error) {
 	}
 	switch {
 	case (c.Host == "") == (len(e.Words) == 0):
-		return usage("name one way to the other machine", "give HOST for ssh, or a program after --, such as: -- docker exec -i NAME")
+		return usage("give either a host or a program", "HOST is reached with ssh; a program follows after --, such as: -- docker exec -i NAME")
 	case !c.All && len(c.Allow) == 0:
 		return usage("nothing to lend", "add --allow REGISTRY, or --all")
 	case c.For <= 0:
@@ -177,9 +177,9 @@ func (c *Forward) broken(e *app.Env, name string, linked bool, err, exit error) 
 	case !linked && status == 2:
 		return fmt.Errorf("the regshape at %s cannot forward: install this version there", name)
 	case exit != nil:
-		return fmt.Errorf("the way to %s ended (%w): see what it printed, and try again", name, exit)
+		return fmt.Errorf("the connection to %s ended (%w): see its output above, and try again", name, exit)
 	}
-	return fmt.Errorf("the way to %s ended: try again", name)
+	return fmt.Errorf("the connection to %s ended: try again", name)
 }
 
 // interrupted is the error of an end from outside: Ctrl-C is the usual one.
@@ -201,7 +201,7 @@ func machine() string {
 
 // Manual is the text of --help and of the man page.
 func (*Forward) Manual() app.Manual {
-	return app.Manual{Failed: "the way to the other machine broke", Examples: [][2]string{
+	return app.Manual{Done: "ended by --for or Ctrl-C", Failed: "the connection to the other machine broke", Examples: [][2]string{
 		{"regshape auth forward --allow ghcr.io devbox", "lend one login to a machine that ssh reaches, for 8 hours or until Ctrl-C"},
 		{"regshape auth forward --all --confirm devbox", "lend every login, and ask for each program there"},
 		{"regshape auth forward --allow ghcr.io -- docker exec -i dev", "lend it to a container"},

@@ -162,7 +162,7 @@ func (r Checked) result(e *app.Env, address store.Address, login *lookup.Answer,
 	case registry.TLS:
 		switch result.Advice {
 		case registry.TrustCA, registry.TrustOtherCA, registry.InsecureElsewhere, registry.FixName, registry.FixCertificate, registry.AllowHTTP, registry.MaybeHTTP:
-			r.Hint += fmt.Sprintf("; '%s' keeps it", e.Own("auth", "login", r.Registry))
+			r.Hint += fmt.Sprintf("; '%s' with that flag keeps it", e.Own("auth", "login", r.Registry))
 		}
 		if result.Advice == registry.TrustCA {
 			r.Hint += " (--insecure goes on without verification)"

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"runtime"
+	"strings"
 
 	"regshape/login/authfile"
 	"regshape/login/terminal"
@@ -96,6 +97,9 @@ func storeAdvice(err error, own func(words ...string) string) string {
 	case errors.As(err, new(*keys.PluginError)):
 		return "check the plugin and its device; it may need a terminal to ask at"
 	case errors.Is(err, exec.ErrNotFound):
+		if at, ok := errors.AsType[*exec.Error](err); ok && strings.Contains(at.Name, " ") {
+			return "check its name; its arguments follow after -- as words of their own"
+		}
 		return "install it, or check its name and path"
 	case errors.Is(err, keys.ErrWrongPassphrase):
 		return "check the passphrase, then try again"

@@ -12,7 +12,7 @@ func RegistryHint(r registry.Result) string {
 	case registry.InsecureElsewhere:
 		return "trust its CA with --ca-file FILE; --insecure is for the registry's own host alone"
 	case registry.FixName:
-		return "use a name the certificate is for, or --ca-file FILE with the right CA if it was put in the way, or --insecure"
+		return "use a name the certificate is for; --insecure goes on without verification"
 	case registry.ReplaceOtherCertificate:
 		return "have that server's certificate replaced and check this machine's clock; --insecure is for the registry's own host alone"
 	case registry.RenewCertificate:
@@ -24,9 +24,9 @@ func RegistryHint(r registry.Result) string {
 	case registry.FixCertificate:
 		return "trust the registry's CA with --ca-file FILE, or go on without verification with --insecure"
 	case registry.AllowHTTP:
-		return "if that is meant: --plain-http"
+		return "if that is intended, add --plain-http"
 	case registry.MaybeHTTP:
-		return "if it speaks plain http: --plain-http"
+		return "if it speaks plain http, add --plain-http"
 	case registry.UseHTTPS:
 		return "leave out --plain-http: the server wants https"
 	case registry.MaybeHTTPS:
@@ -54,7 +54,7 @@ func RegistryHint(r registry.Result) string {
 	case registry.CheckUsername:
 		return "check the user name"
 	case registry.NoToken:
-		return "use it without a token, with the user name and the password if it wants them"
+		return "use it without a token, with the user name and password if it asks for them"
 	case registry.ConfirmAgain:
 		return "log in again with --device, and confirm it in the browser"
 	case registry.GiveScope:

@@ -20,7 +20,7 @@ func TestRegistryHint(t *testing.T) {
 		{registry.TrustCA, []string{"registry's CA", "--ca-file FILE"}},
 		{registry.TrustOtherCA, []string{"its CA", "--ca-file FILE"}},
 		{registry.InsecureElsewhere, []string{"--ca-file FILE", "--insecure is for the registry's own host alone"}},
-		{registry.FixName, []string{"--ca-file FILE", "--insecure"}},
+		{registry.FixName, []string{"a name the certificate is for", "--insecure"}},
 		{registry.RenewCertificate, []string{"clock", "--insecure"}},
 		{registry.ReplaceOtherCertificate, []string{"that server's certificate", "clock", "--insecure is for the registry's own host alone"}},
 		{registry.ReissueCertificate, []string{"subjectAltName", "--insecure"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -248,9 +249,10 @@ func protectionsOf(goos, source string) protections {
 	}
 }
 
-// String is one sentence.
+// String is what one reads: the place, and what it leaves open that others do not.
 func (p protections) String() string {
-	return fmt.Sprintf("%s: it protects against %s, but not against %s", p.what, terminal.Enumerate(p.protects, "and"), terminal.Enumerate(p.not, "or"))
+	not := slices.DeleteFunc(slices.Clone(p.not), func(s string) bool { return s == notRollback })
+	return fmt.Sprintf("%s, which does not protect against %s", p.what, terminal.Enumerate(not, "or"))
 }
 
 // keyPlace names the place of a key for the user. Without a store there is no kid.

@@ -135,7 +135,7 @@ func checkKey(e *app.Env, state *storeState) []finding {
 func keyPlace(e *app.Env, state *storeState) []finding {
 	k := state.session
 	source := k.Effective().Source
-	found := []finding{note(k.Protections().String(), k.Where(), "")}
+	found := []finding{note(k.Protections().String()+"; '"+e.Own("auth", "key", "show")+"' has details", k.Where(), "")}
 	if k.Overridden() {
 		found = append(found, note("REGSHAPE_KEY_FILE is set and overrides the place of the key in the config: "+
 			k.PlaceNow(), "$REGSHAPE_KEY_FILE", ""))

@@ -47,9 +47,12 @@ func plaintextIn(e *app.Env, p lookup.Place, reported bool, fix string) []findin
 	case err != nil:
 		return []finding{unreadable(e, p.Path, err)}
 	}
-	hosts := loginsOf(doc)
+	hosts, movable := loginsOf(doc)
 	if len(hosts) == 0 {
 		return nil
+	}
+	if !movable {
+		fix = edit(p.Path, 1)
 	}
 	found := []finding{bad("unencrypted logins: "+terminal.Some(hosts), p.Path, fix)}
 	if info, err := os.Stat(p.Path); err == nil {
@@ -68,16 +71,16 @@ func plaintextVariable(e *app.Env, text string) []finding {
 		f.Fix = fix
 		return []finding{f}
 	}
-	hosts := loginsOf(doc)
+	hosts, _ := loginsOf(doc)
 	if len(hosts) == 0 {
 		return nil
 	}
 	return []finding{bad("unencrypted logins that every child process can read: "+terminal.Some(hosts), where, fix)}
 }
 
-// loginsOf lists the registries for which a document has a secret.
-func loginsOf(doc *authfile.Document) []string {
-	var hosts []string
+// loginsOf lists the registries for which a document has a secret. Movable means that
+// import can move one of them.
+func loginsOf(doc *authfile.Document) (hosts []string, movable bool) {
 	for _, entry := range lookup.Entries(doc) {
 		switch host := printable.Address(entry.Key); {
 		case entry.Marker:
@@ -86,8 +89,8 @@ func loginsOf(doc *authfile.Document) []string {
 		case entry.Err != nil:
 			hosts = append(hosts, host+" (damaged)")
 		default:
-			hosts = append(hosts, host)
+			hosts, movable = append(hosts, host), true
 		}
 	}
-	return hosts
+	return hosts, movable
 }

@@ -197,8 +197,10 @@ func filesOfPodman(e *app.Env) []string {
 		if p.Tool != "podman" && p.Tool != "docker" {
 			continue
 		}
-		if doc, err := authfile.Read(p.Path, p.Format); err == nil && len(loginsOf(doc)) > 0 {
-			files = append(files, p.Path)
+		if doc, err := authfile.Read(p.Path, p.Format); err == nil {
+			if hosts, _ := loginsOf(doc); len(hosts) > 0 {
+				files = append(files, p.Path)
+			}
 		}
 	}
 	return files

@@ -34,7 +34,7 @@ type grammar struct {
 		Refresh account.Refresh `cmd:"" uses:"Store,Connection,Diagnosis" help:"Renew device logins, and have programs make new secrets."`
 		Import  importer.Import `cmd:"" uses:"Store,Other tools" help:"Move the logins of docker, podman and other tools into the store."`
 		Export  account.Export  `cmd:"" uses:"Store" help:"Print a stored login for a cluster or another machine."`
-		Setup   setup.Setup     `cmd:"" uses:"Store,Other tools" help:"Configure docker, podman, skopeo and buildah to use regshape."`
+		Setup   setup.Setup     `cmd:"" uses:"Store,Other tools" help:"Configure docker, podman, helm and others, or the kubelet of a node, to use regshape."`
 		Doctor  doctor.Doctor   `cmd:"" uses:"Store,Other tools" help:"Check the setup and suggest fixes."`
 		Key     struct {
 			Show      custody.Show      `cmd:"" uses:"Store" help:"Show where the key is, and what that protects against."`

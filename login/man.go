@@ -132,7 +132,7 @@ func (p *manPage) helper() {
 	p.section("Description")
 	for _, paragraph := range []string{
 		"Serves docker, podman, skopeo, buildah, crane, helm and other tools that use the Docker credential-helper protocol, " +
-			"on standard input and output, from the store that regshape(1) manages. It never prompts and never uses the network.",
+			"on standard input and output, from the store that regshape(1) manages. It never prompts and opens no connection to a registry; it may start the program of a login that renews itself.",
 		"regshape auth setup configures the tools to call it. Called as docker-credential-regshape-NAME, for example through a link of that name, it serves the profile NAME.",
 	} {
 		p.macro("PP")

@@ -68,7 +68,7 @@ func (c completionCmd) Run(e *app.Env, parser *kong.Kong) error {
 // Manual is the text of --help and of the man page.
 func (completionCmd) Manual() app.Manual {
 	return app.Manual{Failed: "the script could not be written", Examples: [][2]string{
-		{"source <(regshape completion bash)", "in ~/.bashrc"},
+		{"source <(regshape completion bash)", "in ~/.bashrc; for zsh, with zsh in place of bash, in ~/.zshrc below compinit"},
 		{"regshape completion fish >~/.config/fish/completions/regshape.fish", "for fish"},
 	}}
 }

@@ -24,7 +24,7 @@ const (
 )
 
 var (
-	errArguments = errors.New("arguments are not known: leave them out of the kubelet's configuration")
+	errArguments = errors.New("it is for the kubelet and takes no arguments: run 'regshape auth setup --kubelet'")
 	errRequest   = errors.New("the input is not a CredentialProviderRequest for an image: have the kubelet run this program")
 	errVersion   = errors.New("the apiVersion of the request is not known: use credentialprovider.kubelet.k8s.io/v1 in the kubelet's configuration")
 	errIdentity  = errors.New("the kubelet has no use for identity tokens: log in with a password or an access token")

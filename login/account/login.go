@@ -121,7 +121,7 @@ func (*Login) Manual() app.Manual {
 		{"regshape auth login registry.example.com -u alice", "prompt for the password"},
 		{`echo "$TOKEN" | regshape auth login ghcr.io -u alice --password-stdin --for 8h`, "in a script; expires after 8 hours"},
 		{"regshape auth login docker.io --device --device-client-id ID", "confirm in a browser"},
-		{"regshape auth login ghcr.io -u alice --command gh -- auth token", "have a program make the secret, whenever it has ended"},
+		{"regshape auth login ghcr.io -u alice --command gh -- auth token", "have a program make the secret, now and whenever it expires"},
 	}}
 }
 
@@ -352,7 +352,7 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 		err = e.Say("It expires on %s.", terminal.Clock(*r.Expires))
 	}
 	if err == nil && r.Ends != nil {
-		err = e.Say("Its secret ends on %s; %s makes the next.", terminal.Clock(*r.Ends), program)
+		err = e.Say("Its secret expires on %s; %s then makes the next.", terminal.Clock(*r.Ends), program)
 	}
 	if err == nil && r.Expires != nil && renewable(cred) {
 		err = e.Say("Renew it with: %s", e.Own("auth", "refresh", r.Registry))

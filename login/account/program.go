@@ -21,9 +21,9 @@ import (
 )
 
 type programFlags struct {
-	Command string         `xor:"lifetime" placeholder:"PROGRAM" help:"Have a program print the secret, now and whenever it has ended. Its arguments follow after --; they are stored, but must not be secret." group:"Login by a program"`
+	Command string         `xor:"lifetime" placeholder:"PROGRAM" help:"Have a program print the secret, now and whenever that expires. Its arguments follow after --; they are stored, and must not be secret." group:"Login by a program"`
 	Helper  string         `xor:"lifetime" placeholder:"NAME" help:"Have the credential helper docker-credential-NAME make the secret." group:"Login by a program"`
-	Every   *time.Duration `placeholder:"DURATION" help:"How long a secret lives that does not say so itself; 15m without it." group:"Login by a program"`
+	Every   *time.Duration `placeholder:"DURATION" help:"Lifetime of a secret that states none (default 15m)." group:"Login by a program"`
 	Shell   bool           `help:"Run the command with /bin/sh, on Windows with PowerShell." group:"Login by a program"`
 }
 
@@ -116,7 +116,7 @@ func (c *Login) byProgram(e *app.Env, client *registry.Client, to lookup.Destina
 	defer scenario.End()
 	switch {
 	case login.IsPattern() && c.Command != "":
-		e.Warn("whoever can ask for a registry that matches %s has %s make a secret for it.", name, printable.Name(p.Words[0]))
+		e.Warn("%s makes a secret for any registry that matches %s, whoever asks for it.", printable.Name(p.Words[0]), name)
 	case login.IsPattern():
 	default:
 		if first, err = firstSecret(e, to.Store, login); errors.As(err, new(*app.UsageError)) {

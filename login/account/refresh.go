@@ -108,7 +108,7 @@ func (c *Refresh) logins(e *app.Env, s *store.Store) (found []store.Credential, 
 			found = append(found, login)
 			continue
 		case login.Kind != store.KindDevice:
-			row = row.failed("not-a-device-login", "not a device login, so it cannot be renewed", "for one that can: "+e.Own("auth", "login", name, "--device"))
+			row = row.failed("not-a-device-login", "neither a device login nor one by a program, so it cannot be renewed", "log in again when it expires, or with --device, --command or --helper")
 		case !renewable(login) && !hubToken(login):
 			row = row.failed("not-renewable", "the issuer gave no refresh token", "log in again: "+e.Own("auth", "login", name, "--device"))
 		default:

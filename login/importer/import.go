@@ -21,9 +21,9 @@ import (
 // Import moves other tools' logins into the store.
 type Import struct {
 	From    []string `sep:"none" placeholder:"SOURCE" help:"docker, podman, helm, singularity, microagent, helper:NAME, or a file; without it all that exist. May be repeated."`
-	Remove  bool     `help:"Remove from its source what the store has then."`
+	Remove  bool     `help:"Remove each login from its source once the store has it."`
 	DryRun  bool     `name:"dry-run" help:"Show what would be moved, and change nothing."`
-	Replace bool     `help:"What is found replaces another login that the store has."`
+	Replace bool     `help:"Replace a different login that the store has for the registry."`
 }
 
 // Run moves the logins of other tools into the store.

@@ -390,7 +390,7 @@ func (s *setup) undoNode(r *record) error {
 	}
 	switch file := n.File(); {
 	case !exists(file):
-		s.say("Without any provider left, take the flags --image-credential-provider-* from the kubelet: it would not start.")
+		s.say("No provider is left: remove the kubelet's flags --image-credential-provider-*, or it does not start.")
 	case isYAML(file):
 		s.say("%s: take the entry %s out by hand.", file, n.Provider.Name)
 	}

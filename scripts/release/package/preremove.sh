@@ -4,13 +4,13 @@ set -e
 case "$1" in
 remove | 0)
 	cat <<'END'
-regshape: who ran 'regshape auth setup' runs 'regshape auth setup --undo' before
-the removal. After it, each of these users mends by hand:
+regshape: every user of 'regshape auth setup' should have run 'regshape auth setup --undo'
+before this removal. Those who have not now edit by hand:
   ~/.docker/config.json: remove "credsStore": "regshape", and from "credHelpers"
       every entry that names regshape
   ~/.config/containers/registries.conf.d/50-regshape.conf: remove this file, and
       what else is called -regshape.conf there and below $XDG_CONFIG_HOME
-Until then podman fails and docker has no logins, for want of the helper.
+Until then podman fails and docker finds no logins: the helper is missing.
 END
 	;;
 esac

@@ -9,22 +9,22 @@ import (
 	"regshape/store"
 )
 
-// IdentityArg is the part of login that is about identity tokens: OAuth2 refresh tokens,
+// identityFlags is the part of login that is about identity tokens: OAuth2 refresh tokens,
 // which docker and its relatives store as the password of the user "<token>".
-type IdentityArg struct {
+type identityFlags struct {
 	IdentityToken bool `name:"identity-token" help:"Exchange the password for an identity token at the token server, and store that instead. Without a user name the secret is such a token itself."`
 }
 
 // obtains reports whether a password is to be given to the token server for an identity
 // token, rather than stored. Without a user name the secret is such a token itself.
-func (c IdentityArg) obtains(username string) bool {
+func (c identityFlags) obtains(username string) bool {
 	return c.IdentityToken && username != "" && username != authfile.TokenUser
 }
 
 // takeToken replaces what was verified by the identity token that the token server gave for
 // it: a password that must not be stored, or an older token, which is then invalid (RFC
 // 6749 §6).
-func (c IdentityArg) takeToken(cred *store.Credential, name string, result registry.Result) error {
+func (c identityFlags) takeToken(cred *store.Credential, name string, result registry.Result) error {
 	switch {
 	case cred.Kind == store.KindDevice: // it has the token of its issuer
 	case result.IdentityToken != "" && (cred.Kind == store.KindIdentityToken || c.obtains(cred.Username)):
@@ -44,7 +44,7 @@ func (c IdentityArg) takeToken(cred *store.Credential, name string, result regis
 // fromDevice makes the refresh token of a device login the secret, where --identity-token
 // asks for that instead of its access token: clients then get access tokens as they need
 // them. A logout still revokes it at the issuer.
-func (c IdentityArg) fromDevice(cred *store.Credential, name string) error {
+func (c identityFlags) fromDevice(cred *store.Credential, name string) error {
 	switch {
 	case !c.IdentityToken || cred.Kind != store.KindDevice:
 		return nil

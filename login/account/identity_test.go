@@ -11,14 +11,14 @@ import (
 
 // A device login with --identity-token keeps the refresh token as docker knows it, and its
 // issuer for the logout; a token that the server replaces is replaced in both places.
-func TestIdentityArg_device(t *testing.T) {
+func TestIdentityFlags_device(t *testing.T) {
 	made := func(token string) store.Credential {
 		return store.Credential{
 			ServerURL: "h.example", Username: "alice", Secret: "access", Kind: store.KindDevice, Expires: time.Now(),
 			Renew: &store.Renewal{Issuer: "https://issuer.example", ClientID: "c", Token: token},
 		}
 	}
-	want := IdentityArg{IdentityToken: true}
+	want := identityFlags{IdentityToken: true}
 	cred := made("first")
 	if err := want.fromDevice(&cred, "h.example"); err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestIdentityArg_device(t *testing.T) {
 		t.Errorf("fromDevice without a refresh token = %v, want an error that says so", err)
 	}
 	plain := made("first")
-	if err := (IdentityArg{}).fromDevice(&plain, "h.example"); err != nil || plain.Kind != store.KindDevice || plain.Secret != "access" {
+	if err := (identityFlags{}).fromDevice(&plain, "h.example"); err != nil || plain.Kind != store.KindDevice || plain.Secret != "access" {
 		t.Errorf("fromDevice without --identity-token: %#v, %v, want no change", plain, err)
 	}
 }

@@ -21,7 +21,7 @@ import (
 // Login verifies a credential at a registry and stores it.
 type Login struct {
 	app.RegistryArg
-	IdentityArg
+	identityFlags
 	Scope      string         `placeholder:"REPOSITORY" help:"Verify by reading this repository, for robot accounts that may not see the whole registry."`
 	For        *time.Duration `xor:"lifetime" placeholder:"DURATION" help:"Forget the login after this time, for example 8h."`
 	SkipVerify bool           `name:"skip-verify" help:"Store the credential without asking the registry."`

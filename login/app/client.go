@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"sync"
 
 	"regshape/login/registry"
@@ -52,9 +53,7 @@ func ClientOptions(e *Env, address store.Address, stored *store.Credential) regi
 		// Loopback finds http by itself, and may have changed since.
 		o.PlainHTTP = o.PlainHTTP || stored.Transport == store.TransportHTTP && !registry.Loopback(address)
 		o.Insecure = o.Insecure || stored.Transport == store.TransportInsecure
-		if o.CAFile == "" {
-			o.CAFile = stored.CAFile
-		}
+		o.CAFile = cmp.Or(o.CAFile, stored.CAFile)
 	}
 	return o
 }

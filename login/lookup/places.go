@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -153,9 +154,7 @@ func Only(e *app.Env) (only OnlyPlace, ok bool) {
 		format = authfile.Docker
 	}
 	only = OnlyPlace{PlaceOf(e, path, format), by}
-	if only.Tool == "" {
-		only.Tool = "podman"
-	}
+	only.Tool = cmp.Or(only.Tool, "podman")
 	return only, true
 }
 

@@ -39,6 +39,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
+	testenv.StayInMemory() // engines, registries and stores sync all the time
 	work, err := os.MkdirTemp("", "regshape-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

@@ -31,12 +31,7 @@ type Tests struct{ testscript.TestingM }
 // Run runs them.
 func (m Tests) Run() int {
 	testenv.Waiting()
-	for _, kv := range testenv.InMemory() {
-		name, value, _ := strings.Cut(kv, "=")
-		if err := os.Setenv(name, value); err != nil {
-			panic(err)
-		}
-	}
+	testenv.StayInMemory()
 	return m.TestingM.Run()
 }
 

@@ -128,6 +128,16 @@ func Waiting() {
 	}
 }
 
+// StayInMemory is [InMemory] for those that do not call [Main].
+func StayInMemory() {
+	for _, kv := range InMemory() {
+		name, value, _ := strings.Cut(kv, "=")
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+}
+
 // Main runs the tests of a package in an environment built from nothing, with a home that
 // is removed at the end, and exits. More is added to it. Tests are a *testing.M, or what has one.
 func Main(m interface{ Run() int }, more ...string) {

@@ -22,7 +22,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -50,12 +49,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	for _, kv := range testenv.InMemory() { // what is synced is seen by ptrace, and lasts on the disks of the power cuts
-		if err := os.Setenv("TMPDIR", strings.TrimPrefix(kv, "TMPDIR=")); err != nil {
-			fmt.Fprintln(os.Stderr, "torture:", err)
-			return 1
-		}
-	}
+	testenv.StayInMemory() // what is synced is seen by ptrace, and lasts on the disks of the power cuts
 	dir, err := os.MkdirTemp("", "regshape-torture-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)

@@ -27,7 +27,7 @@ const (
 // read returns the list, nil where there is none. Whatever another user could have written
 // is refused.
 func (l list) read() ([]byte, error) {
-	if err := guarded(filepath.Dir(l.path)); err != nil {
+	if err := guarded(filepath.Dir(l.path), outerRoot()); err != nil {
 		return nil, ifThere(err)
 	}
 	info, err := os.Lstat(l.path)

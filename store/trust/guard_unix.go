@@ -22,14 +22,14 @@ const maxLinks = 40
 // what Homebrew installs, in /opt/homebrew or /usr/local.
 const adminGroup = 80
 
-// guarded refuses a path that another user, unless root, could redirect: every part of it, with
-// links and their targets, must belong to root or the effective user, and nobody else may write
-// to it. In a directory with the sticky bit, such as /tmp, others can write but not touch files
-// of others. Access control lists show in the group's bits on Linux; those of other systems are
-// not checked.
-func guarded(path string) error {
+// guarded refuses a path that another user, unless root or the uid that stands for it, could
+// redirect: every part of it, with links and their targets, must belong to root or the effective
+// user, and nobody else may write to it. In a directory with the sticky bit, such as /tmp, others
+// can write but not touch files of others. Access control lists show in the group's bits on
+// Linux; those of other systems are not checked.
+func guarded(path string, root int) error {
 	at, rest, links := "/", strings.Split(path, "/"), 0
-	if err := ours(path, at, nil); err != nil {
+	if err := ours(path, at, nil, root); err != nil {
 		return err
 	}
 	for len(rest) > 0 {
@@ -45,7 +45,7 @@ func guarded(path string) error {
 		next := filepath.Join(at, name)
 		info, err := os.Lstat(next)
 		if err == nil {
-			err = ours(path, next, info)
+			err = ours(path, next, info, root)
 		}
 		if err != nil {
 			return err
@@ -78,8 +78,20 @@ func writers(goos string, mode fs.FileMode, gid uint32) fs.FileMode {
 	return others
 }
 
+// outerRoot is the uid that the machine's root has here, by what /proc belongs to. In a user
+// namespace without root, as rootless podman makes one to pull, that is 65534, which stands for
+// every user outside. So it is good only for what was checked outside before.
+func outerRoot() int {
+	if info, err := os.Lstat("/proc"); err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			return int(st.Uid)
+		}
+	}
+	return 0
+}
+
 // ours checks one part of a path.
-func ours(path, part string, info fs.FileInfo) (err error) {
+func ours(path, part string, info fs.FileInfo, root int) (err error) {
 	if info == nil {
 		if info, err = os.Lstat(part); err != nil {
 			return err
@@ -89,7 +101,7 @@ func ours(path, part string, info fs.FileInfo) (err error) {
 	if !ok {
 		return fmt.Errorf("%w: the owner of %s is not known: use another program", durable.ErrUnsafe, shown(part))
 	}
-	if uid := int(st.Uid); uid != 0 && uid != os.Geteuid() {
+	if uid := int(st.Uid); uid != 0 && uid != root && uid != os.Geteuid() {
 		return fmt.Errorf("%w: uid %d could replace %s, as %s belongs to it: use a program of your own, or root's", durable.ErrUnsafe, uid, shown(path), shown(part))
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {

@@ -135,11 +135,18 @@ func TestForeignOwner(t *testing.T) {
 		if err := Add(loc, p); !errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), "uid 12345") {
 			t.Errorf("%s: %v", name, err)
 		}
+		// As where that uid stands for root.
+		if err := p.guarded(12345); err != nil {
+			t.Errorf("%s, of an outer root: %v", name, err)
+		}
 		if err := os.Lchown(at(name), 0, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
 	wantCheck(t, "all is root's", loc, p, nil)
+	if uid := outerRoot(); uid != 0 {
+		t.Errorf("outside of a user namespace root is %d", uid)
+	}
 }
 
 // A list that others could write allows nothing, and is not written to.

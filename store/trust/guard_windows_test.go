@@ -26,7 +26,7 @@ func TestGuarded(t *testing.T) {
 	} {
 		testenv.SetAccess(t, path, c.file)
 		testenv.SetAccess(t, dir, c.dir)
-		err := guarded(path)
+		err := guarded(path, 0)
 		if (err != nil) != (c.names != "") || err != nil && (!errors.Is(err, durable.ErrUnsafe) || !strings.Contains(err.Error(), "write to "+shown(c.names)+" (")) {
 			t.Errorf("%+v: got %v", c, err)
 		}

@@ -74,7 +74,7 @@ func Check(loc store.Location, p Program) error {
 	if err != nil {
 		return fmt.Errorf("%s was not started: %w", p.shown(), err)
 	}
-	return p.Guarded()
+	return p.guarded(outerRoot()) // Add saw the program outside of any user namespace
 }
 
 // Add allows a store to start a program, durably. The error wraps [durable.ErrUnsafe] where
@@ -164,8 +164,10 @@ func (p Program) found() error {
 
 // Guarded refuses a program that another user, unless root, could replace. The error wraps
 // [durable.ErrUnsafe], or says why the program cannot be checked.
-func (p Program) Guarded() error {
-	err := guarded(p.Words[0])
+func (p Program) Guarded() error { return p.guarded(0) }
+
+func (p Program) guarded(root int) error {
+	err := guarded(p.Words[0], root)
 	if err != nil && !errors.Is(err, durable.ErrUnsafe) {
 		// Not wrapped: a missing program must not pass for a missing entry.
 		err = fmt.Errorf("%s; install the program again", shown(err.Error()))

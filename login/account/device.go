@@ -88,16 +88,16 @@ func (c *deviceFlags) client(address store.Address, known *store.Renewal) (regis
 	if hubLogin(address, d.Issuer) {
 		d.Audience, d.Scope = registry.HubAudience, cmp.Or(d.Scope, registry.HubScope)
 	}
-	missing := "issuer"
+	missing, ask := "issuer", "both, then add --device-issuer URL"
 	if d.Issuer != "" {
-		missing = "client id"
+		missing, ask = "client id", "one, then add"
 	}
 	if d.Issuer != "" && d.ClientID != "" {
 		return d, nil
 	}
 	return d, &app.UsageError{
 		Message: fmt.Sprintf("no %s is known for a device login to %s", missing, address.Name()),
-		Hint:    "ask the registry's operator for both, then add --device-issuer URL --device-client-id ID",
+		Hint:    "ask the registry's operator for " + ask + " --device-client-id ID",
 	}
 }
 

@@ -174,8 +174,33 @@ func (OS) Mkdir(path string) error { return os.Mkdir(path, 0o700) }
 // SyncDir makes the names in a directory durable.
 func (OS) SyncDir(path string) error { return SyncDir(path) }
 
-// List returns the names in a directory, in no order.
-func (OS) List(path string) ([]string, error) {
+// listReadings bounds how often a directory that keeps changing is read for one list.
+const listReadings = 5
+
+// List returns the names in a directory, in no order. A file that is replaced just then may be
+// missing when it is read (tmpfs in a directory of more than 8 KiB, btrfs in any), so it is
+// read until that brings nothing new.
+func (OS) List(path string) (names []string, err error) {
+	known := map[string]bool{}
+	for reading := range listReadings {
+		found, err := readNames(path)
+		if err != nil {
+			return nil, err
+		}
+		before := len(names)
+		for _, name := range found {
+			if !known[name] {
+				known[name], names = true, append(names, name)
+			}
+		}
+		if reading > 0 && len(names) == before {
+			break
+		}
+	}
+	return names, nil
+}
+
+func readNames(path string) ([]string, error) {
 	dir, err := Open(path)
 	if err != nil {
 		return nil, err

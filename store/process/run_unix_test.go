@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"regshape/scripts/testenv"
 )
 
 // What a program has started ends with it when the context does.
@@ -23,7 +25,7 @@ func TestRun_ended(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(ctx, "sh", "-c", "sleep 60 & echo $$ $!; wait")
+		cmd := testenv.CommandContext(ctx, testenv.Environ(t.TempDir()), "sh", "-c", "sleep 60 & echo $$ $!; wait")
 		cmd.Stdout = out
 		ended := make(chan error, 1)
 		go func() { ended <- Run(cmd, session) }()

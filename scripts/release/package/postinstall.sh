@@ -4,6 +4,6 @@
 set -e
 case "$1:$2" in
 configure: | 1:)
-	echo "regshape: each user now runs 'regshape auth setup', which makes docker and podman use it"
+	echo "regshape: each user runs 'regshape auth setup' to have docker and podman use it"
 	;;
 esac

@@ -4,8 +4,8 @@ set -e
 case "$1" in
 remove | 0)
 	cat <<'END'
-regshape: every user of 'regshape auth setup' should have run 'regshape auth setup --undo'
-before this removal. Those who have not now edit by hand:
+regshape: users of 'regshape auth setup' run 'regshape auth setup --undo' before
+the removal. After it, each of them edits by hand:
   ~/.docker/config.json: remove "credsStore": "regshape", and from "credHelpers"
       every entry that names regshape
   ~/.config/containers/registries.conf.d/50-regshape.conf: remove this file, and

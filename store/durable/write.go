@@ -178,14 +178,14 @@ func (OS) SyncDir(path string) error { return SyncDir(path) }
 const listReadings = 5
 
 // List returns the names in a directory, in no order. A file that is replaced just then may be
-// missing when it is read (tmpfs in a directory of more than 8 KiB, btrfs in any), so it is
-// read until that brings nothing new.
+// missing when it is read (tmpfs in a directory of more than 8 KiB, btrfs in any), so one that
+// has changed of late is read until that brings nothing new.
 func (OS) List(path string) (names []string, err error) {
 	known := map[string]bool{}
 	for reading := range listReadings {
 		found, err := readNames(path)
-		if err != nil {
-			return nil, err
+		if err != nil || reading == 0 && !Recent(path) {
+			return found, err
 		}
 		before := len(names)
 		for _, name := range found {

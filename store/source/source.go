@@ -292,7 +292,7 @@ func (s Source) Current(ctx context.Context) (found []store.Credential, damaged 
 			missing[i] = true
 		case c.Renews() && (c.Secret == "" || s.Expired(c)):
 			renewing.Go(func() {
-				now, err := s.Get(limited, c.Address())
+				now, err := s.Get(limited, all[i].Address())
 				if err != nil && !errors.Is(err, store.ErrNotFound) {
 					s.notice(err)
 				}
@@ -301,6 +301,7 @@ func (s Source) Current(ctx context.Context) (found []store.Credential, damaged 
 		}
 	}
 	renewing.Wait()
+	found = all[:0]
 	for i, c := range all {
 		if !missing[i] {
 			found = append(found, c)

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -174,30 +175,18 @@ func (OS) Mkdir(path string) error { return os.Mkdir(path, 0o700) }
 // SyncDir makes the names in a directory durable.
 func (OS) SyncDir(path string) error { return SyncDir(path) }
 
-// listReadings bounds how often a directory that keeps changing is read for one list.
-const listReadings = 5
-
 // List returns the names in a directory, in no order. A file that is replaced just then may be
 // missing when it is read (tmpfs in a directory of more than 8 KiB, btrfs in any), so one that
-// has changed of late is read until that brings nothing new.
-func (OS) List(path string) (names []string, err error) {
-	known := map[string]bool{}
-	for reading := range listReadings {
-		found, err := readNames(path)
-		if err != nil || reading == 0 && !Recent(path) {
-			return found, err
-		}
-		before := len(names)
-		for _, name := range found {
-			if !known[name] {
-				known[name], names = true, append(names, name)
-			}
-		}
-		if reading > 0 && len(names) == before {
-			break
-		}
+// has changed of late is read twice.
+func (OS) List(path string) ([]string, error) {
+	names, err := readNames(path)
+	if err != nil || !Recent(path) {
+		return names, err
 	}
-	return names, nil
+	again, err := readNames(path)
+	names = append(names, again...)
+	slices.Sort(names)
+	return slices.Compact(names), err
 }
 
 func readNames(path string) ([]string, error) {

@@ -42,10 +42,10 @@ func (o Options) claim(l Login, from string) {
 
 // From moves the logins of one source into the store. Each is read back and compared
 // before any is removed from the source. What cannot be moved is in the report, and the
-// others are moved. The error is about the source as a whole (of one that does not exist [io/fs.ErrNotExist]), about the
-// store (an [*app.StoreError]), or the context's; the report then says what was moved until
-// then, and nothing was removed. Only a context that ends while a helper erases leaves
-// part of that done.
+// others are moved. The error is about the source as a whole ([io/fs.ErrNotExist] where there
+// is none), about the store (an [*app.StoreError]), or the context's; the report then says what
+// was moved until then, and nothing was removed. Only a context that ends while a helper erases
+// leaves part of that done.
 func From(e *app.Env, s *store.Store, src Source, o Options) (r Report, err error) {
 	logins, err := src.List(e.Ctx)
 	if err != nil {

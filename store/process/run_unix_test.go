@@ -38,12 +38,12 @@ func TestRun_ended(t *testing.T) {
 		if err := errors.Join(groupErr, sidErr); err != nil || group != parent || (sid == parent) != session {
 			t.Errorf("session %t: of process %d group %d, session %d, %v", session, parent, group, sid, err)
 		}
-		_ = out.Close() // the programs have the other ends
 		cancel()
 		var exit *exec.ExitError
 		if err := <-ended; !errors.As(err, &exit) {
 			t.Errorf("session %t: %v, want an exit error", session, err)
 		}
+		_ = out.Close() // the programs have ends of their own
 		_ = started.SetReadDeadline(time.Now().Add(10 * time.Second))
 		var rest bytes.Buffer
 		if _, err := rest.ReadFrom(started); err != nil { // who has the other end open is alive

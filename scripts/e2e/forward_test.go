@@ -163,7 +163,7 @@ func (m *otherMachine) ways(t *testing.T, far *home, r *registry) {
 		lends(t, first)
 	})
 	t.Run("for", func(t *testing.T) {
-		l := m.lend(t, "--allow", r.host, "--for", "2s", "alice")
+		l := m.lend(t, "--allow", r.host, "--for", "5s", "alice") // which also the ssh of a busy machine is done with
 		far.secretOf(r.host)
 		l.ends(0)
 		far.notFound(r.host)

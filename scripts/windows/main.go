@@ -34,12 +34,14 @@ import (
 	"regshape/scripts/testenv"
 )
 
-// Debian's wine for 64-bit programs is not on PATH.
 const (
-	wine       = "/usr/lib/wine/wine64"
-	wineserver = "/usr/lib/wine/wineserver64"
+	wineserver = "/usr/lib/wine/wineserver64" // Debian's wine for 64-bit programs is not on PATH
 	compiler   = "x86_64-w64-mingw32-gcc"
 )
+
+// wine starts a program. Debian's wine64 reserves no addresses, so a heap at a random address
+// would be where Windows has its shared data (0x7ffe0000) once in 2000 starts: "Internal error".
+var wine = []string{"setarch", "-R", "/usr/lib/wine/wine64"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -139,7 +141,7 @@ func prefix(ctx context.Context, env []string, work string) error {
 		// It stays until -k, and so do wine's services, which keep the output open of what has started
 		// them. It makes the files, and what others may read on Linux "Everyone" may read on Windows.
 		{"sh", "-c", "umask 077; exec " + wineserver + " -p"},
-		{wine, "wineboot", "--init"},
+		slices.Concat(wine, []string{"wineboot", "--init"}),
 		{compiler, "-shared", "-O2", "-Wall", "-Werror", "-s", "-o", dll, "scripts/windows/dll/bcryptprimitives.c", "-ladvapi32"},
 	} {
 		cmd := testenv.CommandContext(ctx, env, words[0], words[1:]...)
@@ -178,7 +180,7 @@ func (t target) test(ctx context.Context, env []string, stderr io.Writer) (resul
 	} else {
 		// In CI no test may do without a tool, but that Windows has none.
 		env = append(slices.Clip(env), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0", "CI=")
-		words = append(words, "-exec", wine)
+		words = append(words, "-exec", strings.Join(wine, " "))
 	}
 	if len(t.skip) > 0 {
 		if err := t.exist(ctx, env); err != nil {
@@ -252,7 +254,7 @@ func reason(output string) (last string) {
 
 // exist reports what is to be left out and is not there.
 func (t target) exist(ctx context.Context, env []string) error {
-	out, err := testenv.CommandContext(ctx, env, "go", "test", "-exec", wine, "-list", ".", t.pkg).Output()
+	out, err := testenv.CommandContext(ctx, env, "go", "test", "-exec", strings.Join(wine, " "), "-list", ".", t.pkg).Output()
 	for name := range t.skip {
 		if err == nil && !slices.Contains(strings.Fields(string(out)), name) {
 			err = fmt.Errorf("targets.go leaves out %s, which does not exist", name)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,8 +102,9 @@ func (o outcome) text() string { return fmt.Sprintf("exit %d\n%s%s", o.code, o.o
 
 // command starts a program of [programs] with these words.
 func (s *session) command(ctx context.Context, input, words string, more ...string) *exec.Cmd {
-	args := append(strings.Fields(words), more...)
-	cmd := testenv.CommandContext(ctx, append(env[:len(env):len(env)], s.more...), wine, append([]string{programs + `\` + args[0] + ".exe"}, args[1:]...)...)
+	args := slices.Concat(wine, strings.Fields(words), more)
+	args[len(wine)] = programs + `\` + args[len(wine)] + ".exe"
+	cmd := testenv.CommandContext(ctx, append(env[:len(env):len(env)], s.more...), args[0], args[1:]...)
 	cmd.Stdin = strings.NewReader(input)
 	return cmd
 }

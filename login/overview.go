@@ -2,8 +2,6 @@ package login
 
 import (
 	"errors"
-	"io/fs"
-	"os/exec"
 	"slices"
 	"strings"
 
@@ -30,17 +28,9 @@ type overview struct {
 	Next      string   `json:"next"`      // the command to run next
 }
 
-// The states of a tool's settings.
-const (
-	toolConfigured    = "configured"
-	toolNotConfigured = "not-configured"
-	toolAbsent        = "absent"
-	toolBroken        = "broken"
-)
-
 // Run prints the current state in less than ten lines.
 func (overviewCmd) Run(e *app.Env) error {
-	o := overview{Status: "success", Version: e.Build.Version, Docker: dockerState(e), Podman: podmanState(e), Plaintext: []string{}}
+	o := overview{Status: "success", Version: e.Build.Version, Docker: lookup.DockerState(e), Podman: lookup.PodmanState(e), Plaintext: []string{}}
 	err := o.countLogins(e)
 	if err != nil {
 		o.Problem = e.Problem(err)
@@ -77,45 +67,11 @@ func (o *overview) countLogins(e *app.Env) error {
 	return err
 }
 
-// dockerState reports whether docker uses regshape.
-func dockerState(e *app.Env) string {
-	d, err := authfile.Read(authfile.DockerConfig(e.Where()), authfile.Docker)
-	_, missing := exec.LookPath("docker")
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && missing != nil:
-		return toolAbsent
-	case errors.Is(err, fs.ErrNotExist):
-		return toolNotConfigured
-	case err != nil:
-		return toolBroken
-	case lookup.IsOwn(d.CredsStore()), slices.ContainsFunc(d.CredHelpers(), func(h authfile.CredHelper) bool { return lookup.IsOwn(h.Helper) }):
-		return toolConfigured
-	}
-	return toolNotConfigured
-}
-
-// podmanState reports the same for podman, skopeo and buildah.
-func podmanState(e *app.Env) string {
-	names, _, err := lookup.PodmanHelpers(e)
-	switch {
-	case err != nil:
-		return toolBroken
-	case slices.ContainsFunc(names, lookup.IsOwn):
-		return toolConfigured
-	}
-	for _, program := range []string{"podman", "skopeo", "buildah"} {
-		if _, err := exec.LookPath(program); err == nil {
-			return toolNotConfigured
-		}
-	}
-	return toolAbsent
-}
-
 func (o *overview) next(e *app.Env) string {
 	switch {
-	case o.Docker == toolBroken, o.Podman == toolBroken, o.Problem != "":
+	case o.Docker == lookup.Broken, o.Podman == lookup.Broken, o.Problem != "":
 		return e.Own("auth", "doctor")
-	case o.Docker == toolNotConfigured, o.Podman == toolNotConfigured:
+	case o.Docker == lookup.NotConfigured, o.Podman == lookup.NotConfigured:
 		return e.Own("auth", "setup")
 	case len(o.Plaintext) > 0:
 		return e.Own("auth", "import", "--remove")

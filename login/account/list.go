@@ -119,7 +119,7 @@ func writeRows(e *app.Env, rows []listed) error {
 		if !r.Updated.IsZero() {
 			age = span(now.Sub(r.Updated))
 		}
-		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, expiresText(r.Expires, r.renewing, r.Expired, true, now))
+		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, expiresText(r.Expires, r.renewing, r.Expired, !r.Updated.IsZero(), now))
 	}
 	return t.Write(e.Out, terminal.Columns(e.Out))
 }

@@ -102,7 +102,7 @@ func storeAdvice(err error, own func(words ...string) string) string {
 		}
 		return "install it, or check its name and path"
 	case errors.Is(err, keys.ErrWrongPassphrase):
-		return "check the passphrase, then try again"
+		return "check it, then try again; if it is lost, put the key back with " + restore + giveUp
 	case errors.Is(err, keys.ErrNoSlot):
 		return "give what opens it with --identity FILE or --passphrase-file FILE"
 	case errors.Is(err, durable.ErrUnsure), errors.Is(err, authfile.ErrUnsure):

@@ -44,7 +44,7 @@ func TestAdvice(t *testing.T) {
 		{fmt.Errorf("%w; %w", keys.ErrNoSlot, &keys.PluginError{Err: io.EOF}), "check the plugin and its device; it may need a terminal to ask at"},
 		{&exec.Error{Name: "x", Err: exec.ErrNotFound}, "install it, or check its name and path"},
 		{&exec.Error{Name: "gh auth token", Err: exec.ErrNotFound}, "check its name; its arguments follow after -- as words of their own"},
-		{keys.ErrWrongPassphrase, "check the passphrase, then try again"},
+		{keys.ErrWrongPassphrase, "check it, then try again; if it is lost, put the key back with 'rs auth key restore BACKUP', or give all stored logins up with 'rs auth key reset --forget-all-logins'"},
 		{keys.ErrNoSlot, "give what opens it with --identity FILE or --passphrase-file FILE"},
 		{store.ErrConfigDamaged, "restore it, or move it away; a key that is not in the key file then needs 'rs auth key restore BACKUP'"},
 		{store.ErrNoHome, "set HOME, or name a directory with --store or REGSHAPE_STORE"},

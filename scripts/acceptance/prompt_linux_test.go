@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"net/http/httptest"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -43,6 +44,32 @@ func TestPrompt_login(t *testing.T) {
 		term.Await("Username for ")
 		term.Input(keys)
 		term.wantExit(code)
+	}
+}
+
+// Who logs in before the tools use regshape is told so, at a terminal only.
+func TestPrompt_beforeSetup(t *testing.T) {
+	t.Parallel()
+	s := newHome(t)
+	s.write("bin/docker", "#!/bin/sh\n", 0o700)
+	s.env = []string{"PATH=" + s.path("bin") + ":" + os.Getenv("PATH")}
+	hint := func() bool {
+		term := s.terminal("regshape", "auth", "login", "r.example", "-u", "alice", "--skip-verify")
+		term.Await("Password for ")
+		term.AwaitEcho(false)
+		term.Input("canary-at-the-prompt\n")
+		term.wantExit(0)
+		return strings.Contains(term.Text(), "do not use regshape yet and will not find this login; to change that: regshape auth setup\r\n")
+	}
+	if !hint() {
+		t.Error("no word about setup before it")
+	}
+	if o := s.must("secret", "regshape", "auth", "login", "r.example", "-u", "alice", "--password-stdin", "--skip-verify"); strings.Contains(o.text(), "setup") {
+		t.Errorf("a script is told %q", o.text())
+	}
+	s.must("", "regshape", "auth", "setup", "--docker")
+	if hint() {
+		t.Error("a word about setup after it")
 	}
 }
 

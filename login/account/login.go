@@ -340,7 +340,7 @@ func (c *Login) report(e *app.Env, to lookup.Destination, cred store.Credential,
 	if e.JSON {
 		return app.WriteJSON(e.Out, r)
 	}
-	if _, named := lookup.Only(e); to.Store != nil && !named && terminal.IsTerminal(e.Err) && lookup.NoneUses(e) {
+	if to.Store != nil && !to.BySetting && terminal.IsTerminal(e.Err) && lookup.NoneUses(e) {
 		defer e.Hint("docker and podman do not use regshape yet and will not find this login; to change that: " + e.Own("auth", "setup"))
 	}
 	who := printable.Line(r.Username, 200)

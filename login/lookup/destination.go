@@ -13,8 +13,10 @@ import (
 type Destination struct {
 	Place string       // the directory, program or file
 	Store *store.Store // nil where another tool keeps it
-	Save  func(ctx context.Context, c store.Credential) error
-	words string
+	// BySetting means that a file which the user named, or credHelpers of one, leads there.
+	BySetting bool
+	Save      func(ctx context.Context, c store.Credential) error
+	words     string
 }
 
 func (d Destination) String() string { return d.words + " " + d.Place }
@@ -39,7 +41,9 @@ func (q Query) Destination() (Destination, error) {
 		}
 		switch profile, own := ownProfile(name, q.E.Profile); {
 		case own:
-			return q.storeDestination(profile)
+			to, err := q.storeDestination(profile)
+			to.BySetting = true
+			return to, err
 		case name != "":
 			return q.helperDestination(name, p.Format), nil
 		case ok && p.Format == authfile.Docker && !named:

@@ -67,6 +67,11 @@ func TestPrompt_beforeSetup(t *testing.T) {
 	if o := s.must("secret", "regshape", "auth", "login", "r.example", "-u", "alice", "--password-stdin", "--skip-verify"); strings.Contains(o.text(), "setup") {
 		t.Errorf("a script is told %q", o.text())
 	}
+	auth := s.write(".config/containers/auth.json", `{"credHelpers":{"r.example":"regshape"}}`, 0o600)
+	if hint() {
+		t.Error("a word about setup, and podman finds the login")
+	}
+	s.must("", "rm", auth)
 	s.must("", "regshape", "auth", "setup", "--docker")
 	if hint() {
 		t.Error("a word about setup after it")

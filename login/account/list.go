@@ -115,11 +115,11 @@ func writeRows(e *app.Env, rows []listed) error {
 	now := e.Now()
 	t := terminal.Table{Head: []string{"REGISTRY", "USER", "WHERE", "SECURE?", "AGE", "EXPIRES"}}
 	for _, r := range rows {
-		age := "unknown"
-		if !r.Updated.IsZero() {
+		age, known := "unknown", !r.Updated.IsZero() // a file of another tool says neither age nor end
+		if known {
 			age = span(now.Sub(r.Updated))
 		}
-		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, expiresText(r.Expires, r.renewing, r.Expired, !r.Updated.IsZero(), now))
+		t.Row(r.Registry, printable.Line(r.Username, 60), r.Where, secureText(r.Transport), age, expiresText(r.Expires, r.renewing, r.Expired, known, now))
 	}
 	return t.Write(e.Out, terminal.Columns(e.Out))
 }

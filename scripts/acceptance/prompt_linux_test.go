@@ -71,7 +71,9 @@ func TestPrompt_beforeSetup(t *testing.T) {
 	if hint() {
 		t.Error("a word about setup, and podman finds the login")
 	}
-	s.must("", "rm", auth)
+	if err := os.Remove(auth); err != nil {
+		t.Fatal(err)
+	}
 	s.must("", "regshape", "auth", "setup", "--docker")
 	if hint() {
 		t.Error("a word about setup after it")

@@ -119,21 +119,22 @@ func TestPlugin_prompts(t *testing.T) {
 		t.Errorf("got %q, want slot 1 of the plugin", o.out)
 	}
 
-	// The default identity of the plugin needs no PIN, this one does.
+	// The default identity of the plugin needs no PIN, this one does. Digits alone could stand
+	// in the home's random name, which the terminal shows.
 	s.must("", "regshape", "auth", "lock")
 	s.must("", "regshape", "auth", "unlock")
 	s.must("", "regshape", "auth", "lock")
 	term := s.terminal("regshape", "auth", "unlock", "--identity", identity)
-	term.answer("age-plugin-regshapetest: PIN", 1, "1234\n")
+	term.answer("age-plugin-regshapetest: PIN", 1, "pin-1234\n")
 	term.Await("touch the device")
 	term.Await("really [yes/no]: ")
 	term.Input("yes\n")
-	term.wantExit(0, "1234", "\x1b[31m", pin)
+	term.wantExit(0, "pin-1234", "\x1b[31m", pin)
 	s.must("", "regshape", "auth", "lock")
 
 	term = s.terminal("regshape", "auth", "unlock", "--identity", identity)
-	term.answer("age-plugin-regshapetest: PIN", 1, "9999\n")
-	term.wantExit(1, "9999", "\x07", pin)
+	term.answer("age-plugin-regshapetest: PIN", 1, "pin-9999\n")
+	term.wantExit(1, "pin-9999", "\x07", pin)
 	term.Await("age-plugin-regshapetest failed: wrong PIN")
 	for key, code := range map[string]int{"\x03": 130, "\x1c": 131} { // Ctrl-C, Ctrl-\
 		term = s.terminal("regshape", "auth", "unlock", "--identity", identity)

@@ -89,7 +89,7 @@ func TestPlugin(t *testing.T) {
 	})
 	t.Run("questions", func(t *testing.T) {
 		var said []string
-		pin, yes := "1234", true
+		pin, yes := "pin-1234", true
 		ui := &PluginUI{
 			Display: func(text string) { said = append(said, text) },
 			Ask: func(prompt string, secret bool) (string, error) {

@@ -50,7 +50,7 @@ func (d device) behave() error {
 		if err != nil {
 			return err
 		}
-		if pin != "1234" {
+		if pin != "pin-1234" {
 			return errors.New("wrong PIN\x07")
 		}
 		if err := d.plugin.DisplayMessage("touch the device"); err != nil {
